@@ -1,0 +1,8 @@
+"""Where programs run: jobs go in, outcomes come out, nothing else.
+
+A `Sandbox` runs programs that nobody trusts. What is covered, and what is not, is written in `sandbox/README.md`.
+"""
+
+from sandbox.outcome import Job, Limits, Outcome, Sandbox, SandboxError, Status
+
+__all__ = ["Job", "Limits", "Outcome", "Sandbox", "SandboxError", "Status"]
