@@ -128,7 +128,7 @@ class Store:
     def problems(self) -> list[Problem]:
         """The run's problems, in the order they were added."""
         rows = self._db.execute("SELECT * FROM problems ORDER BY rowid")
-        return [Problem(*columns, tuple(json.loads(stop))) for *columns, stop in rows]
+        return [Problem(**dict(zip(_PROBLEM, row[:-1], strict=True)), stop=tuple(json.loads(row[-1]))) for row in rows]
 
     def add_completions(self, completions: Iterable[Completion]) -> int:
         """Add completions in one transaction; those whose problem and index are there already are left as they are.
@@ -191,6 +191,7 @@ class Store:
         return {SampleId(problem_id, index): row for problem_id, index, row in rows}
 
 
+_PROBLEM = tuple(field.name for field in fields(Problem) if field.name != "stop")
 _OUTCOME = tuple(field.name for field in fields(Outcome))
 _COMPLETIONS = (
     "SELECT c.* FROM completions c JOIN problems p ON p.id = c.problem_id WHERE {where} ORDER BY p.rowid, c.idx"
