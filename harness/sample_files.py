@@ -30,7 +30,7 @@ class Problems:
     def __init__(self, problems: Sequence[Problem]) -> None:
         self._by_id = {problem.id: problem for problem in problems}
         self._by_number = {problem.id.rpartition("/")[2]: problem for problem in problems}
-        self._lines = {problem.id: problem.prompt.split("\n") for problem in problems}
+        self._lines = {problem.id: _bare_lines(problem.prompt) for problem in problems}
 
     def by_id(self, task_id: object) -> Problem:
         """The problem with this id; a bare number stands for the problem that ends in it (11 for MBPP/11)."""
@@ -41,11 +41,15 @@ class Problems:
 
     def by_prompt(self, prompt: str) -> Problem:
         """The one problem whose prompt holds all lines of this one in this order (examples may have been removed)."""
-        wanted = [line for line in prompt.split("\n") if line.strip()]
+        wanted = [line for line in _bare_lines(prompt) if line]
         found = [self._by_id[name] for name, lines in self._lines.items() if wanted and _is_within(wanted, lines)]
         if len(found) != 1:
             raise ValueError(f"its prompt fits {len(found)} problems of the benchmark, not one")
         return found[0]
+
+
+def _bare_lines(prompt: str) -> list[str]:
+    return [line.rstrip() for line in prompt.split("\n")]
 
 
 def _is_within(wanted: Sequence[str], lines: Sequence[str]) -> bool:
