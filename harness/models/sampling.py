@@ -17,7 +17,6 @@ class Sampling:
     temperature: float = 0.8  # 0 is greedy
     top_p: float = 0.95
     max_new_tokens: int = 300
-    seed: int = 0
 
 
 def sample_seed(run_seed: int, problem_id: str, index: int) -> int:
