@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from benchmarks import Problem
 from harness.completion import Completion, SampleId
@@ -27,6 +27,14 @@ class Graded:
     new: int
     reused: int  # verdicts that were there already
     broken: int  # programs that the sandbox could not run; they stay ungraded, and the next grading tries them again
+
+
+def limits_of(cpu_seconds: float | None) -> Limits:
+    """The limits of a grading: the sandbox's own, or with another CPU time and a wall time in proportion."""
+    usual = Limits()
+    if cpu_seconds is None:
+        return usual
+    return replace(usual, cpu_seconds=cpu_seconds, wall_seconds=cpu_seconds * usual.wall_seconds / usual.cpu_seconds)
 
 
 def grader_key(sandbox: Sandbox, limits: Limits) -> str:
