@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from harness.completion import SampleId
@@ -61,8 +62,12 @@ class Embedded:
 class Text:
     """A text to embed, and the samples that share it: equal samples have equal vectors."""
 
-    tokens: Tokens
+    prompt: str
+    continuation: str
     samples: tuple[SampleId, ...]
+
+
+Tokenised = tuple[Text, Tokens]
 
 
 def view_key(embedder: Embedder) -> str:
@@ -85,45 +90,57 @@ def embed(store: Store, embedder: Embedder, terminal: Terminal) -> Embedded:
         terminal.say(f"Embedding: {len(known):,} of {total:,} samples have their vectors already.")
     cut, row, file = 0, max(known.values(), default=-1) + 1, vector_file(store, view)
     with terminal.progress("Embedding", total, len(known)) as advance:
-        for batch in _batches(_texts(store, embedder, known)):
-            file.write(row, embedder.embed([text.tokens for text in batch]))
-            rows = {sample: row + offset for offset, text in enumerate(batch) for sample in text.samples}
+        for batch in _pending_batches(store, embedder, known):
+            file.write(row, embedder.embed([tokens for _, tokens in batch]))
+            rows = {sample: row + at for at, (text, _) in enumerate(batch) for sample in text.samples}
             store.add_vector_rows(view, rows)
             row += len(batch)
-            cut += sum(len(text.samples) for text in batch if text.tokens.cut)
-            advance(len(rows))
+            cut += sum(len(text.samples) for text, tokens in batch if tokens.cut)
+            advance(len(rows) - len(rows.keys() & known.keys()))
     store.note("view", view)
     return Embedded(view, total - len(known), len(known), cut)
 
 
-def _texts(store: Store, embedder: Embedder, known: dict[SampleId, int]) -> Iterator[Text]:
-    """What is left to embed, a problem at a time, equal samples of a problem once."""
+def _pending_batches(store: Store, embedder: Embedder, known: Mapping[SampleId, int]) -> Iterator[list[Tokenised]]:
+    """What is left to embed.
+
+    Batches are made of all texts and only then searched for those that are left: a run that was killed goes on with
+    the very batches of one that was not, so that its vectors agree to the last bit.
+    """
+    for window in _windows(_texts(store)):
+        if all(_is_done(text, known) for text in window):
+            continue
+        for batch in _batches([(text, embedder.tokenise(text.prompt, text.continuation)) for text in window]):
+            if pending := [item for item in batch if not _is_done(item[0], known)]:
+                yield pending
+
+
+def _is_done(text: Text, known: Mapping[SampleId, int]) -> bool:
+    return all(sample in known for sample in text.samples)
+
+
+def _texts(store: Store) -> Iterator[Text]:
+    """Every text of the run, a problem at a time, equal samples of a problem once."""
     for problem in store.problems():
         samples: dict[tuple[str, str], list[SampleId]] = defaultdict(list)
         for completion in store.completions("c.problem_id = ?", (problem.id,)):
-            if completion.id not in known:
-                samples[completion.prompt, completion.continuation].append(completion.id)
-        for text, ids in samples.items():
-            yield Text(embedder.tokenise(*text), tuple(ids))
+            samples[completion.prompt, completion.continuation].append(completion.id)
+        for (prompt, continuation), ids in samples.items():
+            yield Text(prompt, continuation, tuple(ids))
 
 
-def _batches(texts: Iterator[Text]) -> Iterator[list[Text]]:
-    """Texts of like lengths together, as many as BATCH_TOKENS allow."""
-    window: list[Text] = []
-    for text in texts:
-        window.append(text)
-        if len(window) == WINDOW:
-            yield from _filled(window)
-            window = []
-    yield from _filled(window)
+def _windows(texts: Iterator[Text]) -> Iterator[list[Text]]:
+    while window := list(islice(texts, WINDOW)):
+        yield window
 
 
-def _filled(window: list[Text]) -> Iterator[list[Text]]:
-    batch: list[Text] = []
-    for text in sorted(window, key=lambda text: -len(text.tokens.ids)):
-        if batch and (len(batch) + 1) * len(batch[0].tokens.ids) > BATCH_TOKENS:
+def _batches(window: list[Tokenised]) -> Iterator[list[Tokenised]]:
+    """Texts of like lengths together, as many as BATCH_TOKENS allow, the longest first."""
+    batch: list[Tokenised] = []
+    for item in sorted(window, key=lambda item: -len(item[1].ids)):
+        if batch and (len(batch) + 1) * len(batch[0][1].ids) > BATCH_TOKENS:
             yield batch
             batch = []
-        batch.append(text)
+        batch.append(item)
     if batch:
         yield batch
