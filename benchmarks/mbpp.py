@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,13 +107,12 @@ def _problem(row: dict[str, Any]) -> Problem:
 
 def tested_function(tests: Sequence[str], code: str) -> str:
     """The function that the tests call: of the functions the reference defines, the first that a test names."""
-    names = _names(tests[0])
-    defined = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some references hold escapes such as "\\d" in plain strings
+        names = {node.id for node in ast.walk(ast.parse(tests[0])) if isinstance(node, ast.Name)}
+        body = ast.parse(code).body
+    defined = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     return next((name for name in reversed(defined) if name in names), defined[-1] if defined else "")
-
-
-def _names(source: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 
 def rows_digest(rows: Iterable[dict[str, Any]]) -> str:
@@ -138,11 +138,12 @@ def _rows_of_file(path: Path, source: Source) -> list[dict[str, Any]]:
 def _rows_of_hub(source: Source) -> list[dict[str, Any]]:
     try:
         from datasets import load_dataset
+        from datasets.exceptions import DatasetsError
     except ImportError as error:
         raise BenchmarkError(_how_to_get(source, "the package `datasets` is not installed")) from error
     try:
         splits = load_dataset(HUB_ID, source.config, revision=HUB_REVISION)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise BenchmarkError(_how_to_get(source, f"the hub did not give it ({type(error).__name__})")) from error
     rows = [dict(row) for split in splits.values() for row in split]
     if rows_digest(rows) != source.rows_sha256:
