@@ -115,7 +115,9 @@ class Pretrained:
         import torch
         from transformers.utils import logging
 
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call] # theirs writes into our own
+        # Their bar writes into ours, and their report lists the head that an embedder has no use for.
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         dtype = self.dtype
         if dtype == "auto" and self.target_device == "cpu":
             dtype = "float32"  # half precision is slow, and rounds a vector differently, on most CPUs
