@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Limits:
     memory_bytes: int = 512 * 2**20
     processes: int = 64
     file_bytes: int = 32 * 2**20
-    output_bytes: int = 2**20
+    output_bytes: int = 16 * 2**20  # the longest answer to a test; what a program prints is thrown away
 
 
 class Status(StrEnum):
@@ -30,11 +30,15 @@ class Status(StrEnum):
     MEMORY = "memory"
     EXITED = "exited"  # the program left, or was killed, before its tests had ended
     UNTESTED = "untested"  # not one test ran: a fault of the problem, never a reward
-    BROKEN = "broken"  # the sandbox itself failed, twice: never a reward
+    BROKEN = "broken"  # the sandbox itself failed each time it was tried: never a reward
 
 
 UNGRADED = frozenset({Status.UNTESTED, Status.BROKEN})
 """The statuses that say nothing about the program."""
+
+
+Mode = Literal["separate", "shared"]
+"""Where the tests run: in a process of their own, or in the program's own process (which a program can fool)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Job:
     `tests` is Python source: it either defines `check(candidate)`, which is called with the function named
     `entry_point`, or consists of plain assertions that use the program's own names. `setup` runs before the tests
     (imports and helpers of the problem; never shown to the program).
+
+    `mode` and `by_reference` are properties of the problem, never of the program: see `survey`.
     """
 
     key: str
@@ -52,6 +58,8 @@ class Job:
     entry_point: str | None = None
     setup: str = ""
     limits: Limits = field(default_factory=Limits)
+    mode: Mode = "separate"
+    by_reference: bool = False  # whether the tests look at what the program did to its arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Outcome:
     detail: str = ""  # one line: the failing assertion, the exception, the signal
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
-    mode: str = "separate"  # "separate": tests ran in a process of their own; "shared": in the program's own process
+    mode: Mode = "separate"
 
     @property
     def reward(self) -> float | None:

@@ -1,0 +1,69 @@
+"""The narrow channel between examiner and candidate: JSON messages with a length before them.
+
+JSON, because its decoder is safe on hostile bytes (marshal and pickle are not) and is written in C.
+"""
+
+import json
+import os
+import socket
+from typing import Any
+
+from . import wire
+
+_LENGTH_BYTES = 4
+_decode = json.JSONDecoder().decode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Lost(BaseException):
+    """The other process has gone, or broke the rules of the channel.
+
+    Not an Exception: a test that expects some exception must not take a lost candidate for it.
+    """
+
+
+class Channel:
+    """One end of a connected stream socket."""
+
+    def __init__(self, fd: int, limit: int) -> None:
+        """Messages longer than `limit` bytes are refused when they are received."""
+        self._fd = fd
+        self._limit = limit
+
+    def send(self, message: list[Any]) -> None:
+        """Send one message. Raises Lost."""
+        body = _encode(message).encode("ascii")
+        try:
+            wire.write_all(self._fd, len(body).to_bytes(_LENGTH_BYTES, "big") + body)
+        except (wire.Closed, OSError) as error:
+            raise Lost("the channel is closed") from error
+
+    def receive(self) -> list[Any]:
+        """Wait for one message. Raises Lost, also for bytes that are no message."""
+        try:
+            size = int.from_bytes(wire.read_exact(self._fd, _LENGTH_BYTES), "big")
+            if size > self._limit:
+                raise Lost(f"an answer of {size} bytes is more than may cross")
+            message = _decode(wire.read_exact(self._fd, size).decode("ascii"))
+        except (wire.Closed, OSError) as error:
+            raise Lost("the channel is closed") from error
+        except (ValueError, RecursionError) as error:
+            raise Lost("the answer is no message") from error
+        if type(message) is not list or not message:
+            raise Lost("the answer is no message")
+        return message
+
+
+def pair() -> tuple[int, int]:
+    """The descriptors of two connected ends."""
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return here.detach(), there.detach()
+
+
+def close_all_but(keep: tuple[int, ...]) -> None:
+    """Close every descriptor above 2 that is not in `keep`."""
+    low = 3
+    for fd in sorted(keep):
+        os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, 1 << 20)

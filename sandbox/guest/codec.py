@@ -1,0 +1,221 @@
+"""Values as tagged JSON: what may cross between candidate and examiner, and as what it arrives.
+
+Lists, strings, numbers, booleans and None are JSON's own. Every other type is an object with one key, its tag. What
+arrives is always of one exact type of a closed list: a subclass arrives as its base, and anything else as a handle,
+which the receiving side decides about. Decoding builds values and never runs anything the other side chose.
+"""
+
+import builtins
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+Export = Callable[[Any], Any]
+"""Makes JSON of something that cannot cross by value, for the tag "h". Raises Unsendable where it will not."""
+
+Import = Callable[[Any], Any]
+"""Makes a stand-in of what `Export` made on the other side."""
+
+
+class Unsendable(TypeError):
+    """A value that cannot cross."""
+
+
+class Malformed(Exception):
+    """A message that does not describe a value."""
+
+
+_PLAIN = frozenset({type(None), bool, int, float, str})
+_PURE = (
+    "abs all any ascii bin chr divmod format hash hex isinstance issubclass iter len max min next oct ord pow repr round "
+    "sorted sum"
+).split()
+_BUILTINS = {name: value for name, value in vars(builtins).items() if isinstance(value, type) or name in _PURE}
+_BUILTIN_NAMES = {id(value): name for name, value in _BUILTINS.items()}
+
+
+def pack(value: Any, export: Export) -> Any:
+    """The JSON form of `value`."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is list:
+        return _pack_items(value, export)
+    packer = _PACKERS.get(kind)
+    if packer is not None:
+        return packer(value, export)
+    return _pack_other(value, export)
+
+
+def _pack_items(values: Any, export: Export) -> list[Any]:
+    # Most lists hold plain values only, and `issuperset(map(type, ...))` sees that without a loop in Python.
+    if _PLAIN.issuperset(map(type, values)):
+        return list(values)
+    return [pack(value, export) for value in values]
+
+
+def _pack_other(value: Any, export: Export) -> Any:
+    name = _BUILTIN_NAMES.get(id(value))
+    if name is not None:
+        return {"x": name}
+    for base, packer in _BASES:
+        if isinstance(value, base):
+            return packer(value, export)
+    return {"h": export(value)}
+
+
+def _pack_dict(value: Any, export: Export) -> list[Any]:
+    return [_pack_items(value.keys(), export), _pack_items(value.values(), export)]
+
+
+def _pack_zone(zone: Any) -> Any:
+    if zone is None:
+        return None
+    if type(zone) is not timezone:
+        raise Unsendable("a time with a zone of its own cannot cross")
+    return zone.utcoffset(None).total_seconds()
+
+
+def _pack_datetime(value: datetime) -> list[Any]:
+    day = [value.year, value.month, value.day]
+    return [*day, value.hour, value.minute, value.second, value.microsecond, value.fold, _pack_zone(value.tzinfo)]
+
+
+def _pack_time(value: time) -> list[Any]:
+    return [value.hour, value.minute, value.second, value.microsecond, value.fold, _pack_zone(value.tzinfo)]
+
+
+def _pack_default(value: Any, export: Export) -> list[Any]:
+    factory = _BUILTIN_NAMES.get(id(value.default_factory))
+    return [*_pack_dict(value, export), factory]
+
+
+_PACKERS: dict[type, Callable[[Any, Export], Any]] = {
+    tuple: lambda value, export: {"t": _pack_items(value, export)},
+    dict: lambda value, export: {"d": _pack_dict(value, export)},
+    set: lambda value, export: {"s": _pack_items(value, export)},
+    frozenset: lambda value, export: {"f": _pack_items(value, export)},
+    bytes: lambda value, export: {"b": value.decode("latin-1")},
+    bytearray: lambda value, export: {"a": value.decode("latin-1")},
+    complex: lambda value, export: {"c": [value.real, value.imag]},
+    range: lambda value, export: {"r": [value.start, value.stop, value.step]},
+    type({}.keys()): lambda value, export: {"keys": _pack_items(value, export)},
+    type({}.values()): lambda value, export: {"values": _pack_items(value, export)},
+    type({}.items()): lambda value, export: {"items": _pack_dict(dict(value), export)},
+    Counter: lambda value, export: {"counter": _pack_dict(value, export)},
+    OrderedDict: lambda value, export: {"ordered": _pack_dict(value, export)},
+    defaultdict: lambda value, export: {"default": _pack_default(value, export)},
+    deque: lambda value, export: {"deque": [_pack_items(value, export), value.maxlen]},
+    Decimal: lambda value, export: {"decimal": str(value)},
+    Fraction: lambda value, export: {"fraction": [value.numerator, value.denominator]},
+    datetime: lambda value, export: {"datetime": _pack_datetime(value)},
+    date: lambda value, export: {"date": [value.year, value.month, value.day]},
+    time: lambda value, export: {"time": _pack_time(value)},
+    timedelta: lambda value, export: {"timedelta": [value.days, value.seconds, value.microseconds]},
+    type(...): lambda value, export: {"ellipsis": 0},
+}
+
+_BASES: list[tuple[type, Callable[[Any, Export], Any]]] = [
+    (int, lambda value, export: int.__index__(value)),
+    (float, lambda value, export: float.__float__(value)),
+    (str, lambda value, export: str.__str__(value)),
+    (list, lambda value, export: _pack_items(value, export)),
+    *((base, packer) for base, packer in _PACKERS.items() if base not in (dict, date)),
+    (date, _PACKERS[date]),  # after datetime, which is a date
+    (dict, _PACKERS[dict]),  # after its three subclasses
+]
+
+
+class Decoder:
+    """The reverse of `pack`, with a way to make stand-ins. Raises Malformed for anything `pack` does not make."""
+
+    def __init__(self, make_handle: Import) -> None:
+        """`make_handle` gets what the other side's `export` returned."""
+        self._make_handle = make_handle
+
+    def unpack(self, data: Any) -> Any:
+        """The value that `data` describes."""
+        try:
+            return self._value(data)
+        except (TypeError, ValueError, ArithmeticError, AttributeError, KeyError, IndexError) as error:
+            raise Malformed(f"{type(error).__name__}: {error}") from None
+
+    def _value(self, data: Any) -> Any:
+        kind = type(data)
+        if kind in _PLAIN:
+            return data
+        if kind is list:
+            return self._items(data)
+        ((tag, body),) = data.items()
+        if tag == "h":
+            return self._make_handle(body)
+        return _UNPACKERS[tag](body, self._items)
+
+    def _items(self, values: Any) -> list[Any]:
+        if type(values) is not list:
+            raise Malformed("no list")
+        if _PLAIN.issuperset(map(type, values)):
+            return values
+        return [self._value(value) for value in values]
+
+
+_Items = Callable[[Any], list[Any]]
+
+
+def _unpack_dict(body: Any, items: _Items) -> dict[Any, Any]:
+    return dict(zip(items(body[0]), items(body[1]), strict=True))
+
+
+def _unpack_zone(seconds: Any) -> timezone | None:
+    return None if seconds is None else timezone(timedelta(seconds=seconds))
+
+
+def _unpack_datetime(body: Any, items: _Items) -> datetime:
+    *numbers, fold, zone = body
+    return datetime(*numbers, fold=fold, tzinfo=_unpack_zone(zone))
+
+
+def _unpack_time(body: Any, items: _Items) -> time:
+    *numbers, fold, zone = body
+    return time(*numbers, fold=fold, tzinfo=_unpack_zone(zone))
+
+
+def _unpack_counter(body: Any, items: _Items) -> Counter[Any]:
+    counter: Counter[Any] = Counter()
+    dict.update(counter, _unpack_dict(body, items))
+    return counter
+
+
+def _unpack_default(body: Any, items: _Items) -> defaultdict[Any, Any]:
+    factory = None if body[2] is None else _BUILTINS[body[2]]
+    return defaultdict(factory, _unpack_dict(body, items))
+
+
+_UNPACKERS: dict[str, Callable[[Any, _Items], Any]] = {
+    "t": lambda body, items: tuple(items(body)),
+    "d": _unpack_dict,
+    "s": lambda body, items: set(items(body)),
+    "f": lambda body, items: frozenset(items(body)),
+    "b": lambda body, items: body.encode("latin-1"),
+    "a": lambda body, items: bytearray(body.encode("latin-1")),
+    "c": lambda body, items: complex(float(body[0]), float(body[1])),
+    "r": lambda body, items: range(body[0], body[1], body[2]),
+    "keys": lambda body, items: dict.fromkeys(items(body)).keys(),
+    "values": lambda body, items: dict(enumerate(items(body))).values(),
+    "items": lambda body, items: _unpack_dict(body, items).items(),
+    "counter": _unpack_counter,
+    "ordered": lambda body, items: OrderedDict(_unpack_dict(body, items)),
+    "default": _unpack_default,
+    "deque": lambda body, items: deque(items(body[0]), body[1]),
+    "decimal": lambda body, items: Decimal(body),
+    "fraction": lambda body, items: Fraction(body[0], body[1]),
+    "datetime": _unpack_datetime,
+    "date": lambda body, items: date(*body),
+    "time": _unpack_time,
+    "timedelta": lambda body, items: timedelta(days=body[0], seconds=body[1], microseconds=body[2]),
+    "ellipsis": lambda body, items: ...,
+    "x": lambda body, items: _BUILTINS[body],
+}

@@ -1,0 +1,44 @@
+"""Loads the guest from memory. The host sends this file first, then calls `start` with everything else.
+
+The guest travels with each start instead of living in the image, so that any image with a Python interpreter will do.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules of one package in a dict of sources."""
+
+    def __init__(self, package: str, sources: dict[str, str]) -> None:
+        self._package = package
+        self._sources = sources
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        package, _, name = fullname.partition(".")
+        if package != self._package or (name or "__init__") not in self._sources:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=not name)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        name = module.__name__.partition(".")[2] or "__init__"
+        exec(compile(self._sources[name], f"<guest/{name}.py>", "exec", dont_inherit=True), module.__dict__)
+
+
+def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
+    """Load the guest and serve until the host is gone."""
+    sys.meta_path.insert(0, _Sources("guest", sources))
+    room = importlib.import_module("guest.room")
+    supervisor = importlib.import_module("guest.supervisor")
+    sys.meta_path.pop(0)
+    inlet, outlet = supervisor.quiet_streams()
+    if settings["kind"] == "container":
+        supervisor.serve(inlet, outlet, room.ContainerRoom(settings["uid"], settings["folders"]))
+    else:
+        supervisor.serve(inlet, outlet, room.PlainRoom(settings["folder"]))

@@ -1,0 +1,237 @@
+"""Calls across the channel. Both ends are alike: each may ask the other, and serves what it is asked meanwhile.
+
+What cannot cross by value stays where it is and crosses as a number. The other side gets a stand-in, which passes
+calls, iteration and attribute access on, and which may not be compared: a comparison would have to be decided by
+whoever owns the object.
+"""
+
+import builtins
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from .channel import Channel, Lost
+from .codec import Decoder, Malformed, Unsendable, pack
+
+_EXCEPTIONS = {
+    name: value
+    for name, value in vars(builtins).items()
+    if isinstance(value, type)
+    and issubclass(value, Exception)
+    and not issubclass(value, StopIteration | StopAsyncIteration)
+}
+
+
+class Peer:
+    """One end of the conversation."""
+
+    def __init__(self, channel: Channel, serves: dict[str, Callable[..., Any]], shares: frozenset[str]) -> None:
+        """Set up one end.
+
+        `serves` says which operations the other side may ask for; each gets the target and the operands. `shares` says
+        which shapes of objects may be handed out: "function", "iterator", "object".
+        """
+        self._channel = channel
+        self._serves = serves
+        self._shares = shares
+        self._exported: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        self._decoder = Decoder(self._stand_in)
+
+    def ask(self, operation: str, target: Any, *operands: Any) -> Any:
+        """Have the other side do `operation` and return its result, or raise what it raised. Raises Lost."""
+        self.post(operation, target, *operands)
+        return self.answer()
+
+    def post(self, operation: str, target: Any, *operands: Any) -> None:
+        """The first half of `ask`: send the question."""
+        self._channel.send(["ask", operation, target, pack(operands, self._export)])
+
+    def answer(self) -> Any:
+        """The second half of `ask`: wait for the answer, serving what is asked meanwhile."""
+        while True:
+            kind, *rest = self._channel.receive()
+            if kind == "ask":
+                self._serve(rest)
+            elif kind == "value":
+                return self._unpack(rest[0])
+            elif kind == "stop":
+                raise StopIteration
+            else:
+                self._raise(kind, rest)
+
+    def serve_forever(self) -> NoReturn:
+        """Serve the other side until it is gone, then raise Lost."""
+        while True:
+            kind, *rest = self._channel.receive()
+            if kind != "ask":
+                raise Lost("an answer to no question")
+            self._serve(rest)
+
+    def owned(self, number: Any) -> Any:
+        """The object of this side that crossed as `number`."""
+        if type(number) is not int or not 0 <= number < len(self._exported):
+            raise Lost("no such object")
+        return self._exported[number]
+
+    def _serve(self, question: list[Any]) -> None:
+        try:
+            operation, target, packed = question
+            handler = self._serves[operation]
+        except (ValueError, TypeError, KeyError):
+            raise Lost("a question that may not be asked") from None
+        self._channel.send(self._reply(handler, target, packed))
+
+    def _reply(self, handler: Callable[..., Any], target: Any, packed: Any) -> list[Any]:
+        try:
+            return ["value", pack(handler(target, *self._unpack(packed)), self._export)]
+        except StopIteration as error:
+            return ["stop"] if getattr(handler, "may_stop", False) else _raised(RuntimeError(f"StopIteration: {error}"))
+        except Exception as error:  # noqa: BLE001 - whatever the program raised is its answer
+            return _raised(error)
+        except Lost:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit and its like: the program has left
+            return ["left", f"{type(error).__name__}: {_text(error)}"]
+
+    def _unpack(self, data: Any) -> Any:
+        try:
+            return self._decoder.unpack(data)
+        except (Malformed, RecursionError) as error:
+            raise Lost(f"the answer is no value: {error}") from None
+
+    def _raise(self, kind: Any, rest: list[Any]) -> NoReturn:
+        if kind == "left":
+            raise Lost(str(rest[0])[:200] if rest else "")
+        if kind != "raised" or len(rest) != 3:
+            raise Lost("the answer is no message")
+        raise _exception(rest[0], self._unpack(rest[1]), str(rest[2]))
+
+    def _export(self, value: Any) -> list[Any]:
+        if isinstance(value, StandIn):
+            return [value._number]
+        shape = _shape(value)
+        if shape not in self._shares:
+            raise Unsendable(f"a {type(value).__name__} cannot cross to the program")
+        number = self._numbers.get(id(value))
+        if number is None:
+            number = self._numbers[id(value)] = len(self._exported)
+            self._exported.append(value)
+        return [number, shape, str(getattr(value, "__name__", ""))]
+
+    def _stand_in(self, body: Any) -> Any:
+        number, *rest = body
+        if not rest:
+            return self.owned(number)
+        shape, name = rest
+        return _SHAPES[shape](self, number, name)
+
+
+def _shape(value: Any) -> str:
+    if hasattr(type(value), "__next__"):
+        return "iterator"
+    return "function" if callable(value) else "object"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:1000]
+    except Exception:  # noqa: BLE001 - the program's own __str__ may do anything
+        return ""
+
+
+def _raised(error: BaseException) -> list[Any]:
+    """How an exception crosses: by the nearest built-in class, with its arguments where they are plain."""
+    name = next((base.__name__ for base in type(error).__mro__ if _EXCEPTIONS.get(base.__name__) is base), "Exception")
+    try:
+        arguments = pack(list(error.args), _refuse)
+    except Exception:  # noqa: BLE001 - the program's own exception may do anything
+        arguments = []
+    return ["raised", name, arguments, _text(error)]
+
+
+def _refuse(value: Any) -> NoReturn:
+    raise Unsendable(f"{type(value).__name__} cannot cross here")
+
+
+def _exception(name: Any, arguments: Any, text: str) -> Exception:
+    kind = _EXCEPTIONS.get(name)
+    if kind is None:
+        raise Lost("the answer names no exception")
+    try:
+        error = kind(*arguments)
+    except (TypeError, ValueError):
+        error = RuntimeError(text)
+    error.__crossed__ = True
+    return error
+
+
+class StandIn:
+    """Stands for an object of the other side. Cannot be compared, hashed or copied."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, peer: Peer, number: int, name: str) -> None:
+        """Made by the decoder only."""
+        self._peer = peer
+        self._number = number
+        self.__name__ = name
+
+    def __eq__(self, other: object) -> NoReturn:  # type: ignore[override]
+        raise TypeError("an object of the program cannot be compared from outside")
+
+    def __ne__(self, other: object) -> NoReturn:  # type: ignore[override]
+        raise TypeError("an object of the program cannot be compared from outside")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("an object of the program cannot be copied from outside")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._peer.ask("attribute", self._number, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("_peer", "_number", "__name__"):
+            object.__setattr__(self, name, value)
+        else:
+            self._peer.ask("assign", self._number, name, value)
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        return self._peer.ask("call", self._number, positional, named)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._peer.ask("iterate", self._number)
+
+    def __bool__(self) -> bool:
+        return bool(self._peer.ask("truth", self._number))
+
+    def __str__(self) -> str:
+        return str(self._peer.ask("text", self._number))
+
+    __repr__ = __str__
+
+    def __len__(self) -> int:
+        return int(self._peer.ask("length", self._number))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._peer.ask("item", self._number, key)
+
+
+class RemoteIterator(StandIn):
+    """Stands for an iterator: iterating asks for one element at a time."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return self._peer.ask("next", self._number)
+
+
+class RemoteFunction(StandIn):
+    """Stands for a function: true, as a function is, without asking."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+_SHAPES: dict[str, type[StandIn]] = {"iterator": RemoteIterator, "function": RemoteFunction, "object": StandIn}

@@ -1,0 +1,133 @@
+"""The frames that host and guest exchange. Fixed sizes, so that the supervisor never has to look at a program.
+
+Host to guest: one `JobHeader`, then `body_bytes` bytes of JSON that only the examiner reads.
+Guest to host: a `FrameHeader`, then `size` bytes. READY once, BEAT while a program runs, DETAIL from the examiner, and
+RESULT when the room is empty again.
+"""
+
+import os
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+PIPE_ATOMIC = 4096
+"""Two processes write to one pipe: a frame no longer than this arrives in one piece."""
+
+DETAIL_BYTES = 2000
+
+
+class Kind(IntEnum):
+    """What a frame from the guest says."""
+
+    READY = 1
+    BEAT = 2
+    DETAIL = 3
+    RESULT = 4
+
+
+class Verdict(IntEnum):
+    """How a program ended, as one byte."""
+
+    NONE = 0  # no verdict was given: the sandbox is to blame
+    PASSED = 1
+    FAILED = 2
+    ERROR = 3
+    SYNTAX = 4
+    TIMEOUT = 5
+    MEMORY = 6
+    EXITED = 7
+    UNTESTED = 8
+
+
+class JobHeader(NamedTuple):
+    """What the supervisor must know of a job; the body stays unread by it."""
+
+    number: int
+    body_bytes: int
+    cpu_seconds: float
+    wall_seconds: float
+    memory_bytes: int
+    processes: int
+    file_bytes: int
+    answer_bytes: int
+
+
+class Result(NamedTuple):
+    """How a job ended, as the supervisor saw it. `exit_code` is the candidate's, as `waitstatus_to_exitcode` has it."""
+
+    verdict: int
+    cpu_seconds: float
+    wall_seconds: float
+    exit_code: int
+
+
+_JOB = struct.Struct("!IIddQIQQ")
+_FRAME = struct.Struct("!BII")
+_RESULT = struct.Struct("!Bddi")
+
+JOB_BYTES = _JOB.size
+FRAME_BYTES = _FRAME.size
+STILL_RUNNING = -1000
+"""The exit code of a candidate that had to be killed by the supervisor."""
+
+
+class Closed(Exception):
+    """The other side has gone."""
+
+
+def pack_job(header: JobHeader) -> bytes:
+    """The bytes of a job's header."""
+    return _JOB.pack(*header)
+
+
+def unpack_job(data: bytes) -> JobHeader:
+    """The reverse of `pack_job`."""
+    return JobHeader(*_JOB.unpack(data))
+
+
+def pack_frame(kind: Kind, number: int, payload: bytes = b"") -> bytes:
+    """A whole frame from the guest."""
+    return _FRAME.pack(kind, number, len(payload)) + payload
+
+
+def unpack_frame(data: bytes) -> tuple[Kind, int, int]:
+    """Kind, job number and size of the payload that follows. Raises Closed for bytes that are no frame."""
+    kind, number, size = _FRAME.unpack(data)
+    if size > PIPE_ATOMIC or kind not in Kind._value2member_map_:
+        raise Closed("the guest sent bytes that are no frame")
+    return Kind(kind), number, size
+
+
+def pack_result(result: Result) -> bytes:
+    """The payload of a RESULT frame."""
+    return _RESULT.pack(*result)
+
+
+def unpack_result(data: bytes) -> Result:
+    """The reverse of `pack_result`."""
+    return Result(*_RESULT.unpack(data))
+
+
+def read_exact(fd: int, size: int) -> bytes:
+    """Read `size` bytes. Raises Closed where the stream ends before."""
+    data = os.read(fd, size)
+    if len(data) == size:
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing:
+        if not parts[-1]:
+            raise Closed("the stream ended")
+        parts.append(os.read(fd, missing))
+        missing -= len(parts[-1])
+    return b"".join(parts)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`. Raises Closed where nobody reads any more."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise Closed("nobody reads") from error

@@ -1,0 +1,44 @@
+"""What the pool asks of a backend: guests that can be started, talked to, and stopped."""
+
+from typing import Protocol
+
+
+class GuestLost(Exception):
+    """A guest, or the way to it, has failed. Its jobs must run elsewhere."""
+
+
+class Guest(Protocol):
+    """One running supervisor, at the end of a stream of bytes."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes. Raises GuestLost."""
+        ...
+
+    def read_exact(self, size: int, timeout: float) -> bytes:
+        """Wait for `size` bytes, at most `timeout` seconds for each part of them. Raises GuestLost."""
+        ...
+
+    def stop(self) -> None:
+        """End it and everything in it, at once. Never raises; may be called twice and from another thread."""
+        ...
+
+
+class Backend(Protocol):
+    """Makes guests. All of its methods may be called from several threads."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever a verdict might."""
+        ...
+
+    def open(self) -> None:
+        """The slow work that is common to all guests. Raises SandboxError."""
+        ...
+
+    def start(self) -> Guest:
+        """Start one guest and wait until it is ready. Raises GuestLost, or SandboxError where no other try can help."""
+        ...
+
+    def close(self) -> None:
+        """Give back what `open` took. Never raises."""
+        ...

@@ -1,0 +1,67 @@
+"""The image that containers are made of: a Python interpreter and nothing else. The guest is sent at each start."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import interpreter
+from sandbox.engine import LABEL
+from sandbox.outcome import SandboxError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+REPOSITORY = "qprobe-sandbox"
+_RECIPE = "1"  # raise it when `interpreter.pack` puts other files in
+_BUILD_SECONDS = 600
+
+
+def default_image() -> str:
+    """The name of the image made of this interpreter."""
+    return f"{REPOSITORY}:py{interpreter.version()}-{_RECIPE}"
+
+
+def ensure_image(client: "DockerClient", image: str | None = None) -> tuple[str, str]:
+    """Find, fetch or build an image. Returns its id and its name. Raises SandboxError.
+
+    `image` is a name that the engine or a registry knows; by default an image is made of the running interpreter.
+    """
+    from docker.errors import APIError, ImageNotFound
+
+    name = image or default_image()
+    try:
+        return client.images.get(name).id, name
+    except ImageNotFound:
+        pass
+    except APIError as error:
+        raise SandboxError(f"The Docker engine cannot look up the image {name}: {error.explanation}") from error
+    return (_pull(client, name) if image else build_image(client)), name
+
+
+def build_image(client: "DockerClient", name: str | None = None, extra: Sequence[Path] = ()) -> str:
+    """Make an image of the running interpreter, with the folders `extra` as site-packages. Returns its id."""
+    from docker.errors import APIError
+
+    name = name or default_image()
+    repository, _, tag = name.partition(":")
+    with tempfile.TemporaryDirectory(prefix="qprobe-image-") as folder:
+        archive = Path(folder, "root.tar")
+        interpreter.pack(archive, extra)
+        changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", f"LABEL {LABEL}=image"]
+        try:
+            client.api.import_image(src=str(archive), repository=repository, tag=tag or "latest", changes=changes)
+            return str(client.images.get(name).id)
+        except APIError as error:
+            raise SandboxError(f"The Docker engine did not take the image: {error.explanation}") from error
+
+
+def _pull(client: "DockerClient", name: str) -> str:
+    from docker.errors import APIError, NotFound
+
+    try:
+        return str(client.images.pull(name).id)
+    except NotFound as error:
+        raise SandboxError(f"No registry knows the image {name}.") from error
+    except APIError as error:
+        raise SandboxError(f"The image {name} cannot be fetched: {error.explanation}") from error

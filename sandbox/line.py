@@ -1,0 +1,114 @@
+"""One guest as the pool sees it: jobs in, outcomes out, silence noticed."""
+
+import json
+from collections import deque
+
+from sandbox.guest import wire
+from sandbox.guest.wire import Kind, Verdict
+from sandbox.guests import Guest, GuestLost
+from sandbox.outcome import Job, Outcome, Status
+
+_READY_SECONDS = 60.0
+_SILENCE_SECONDS = 30.0
+"""A guest that says nothing for so long hangs: while a program runs it says every second that all is well."""
+
+_STATUS = {
+    Verdict.PASSED: Status.PASSED,
+    Verdict.FAILED: Status.FAILED,
+    Verdict.ERROR: Status.ERROR,
+    Verdict.SYNTAX: Status.SYNTAX,
+    Verdict.TIMEOUT: Status.TIMEOUT,
+    Verdict.MEMORY: Status.MEMORY,
+    Verdict.EXITED: Status.EXITED,
+    Verdict.UNTESTED: Status.UNTESTED,
+}
+
+
+class Line:
+    """A guest, and the jobs that were sent to it and have not come back."""
+
+    def __init__(self, guest: Guest) -> None:
+        """Wait until the guest is ready. Raises GuestLost."""
+        self._guest = guest
+        self.waiting: deque[Job] = deque()
+        self._sent = 0
+        kind, _, _ = self._frame(_READY_SECONDS)
+        if kind is not Kind.READY:
+            raise GuestLost("the guest did not say that it is ready")
+
+    def send(self, job: Job) -> None:
+        """Queue a job at the guest. It counts as waiting also where this raises GuestLost."""
+        self._sent += 1
+        self.waiting.append(job)
+        body = _body(job)
+        self._guest.write(wire.pack_job(_header(job, self._sent, len(body))) + body)
+
+    def receive(self) -> tuple[Job, Outcome]:
+        """Wait for the outcome of the job that was sent first. Raises GuestLost."""
+        number = self._sent - len(self.waiting) + 1
+        detail = ""
+        while True:
+            kind, tag, payload = self._frame(_SILENCE_SECONDS)
+            if tag != number:
+                raise GuestLost("the guest answered out of turn")
+            if kind is Kind.DETAIL:
+                detail = payload.decode("utf-8", "replace")
+            elif kind is Kind.RESULT:
+                outcome = _outcome(self.waiting[0], wire.unpack_result(payload), detail)
+                return self.waiting.popleft(), outcome
+
+    def stop(self) -> None:
+        """End the guest at once."""
+        self._guest.stop()
+
+    def _frame(self, timeout: float) -> tuple[Kind, int, bytes]:
+        try:
+            kind, number, size = wire.unpack_frame(self._guest.read_exact(wire.FRAME_BYTES, timeout))
+        except wire.Closed as error:
+            raise GuestLost(str(error)) from error
+        return kind, number, self._guest.read_exact(size, timeout) if size else b""
+
+
+def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
+    limits = job.limits
+    return wire.JobHeader(
+        number=number,
+        body_bytes=body_bytes,
+        cpu_seconds=limits.cpu_seconds,
+        wall_seconds=limits.wall_seconds,
+        memory_bytes=limits.memory_bytes,
+        processes=limits.processes,
+        file_bytes=limits.file_bytes,
+        answer_bytes=limits.output_bytes,
+    )
+
+
+def _body(job: Job) -> bytes:
+    fields = {
+        "program": job.program,
+        "tests": job.tests,
+        "setup": job.setup,
+        "entry_point": job.entry_point,
+        "mode": job.mode,
+        "by_reference": job.by_reference,
+    }
+    return json.dumps(fields).encode("ascii")
+
+
+def _outcome(job: Job, result: wire.Result, detail: str) -> Outcome:
+    verdict = Verdict(result.verdict)
+    if verdict is Verdict.NONE:
+        raise GuestLost("the examiner was lost")
+    if verdict is Verdict.EXITED:
+        detail = _how_it_left(result.exit_code) or detail
+    elif verdict is Verdict.TIMEOUT:
+        cpu = result.cpu_seconds >= job.limits.cpu_seconds
+        detail = f"{result.cpu_seconds:.1f} s of CPU time" if cpu else f"{result.wall_seconds:.1f} s on the clock"
+    mode = "shared" if job.mode == "shared" else "separate"
+    return Outcome(_STATUS[verdict], detail, result.cpu_seconds, result.wall_seconds, mode)
+
+
+def _how_it_left(exit_code: int) -> str:
+    if exit_code in (wire.STILL_RUNNING, -9):
+        return ""
+    return f"killed by signal {-exit_code}" if exit_code < 0 else f"the program left with exit code {exit_code}"

@@ -1,0 +1,33 @@
+"""The way in: a sandbox by the name of its kind."""
+
+from typing import Literal
+
+from sandbox.outcome import Limits, Sandbox
+
+SandboxKind = Literal["docker", "process"]
+
+
+def open_sandbox(
+    kind: SandboxKind = "docker",
+    workers: int | None = None,
+    image: str | None = None,
+    *,
+    runtime: str | None = None,
+    largest: Limits | None = None,
+) -> Sandbox:
+    """A sandbox to be used in a `with` statement, which does the slow work (image, containers).
+
+    `workers` programs run at once. `image` and `runtime` name what the Docker engine should use instead of its default
+    and of an image made of this interpreter. No job may ask for more memory or processes than `largest`.
+    Entering raises SandboxError where there is no engine, or the engine refuses, or the image cannot be had.
+    """
+    from sandbox.pool import Pool
+
+    largest = largest or Limits()
+    if kind == "process":
+        from sandbox.local import ProcessBackend
+
+        return Pool(ProcessBackend(), workers)
+    from sandbox.container import DockerBackend
+
+    return Pool(DockerBackend(image, largest.memory_bytes, largest.processes, runtime), workers)

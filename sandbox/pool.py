@@ -1,0 +1,238 @@
+"""The pool: several guests at work on one stream of jobs, each replaced when it fails.
+
+One thread a guest. The caller's thread alone draws from the iterable of jobs, so that it may be anything.
+"""
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from sandbox.guests import Backend, GuestLost
+from sandbox.line import Line
+from sandbox.outcome import Job, Outcome, SandboxError, Status
+
+ATTEMPTS = 3
+"""How often a job may be at hand when its guest is lost, before it is reported as BROKEN."""
+
+_AHEAD = 2
+"""Jobs that a guest has at once: one at work and one waiting, so that it never waits for the host."""
+
+_PATIENCE_SECONDS = 120.0
+"""How long an engine may fail to give a guest (restarting, say) before the run is given up."""
+
+
+@dataclass(eq=False)
+class _Task:
+    job: Job
+    failures: int = 0
+
+
+_End = None
+
+
+@dataclass(eq=False)
+class _Run:
+    """The queues of one call of `run`."""
+
+    todo: "queue.SimpleQueue[_Task | None]" = field(default_factory=queue.SimpleQueue)
+    done: "queue.SimpleQueue[tuple[Job, Outcome] | BaseException]" = field(default_factory=queue.SimpleQueue)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+class Pool:
+    """A Sandbox over any backend."""
+
+    def __init__(self, backend: Backend, workers: int | None = None) -> None:
+        """`workers` guests at once; by default two more than there are processors, so that sleepers overlap."""
+        self._backend = backend
+        self._workers = workers or _processors() + 2
+        self._idle: list[Line] = []
+        self._lock = threading.Lock()
+        self._lines: set[Line] = set()
+
+    @property
+    def identity(self) -> str:
+        """See `Sandbox.identity`."""
+        return self._backend.identity
+
+    def __enter__(self) -> Self:
+        self._backend.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for line in list(self._lines):
+            self._drop(line)
+        self._idle.clear()
+        self._backend.close()
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """See `Sandbox.run`."""
+        run = _Run()
+        threads: list[threading.Thread] = []
+        pending = 0
+        try:
+            for job in jobs:
+                run.todo.put(_Task(job))
+                pending += 1
+                if len(threads) < min(pending, self._workers):
+                    threads.append(self._hire(run))
+                while pending >= self._workers * (_AHEAD + 1) or (pending and not run.done.empty()):
+                    yield _take(run)
+                    pending -= 1
+            while pending:
+                yield _take(run)
+                pending -= 1
+        finally:
+            self._dismiss(run, threads)
+
+    def _hire(self, run: _Run) -> threading.Thread:
+        worker = _Worker(self, run)
+        thread = threading.Thread(target=worker.work, name="sandbox", daemon=True)
+        thread.start()
+        return thread
+
+    def _dismiss(self, run: _Run, threads: list[threading.Thread]) -> None:
+        run.stopping.set()
+        for _ in threads:
+            run.todo.put(_End)
+        with self._lock:
+            busy = [line for line in self._lines if line.waiting]
+        for line in busy:
+            self._drop(line)
+        for thread in threads:
+            thread.join()
+
+    def take_line(self) -> Line:
+        """An idle guest, or a new one. Raises GuestLost."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        guest = self._backend.start()
+        try:
+            line = Line(guest)
+        except BaseException:
+            guest.stop()
+            raise
+        with self._lock:
+            self._lines.add(line)
+        return line
+
+    def give_back(self, line: Line) -> None:
+        """Keep a guest that has nothing to do."""
+        with self._lock:
+            self._idle.append(line)
+
+    def drop(self, line: Line) -> None:
+        """End a guest."""
+        self._drop(line)
+
+    def _drop(self, line: Line) -> None:
+        with self._lock:
+            self._lines.discard(line)
+        line.stop()
+
+
+class _Worker:
+    """Feeds one guest at a time."""
+
+    def __init__(self, pool: Pool, run: _Run) -> None:
+        self._pool = pool
+        self._run = run
+        self._at_hand: list[_Task] = []
+        self._line: Line | None = None
+
+    def work(self) -> None:
+        try:
+            while not self._run.stopping.is_set():
+                try:
+                    if not self._step():
+                        break
+                except GuestLost as error:
+                    self._recover(error)
+        except BaseException as error:  # noqa: BLE001 - the pool's edge: the caller's thread raises it
+            self._run.done.put(error)
+        finally:
+            if self._line is not None:
+                self._part_with(self._line)
+
+    def _step(self) -> bool:
+        """Send what can be sent and wait for one outcome. Returns whether there may be more to do."""
+        while len(self._at_hand) < _AHEAD:
+            task = self._next_task()
+            if task is _End:
+                if not self._at_hand:
+                    return False
+                break
+            self._at_hand.append(task)
+            self._guest_line().send(task.job)
+        result = self._guest_line().receive()
+        self._at_hand.pop(0)
+        self._run.done.put(result)
+        return True
+
+    def _next_task(self) -> _Task | None:
+        """The next task; None where there is none now and something is at hand, or where the run is over."""
+        try:
+            return self._run.todo.get(block=not self._at_hand)
+        except queue.Empty:
+            return None
+
+    def _guest_line(self) -> Line:
+        if self._line is None:
+            self._line = self._start()
+        return self._line
+
+    def _start(self) -> Line:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        pause = 0.1
+        while True:
+            try:
+                return self._pool.take_line()
+            except GuestLost as error:
+                if time.monotonic() > deadline or self._run.stopping.is_set():
+                    raise SandboxError(f"No sandbox can be started any more: {error}.") from error
+            self._run.stopping.wait(pause)
+            pause = min(pause * 2, 5.0)
+
+    def _recover(self, error: GuestLost) -> None:
+        """Replace a lost guest. The job it was at is suspect; those behind it were not begun."""
+        if self._line is not None:
+            self._pool.drop(self._line)
+            self._line = None
+        if self._run.stopping.is_set():
+            return
+        tasks, self._at_hand = self._at_hand, []
+        for place, task in enumerate(tasks):
+            task.failures += place == 0
+            if task.failures >= ATTEMPTS:
+                detail = f"the sandbox failed {ATTEMPTS} times with this program: {error}"
+                self._run.done.put((task.job, Outcome(Status.BROKEN, detail, mode=task.job.mode)))
+            else:
+                self._run.todo.put(task)
+
+    def _part_with(self, line: Line) -> None:
+        if line.waiting:
+            self._pool.drop(line)
+        else:
+            self._pool.give_back(line)
+
+
+def _take(run: _Run) -> tuple[Job, Outcome]:
+    result = run.done.get()
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _processors() -> int:
+    with contextlib.suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
