@@ -1,7 +1,6 @@
 """What tests share: real data where it is at hand, small real models made on the spot."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -51,17 +50,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("docker"):
             item.fixturenames.insert(0, "_needs_docker")  # type: ignore[attr-defined]
-
-
-@pytest.fixture
-def qprobe_environment() -> dict[str, str]:
-    """The environment of a command run as a user would run it: offline, no colour, 100 columns."""
-    return {
-        **os.environ,
-        "HF_HUB_OFFLINE": "1",
-        "NO_COLOR": "1",
-        "COLUMNS": "100",
-        "PYTHONPATH": str(REPOSITORY),
-        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
-        "PATH": os.pathsep.join([str(Path(shutil.which("python3") or "").parent), os.environ["PATH"]]),
-    }

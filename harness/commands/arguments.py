@@ -1,7 +1,7 @@
 """Arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,9 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a tabl
 BenchmarkName = Annotated[
     str, typer.Option("--benchmark", help="humaneval, mbpp, mbpp-sanitized, mini, mbpp:FILE or FILE.jsonl")
 ]
-SandboxKind = Annotated[str, typer.Option("--sandbox", help="docker, or process (no isolation from the network)")]
+SandboxKind = Annotated[
+    Literal["docker", "process"], typer.Option("--sandbox", help="process is for programs you trust: no isolation")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="containers at work at once [default: one a core]")]
 CpuSeconds = Annotated[float | None, typer.Option(min=0.01, help="CPU time a program may use [default: 3]")]
 ModelName = Annotated[str, typer.Option("--model", help="what writes: hf:FOLDER or hf:HUB_ID")]

@@ -29,10 +29,32 @@ class Malformed(Exception):
 
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
-_PURE = (
-    "abs all any ascii bin chr divmod format hash hex isinstance issubclass iter len max min next oct ord pow repr round "
-    "sorted sum"
-).split()
+_PURE = [
+    "abs",
+    "all",
+    "any",
+    "ascii",
+    "bin",
+    "chr",
+    "divmod",
+    "format",
+    "hash",
+    "hex",
+    "isinstance",
+    "issubclass",
+    "iter",
+    "len",
+    "max",
+    "min",
+    "next",
+    "oct",
+    "ord",
+    "pow",
+    "repr",
+    "round",
+    "sorted",
+    "sum",
+]
 _BUILTINS = {name: value for name, value in vars(builtins).items() if isinstance(value, type) or name in _PURE}
 _BUILTIN_NAMES = {id(value): name for name, value in _BUILTINS.items()}
 

@@ -22,10 +22,37 @@ from .wire import JobHeader, Kind, Result, Verdict
 _GRACE_SECONDS = 0.5
 """How long the examiner may take to notice that its candidate has ended."""
 
-_COMMON_MODULES = (
-    "abc ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib heapq io "
-    "itertools json math operator random re secrets statistics string sys time traceback types typing"
-).split()
+_COMMON_MODULES = [
+    "abc",
+    "ast",
+    "bisect",
+    "cmath",
+    "collections",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "hashlib",
+    "heapq",
+    "io",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "secrets",
+    "statistics",
+    "string",
+    "sys",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+]
 """Imported once, before any fork, since most programs and tests ask for some of them."""
 
 
