@@ -1,9 +1,11 @@
 """Write `benchmarks/mini/problems.jsonl`: the same file every time.
 
-    python -m scripts.make_mini
+python -m scripts.make_mini
 """
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.mini.checks import check_source
@@ -16,19 +18,25 @@ TARGET = Path("benchmarks/mini/problems.jsonl")
 
 def main() -> None:
     """Write the file."""
-    numbers: dict[str, int] = {}
-    with TARGET.open("w", encoding="utf-8") as rows:
-        for task in split().problems:
-            numbers[task.family] = numbers.get(task.family, 0) + 1
-            rows.write(json.dumps(_row(task, numbers[task.family]), ensure_ascii=False) + "\n")
+    with TARGET.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows())
 
 
-def _row(task: Task, number: int) -> dict[str, str]:
+def rows() -> Iterator[dict[str, str]]:
+    """The problems, as the file holds them."""
+    numbers: Counter[str] = Counter()
+    problems = split().problems
+    for task in problems:
+        numbers[task.family] += 1
+        yield _row(task, numbers[task.family], check_source(task, problems))
+
+
+def _row(task: Task, number: int, tests: str) -> dict[str, str]:
     return {
         "id": f"mini/{task.area}/{task.family}/{number}",
         "prompt": task.prompt,
         "entry_point": task.entry_point,
-        "tests": check_source(task),
+        "tests": tests,
         "solution": task.prompt + right(task.bodies[0]),
     }
 

@@ -1,6 +1,6 @@
 """Train the tiny language model of `benchmarks/mini`, from a seed, on two cores.
 
-    python -m scripts.train_tiny_model [--target FOLDER] [--steps N] [--seed N]
+python -m scripts.train_tiny_model [--target FOLDER] [--steps N] [--seed N]
 """
 
 import argparse
@@ -122,7 +122,10 @@ def train(
         seen += int(known.sum())
         if step % 100 == 0:
             pace = seen / (time.monotonic() - began)
-            print(f"step {step}/{steps}  loss {loss.item():.3f}  {pace:,.0f} tokens/s  {time.monotonic() - began:.0f}s", flush=True)
+            print(
+                f"step {step}/{steps}  loss {loss.item():.3f}  {pace:,.0f} tokens/s  {time.monotonic() - began:.0f}s",
+                flush=True,
+            )
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, target: Path) -> None:

@@ -13,7 +13,7 @@ FAILED = "failed"  # stands for an exception, which is never right
 _SECONDS = 0.5  # of processor time; a program of the grammar takes microseconds
 
 
-class _OutOfTime(Exception):
+class _OutOfTimeError(Exception):
     """The program ran on and on."""
 
 
@@ -26,7 +26,7 @@ def outputs(program: str, entry_point: str, inputs: Sequence[Arguments]) -> tupl
             function = scope[entry_point]
             assert callable(function)
             return tuple(_output(function, arguments) for arguments in inputs)
-    except (SyntaxError, _OutOfTime):
+    except (SyntaxError, _OutOfTimeError):
         return (FAILED,) * len(inputs)
 
 
@@ -34,14 +34,14 @@ def _output(function: Callable[..., object], arguments: Arguments) -> str:
     try:
         value = function(*copy.deepcopy(arguments))
         return f"{type(value).__name__} {value!r}"
-    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError):
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError):
         return FAILED
 
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise _OutOfTime
+        raise _OutOfTimeError
 
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)

@@ -3,6 +3,7 @@
 The first alternative of a point is the right one. Points nest: `‹if x ‹>|>=› 0|›` may lose the whole condition.
 """
 
+import itertools
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -27,12 +28,25 @@ def right(text: str) -> str:
 
 def single_slips(text: str) -> Iterator[str]:
     """Every text with exactly one slip."""
-    sizes: list[int] = []
-    resolve(text, lambda size: (sizes.append(size), 0)[1])
-    for place, size in enumerate(sizes):
+    for place, size in enumerate(_sizes(text)):
         for option in range(1, size):
-            visits = iter(range(len(sizes)))
-            yield resolve(text, lambda _, v=visits, p=place, o=option: o if next(v) == p else 0)
+            yield resolve(text, _only(place, option))
+
+
+def _sizes(text: str) -> list[int]:
+    sizes: list[int] = []
+
+    def first(size: int) -> int:
+        sizes.append(size)
+        return 0
+
+    resolve(text, first)
+    return sizes
+
+
+def _only(place: int, option: int) -> Choose:
+    places = itertools.count()
+    return lambda _: option if next(places) == place else 0
 
 
 def slipping(text: str, rate: float, rng: random.Random) -> str:

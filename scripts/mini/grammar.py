@@ -7,11 +7,12 @@ words, squared or doubled). A task is one such filling: a prompt to continue and
 import itertools
 import random
 import re
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 _SLOT = re.compile(r"\{([a-z]\w*)\}")
+
+USUAL_REACH = (-6, 12)  # of an integer parameter, where no words limit it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Part:
     words: str  # may hold {k}
     code: str  # may hold {k} and choice points
     constants: tuple[str, ...] = ()  # what {k} may be
-    parameter: str = ""  # a parameter the part needs: "n: int"
-    reach: tuple[int, int] | None = None  # the least and greatest value of that parameter, where the words limit it
+    parameters: str = ""  # what the part needs: "n: int"
+    reach: tuple[int, int] | None = None  # the least and greatest value of that, where the words limit it
 
     def with_constant(self, constant: str) -> "Part":
         """The part with {k} settled."""
@@ -36,7 +37,7 @@ class Form:
 
     name: str
     words: str
-    bodies: tuple[str, ...]  # ways to write it, each with slots and choice points, without the function's indentation
+    bodies: tuple[str, ...]  # ways to write it, with slots and choice points, without the function's indentation
     returns: str = "int"
     tail: str = ""  # the end of the sentence, where the form needs one: ", or None if there are none"
 
@@ -52,7 +53,7 @@ class Family:
     sentences: tuple[str, ...]  # ways to ask, with slots
     forms: tuple[Form, ...]
     slots: dict[str, tuple[Part, ...]]
-    reach: tuple[int, int] = (-6, 12)  # the least and greatest value of an integer parameter
+    reach: tuple[int, int] = USUAL_REACH  # the least and greatest value of an integer parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +80,16 @@ class Task:
 
 def tasks(family: Family, rng: random.Random) -> Iterator[Task]:
     """Every task of the family once, with its constants and its wording drawn from `rng`."""
-    for form, *parts in itertools.product(family.forms, *family.slots.values()):
-        filling = dict(zip(family.slots, parts, strict=True))
-        if _makes_sense(parts):
-            yield task(family, form, filling, rng)
+    for form in family.forms:
+        for parts in itertools.product(*family.slots.values()):
+            if _makes_sense(parts):
+                yield task(family, form, dict(zip(family.slots, parts, strict=True)), rng)
 
 
-def _makes_sense(parts: list[Part]) -> bool:
+def _makes_sense(parts: Sequence[Part]) -> bool:
     """No part twice ("even numbers that are even"), and no parameter twice."""
     names = [part.name for part in parts if part.name]
-    parameters = [part.parameter for part in parts if part.parameter]
+    parameters = [part.parameters for part in parts if part.parameters]
     return len(set(names)) == len(names) and len(parameters) <= 1
 
 
@@ -101,7 +102,7 @@ def task(family: Family, form: Form, filling: dict[str, Part], rng: random.Rando
     names = {slot: part.name for slot, part in parts.items()} | {"form": form.name}
     words = {slot: part.words for slot, part in parts.items()}
     entry_point = re.sub("__+", "_", _put(family.entry, names)).strip("_")
-    parameters = ", ".join(filter(None, [family.parameters, *(part.parameter for part in parts.values())]))
+    parameters = ", ".join(filter(None, [family.parameters, *(part.parameters for part in parts.values())]))
     sentence = _put(_put(rng.choice(family.sentences), words | {"form": form.words, "tail": form.tail}), words)
     code = {slot: part.code for slot, part in parts.items()}
     return Task(
@@ -123,4 +124,4 @@ def _tidy(sentence: str) -> str:
 
 
 def _indented(body: str) -> str:
-    return "".join(f"    {line}\n" for line in textwrap.dedent(body).strip("\n").split("\n"))
+    return "".join(f"    {line}\n" for line in body.strip("\n").split("\n"))

@@ -49,7 +49,7 @@ def _draw(name: str, place: int, reach: tuple[int, int], rng: random.Random) -> 
 
 
 def _numbers(place: int, rng: random.Random) -> list[int]:
-    short = ([], [0], [3], [-2], [1, 2], [2, 2], [5, 4, 3], [-1, 0, 1])
+    short: tuple[list[int], ...] = ([], [0], [3], [-2], [1, 2], [2, 2], [5, 4, 3], [-1, 0, 1])
     if place < len(short):
         return list(short[place])
     reach = 6 if place % 2 else 12

@@ -8,8 +8,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from scripts.mini.catalogue import FAMILIES
 from scripts.mini.choices import slipping
-from scripts.mini.families import FAMILIES
 from scripts.mini.grammar import Family, Task, task
 
 

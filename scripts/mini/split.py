@@ -5,11 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scripts.mini.behaviour import outputs
-from scripts.mini.choices import right
-from scripts.mini.families import FAMILIES
+from scripts.mini.catalogue import FAMILIES
+from scripts.mini.checks import answers
 from scripts.mini.grammar import Family, Task, tasks
-from scripts.mini.inputs import arguments
 
 SEED = 20240222
 PER_FAMILY = 7
@@ -26,14 +24,20 @@ class Split:
 
 def split(seed: int = SEED) -> Split:
     """The benchmark's tasks, in the families' order, and the keys left for lessons."""
-    rng = random.Random(seed)
-    every = {family.name: list(tasks(family, rng)) for family in FAMILIES}
+    every = {family.name: list(tasks(family, _rng(seed, family))) for family in FAMILIES}
     by_behaviour: dict[object, list[str]] = defaultdict(list)
     for task in (task for group in every.values() for task in group):
         by_behaviour[behaviour(task)].append(task.key)
-    problems = [task for family in FAMILIES for task in _chosen(family, every[family.name], by_behaviour, rng)]
+    problems = [
+        task for family in FAMILIES for task in _chosen(family, every[family.name], by_behaviour, _rng(seed, family))
+    ]
     asked = {key for task in problems for key in by_behaviour[behaviour(task)]}
     return Split(tuple(problems), frozenset(task.key for group in every.values() for task in group) - asked)
+
+
+def _rng(seed: int, family: Family) -> random.Random:
+    """Each family has its own, so that a change to one leaves the others as they were."""
+    return random.Random(f"{seed} {family.name}")
 
 
 def _chosen(
@@ -54,15 +58,9 @@ def _chosen(
 
 def behaviour(task: Task) -> tuple[object, ...]:
     """What tells two tasks apart: their parameters and the answers on the pool of inputs."""
-    return (task.parameters, task.reach, expected(task))
-
-
-def expected(task: Task) -> tuple[str, ...]:
-    """The right answers on the pool of inputs."""
-    program = task.prompt + right(task.bodies[0])
-    return outputs(program, task.entry_point, arguments(task.parameters, task.reach))
+    return (task.parameters, task.reach, answers(task))
 
 
 def _tells(task: Task) -> bool:
-    answers = expected(task)
-    return max(answers.count(answer) for answer in set(answers)) <= _WIDEST_VALUE * len(answers)
+    given = answers(task)
+    return max(given.count(answer) for answer in set(given)) <= _WIDEST_VALUE * len(given)
