@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import engine
 from sandbox.boot import BOOTSTRAP, guest_digest, guest_payload
-from sandbox.guests import GuestLost
+from sandbox.guests import GuestError
 from sandbox.image import ensure_image
 from sandbox.outcome import SandboxError
 
@@ -19,7 +19,7 @@ _SCRATCH_BYTES = 64 * 2**20
 _SHARED_BYTES = 16 * 2**20
 _INODES = 8192
 _OVERHEAD_BYTES = 128 * 2**20
-_FOLDERS = ("/tmp", "/dev/shm")  # noqa: S108 - folders of the container
+_FOLDERS = ("/tmp", "/dev/shm")
 _EXTRA_PIDS = 24  # supervisor, examiner and janitor, and the way to a full room's sweep
 
 
@@ -56,9 +56,9 @@ class DockerBackend:
         except ImageNotFound:
             with self._lock:  # removed behind our back: one thread builds it again, the others find it
                 self._image_id, self._image = ensure_image(client, self._image)
-            raise GuestLost("the image was gone") from None
+            raise GuestError("the image was gone") from None
         except (DockerException, OSError) as error:
-            raise GuestLost(f"the engine made no container: {error}") from error
+            raise GuestError(f"the engine made no container: {error}") from error
 
     def close(self) -> None:
         if self._client is not None:
@@ -75,7 +75,7 @@ class DockerBackend:
             stdin_open=True,
             network_disabled=True,
             hostname="sandbox",
-            working_dir="/tmp",  # noqa: S108
+            working_dir="/tmp",
             entrypoint=[],
             environment=_ENVIRONMENT,
             labels={engine.LABEL: "guest", engine.OWNER_LABEL: engine.owner()},
@@ -96,7 +96,7 @@ class DockerBackend:
             "pids_limit": self._processes + _EXTRA_PIDS,
             "mem_limit": memory,
             "memswap_limit": memory,
-            "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={_SCRATCH_BYTES},nr_inodes={_INODES},mode=1777"},  # noqa: S108
+            "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={_SCRATCH_BYTES},nr_inodes={_INODES},mode=1777"},
             "shm_size": _SHARED_BYTES,
             "ipc_mode": "private",
             "sysctls": {"fs.mqueue.queues_max": "0", "kernel.shmmni": "0", "kernel.msgmni": "0"},
@@ -108,8 +108,8 @@ class DockerBackend:
 
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "HOME": "/tmp",  # noqa: S108
-    "TMPDIR": "/tmp",  # noqa: S108
+    "HOME": "/tmp",
+    "TMPDIR": "/tmp",
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",  # the order of a set must not change a verdict
 }
@@ -143,7 +143,7 @@ class ContainerGuest:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise GuestLost(self._story(error)) from error
+            raise GuestError(self._story(error)) from error
 
     def read_exact(self, size: int, timeout: float) -> bytes:
         try:
@@ -151,7 +151,7 @@ class ContainerGuest:
             while len(self._buffer) < size:
                 self._receive()
         except OSError as error:
-            raise GuestLost(self._story(error)) from error
+            raise GuestError(self._story(error)) from error
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data
