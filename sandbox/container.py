@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import engine
 from sandbox.boot import BOOTSTRAP, guest_digest, guest_payload
-from sandbox.guests import GuestLost
+from sandbox.guests import GuestError
 from sandbox.image import ensure_image
 from sandbox.outcome import SandboxError
 
@@ -56,9 +56,9 @@ class DockerBackend:
         except ImageNotFound:
             with self._lock:  # removed behind our back: one thread builds it again, the others find it
                 self._image_id, self._image = ensure_image(client, self._image)
-            raise GuestLost("the image was gone") from None
+            raise GuestError("the image was gone") from None
         except (DockerException, OSError) as error:
-            raise GuestLost(f"the engine made no container: {error}") from error
+            raise GuestError(f"the engine made no container: {error}") from error
 
     def close(self) -> None:
         if self._client is not None:
@@ -143,7 +143,7 @@ class ContainerGuest:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise GuestLost(self._story(error)) from error
+            raise GuestError(self._story(error)) from error
 
     def read_exact(self, size: int, timeout: float) -> bytes:
         try:
@@ -151,7 +151,7 @@ class ContainerGuest:
             while len(self._buffer) < size:
                 self._receive()
         except OSError as error:
-            raise GuestLost(self._story(error)) from error
+            raise GuestError(self._story(error)) from error
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data

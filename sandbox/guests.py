@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class GuestLost(Exception):
+class GuestError(Exception):
     """A guest, or the way to it, has failed. Its jobs must run elsewhere."""
 
 
@@ -11,11 +11,11 @@ class Guest(Protocol):
     """One running supervisor, at the end of a stream of bytes."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes. Raises GuestLost."""
+        """Send bytes. Raises GuestError."""
         ...
 
     def read_exact(self, size: int, timeout: float) -> bytes:
-        """Wait for `size` bytes, at most `timeout` seconds for each part of them. Raises GuestLost."""
+        """Wait for `size` bytes, at most `timeout` seconds for each part of them. Raises GuestError."""
         ...
 
     def stop(self) -> None:
@@ -36,7 +36,7 @@ class Backend(Protocol):
         ...
 
     def start(self) -> Guest:
-        """Start one guest and wait until it is ready. Raises GuestLost, or SandboxError where no other try can help."""
+        """Start one guest and wait until it is ready. Raises GuestError; SandboxError where nothing else can help."""
         ...
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 
 from sandbox.guest import wire
 from sandbox.guest.wire import Kind, Verdict
-from sandbox.guests import Guest, GuestLost
+from sandbox.guests import Guest, GuestError
 from sandbox.outcome import Job, Outcome, Status
 
 _READY_SECONDS = 60.0
@@ -28,29 +28,29 @@ class Line:
     """A guest, and the jobs that were sent to it and have not come back."""
 
     def __init__(self, guest: Guest) -> None:
-        """Wait until the guest is ready. Raises GuestLost."""
+        """Wait until the guest is ready. Raises GuestError."""
         self._guest = guest
         self.waiting: deque[Job] = deque()
         self._sent = 0
         kind, _, _ = self._frame(_READY_SECONDS)
         if kind is not Kind.READY:
-            raise GuestLost("the guest did not say that it is ready")
+            raise GuestError("the guest did not say that it is ready")
 
     def send(self, job: Job) -> None:
-        """Queue a job at the guest. It counts as waiting also where this raises GuestLost."""
+        """Queue a job at the guest. It counts as waiting also where this raises GuestError."""
         self._sent += 1
         self.waiting.append(job)
         body = _body(job)
         self._guest.write(wire.pack_job(_header(job, self._sent, len(body))) + body)
 
     def receive(self) -> tuple[Job, Outcome]:
-        """Wait for the outcome of the job that was sent first. Raises GuestLost."""
+        """Wait for the outcome of the job that was sent first. Raises GuestError."""
         number = self._sent - len(self.waiting) + 1
         detail = ""
         while True:
             kind, tag, payload = self._frame(_SILENCE_SECONDS)
             if tag != number:
-                raise GuestLost("the guest answered out of turn")
+                raise GuestError("the guest answered out of turn")
             if kind is Kind.DETAIL:
                 detail = payload.decode("utf-8", "replace")
             elif kind is Kind.RESULT:
@@ -64,8 +64,8 @@ class Line:
     def _frame(self, timeout: float) -> tuple[Kind, int, bytes]:
         try:
             kind, number, size = wire.unpack_frame(self._guest.read_exact(wire.FRAME_BYTES, timeout))
-        except wire.Closed as error:
-            raise GuestLost(str(error)) from error
+        except wire.StreamError as error:
+            raise GuestError(str(error)) from error
         return kind, number, self._guest.read_exact(size, timeout) if size else b""
 
 
@@ -98,14 +98,13 @@ def _body(job: Job) -> bytes:
 def _outcome(job: Job, result: wire.Result, detail: str) -> Outcome:
     verdict = Verdict(result.verdict)
     if verdict is Verdict.NONE:
-        raise GuestLost("the examiner was lost")
+        raise GuestError("the examiner was lost")
     if verdict is Verdict.EXITED:
         detail = _how_it_left(result.exit_code) or detail
     elif verdict is Verdict.TIMEOUT:
         cpu = result.cpu_seconds >= job.limits.cpu_seconds
         detail = f"{result.cpu_seconds:.1f} s of CPU time" if cpu else f"{result.wall_seconds:.1f} s on the clock"
-    mode = "shared" if job.mode == "shared" else "separate"
-    return Outcome(_STATUS[verdict], detail, result.cpu_seconds, result.wall_seconds, mode)
+    return Outcome(_STATUS[verdict], detail, result.cpu_seconds, result.wall_seconds, job.mode)
 
 
 def _how_it_left(exit_code: int) -> str:

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from sandbox.boot import BOOTSTRAP, guest_digest, guest_payload
-from sandbox.guests import GuestLost
+from sandbox.guests import GuestError
 from sandbox.outcome import SandboxError
 
 
@@ -30,7 +30,7 @@ class ProcessBackend:
         try:
             return ProcessGuest()
         except OSError as error:
-            raise GuestLost(f"no process could be started: {error}") from error
+            raise GuestError(f"no process could be started: {error}") from error
 
     def close(self) -> None:
         return None
@@ -63,7 +63,7 @@ class ProcessGuest:
             while view:
                 view = view[os.write(self._inlet, view) :]
         except OSError as error:
-            raise GuestLost(f"the supervisor has ended: {error}") from error
+            raise GuestError(f"the supervisor has ended: {error}") from error
 
     def read_exact(self, size: int, timeout: float) -> bytes:
         data = b""
@@ -72,7 +72,7 @@ class ProcessGuest:
             ready, _, _ = select.select([self._outlet], [], [], max(0.0, deadline - time.monotonic()))
             part = os.read(self._outlet, size - len(data)) if ready else b""
             if not part:
-                raise GuestLost("the supervisor has ended" if ready else "the supervisor is silent")
+                raise GuestError("the supervisor has ended" if ready else "the supervisor is silent")
             data += part
         return data
 

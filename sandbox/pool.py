@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from sandbox.guests import Backend, GuestLost
+from sandbox.guests import Backend, GuestError
 from sandbox.line import Line
 from sandbox.outcome import Job, Outcome, SandboxError, Status
 
@@ -111,7 +111,7 @@ class Pool:
             thread.join()
 
     def take_line(self) -> Line:
-        """An idle guest, or a new one. Raises GuestLost."""
+        """An idle guest, or a new one. Raises GuestError."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -155,7 +155,7 @@ class _Worker:
                 try:
                     if not self._step():
                         break
-                except GuestLost as error:
+                except GuestError as error:
                     self._recover(error)
         except BaseException as error:  # noqa: BLE001 - the pool's edge: the caller's thread raises it
             self._run.done.put(error)
@@ -196,13 +196,13 @@ class _Worker:
         while True:
             try:
                 return self._pool.take_line()
-            except GuestLost as error:
+            except GuestError as error:
                 if time.monotonic() > deadline or self._run.stopping.is_set():
                     raise SandboxError(f"No sandbox can be started any more: {error}.") from error
             self._run.stopping.wait(pause)
             pause = min(pause * 2, 5.0)
 
-    def _recover(self, error: GuestLost) -> None:
+    def _recover(self, error: GuestError) -> None:
         """Replace a lost guest. The job it was at is suspect; those behind it were not begun."""
         if self._line is not None:
             self._pool.drop(self._line)

@@ -39,7 +39,7 @@ class _Program:
             "name": self.name,
             "call": self.call,
             "call_by_reference": self.call_by_reference,
-            "next": self.next,
+            "next": self.advance,
             "iterate": lambda target: iter(self.peer.owned(target)),
             "attribute": lambda target, name: getattr(self.peer.owned(target), name),
             "assign": lambda target, name, value: setattr(self.peer.owned(target), name, value),
@@ -53,7 +53,7 @@ class _Program:
         """Run the program. Returns ["loaded", its entry point if it has one], or ["syntax", why not]."""
         try:
             code = compile_program(source)
-        except Unreadable as error:
+        except SourceError as error:
             return ["syntax", str(error)]
         exec(code, self._names)
         return ["loaded", self._names[entry_point]] if entry_point in self._names else ["loaded"]
@@ -82,20 +82,20 @@ class _Program:
         same = next((i for i, argument in enumerate(positional) if argument is result), -1)
         return [result if same < 0 else None, positional, named, same]
 
-    def next(self, target: int) -> Any:
+    def advance(self, target: int) -> Any:
         """The next element of one of the program's iterators."""
         return next(self.peer.owned(target))
 
-    next.may_stop = True  # type: ignore[attr-defined]
+    advance.may_stop = True  # type: ignore[attr-defined]
 
 
-class Unreadable(Exception):
+class SourceError(Exception):
     """The program does not compile."""
 
 
 def compile_program(source: str) -> types.CodeType:
-    """Compile a program as an interpreter would read it from a file. Raises Unreadable."""
+    """Compile a program as an interpreter would read it from a file. Raises SourceError."""
     try:
         return compile(source.removeprefix("\ufeff"), "<program>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}") from None
+        raise SourceError(f"{type(error).__name__}: {error}") from None

@@ -35,7 +35,7 @@ class Channel:
         body = _encode(message).encode("ascii")
         try:
             wire.write_all(self._fd, len(body).to_bytes(_LENGTH_BYTES, "big") + body)
-        except (wire.Closed, OSError) as error:
+        except (wire.StreamError, OSError) as error:
             raise Lost("the channel is closed") from error
 
     def receive(self) -> list[Any]:
@@ -45,7 +45,7 @@ class Channel:
             if size > self._limit:
                 raise Lost(f"an answer of {size} bytes is more than may cross")
             message = _decode(wire.read_exact(self._fd, size).decode("ascii"))
-        except (wire.Closed, OSError) as error:
+        except (wire.StreamError, OSError) as error:
             raise Lost("the channel is closed") from error
         except (ValueError, RecursionError) as error:
             raise Lost("the answer is no message") from error

@@ -14,48 +14,32 @@ from fractions import Fraction
 from typing import Any
 
 Export = Callable[[Any], Any]
-"""Makes JSON of something that cannot cross by value, for the tag "h". Raises Unsendable where it will not."""
+"""Makes JSON of something that cannot cross by value, for the tag "h". Raises UnsendableError where it will not."""
 
 Import = Callable[[Any], Any]
 """Makes a stand-in of what `Export` made on the other side."""
 
 
-class Unsendable(TypeError):
+class UnsendableError(TypeError):
     """A value that cannot cross."""
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """A message that does not describe a value."""
 
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
-_PURE = [
-    "abs",
-    "all",
-    "any",
-    "ascii",
-    "bin",
-    "chr",
-    "divmod",
-    "format",
-    "hash",
-    "hex",
-    "isinstance",
-    "issubclass",
-    "iter",
-    "len",
-    "max",
-    "min",
-    "next",
-    "oct",
-    "ord",
-    "pow",
-    "repr",
-    "round",
-    "sorted",
-    "sum",
-]
-_BUILTINS = {name: value for name, value in vars(builtins).items() if isinstance(value, type) or name in _PURE}
+_PURE = frozenset(
+    {abs, all, any, ascii, bin, chr, divmod, format, hash, hex, isinstance, issubclass, iter, len, max, min, next, oct}
+    | {ord, pow, repr, round, sorted, sum}
+)
+"""Functions that may cross by name: whatever calls them, nothing happens but a result."""
+
+_BUILTINS = {
+    name: value
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) or (value.__class__ is type(len) and value in _PURE)
+}
 _BUILTIN_NAMES = {id(value): name for name, value in _BUILTINS.items()}
 
 
@@ -97,7 +81,7 @@ def _pack_zone(zone: Any) -> Any:
     if zone is None:
         return None
     if type(zone) is not timezone:
-        raise Unsendable("a time with a zone of its own cannot cross")
+        raise UnsendableError("a time with a zone of its own cannot cross")
     return zone.utcoffset(None).total_seconds()
 
 
@@ -152,7 +136,7 @@ _BASES: list[tuple[type, Callable[[Any, Export], Any]]] = [
 
 
 class Decoder:
-    """The reverse of `pack`, with a way to make stand-ins. Raises Malformed for anything `pack` does not make."""
+    """The reverse of `pack`, with a way to make stand-ins. Raises MalformedError for anything `pack` does not make."""
 
     def __init__(self, make_handle: Import) -> None:
         """`make_handle` gets what the other side's `export` returned."""
@@ -163,7 +147,7 @@ class Decoder:
         try:
             return self._value(data)
         except (TypeError, ValueError, ArithmeticError, AttributeError, KeyError, IndexError) as error:
-            raise Malformed(f"{type(error).__name__}: {error}") from None
+            raise MalformedError(f"{type(error).__name__}: {error}") from None
 
     def _value(self, data: Any) -> Any:
         kind = type(data)
@@ -178,7 +162,7 @@ class Decoder:
 
     def _items(self, values: Any) -> list[Any]:
         if type(values) is not list:
-            raise Malformed("no list")
+            raise MalformedError("no list")
         if _PLAIN.issuperset(map(type, values)):
             return values
         return [self._value(value) for value in values]
@@ -196,13 +180,14 @@ def _unpack_zone(seconds: Any) -> timezone | None:
 
 
 def _unpack_datetime(body: Any, items: _Items) -> datetime:
-    *numbers, fold, zone = body
-    return datetime(*numbers, fold=fold, tzinfo=_unpack_zone(zone))
+    year, month, day, *rest, fold, zone = body
+    hour, minute, second, microsecond = rest
+    return datetime(year, month, day, hour, minute, second, microsecond, _unpack_zone(zone), fold=fold)
 
 
 def _unpack_time(body: Any, items: _Items) -> time:
-    *numbers, fold, zone = body
-    return time(*numbers, fold=fold, tzinfo=_unpack_zone(zone))
+    hour, minute, second, microsecond, fold, zone = body
+    return time(hour, minute, second, microsecond, _unpack_zone(zone), fold=fold)
 
 
 def _unpack_counter(body: Any, items: _Items) -> Counter[Any]:
@@ -212,7 +197,7 @@ def _unpack_counter(body: Any, items: _Items) -> Counter[Any]:
 
 
 def _unpack_default(body: Any, items: _Items) -> defaultdict[Any, Any]:
-    factory = None if body[2] is None else _BUILTINS[body[2]]
+    factory: Any = None if body[2] is None else _BUILTINS[body[2]]
     return defaultdict(factory, _unpack_dict(body, items))
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from . import wire
 from .channel import Channel, Lost
 from .mutation import restore
-from .peer import Peer, StandIn
+from .peer import CROSSED, Peer, StandIn
 from .wire import Kind, Verdict
 
 _TESTS = "<tests>"
@@ -42,7 +42,7 @@ def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:
     except MemoryError:
         return Verdict.MEMORY, "MemoryError"
     except AssertionError as error:
-        if not hasattr(error, "__crossed__"):
+        if not hasattr(error, CROSSED):
             return Verdict.FAILED, _where(error, job)
         return Verdict.ERROR, _describe(error, job)
     except BaseException as error:  # noqa: BLE001 - whatever comes out of the tests is a verdict

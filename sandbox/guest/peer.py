@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from .channel import Channel, Lost
-from .codec import Decoder, Malformed, Unsendable, pack
+from .codec import Decoder, MalformedError, UnsendableError, pack
+
+CROSSED = "__crossed__"
+"""The attribute that marks an exception as one of the program's."""
 
 _EXCEPTIONS = {
     name: value
@@ -96,7 +99,7 @@ class Peer:
     def _unpack(self, data: Any) -> Any:
         try:
             return self._decoder.unpack(data)
-        except (Malformed, RecursionError) as error:
+        except (MalformedError, RecursionError) as error:
             raise Lost(f"the answer is no value: {error}") from None
 
     def _raise(self, kind: Any, rest: list[Any]) -> NoReturn:
@@ -111,7 +114,7 @@ class Peer:
             return [value._number]
         shape = _shape(value)
         if shape not in self._shares:
-            raise Unsendable(f"a {type(value).__name__} cannot cross to the program")
+            raise UnsendableError(f"a {type(value).__name__} cannot cross to the program")
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._exported)
@@ -150,7 +153,7 @@ def _raised(error: BaseException) -> list[Any]:
 
 
 def _refuse(value: Any) -> NoReturn:
-    raise Unsendable(f"{type(value).__name__} cannot cross here")
+    raise UnsendableError(f"{type(value).__name__} cannot cross here")
 
 
 def _exception(name: Any, arguments: Any, text: str) -> Exception:
@@ -161,7 +164,7 @@ def _exception(name: Any, arguments: Any, text: str) -> Exception:
         error = kind(*arguments)
     except (TypeError, ValueError):
         error = RuntimeError(text)
-    error.__crossed__ = True
+    setattr(error, CROSSED, True)
     return error
 
 
@@ -176,10 +179,10 @@ class StandIn:
         self._number = number
         self.__name__ = name
 
-    def __eq__(self, other: object) -> NoReturn:  # type: ignore[override]
+    def __eq__(self, other: object) -> NoReturn:
         raise TypeError("an object of the program cannot be compared from outside")
 
-    def __ne__(self, other: object) -> NoReturn:  # type: ignore[override]
+    def __ne__(self, other: object) -> NoReturn:
         raise TypeError("an object of the program cannot be compared from outside")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -200,7 +203,7 @@ class StandIn:
         return self._peer.ask("call", self._number, positional, named)
 
     def __iter__(self) -> Iterator[Any]:
-        return self._peer.ask("iterate", self._number)
+        return iter(self._peer.ask("iterate", self._number))
 
     def __bool__(self) -> bool:
         return bool(self._peer.ask("truth", self._number))

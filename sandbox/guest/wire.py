@@ -71,7 +71,7 @@ STILL_RUNNING = -1000
 """The exit code of a candidate that had to be killed by the supervisor."""
 
 
-class Closed(Exception):
+class StreamError(Exception):
     """The other side has gone."""
 
 
@@ -91,10 +91,10 @@ def pack_frame(kind: Kind, number: int, payload: bytes = b"") -> bytes:
 
 
 def unpack_frame(data: bytes) -> tuple[Kind, int, int]:
-    """Kind, job number and size of the payload that follows. Raises Closed for bytes that are no frame."""
+    """Kind, job number and size of the payload that follows. Raises StreamError for bytes that are no frame."""
     kind, number, size = _FRAME.unpack(data)
     if size > PIPE_ATOMIC or kind not in Kind._value2member_map_:
-        raise Closed("the guest sent bytes that are no frame")
+        raise StreamError("the guest sent bytes that are no frame")
     return Kind(kind), number, size
 
 
@@ -109,7 +109,7 @@ def unpack_result(data: bytes) -> Result:
 
 
 def read_exact(fd: int, size: int) -> bytes:
-    """Read `size` bytes. Raises Closed where the stream ends before."""
+    """Read `size` bytes. Raises StreamError where the stream ends before."""
     data = os.read(fd, size)
     if len(data) == size:
         return data
@@ -117,17 +117,17 @@ def read_exact(fd: int, size: int) -> bytes:
     missing = size - len(data)
     while missing:
         if not parts[-1]:
-            raise Closed("the stream ended")
+            raise StreamError("the stream ended")
         parts.append(os.read(fd, missing))
         missing -= len(parts[-1])
     return b"".join(parts)
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`. Raises Closed where nobody reads any more."""
+    """Write all of `data`. Raises StreamError where nobody reads any more."""
     view = memoryview(data)
     try:
         while view:
             view = view[os.write(fd, view) :]
     except (BrokenPipeError, ConnectionResetError) as error:
-        raise Closed("nobody reads") from error
+        raise StreamError("nobody reads") from error
