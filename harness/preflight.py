@@ -10,6 +10,7 @@ from harness.generating import plan
 from harness.probes.registry import find_objective
 from harness.store import Store
 from sandbox import SandboxError, check_engine
+from sandbox.opening import SandboxKind
 
 BYTES_A_SAMPLE = 8192
 """Disk for one sample's text and verdict, generously."""
@@ -65,7 +66,7 @@ def _check_disk(folder: Path, needed: int) -> None:
         )
 
 
-def available_sandbox() -> tuple[str, str]:
+def available_sandbox() -> tuple[SandboxKind, str]:
     """The best sandbox there is for programs of our own demo, and a line that says why."""
     try:
         check_engine()

@@ -79,9 +79,14 @@ def read_codet(row: Row, problems: Problems) -> Iterator[Drawn]:
 
 
 def read_mbpp_eval(row: Row, problems: Problems) -> Iterator[Drawn]:
-    """`{"task_id", "prompt", "generated_codes"}`: whole programs, as Qwen3's MBPP evaluation writes them."""
+    """`{"task_id", "prompt", "generated_codes"}`: whole programs, as Qwen3's MBPP evaluation writes them.
+
+    The prompt is a text, or the messages of a chat.
+    """
     problem = problems.by_id(_field(row, "task_id", str, int))
-    prompt = _field(row, "prompt", str)
+    prompt = _field(row, "prompt", str, list)
+    if isinstance(prompt, list):
+        prompt = "\n".join(str(message.get("content")) for message in prompt if isinstance(message, dict))
     yield from (Drawn(problem.id, prompt, text, text) for text in _texts(row, "generated_codes"))
 
 

@@ -77,10 +77,10 @@ def demo(
     quiet: args.Quiet = False,
 ) -> None:
     """The whole line on what ships with qprobe: no network, no GPU, about two minutes."""
-    from benchmarks.mini import MODEL_FOLDER
-
+    import benchmarks.mini
     from harness.preflight import available_sandbox
 
     kind, why = available_sandbox()
     Terminal(quiet=quiet).say(why)
-    run(f"hf:{MODEL_FOLDER}", "mini", folder, k=k, seed=seed, sandbox=kind, max_new_tokens=96, quiet=quiet)
+    model = Path(benchmarks.mini.__file__).parent / "model"
+    run(f"hf:{model}", "mini", folder, k=k, seed=seed, sandbox=kind, max_new_tokens=96, quiet=quiet)
