@@ -4,6 +4,7 @@ Exit status: 0 done; 1 for what the user can mend, with one sentence; 3 for a fa
 """
 
 import errno
+import os
 import sqlite3
 import sys
 import tempfile
@@ -36,6 +37,8 @@ app.add_typer(inspection.sandbox)
 
 def main() -> None:
     """Run the command line and exit."""
+    # Threads that spin while they wait for one another stand still on a machine that does other work too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except SystemExit as end:

@@ -59,7 +59,7 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
     scores = load_scores(store)
     rewards_PN, mask_PN = sample_rewards(store, scores)
     counts_P = mask_PN.sum(1)
-    chosen = _chosen_ks(ks, int(counts_P.max(initial=0)))
+    chosen = _chosen_ks(ks, int(counts_P.max()))
     named = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
     rows = summarise(rewards_PN, mask_PN, named, beta=scores.settings["beta"], control_CPN=scores.control_CPN)
     passed_P = (rewards_PN * mask_PN).sum(1)
@@ -71,7 +71,7 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
         embedder=about[f"view {scores.settings['view']}"]["embedder"],
         problems=len(scores.problem_ids),
         samples=int(counts_P.sum()),
-        samples_a_problem=(int(counts_P.min(initial=0)), int(counts_P.max(initial=0))),
+        samples_a_problem=(int(counts_P.min()), int(counts_P.max())),
         distinct=_distinct(store),
         **_verdicts(store, scores),
         no_signal=int(((passed_P == 0) | (passed_P == counts_P)).sum()),
