@@ -69,6 +69,8 @@ def _disk_trouble(error: OSError | sqlite3.Error) -> str:
     """One sentence for a disk that is full or read-only; "" for any other error."""
     if "full" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full: free some space and run the same command again; what was done is kept."
+    if "disk I/O error" in str(error):  # SQLite's word for a full disk too, where it cannot map its index
+        return "The disk is full, or fails: mend that and run the same command again; what was done is kept."
     if "readonly" in str(error) or getattr(error, "errno", None) == errno.EROFS:
         return "The run's folder cannot be written to."
     return ""

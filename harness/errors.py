@@ -8,5 +8,9 @@ class QprobeError(Exception):
     """A stage cannot go on, for a reason its user can mend: the message says what to do."""
 
 
+class ProbeError(QprobeError):
+    """A probe cannot be trained or used."""
+
+
 MENDABLE = (QprobeError, BenchmarkError, SandboxError)
 """What the command line answers with one sentence and exit status 1."""

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from harness.errors import QprobeError
 
 TOKENIZER_FILES = (
@@ -16,7 +18,7 @@ TOKENIZER_FILES = (
     "vocab.json",
     "spiece.model",
 )
-FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError)
+FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, SafetensorError)
 """What transformers raises, depending on what is wrong with a folder or a hub id."""
 
 

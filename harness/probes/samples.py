@@ -11,12 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import ProbeError as ProbeError
+
 SampleId = tuple[str, int]
 """A problem's id and the index of one of its samples."""
-
-
-class ProbeError(Exception):
-    """A probe cannot be trained or used, for a reason its user can mend: the message says what to do."""
 
 
 class View(NamedTuple):
