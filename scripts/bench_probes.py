@@ -140,11 +140,9 @@ def timed(work: Callable[[], T], device: str) -> tuple[T, float]:
 
 def peak_bytes(device: str) -> int:
     """The most memory this process has had so far, on its device."""
-    return (
-        torch.cuda.max_memory_allocated()
-        if device != "cpu"
-        else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    )
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

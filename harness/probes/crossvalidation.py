@@ -25,7 +25,7 @@ class CrossValidation:
     problem_ids: tuple[str, ...]
     objectives: tuple[str, ...]
     scores_OPN: Tensor  # float64; 0 outside the samples' mask
-    control_CPN: Tensor  # the first objective on rewards dealt anew within each problem, C times: it must not gain
+    control_CPN: Tensor  # the first objective on rewards dealt anew among all samples, C times: it must not gain
     fold_P: Tensor  # the fold in which each problem was held out
     chosen: Mapping[str, tuple[Choice, ...]]  # for each objective, what was chosen in each fold
     beta: float

@@ -114,4 +114,4 @@ def find_form(name: str) -> Form:
 
 def _normal(generator: torch.Generator, *shape: int) -> Tensor:
     """Normal numbers with variance 1 / (last dimension)."""
-    return torch.randn(*shape, generator=generator) / shape[-1] ** 0.5
+    return torch.randn(*shape, generator=generator).mul(shape[-1] ** -0.5)
