@@ -17,7 +17,17 @@ OBJECTIVES: dict[str, Objective] = {
     "mse": objectives.mse,
     "ce": objectives.ce,
     "pg": objectives.pg,
+    "pg-problem": objectives.pg_problem,
+    "pg-loo": objectives.pg_loo,
+    "pairwise": objectives.pairwise,
+    "hinge": objectives.hinge,
+    "dpo": objectives.dpo,
+    "listwise": objectives.listwise,
+    "copg": objectives.copg,
 }
+
+DEFAULT_OBJECTIVES = ("mse", "ce", "pg", "pairwise", "hinge", "dpo", "listwise", "copg")
+"""What is compared unless a run says otherwise: `pg` stands for its other baselines, whose gradients are the same."""
 
 ENTRY_POINTS = "qprobe.objectives"
 

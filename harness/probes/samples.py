@@ -97,18 +97,16 @@ class Samples:
         )
 
     def shuffled(self, seed: int) -> "Samples":
-        """The same with each problem's rewards dealt anew among its graded samples.
+        """The same with all rewards dealt anew among all graded samples: the control of every probe.
 
-        This is the control of every probe: a problem keeps its difficulty, and no sample deserves to be preferred.
+        Dealing them anew within each problem would be no control: what tells easy problems from hard ones may tell
+        good samples from bad, and a probe that learns it that way gains honestly.
         """
-        generator = torch.Generator().manual_seed(seed)
         mask_PN = self.mask_PN.cpu()
-        keys_PN = torch.rand(mask_PN.shape, generator=generator).masked_fill(~mask_PN, 2.0)
-        shuffled_PN = keys_PN.argsort(dim=1)
-        graded_first_PN = (~mask_PN).to(torch.int8).argsort(dim=1, stable=True)
-        rewards_PN = self.rewards_PN.cpu()
-        dealt_PN = torch.zeros_like(rewards_PN).scatter(1, graded_first_PN, rewards_PN.gather(1, shuffled_PN))
-        return replace(self, rewards_PN=dealt_PN.masked_fill(~mask_PN, 0.0).to(self.rewards_PN.device))
+        graded_R = self.rewards_PN.cpu()[mask_PN]
+        order_R = torch.randperm(len(graded_R), generator=torch.Generator().manual_seed(seed))
+        dealt_PN = torch.zeros(mask_PN.shape).masked_scatter(mask_PN, graded_R[order_R])
+        return replace(self, rewards_PN=dealt_PN.to(self.rewards_PN.device))
 
     def without_signal(self) -> int:
         """How many graded problems all their samples pass, or all fail: they rank nothing, and stay in averages."""
