@@ -1,8 +1,9 @@
 """Probe: cross-validate every objective on a run's vectors and verdicts, and keep the out-of-fold scores."""
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from harness.completion import SampleId
 from harness.embedding import vector_file
 from harness.errors import QprobeError
 from harness.files import whole_file
-from harness.probes import CrossValidation, Samples, View, cross_validate
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, View, cross_validate
+from harness.probes.nested import Choice
 from harness.store import Store
 
 SCORES_FILE = "scores.safetensors"
@@ -32,13 +34,22 @@ class Scores:
     scores_OPN: NDArray[np.float64]
     control_CPN: NDArray[np.float64]
     fold_P: NDArray[np.int64]
+    chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
 
 
-def probe(store: Store, objectives: Sequence[str], *, folds: int, seed: int, beta: float) -> CrossValidation:
+def probe(
+    store: Store,
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    beta: float = 0.1,
+    preset: str = "nested",
+) -> CrossValidation:
     """Train and cross-validate by problem. Raises QprobeError where verdicts or vectors are missing."""
     samples = load_samples(store)
-    found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta)
-    settings = {**current(store), "folds": folds, "seed": seed, "beta": beta}
+    found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=preset)
+    settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     _save(store, settings, samples, found)
     return found
 
@@ -79,7 +90,7 @@ def _views(store: Store, view: str, rows: list[int]) -> dict[View, torch.Tensor]
 
 
 def _save(store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation) -> None:
-    chosen = {name: [str(setting) for setting in settings] for name, settings in found.chosen.items()}
+    chosen = {name: [_as_card(choice) for choice in choices] for name, choices in found.chosen.items()}
     card = {"settings": settings, "problem_ids": found.problem_ids, "objectives": found.objectives, "chosen": chosen}
     arrays = {
         "indices_PN": samples.indices_PN.numpy(),
@@ -89,6 +100,13 @@ def _save(store: Store, settings: dict[str, Any], samples: Samples, found: Cross
     }
     with whole_file(store.folder / SCORES_FILE) as draft:
         save_file(arrays, draft, metadata={"card": json.dumps(card)})
+
+
+def _as_card(choice: Choice) -> dict[str, Any]:
+    """What was chosen for one fold, as JSON's own types; a figure that is not there is null."""
+    setting = {**asdict(choice.setting), "views": [str(view) for view in choice.setting.views]}
+    figure = None if math.isnan(choice.figure) else choice.figure
+    return {**setting, "temperature": choice.temperature, "epochs": choice.epochs, "inner_figure": figure}
 
 
 def load_scores(store: Store) -> Scores:
@@ -103,7 +121,8 @@ def load_scores(store: Store) -> Scores:
         raise QprobeError(
             f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
         )
-    return Scores(card["settings"], tuple(card["problem_ids"]), tuple(card["objectives"]), **arrays)
+    names = tuple(card["problem_ids"]), tuple(card["objectives"])
+    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"])
 
 
 def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -12,6 +12,11 @@ from harness.reporting import Report
 
 Cells = tuple[str, ...]
 
+_PRESETS = {
+    "nested": "its temperature and the training chosen inside the training folds",
+    "paper": "trained and selected as in the Q-Probe paper (beta 0.1)",
+}
+
 
 def heading(report: Report) -> str:
     """What was run, in one line."""
@@ -25,7 +30,7 @@ def notes(report: Report) -> list[str]:
     settings = report.settings
     lines = [
         f"Probes: vectors of {report.embedder}; {settings['folds']}-fold cross-validation by problem, "
-        f"seed {settings['seed']}; softmax selection at beta {settings['beta']:g} among all samples.",
+        f"seed {settings['seed']}; softmax selection among all samples, {_PRESETS[settings['preset']]}.",
         "Intervals: 95 %, bootstrap over problems; gains and p-values paired by problem, p corrected by Holm.",
         f"Verdicts: {', '.join(f'{count:,} {name}' for name, count in report.statuses.items())}; "
         f"{report.distinct:.0%} of a problem's programs are distinct.",

@@ -41,7 +41,8 @@ class Report:
     statuses: dict[str, int]  # verdicts by status
     shared_mode: int  # problems whose tests ran in the program's own process
     no_signal: int  # problems whose samples all pass or all fail
-    settings: dict[str, Any]  # folds, seed, beta, grader, view
+    settings: dict[str, Any]  # folds, seed, beta, preset, grader, view
+    chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
     rows: tuple[Row, ...]
     ks: tuple[int, ...]
     curves: tuple[Curve, ...]
@@ -76,6 +77,7 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
         **_verdicts(store, scores),
         no_signal=int(((passed_P == 0) | (passed_P == counts_P)).sum()),
         settings=scores.settings,
+        chosen=scores.chosen,
         rows=tuple(rows),
         ks=chosen,
         curves=tuple(_curves(named, rewards_PN, mask_PN, chosen)),

@@ -7,8 +7,6 @@ import typer
 
 from harness.errors import QprobeError
 
-DEFAULT_OBJECTIVES = "mse,ce,pg"
-
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder, such as results/NAME")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and errors only")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
@@ -25,7 +23,10 @@ Layers = Annotated[
     str | None, typer.Option(help="numbers, fractions of the depth, or all [default: the paper's depth]")
 ]
 Pooling = Annotated[str | None, typer.Option(help="last, mean, prompt [default: last; mean for encoders]")]
-Objectives = Annotated[str, typer.Option("--objective", help="names, separated by commas")]
+Objectives = Annotated[
+    str | None, typer.Option("--objective", help="names such as mse,ce,pg, or FILE.py:FUNCTION [default: all of ours]")
+]
+Preset = Annotated[str, typer.Option(help="nested: all is chosen inside the training folds; paper: as in the paper")]
 Folds = Annotated[int, typer.Option(help="folds of problems")]
 Seed = Annotated[int, typer.Option(help="of everything that is drawn")]
 Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax selection; 0 takes the best")]
@@ -45,6 +46,15 @@ def names(text: str) -> list[str]:
     if not found:
         raise QprobeError(f"{text!r} names nothing: give names separated by commas.")
     return found
+
+
+def objectives(text: str | None) -> list[str]:
+    """The objectives asked for; all of ours that are compared by default where none is."""
+    if text is not None:
+        return names(text)
+    from harness.probes import DEFAULT_OBJECTIVES
+
+    return list(DEFAULT_OBJECTIVES)
 
 
 def numbers(text: str | None) -> list[int] | None:

@@ -28,10 +28,11 @@ def run(
     embedder: Annotated[str | None, typer.Option(help="another model to read the samples [default: the model]")] = None,
     layers: args.Layers = None,
     pooling: args.Pooling = None,
-    objective: args.Objectives = args.DEFAULT_OBJECTIVES,
+    objective: args.Objectives = None,
     folds: args.Folds = 5,
     seed: args.Seed = 0,
     beta: args.Beta = 0.1,
+    preset: args.Preset = "nested",
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
@@ -39,7 +40,6 @@ def run(
     from harness.preflight import check_experiment
 
     folder = folder or default_folder(benchmark, model)
-    names = args.names(objective)
     problems = check_experiment(
         folder,
         sandbox=sandbox,
@@ -48,7 +48,7 @@ def run(
         limit=limit,
         k=k,
         folds=folds,
-        objectives=names,
+        objectives=args.objectives(objective),
         model=model,
         embedder=embedder or model,
         layers=layers,
@@ -60,7 +60,7 @@ def run(
     )
     stages.grade(folder, sandbox, workers, cpu_seconds, quiet)
     stages.embed(folder, embedder or model, layers, pooling, device, quiet)
-    stages.probe(folder, objective, folds, seed, beta, quiet)
+    stages.probe(folder, objective, folds, seed, beta, preset, quiet)
     stages.report(folder, None, json, quiet)
 
 

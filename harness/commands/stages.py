@@ -109,10 +109,11 @@ def embed(
 
 def probe(
     run: args.Run,
-    objective: args.Objectives = args.DEFAULT_OBJECTIVES,
+    objective: args.Objectives = None,
     folds: args.Folds = 5,
     seed: args.Seed = 0,
     beta: args.Beta = 0.1,
+    preset: args.Preset = "nested",
     quiet: args.Quiet = False,
 ) -> None:
     """Train probes with cross-validation by problem, and score every sample by probes that never saw its problem."""
@@ -120,9 +121,10 @@ def probe(
     from harness.store import Store
 
     terminal = Terminal(quiet=quiet)
-    objectives = args.names(objective)
+    objectives = args.objectives(objective)
+    terminal.say(f"Probing: {', '.join(objectives)} on {folds} folds of problems.")
     with Store(run) as store:
-        probe_stage(store, objectives, folds=folds, seed=seed, beta=beta)
+        probe_stage(store, objectives, folds=folds, seed=seed, beta=beta, preset=preset)
     terminal.say(f"Trained {len(objectives)} objectives on {folds} folds: qprobe report {run} shows what they gain.")
 
 
