@@ -112,6 +112,7 @@ _ENVIRONMENT = {
     "TMPDIR": "/tmp",
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",  # the order of a set must not change a verdict
+    "LD_BIND_NOW": "1",  # once at the start instead of once in every fork
 }
 
 

@@ -41,7 +41,7 @@ def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, CodeType | None]:
 
 
 def main(control: socket.socket, inlet: int, outlet: int) -> NoReturn:
-    """Examine one candidate after another until the supervisor is gone, or until this process had better be a new one."""
+    """Examine one candidate after another until the supervisor is gone or this process should not go on."""
     sys.set_int_max_str_digits(0)
     staying = True
     while staying:

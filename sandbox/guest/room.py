@@ -78,15 +78,11 @@ class ContainerRoom:
         return sum(family_cpu_seconds(pid) for pid in _all_pids() if pid not in (1, *known))
 
     def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
-        seconds, exit_code = 0.0, STILL_RUNNING
-        while self._kill_candidate_user():
-            used, code = _bury_one(candidate_pid)
-            seconds += used
-            exit_code = exit_code if code is None else code
-        return seconds, exit_code
+        self._kill_candidate_user()
+        return _bury(candidate_pid, examiner_pid)
 
-    def _kill_candidate_user(self) -> bool:
-        """Kill every process of the candidate's user at once. Returns whether there was any, dead or alive.
+    def _kill_candidate_user(self) -> None:
+        """Kill every process of the candidate's user at once: none of them can fork out of it.
 
         As that user, since as root it would take the examiner too. The saved user stays root, so that the user's
         processes get no hold of this one meanwhile.
@@ -95,10 +91,9 @@ class ContainerRoom:
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
-            return False
+            return
         finally:
             os.setresuid(0, 0, 0)
-        return True
 
     def clean(self) -> None:
         if self._fill() == self._pristine:
@@ -153,16 +148,8 @@ class PlainRoom:
     def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(candidate_pid, signal.SIGKILL)
-        seconds, exit_code = 0.0, STILL_RUNNING
-        # What has left its group became a child of this process when its parent died; killing it hands on its own.
-        while children := _children() - {examiner_pid}:
-            for pid in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            used, code = _bury_one(candidate_pid)
-            seconds += used
-            exit_code = exit_code if code is None else code
-        return seconds, exit_code
+        # What has left its group becomes a child of this process when its parent dies, and is killed then.
+        return _bury(candidate_pid, examiner_pid, kill=True)
 
     def clean(self) -> None:
         empty(self._folder)
@@ -198,10 +185,18 @@ def _aim_oom_killer(score: str) -> None:
     os.close(fd)
 
 
-def _bury_one(candidate_pid: int) -> tuple[float, int | None]:
-    """Wait for one killed child. Returns its CPU seconds, and its exit code if it was the candidate."""
-    pid, status, usage = os.wait4(-1, 0)
-    return usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status) if pid == candidate_pid else None
+def _bury(candidate_pid: int, examiner_pid: int, kill: bool = False) -> tuple[float, int]:
+    """Wait for every child but the examiner. Returns their CPU seconds, and the exit code of the candidate."""
+    seconds, exit_code = 0.0, STILL_RUNNING
+    while children := _children() - {examiner_pid}:
+        for pid in children:
+            if kill:
+                os.kill(pid, signal.SIGKILL)
+            _, status, usage = os.wait4(pid, 0)
+            seconds += usage.ru_utime + usage.ru_stime
+            if pid == candidate_pid:
+                exit_code = os.waitstatus_to_exitcode(status)
+    return seconds, exit_code
 
 
 def _children() -> set[int]:
