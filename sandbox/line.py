@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from collections.abc import Sequence
 
 from sandbox.guest import wire
 from sandbox.guest.wire import Kind, Verdict
@@ -32,28 +33,32 @@ class Line:
         self._guest = guest
         self.waiting: deque[Job] = deque()
         self._sent = 0
+        self._details: dict[int, str] = {}
         kind, _, _ = self._frame(_READY_SECONDS)
         if kind is not Kind.READY:
             raise GuestError("the guest did not say that it is ready")
 
-    def send(self, job: Job) -> None:
-        """Queue a job at the guest. It counts as waiting also where this raises GuestError."""
-        self._sent += 1
-        self.waiting.append(job)
-        body = _body(job)
-        self._guest.write(wire.pack_job(_header(job, self._sent, len(body))) + body)
+    def send(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs at the guest. They count as waiting also where this raises GuestError."""
+        parts = []
+        for job in jobs:
+            self._sent += 1
+            self.waiting.append(job)
+            body = _body(job)
+            parts += [wire.pack_job(_header(job, self._sent, len(body))), body]
+        self._guest.write(b"".join(parts))
 
     def receive(self) -> tuple[Job, Outcome]:
         """Wait for the outcome of the job that was sent first. Raises GuestError."""
-        number = self._sent - len(self.waiting) + 1
-        detail = ""
+        expected = self._sent - len(self.waiting) + 1
         while True:
-            kind, tag, payload = self._frame(_SILENCE_SECONDS)
-            if tag != number:
-                raise GuestError("the guest answered out of turn")
-            if kind is Kind.DETAIL:
-                detail = payload.decode("utf-8", "replace")
+            kind, number, payload = self._frame(_SILENCE_SECONDS)
+            if kind is Kind.DETAIL:  # may overtake the result of the job before
+                self._details[number] = payload.decode("utf-8", "replace")
             elif kind is Kind.RESULT:
+                if number != expected:
+                    raise GuestError("the guest answered out of turn")
+                detail = self._details.pop(number, "")
                 outcome = _outcome(self.waiting[0], wire.unpack_result(payload), detail)
                 return self.waiting.popleft(), outcome
 

@@ -90,4 +90,5 @@ def _environment(folder: str) -> dict[str, str]:
         "TMPDIR": folder,
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
+        "LD_BIND_NOW": "1",
     }

@@ -20,8 +20,8 @@ from sandbox.outcome import Job, Outcome, SandboxError, Status
 ATTEMPTS = 3
 """How often a job may be at hand when its guest is lost, before it is reported as BROKEN."""
 
-_AHEAD = 2
-"""Jobs that a guest has at once: one at work and one waiting, so that it never waits for the host."""
+_AHEAD = 4
+"""Jobs that a guest has at once, so that it never waits for the host."""
 
 _PATIENCE_SECONDS = 120.0
 """How long an engine may fail to give a guest (restarting, say) before the run is given up."""
@@ -31,6 +31,7 @@ _PATIENCE_SECONDS = 120.0
 class _Task:
     job: Job
     failures: int = 0
+    suspect: bool = False  # was at hand when a guest was lost: it runs alone, so that the next loss has one cause
 
 
 _End = None
@@ -165,14 +166,20 @@ class _Worker:
 
     def _step(self) -> bool:
         """Send what can be sent and wait for one outcome. Returns whether there may be more to do."""
-        while len(self._at_hand) < _AHEAD:
+        fresh = []
+        while len(self._at_hand) < _AHEAD and not any(task.suspect for task in self._at_hand):
             task = self._next_task()
             if task is _End:
-                if not self._at_hand:
-                    return False
+                break
+            if task.suspect and self._at_hand:
+                self._run.todo.put(task)
                 break
             self._at_hand.append(task)
-            self._guest_line().send(task.job)
+            fresh.append(task.job)
+        if not self._at_hand:
+            return False
+        if fresh:
+            self._guest_line().send(fresh)
         result = self._guest_line().receive()
         self._at_hand.pop(0)
         self._run.done.put(result)
@@ -212,6 +219,7 @@ class _Worker:
         tasks, self._at_hand = self._at_hand, []
         for place, task in enumerate(tasks):
             task.failures += place == 0
+            task.suspect = True
             if task.failures >= ATTEMPTS:
                 detail = f"the sandbox failed {ATTEMPTS} times with this program: {error}"
                 self._run.done.put((task.job, Outcome(Status.BROKEN, detail, mode=task.job.mode)))

@@ -7,29 +7,65 @@ values, so that whatever it does, it can only ever answer a question.
 import builtins
 import json
 import os
-import secrets
-import traceback
+import random
+import resource
+import socket
+import sys
+from functools import lru_cache
+from types import CodeType
 from typing import Any, NoReturn
 
 from . import wire
 from .channel import Channel, Lost
 from .mutation import restore
 from .peer import CROSSED, Peer, StandIn
+from .tame import is_tame
 from .wire import Kind, Verdict
 
 _TESTS = "<tests>"
+_LARGE_KILOBYTES = 200 * 2**10
 
 
-def main(fd: int, inlet: int, outlet: int, verdict_fd: int, header: wire.JobHeader) -> NoReturn:
-    """Examine the candidate at the other end of `fd`, write the verdict, and leave."""
+@lru_cache(maxsize=16)
+def _compile(source: str, name: str) -> CodeType:
+    # Kept: the samples of one problem come one after another, and their tests are the same.
+    return compile(source, name, "exec", dont_inherit=True)
+
+
+def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, CodeType | None]:
+    """The setup and the tests as code; None where they do not compile."""
     try:
+        return _compile(job["setup"], "<setup>"), _compile(job["tests"], _TESTS)
+    except (SyntaxError, ValueError):
+        return None, None
+
+
+def main(control: socket.socket, inlet: int, outlet: int) -> NoReturn:
+    """Examine one candidate after another until the supervisor is gone or this process should not go on."""
+    sys.set_int_max_str_digits(0)
+    staying = True
+    while staying:
+        packed, fds, _, _ = socket.recv_fds(control, wire.JOB_BYTES, 1)
+        if not packed:
+            break
+        header = wire.unpack_job(packed)
         job = json.loads(wire.read_exact(inlet, header.body_bytes))
-        verdict, detail = examine(job, Channel(fd, header.answer_bytes))
-        payload = " ".join(detail.split()).encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
-        wire.write_all(outlet, wire.pack_frame(Kind.DETAIL, header.number, payload))
-        os.write(verdict_fd, bytes([verdict]))
-    finally:
-        os._exit(0)
+        random.seed(0)  # the same program gets the same verdict every time
+        verdict, detail = examine(job, Channel(fds[0], header.answer_bytes))
+        os.close(fds[0])
+        if detail:
+            payload = " ".join(detail.split()).encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
+            wire.write_all(outlet, wire.pack_frame(Kind.DETAIL, header.number, payload))
+        staying = _may_stay(job, verdict)
+        control.send(bytes([verdict if staying else verdict | wire.LEAVING]))
+    os._exit(0)
+
+
+def _may_stay(job: dict[str, Any], verdict: Verdict) -> bool:
+    """Whether this process is as good as new for the next job."""
+    if verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES:
+        return False
+    return job["mode"] == "shared" or all(code is None or is_tame(code) for code in _compiled(job))
 
 
 def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:
@@ -62,11 +98,9 @@ class _Examination:
         self._peer.post("load", None, job["program"], job["entry_point"])
         if job["mode"] == "shared":
             return self._run_together()
-        try:
-            tests = compile(job["tests"], _TESTS, "exec", dont_inherit=True)
-            setup = compile(job["setup"], "<setup>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            return Verdict.UNTESTED, f"the tests do not compile: {error}"
+        setup, tests = _compiled(job)
+        if setup is None or tests is None:
+            return Verdict.UNTESTED, "the tests do not compile"
         state, *rest = self._peer.answer()
         if state == "syntax":
             return Verdict.SYNTAX, str(rest[0])
@@ -81,7 +115,7 @@ class _Examination:
             return Verdict.SYNTAX, str(rest[0])
         if not has_tests(job["tests"]):
             return Verdict.UNTESTED, "no test ran"
-        nonce = secrets.token_hex(16)
+        nonce = os.urandom(16).hex()
         try:
             back = self._peer.ask("together", None, job["setup"] + "\n" + job["tests"], job["entry_point"], nonce)
         except AssertionError as error:
@@ -89,7 +123,7 @@ class _Examination:
         self._peer.touched = back == nonce
         return self._conclusion()
 
-    def _run_apart(self, setup: Any, tests: Any, entry: list[Any]) -> None:
+    def _run_apart(self, setup: CodeType, tests: CodeType, entry: list[Any]) -> None:
         job = self._job
         names = _Names(self._peer)
         names.update(__name__="tests", __builtins__=builtins)
@@ -170,7 +204,7 @@ class _Names(dict[str, Any]):
 
 def has_tests(source: str) -> bool:
     """Whether the tests do anything at all besides defining names."""
-    import ast
+    import ast  # rarely needed, and large
 
     try:
         tree = ast.parse(source)
@@ -181,9 +215,12 @@ def has_tests(source: str) -> bool:
 
 def _where(error: AssertionError, job: dict[str, Any]) -> str:
     """The assertion that did not hold, in the words of the tests."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _TESTS]
-    source = job["tests"].splitlines()
-    text = source[lines[-1] - 1].strip() if lines and lines[-1] and lines[-1] <= len(source) else "assert"
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == _TESTS else line
+        trace = trace.tb_next
+    source = job["tests"].split("\n")
+    text = source[line - 1].strip() if 0 < line <= len(source) else "assert"
     message = str(error)
     return f"{text}  # {message}" if message and message not in text else text
 

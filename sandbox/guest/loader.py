@@ -5,6 +5,7 @@ The guest travels with each start instead of living in the image, so that any im
 
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 from types import ModuleType
 from typing import Any
@@ -34,6 +35,7 @@ class _Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
     """Load the guest and serve until the host is gone."""
     sys.meta_path.insert(0, _Sources("guest", sources))
+    _import_random()
     room = importlib.import_module("guest.room")
     supervisor = importlib.import_module("guest.supervisor")
     sys.meta_path.pop(0)
@@ -42,3 +44,20 @@ def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
         supervisor.serve(inlet, outlet, room.ContainerRoom(settings["uid"], settings["folders"]))
     else:
         supervisor.serve(inlet, outlet, room.PlainRoom(settings["folder"]))
+
+
+def _import_random() -> None:
+    """Import `random` without its hook, which draws a new seed after every fork.
+
+    That takes longer than most programs run, and a candidate's generator is seeded anyway.
+    """
+    register = os.register_at_fork
+    os.register_at_fork = _register_nothing
+    try:
+        importlib.import_module("random")
+    finally:
+        os.register_at_fork = register
+
+
+def _register_nothing(**_hooks: Any) -> None:
+    return None

@@ -5,23 +5,19 @@ of their own, and one `kill(-1)` empties the room. As a plain process it has onl
 """
 
 import contextlib
-import ctypes
-import math
 import os
 import resource
 import signal
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Protocol
 
 from .broom import empty
+from .clocks import family_cpu_seconds
 from .wire import STILL_RUNNING, JobHeader
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
-_TICKS = os.sysconf("SC_CLK_TCK")
-_prctl = ctypes.CDLL(None).prctl
 
 
 class Room(Protocol):
@@ -40,7 +36,7 @@ class Room(Protocol):
         """CPU seconds of the processes in the room other than `known`."""
 
     def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
-        """Kill and bury every process. Returns their CPU seconds and the candidate's exit code."""
+        """Kill and bury every process but the examiner (0: none). Returns CPU seconds and the candidate's exit code."""
 
     def clean(self) -> None:
         """Remove every file the program left."""
@@ -59,31 +55,45 @@ class ContainerRoom:
     def enter(self) -> None:
         if os.getpid() != 1:
             raise RuntimeError("only process 1 may sweep with kill(-1)")
-        _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        # Changing users once makes a process undumpable: its memory and descriptors are out of reach for all others.
+        os.setresuid(-1, self._candidate_uid, -1)
+        os.setresuid(-1, 0, -1)
         self._pristine = self._fill()
 
     def confine_candidate(self, header: JobHeader) -> None:
         os.setsid()
-        Path("/proc/self/oom_score_adj").write_text("1000")
-        _limit(header, header.processes)
+        _aim_oom_killer("1000")
+        _limit(header)
+        resource.setrlimit(resource.RLIMIT_NPROC, (header.processes, header.processes))
         _become(self._candidate_uid)
-        _prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # its own /proc/self stays its own
         os.chdir(self._folders[0])
 
     def confine_examiner(self, header: JobHeader) -> None:
         os.setsid()
-        Path("/proc/self/oom_score_adj").write_text("500")
-        _limit(header, processes=8)
+        _aim_oom_killer("500")
+        resource.setrlimit(resource.RLIMIT_DATA, (header.memory_bytes, header.memory_bytes))
         _become(self._examiner_uid)
-        os.chdir(self._folders[0])
 
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
-        return sum(_stat_cpu_seconds(pid) for pid in _all_pids() if pid not in (1, *known))
+        return sum(family_cpu_seconds(pid) for pid in _all_pids() if pid not in (1, *known))
 
     def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
-        with contextlib.suppress(ProcessLookupError):
+        self._kill_candidate_user()
+        return _bury(candidate_pid, examiner_pid)
+
+    def _kill_candidate_user(self) -> None:
+        """Kill every process of the candidate's user at once: none of them can fork out of it.
+
+        As that user, since as root it would take the examiner too. The saved user stays root, so that the user's
+        processes get no hold of this one meanwhile.
+        """
+        os.setresuid(self._candidate_uid, self._candidate_uid, 0)
+        try:
             os.kill(-1, signal.SIGKILL)
-        return _bury(candidate_pid)
+        except ProcessLookupError:
+            return
+        finally:
+            os.setresuid(0, 0, 0)
 
     def clean(self) -> None:
         if self._fill() == self._pristine:
@@ -114,52 +124,50 @@ class PlainRoom:
         self._folder = folder
 
     def enter(self) -> None:
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        import ctypes  # only here: in a container nothing needs it
+
+        self._prctl = ctypes.CDLL(None).prctl
+        self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        self._prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
     def confine_candidate(self, header: JobHeader) -> None:
         os.setsid()
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        _limit(header, processes=None)
+        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _limit(header)
         os.chdir(self._folder)
 
-    confine_examiner = confine_candidate
+    def confine_examiner(self, header: JobHeader) -> None:
+        os.setsid()
+        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _lower(resource.RLIMIT_DATA, header.memory_bytes)
 
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
-        return sum(_stat_cpu_seconds(pid, session=known[0]) for pid in _all_pids() if pid not in known)
+        return sum(family_cpu_seconds(pid, session=known[0]) for pid in _all_pids() if pid not in known)
 
     def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
-        for pid in (candidate_pid, examiner_pid):
-            _kill_session(pid)
-        seconds, exit_code = 0.0, STILL_RUNNING
-        # What has left its session became a child of this process when its parent died; killing it hands on its own.
-        while children := _children():
-            for pid in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            used, code = _bury(candidate_pid, at_most=len(children))
-            seconds += used
-            exit_code = code if code != STILL_RUNNING else exit_code
-        return seconds, exit_code
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(candidate_pid, signal.SIGKILL)
+        # What has left its group becomes a child of this process when its parent dies, and is killed then.
+        return _bury(candidate_pid, examiner_pid, kill=True)
 
     def clean(self) -> None:
         empty(self._folder)
 
 
-def _limit(header: JobHeader, processes: int | None) -> None:
-    cpu = math.ceil(header.cpu_seconds) + 2  # the supervisor's own clock comes first
-    _set(resource.RLIMIT_CPU, cpu)
-    _set(resource.RLIMIT_DATA, header.memory_bytes)
-    _set(resource.RLIMIT_FSIZE, header.file_bytes)
-    _set(resource.RLIMIT_CORE, 0)
-    _set(resource.RLIMIT_NOFILE, 1024)
-    if processes is not None:
-        _set(resource.RLIMIT_NPROC, processes)
+def _limit(header: JobHeader) -> None:
+    _lower(resource.RLIMIT_CPU, int(header.cpu_seconds) + 3)  # the supervisor's own clock comes first
+    _lower(resource.RLIMIT_DATA, header.memory_bytes)
+    _lower(resource.RLIMIT_FSIZE, header.file_bytes)
 
 
-def _set(kind: int, value: int) -> None:
-    _, hard = resource.getrlimit(kind)
+_HARD = {
+    kind: resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_CPU, resource.RLIMIT_DATA, resource.RLIMIT_FSIZE)
+}
+
+
+def _lower(kind: int, value: int) -> None:
+    hard = _HARD[kind]
     bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (bound, bound))
 
@@ -171,41 +179,30 @@ def _become(uid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def _bury(candidate_pid: int, at_most: int | None = None) -> tuple[float, int]:
-    """Wait for killed children. Returns their CPU seconds and the exit code of the candidate, if it was among them."""
+def _aim_oom_killer(score: str) -> None:
+    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(fd, score.encode())
+    os.close(fd)
+
+
+def _bury(candidate_pid: int, examiner_pid: int, kill: bool = False) -> tuple[float, int]:
+    """Wait for every child but the examiner. Returns their CPU seconds, and the exit code of the candidate."""
     seconds, exit_code = 0.0, STILL_RUNNING
-    while at_most is None or at_most > 0:
-        try:
-            pid, status, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            break
-        seconds += usage.ru_utime + usage.ru_stime
-        if pid == candidate_pid:
-            exit_code = os.waitstatus_to_exitcode(status)
-        at_most = None if at_most is None else at_most - 1
+    while children := _children() - {examiner_pid}:
+        for pid in children:
+            if kill:
+                os.kill(pid, signal.SIGKILL)
+            _, status, usage = os.wait4(pid, 0)
+            seconds += usage.ru_utime + usage.ru_stime
+            if pid == candidate_pid:
+                exit_code = os.waitstatus_to_exitcode(status)
     return seconds, exit_code
 
 
-def _kill_session(pid: int) -> None:
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
-
-
-def _children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+def _children() -> set[int]:
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as stream:  # noqa: PTH123 - see clocks.py
+        return set(map(int, stream.read().split()))
 
 
 def _all_pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names are all that is needed
-
-
-def _stat_cpu_seconds(pid: int, session: int | None = None) -> float:
-    """CPU seconds of a process and of its buried children; 0 where it is gone or of another session."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return 0.0
-    if session is not None and int(fields[3]) != session:
-        return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - see clocks.py

@@ -39,6 +39,10 @@ class Verdict(IntEnum):
     UNTESTED = 8
 
 
+LEAVING = 0x80
+"""Set in the byte of a verdict by an examiner that will not take another job."""
+
+
 class JobHeader(NamedTuple):
     """What the supervisor must know of a job; the body stays unread by it."""
 

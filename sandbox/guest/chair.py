@@ -1,0 +1,88 @@
+"""The examiner's chair: one process that examines candidates one after another, until it should not any more.
+
+An examiner stays for the next job because a fork costs more than most examinations. It leaves after tests that could
+have left something behind in it, and it is removed when it gave no verdict.
+"""
+
+import os
+import signal
+import socket
+
+from . import channel, examiner, wire
+from .clocks import cpu_clock
+from .room import Room
+from .wire import JobHeader, Verdict, pack_job
+
+
+class Chair:
+    """Holds one examiner at a time, forked from the pristine supervisor."""
+
+    def __init__(self, inlet: int, outlet: int, room: Room) -> None:
+        """The chair is empty at first."""
+        self.pid = 0
+        self._inlet = inlet
+        self._outlet = outlet
+        self._room = room
+        self._control: socket.socket | None = None
+        self._memory_bytes = 0
+        self._spent = 0.0
+
+    def fill(self, header: JobHeader) -> None:
+        """See to it that an examiner is there who may use as much memory as this job says."""
+        if self.pid and self._memory_bytes != header.memory_bytes:
+            self.clear()
+        if self.pid:
+            return
+        self._memory_bytes = header.memory_bytes
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                fds = (theirs.fileno(), self._inlet, self._outlet)
+                os.dup2(0, 2)
+                channel.close_all_but(fds)
+                self._room.confine_examiner(header)
+                examiner.main(theirs, self._inlet, self._outlet)
+            finally:
+                os._exit(0)
+        theirs.close()
+
+    def assign(self, header: JobHeader, fd: int) -> None:
+        """Hand over a job, whose candidate is at the other end of `fd`."""
+        assert self._control is not None
+        try:
+            socket.send_fds(self._control, [pack_job(header)], [fd])
+        except OSError:  # it has died since the last job: no verdict will come
+            return
+
+    def fileno(self) -> int:
+        """To wait on: readable when there is a verdict, or no examiner any more."""
+        assert self._control is not None
+        return self._control.fileno()
+
+    def verdict(self) -> Verdict:
+        """The verdict that has arrived; NONE where the examiner has died."""
+        assert self._control is not None
+        try:
+            data = self._control.recv(1)
+        except OSError:
+            data = b""
+        if not data or data[0] & wire.LEAVING:
+            self.clear()
+        return Verdict(data[0] & ~wire.LEAVING) if data else Verdict.NONE
+
+    def clear(self) -> None:
+        """Remove the examiner."""
+        if not self.pid:
+            return
+        os.kill(self.pid, signal.SIGKILL)
+        _, _, usage = os.wait4(self.pid, 0)
+        self._spent = usage.ru_utime + usage.ru_stime
+        self.pid = 0
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of the present examiner, or of the last one where the chair is empty."""
+        return cpu_clock(self.pid) if self.pid else self._spent

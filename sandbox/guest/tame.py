@@ -1,0 +1,50 @@
+"""Whether tests can have left anything behind in the process that ran them.
+
+Tests are a benchmark's own and not hostile. But some hand what a program answered to `eval`, and some patch modules:
+after those, the next program must not meet the same examiner.
+"""
+
+import opcode
+import sys
+from functools import lru_cache
+from types import CodeType
+
+_TAME_MODULES = frozenset(
+    {"bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools"}
+    | {"json", "math", "operator", "random", "re", "statistics", "string", "typing"}
+)
+_WILD_NAMES = (sys.stdlib_module_names - _TAME_MODULES) | frozenset(
+    {"eval", "exec", "compile", "open", "input", "breakpoint", "globals", "locals", "vars", "getattr", "setattr"}
+    | {"delattr", "type"}
+)
+_HARMLESS_DUNDERS = frozenset({"__name__", "__len__", "__doc__"})
+_WILD_OPCODES = frozenset({opcode.opmap["STORE_ATTR"], opcode.opmap["DELETE_ATTR"]})
+
+
+@lru_cache(maxsize=32)
+def is_tame(code: CodeType) -> bool:
+    """Whether `code` names nothing that could change the process it runs in."""
+    names = frozenset(code.co_names)
+    if names & _WILD_NAMES or any(name.startswith("__") for name in names - _HARMLESS_DUNDERS):
+        return False
+    # Caches between the instructions may look like any opcode: then the tests count as wild, which is only slower.
+    if not _WILD_OPCODES.isdisjoint(code.co_code[::2]):
+        return False
+    if not _imports(code) <= _TAME_MODULES:
+        return False
+    return all(is_tame(inner) for inner in code.co_consts if isinstance(inner, CodeType))
+
+
+def _imports(code: CodeType) -> frozenset[str]:
+    """The top-level modules that `code` imports."""
+    wanted = opcode.opmap["IMPORT_NAME"]
+    instructions = code.co_code
+    if wanted not in instructions[::2]:
+        return frozenset()
+    pairs = zip(instructions[::2], instructions[1::2], strict=True)
+    names = (
+        code.co_names[argument]
+        for operation, argument in pairs
+        if operation == wanted and argument < len(code.co_names)
+    )
+    return frozenset(name.partition(".")[0] for name in names)

@@ -1,0 +1,141 @@
+"""How each problem is to be graded, decided from its tests and its reference solution and never from a candidate.
+
+A problem gets the least trust with which its reference passes:
+
+1. The tests run apart, and arguments cross by value. Functions and modules of the reference that the tests use come
+   from the reference, not from the program, which could have redefined them.
+2. The same, and the arguments come back as the program left them.
+3. The tests run in the program's own process, which a program can fool; the verdict says so.
+"""
+
+import ast
+import builtins
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from sandbox.outcome import Job, Limits, Mode, Outcome, Sandbox, Status
+
+_FACTOR = 20.0
+_FLOOR_SECONDS = 1.0
+_CEILING_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the programs of one problem are graded."""
+
+    mode: Mode = "separate"
+    by_reference: bool = False
+    setup: str = ""
+    reference_seconds: float | None = None  # CPU time of the reference; None where there is none, or it does not pass
+    trouble: str = ""  # why the reference does not pass
+
+    def limits(
+        self,
+        base: Limits,
+        factor: float = _FACTOR,
+        floor: float = _FLOOR_SECONDS,
+        ceiling: float = _CEILING_SECONDS,
+    ) -> Limits:
+        """`base` with a CPU time of `factor` times the reference's, within bounds. `base` itself where that is unknown."""
+        if self.reference_seconds is None:
+            return base
+        cpu_seconds = min(max(floor, factor * self.reference_seconds), ceiling)
+        return replace(base, cpu_seconds=cpu_seconds, wall_seconds=max(5 * cpu_seconds, base.wall_seconds / 3))
+
+    def apply(self, job: Job) -> Job:
+        """The job of a candidate, graded this way."""
+        return replace(job, mode=self.mode, by_reference=self.by_reference, setup=self.setup)
+
+
+def survey(sandbox: Sandbox, references: Iterable[Job]) -> Iterator[tuple[Job, Plan]]:
+    """Plan each problem. The jobs' programs are the reference solutions; "" where there is none.
+
+    All references run with the same limits, which should be generous. Yields in any order.
+    """
+    waiting = []
+    for job in references:
+        if job.program:
+            waiting.append(job)
+        else:
+            yield job, Plan(by_reference=_drops_results(job), setup=job.setup)
+    for plan_of in (_apart, _by_reference, _together):
+        failed: list[tuple[Job, Outcome]] = []
+        plans = {job.key: plan_of(job) for job in waiting}
+        originals = {job.key: job for job in waiting}
+        for tried, outcome in sandbox.run(plans[job.key].apply(job) for job in waiting):
+            job = originals[tried.key]
+            if outcome.status is Status.PASSED:
+                yield job, replace(plans[job.key], reference_seconds=outcome.cpu_seconds)
+            else:
+                failed.append((job, outcome))
+        waiting = [job for job, _ in failed]
+    for job, outcome in failed:
+        yield job, replace(_apart(job), trouble=f"{outcome.status}: {outcome.detail}")
+
+
+def _apart(job: Job) -> Plan:
+    return Plan(setup=_join(_helpers(job), job.setup))
+
+
+def _by_reference(job: Job) -> Plan:
+    return replace(_apart(job), by_reference=True)
+
+
+def _together(job: Job) -> Plan:
+    return Plan(mode="shared", setup=job.setup)
+
+
+def _join(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _helpers(job: Job) -> str:
+    """The part of the reference that the tests use besides its entry point: functions and imports, not classes."""
+    tests, reference = _parse(_join(job.setup, job.tests)), _parse(job.program)
+    if tests is None or reference is None:
+        return ""
+    wanted = _free_names(tests) - {job.entry_point}
+    functions = {node.name for node in reference.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    imports = [node for node in reference.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    imported = {(alias.asname or alias.name).partition(".")[0] for node in imports for alias in node.names}
+    if job.entry_point is None or not wanted & (functions | imported):
+        return ""
+    kept = [node for node in reference.body if not _is_entry(node, job.entry_point)]
+    return ast.unparse(ast.Module([node for node in kept if not isinstance(node, ast.ClassDef)], []))
+
+
+def _is_entry(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name
+
+
+def _parse(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _free_names(tree: ast.AST) -> set[str]:
+    """Names that are used and neither bound in `tree` nor built in."""
+    used, bound = set(), set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return used - bound
+
+
+def _drops_results(job: Job) -> bool:
+    """Whether the tests call the program and drop what it returns: then they must look at the arguments."""
+    tree = _parse(job.tests)
+    names = {job.entry_point, "candidate"}
+    calls = (node.value for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Expr))
+    return any(
+        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names for call in calls
+    )
