@@ -17,13 +17,12 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from harness.numbers import best_of_k, pass_at_1
-from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Plan, Samples, View, cross_validate
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Plan, Samples, cross_validate
+from harness.probes.synthetic import PLANTED, Planted, plant
 
-VIEW = View(26, "last")
 T = TypeVar("T")
 
 
@@ -31,15 +30,16 @@ def main() -> None:
     """Run both and print what they took."""
     options = parse()
     torch.set_num_threads(options.threads)
-    samples, direction_D = synthetic(options)
-    features_bytes = samples.vectors[VIEW].nbytes
+    planted = plant(options.problems, options.samples, options.width, difficulty=1.5)
+    samples = planted.samples.to(options.device)
+    features_bytes = samples.vectors[PLANTED].nbytes
     print(f"features: {options.problems} x {options.samples} x {options.width}, {features_bytes / 1e9:.2f} GB in fp32")
     before = peak_bytes(options.device)
     result, ours = timed(lambda: comparison(samples, options), options.device)
     extra = (peak_bytes(options.device) - before) / features_bytes
     settings = f"{len(DEFAULT_OBJECTIVES)} objectives x {options.folds} folds x {options.settings} settings"
     print(f"ours: {settings}: {ours:.1f} s, peak memory {1 + max(extra, 0):.2f} x the features")
-    report_quality(samples, result, direction_D)
+    report_quality(planted, result)
     report_every_k()
     if options.paper_probes:
         theirs = sum(
@@ -62,26 +62,6 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def synthetic(options: argparse.Namespace) -> tuple[Samples, Tensor]:
-    """Vectors of unequal scales, rewards from one direction and from each problem's difficulty."""
-    generator = torch.Generator().manual_seed(0)
-    shape = (options.problems, options.samples)
-    vectors_PND = torch.empty(*shape, options.width).normal_(generator=generator)
-    scales_D = torch.empty(options.width).uniform_(0.5, 2.0, generator=generator)
-    direction_D = torch.empty(options.width).normal_(generator=generator) / options.width**0.5
-    difficulty_P1 = torch.empty(options.problems, 1).normal_(generator=generator)
-    chances_PN = (2 * (vectors_PND @ direction_D) + 1.5 * difficulty_P1 - 1).sigmoid()
-    vectors_PND.mul_(scales_D).add_(1.0)
-    samples = Samples(
-        tuple(f"problem-{p}" for p in range(options.problems)),
-        {VIEW: vectors_PND},
-        torch.bernoulli(chances_PN, generator=generator),
-        torch.ones(shape, dtype=torch.bool),
-        torch.arange(options.samples).expand(shape),
-    )
-    return samples.to(options.device), direction_D / scales_D
-
-
 def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation:
     """All objectives, folds and settings, nested selection with one inner fold held out, and every k evaluated."""
     l2s = tuple(float(l2) for l2 in np.logspace(1, -4, options.settings))
@@ -96,7 +76,7 @@ def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation
 def paper_probe(samples: Samples, epochs: int, seed: int) -> torch.nn.Module:
     """One probe as the paper's public code trains it, reward modelling: a shuffled copy, batches of 1000, AdamW."""
     torch.manual_seed(seed)
-    x, y = samples.vectors[VIEW].flatten(0, 1), samples.rewards_PN.flatten()
+    x, y = samples.vectors[PLANTED].flatten(0, 1), samples.rewards_PN.flatten()
     probe = torch.nn.Linear(x.shape[1], 1, device=x.device)
     optimizer = torch.optim.AdamW(probe.parameters(), lr=5e-5, weight_decay=0.0)
     for _ in range(epochs):
@@ -110,13 +90,14 @@ def paper_probe(samples: Samples, epochs: int, seed: int) -> torch.nn.Module:
     return probe
 
 
-def report_quality(samples: Samples, result: CrossValidation, direction_D: Tensor) -> None:
+def report_quality(planted: Planted, result: CrossValidation) -> None:
     """Each objective's best-of-n beside that of the direction the rewards were drawn from."""
-    rewards_PN, mask_PN = samples.rewards_PN.double().cpu().numpy(), samples.mask_PN.cpu().numpy()
+    rewards_PN, mask_PN = planted.samples.rewards_PN.double().numpy(), planted.samples.mask_PN.numpy()
     n = [int(mask_PN.sum(1).max())]
-    truth_PN = (samples.vectors[VIEW] @ direction_D.to(samples.vectors[VIEW])).double().cpu().numpy()
     print(f"  pass@1 {pass_at_1(rewards_PN, mask_PN).mean():.4f}, best of {n[0]}:", end=" ")
-    named = {"the truth": truth_PN} | {name: result.scores_of(name).numpy() for name in result.objectives}
+    named = {"the truth": planted.truth_PN.double().numpy()} | {
+        name: result.scores_of(name).numpy() for name in result.objectives
+    }
     print(", ".join(f"{name} {best_of_k(s, rewards_PN, mask_PN, n).mean():.4f}" for name, s in named.items()))
 
 

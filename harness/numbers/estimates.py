@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
 def pass_at_1(rewards_PN: Floats, mask_PN: Bools) -> Floats:
@@ -39,43 +40,51 @@ def best_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, ks: Sequenc
     """The expected reward [P, K] of the best-scored of k samples, for each k of `ks`, over all subsets of k samples.
 
     With the n samples in falling order of score, the one in place i (from 0) is the best of C(n - 1 - i, k - 1) of
-    the C(n, k) subsets. Samples with equal scores share their places' chances evenly.
+    the C(n, k) subsets. Samples with equal scores share their places' chances evenly. Warns where n < k.
     """
     counts_P = mask_PN.sum(1)
+    warn_where_short(counts_P, max(ks))
+    order_PN, ties_PN = ranking(scores_PN, mask_PN)
+    ranked_PN = tie_means(np.take_along_axis(np.where(mask_PN, rewards_PN, 0.0), order_PN, axis=1), ties_PN)
     values_PK = np.full((len(counts_P), len(ks)), np.nan)
-    ranked_PN = _ranked_rewards(scores_PN, rewards_PN, mask_PN)
     for n in np.unique(counts_P[counts_P > 0]):
         here_P = counts_P == n
-        values_PK[here_P] = ranked_PN[here_P, :n] @ best_of_k_weights(int(n), ks)
+        values_PK[here_P] = ranked_PN[here_P, :n] @ place_chances(int(n), ks)
     return values_PK
 
 
-def best_of_k_weights(n: int, ks: Sequence[int]) -> Floats:
+def place_chances(n: int, ks: Sequence[int]) -> Floats:
     """The chance [n, K] that the sample in place i is the best of k of the n; NaN where k > n.
 
-    The ratio C(n - 1 - i, k - 1) / C(n, k) is built place by place: k / n, then times (n - i - k) / (n - i - 1).
+    C(n - 1 - i, k - 1) / C(n, k), built place by place: k / n at first, then times (n - i - k + 1) / (n - i).
     """
     k_K = np.asarray(ks, dtype=np.float64)
     i_n = np.arange(1, n, dtype=np.float64)[:, None]
     ratios = np.clip(n - i_n - k_K + 1, 0, None) / (n - i_n)
-    weights = np.concatenate([k_K[None] / n, ratios]).cumprod(axis=0)
-    return np.where(k_K <= n, weights, np.nan)
+    chances = np.concatenate([k_K[None] / n, ratios]).cumprod(axis=0)
+    return np.where(k_K <= n, chances, np.nan)
 
 
-def warn_where_short(counts_P: NDArray[np.integer], k: int) -> None:
-    """Say that some problems have fewer than k graded samples, and that no number is given for them."""
-    if short := int((counts_P < k).sum()):
-        warnings.warn(f"{short} problems have fewer than {k} graded samples: no number for them", stacklevel=3)
+def ranking(scores_PN: Floats, mask_PN: Bools) -> tuple[Ints, Ints]:
+    """Each problem's samples in falling order of score [P, N], and a number for each run of equal scores [P, N].
 
-
-def _ranked_rewards(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools) -> Floats:
-    """Rewards in falling order of score, those of equal scores replaced by their mean; what is masked comes last."""
+    Masked samples come last, in runs of their own; runs are numbered through all problems.
+    """
     keys_PN = np.where(mask_PN, -scores_PN, np.inf)
     order_PN = keys_PN.argsort(axis=1, kind="stable")
     keys_PN = np.take_along_axis(keys_PN, order_PN, axis=1)
-    rewards_PN = np.take_along_axis(np.where(mask_PN, rewards_PN, 0.0), order_PN, axis=1)
     first_PN = np.ones(keys_PN.shape, dtype=bool)
     first_PN[:, 1:] = keys_PN[:, 1:] != keys_PN[:, :-1]
-    group_PN = first_PN.cumsum().reshape(keys_PN.shape) - 1  # ties are numbered through all problems
-    sums_G = np.bincount(group_PN.ravel(), weights=rewards_PN.ravel())
-    return np.asarray((sums_G / np.bincount(group_PN.ravel()))[group_PN])
+    return order_PN, first_PN.cumsum().reshape(keys_PN.shape) - 1
+
+
+def tie_means(ranked_PN: Floats, ties_PN: Ints) -> Floats:
+    """Ranked values, those of equal scores replaced by their mean."""
+    sums = np.bincount(ties_PN.ravel(), weights=ranked_PN.ravel())
+    return np.asarray((sums / np.bincount(ties_PN.ravel()))[ties_PN])
+
+
+def warn_where_short(counts_P: Ints, k: int) -> None:
+    """Say that some problems have fewer than k graded samples, and that no number is given for them."""
+    if short := int((counts_P < k).sum()):
+        warnings.warn(f"{short} problems have fewer than {k} graded samples: no number for them", stacklevel=3)

@@ -24,6 +24,15 @@ def resampled_means(values_RP: Floats, counts_BP: NDArray[np.int64]) -> Floats:
         return np.asarray(sums_RB / totals_RB)
 
 
+def crossed_means(values_CP: Floats, resamples: int, seed: int) -> Floats:
+    """The mean over draws and problems of each resample [B], where draws C and problems P are both drawn anew."""
+    rng = np.random.default_rng(seed)
+    draws, problems = values_CP.shape
+    draw_counts_BC = rng.multinomial(draws, np.full(draws, 1 / draws), size=resamples)
+    by_draw_CB = resampled_means(values_CP, resample(problems, resamples, seed))
+    return np.asarray((draw_counts_BC * by_draw_CB.T).sum(1) / draws)
+
+
 def percentile_interval(draws_RB: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """The bootstrap percentile interval of each row: low [R] and high [R] (Efron 1979)."""
     tail = 100 * (1 - confidence) / 2

@@ -3,6 +3,7 @@
 Names carry their dimensions: P problems, N samples of a problem (padded to the largest), D width of a vector.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -107,6 +108,15 @@ class Samples:
         order_R = torch.randperm(len(graded_R), generator=torch.Generator().manual_seed(seed))
         dealt_PN = torch.zeros(mask_PN.shape).masked_scatter(mask_PN, graded_R[order_R])
         return replace(self, rewards_PN=dealt_PN.to(self.rewards_PN.device))
+
+    def digest(self) -> str:
+        """A hash of which samples these are and what they earned; the vectors are not part of it."""
+        hasher = hashlib.sha256()
+        for place, problem in enumerate(self.problem_ids):
+            mask_N = self.mask_PN[place].cpu()
+            indices, rewards = self.indices_PN[place].cpu()[mask_N], self.rewards_PN[place].cpu()[mask_N]
+            hasher.update(repr((problem, indices.tolist(), rewards.tolist())).encode())
+        return hasher.hexdigest()
 
     def without_signal(self) -> int:
         """How many graded problems all their samples pass, or all fail: they rank nothing, and stay in averages."""
