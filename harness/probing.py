@@ -15,12 +15,15 @@ from safetensors.numpy import save_file
 from harness.completion import SampleId
 from harness.embedding import vector_file
 from harness.errors import QprobeError
+from harness.features import sample_features
 from harness.files import whole_file
+from harness.numbers import SampleFeatures
 from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, View, cross_validate
 from harness.probes.nested import Choice
 from harness.store import Store
 
 SCORES_FILE = "scores.safetensors"
+LENGTHS, LOGPROBS = "lengths_PN", "log_probabilities_PN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Scores:
     control_CPN: NDArray[np.float64]
     fold_P: NDArray[np.int64]
     chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
+    features: SampleFeatures
 
 
 def probe(
@@ -92,14 +96,30 @@ def _views(store: Store, view: str, rows: list[int]) -> dict[View, torch.Tensor]
 def _save(store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation) -> None:
     chosen = {name: [_as_card(choice) for choice in choices] for name, choices in found.chosen.items()}
     card = {"settings": settings, "problem_ids": found.problem_ids, "objectives": found.objectives, "chosen": chosen}
+    indices_PN = samples.indices_PN.numpy()
     arrays = {
-        "indices_PN": samples.indices_PN.numpy(),
+        "indices_PN": indices_PN,
+        **_feature_arrays(sample_features(store, found.problem_ids, indices_PN)),
         "scores_OPN": found.scores_OPN.numpy(),
         "control_CPN": found.control_CPN.numpy().astype(np.float64),
         "fold_P": found.fold_P.numpy(),
     }
     with whole_file(store.folder / SCORES_FILE) as draft:
         save_file(arrays, draft, metadata={"card": json.dumps(card)})
+
+
+def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
+    """The features by the name each has in the file; what is not known has none."""
+    named: dict[str, NDArray[Any] | None] = {LENGTHS: features.lengths_PN, LOGPROBS: features.log_probabilities_PN}
+    for name, groups_PN in features.groups.items():
+        named[f"groups {name}"] = groups_PN
+    return {name: array for name, array in named.items() if array is not None}
+
+
+def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
+    """The features, taken out of a file's arrays."""
+    groups = {name.removeprefix("groups "): arrays.pop(name) for name in list(arrays) if name.startswith("groups ")}
+    return SampleFeatures(arrays.pop(LENGTHS, None), arrays.pop(LOGPROBS, None), groups)
 
 
 def _as_card(choice: Choice) -> dict[str, Any]:
@@ -122,7 +142,8 @@ def load_scores(store: Store) -> Scores:
             f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
         )
     names = tuple(card["problem_ids"]), tuple(card["objectives"])
-    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"])
+    features = _features_of(arrays)
+    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"], features=features)
 
 
 def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -1,5 +1,6 @@
 """A report as tables: for the terminal (rich) and as Markdown."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from rich import box
@@ -47,21 +48,22 @@ def selection_cells(report: Report) -> tuple[Cells, list[Cells]]:
 
 
 def _cells(row: Row) -> Cells:
-    value = (row.name, f"{row.value:.3f}", f"[{row.low:.3f}, {row.high:.3f}]")
+    value = (row.name, _short(row.value), f"[{_short(row.low)}, {_short(row.high)}]")
     if row.name == "pass@1":
         return (*value, "", "", "")
-    p = row.p_holm if row.p_holm == row.p_holm else row.p
-    skyline = row.name.startswith("pass@")
-    return (*value, f"{row.gain:+.3f}", f"[{row.gain_low:+.3f}, {row.gain_high:+.3f}]", "" if skyline else _p(p))
+    p = row.p if math.isnan(row.p_holm) else row.p_holm
+    gain = (_short(row.gain, "+"), f"[{_short(row.gain_low, '+')}, {_short(row.gain_high, '+')}]")
+    return (*value, *gain, "" if row.name.startswith("pass@") else "<.001" if p < 0.001 else _short(p))
 
 
-def _p(p: float) -> str:
-    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+def _short(number: float, sign: str = "") -> str:
+    """Three places and no leading zero: .221, +.028, 1.000."""
+    return f"{number:{sign}.3f}".replace("0.", ".", 1) if abs(number) < 0.9995 else f"{number:{sign}.3f}"
 
 
 def curve_cells(report: Report) -> tuple[Cells, list[Cells]]:
     """Best of k: header and rows."""
-    rows = [(curve.name, *("" if v is None else f"{v:.3f}" for v in curve.values)) for curve in report.curves]
+    rows = [(curve.name, *("" if v is None else _short(v) for v in curve.values)) for curve in report.curves]
     return ("best of k", *(f"k = {k}" for k in report.ks)), rows
 
 

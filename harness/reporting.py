@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
-from harness.numbers import Row, best_of_k, pass_at_k, summarise
+from harness.features import PROGRAMS
+from harness.numbers import Row, baseline_scores, best_of_k, distinct_samples, pass_at_k, summarise
 from harness.numbers.estimates import Bools, Floats
 from harness.probing import Scores, load_scores, sample_rewards
 from harness.store import Store
@@ -62,7 +63,15 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
     counts_P = mask_PN.sum(1)
     chosen = _chosen_ks(ks, int(counts_P.max()))
     named = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
-    rows = summarise(rewards_PN, mask_PN, named, beta=scores.settings["beta"], control_CPN=scores.control_CPN)
+    summary = summarise(
+        rewards_PN,
+        mask_PN,
+        named,
+        beta=scores.settings["beta"],
+        control_CPN=scores.control_CPN,
+        baselines=baseline_scores(scores.features, mask_PN),
+        lengths_PN=scores.features.lengths_PN,
+    )
     passed_P = (rewards_PN * mask_PN).sum(1)
     about = store.settings()
     return Report(
@@ -73,12 +82,12 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
         problems=len(scores.problem_ids),
         samples=int(counts_P.sum()),
         samples_a_problem=(int(counts_P.min()), int(counts_P.max())),
-        distinct=_distinct(store),
+        distinct=float(np.mean(distinct_samples(scores.features.groups[PROGRAMS], mask_PN) / counts_P)),
         **_verdicts(store, scores),
         no_signal=int(((passed_P == 0) | (passed_P == counts_P)).sum()),
         settings=scores.settings,
         chosen=scores.chosen,
-        rows=tuple(rows),
+        rows=summary.rows,
         ks=chosen,
         curves=tuple(_curves(named, rewards_PN, mask_PN, chosen)),
     )
@@ -102,13 +111,6 @@ def _curves(scores: dict[str, Floats], rewards_PN: Floats, mask_PN: Bools, ks: S
 
 def _means(values_PK: Floats) -> tuple[float | None, ...]:
     return tuple(float(np.nanmean(column)) if np.isfinite(column).any() else None for column in values_PK.T)
-
-
-def _distinct(store: Store) -> float:
-    programs: dict[str, Counter[str]] = {}
-    for completion in store.completions():
-        programs.setdefault(completion.problem_id, Counter())[completion.program] += 1
-    return float(np.mean([len(found) / found.total() for found in programs.values()]))
 
 
 def _verdicts(store: Store, scores: Scores) -> dict[str, Any]:

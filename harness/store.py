@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ from benchmarks import Problem
 from harness.completion import Completion, SampleId
 from harness.errors import QprobeError
 from sandbox import Outcome, Status
+from sandbox.survey import Plan
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -34,6 +35,9 @@ CREATE TABLE IF NOT EXISTS completions (
 CREATE TABLE IF NOT EXISTS verdicts (
     grader TEXT, problem_id TEXT, idx INTEGER, status TEXT, detail TEXT, cpu_seconds REAL, wall_seconds REAL,
     mode TEXT, PRIMARY KEY (grader, problem_id, idx)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS plans (
+    grader TEXT, problem_id TEXT, plan TEXT, PRIMARY KEY (grader, problem_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vectors (
     view TEXT, problem_id TEXT, idx INTEGER, row INTEGER, PRIMARY KEY (view, problem_id, idx)
@@ -174,6 +178,17 @@ class Store:
         """The completions that this grader has not judged, a problem at a time, so that memory does not grow."""
         for (problem_id,) in self._db.execute("SELECT id FROM problems ORDER BY rowid").fetchall():
             yield from list(self.completions(_UNGRADED, (problem_id, grader)))
+
+    def add_plans(self, grader: str, plans: Mapping[str, Plan]) -> None:
+        """Add how this grader grades some problems, in one transaction."""
+        rows = [(grader, problem_id, json.dumps(asdict(plan))) for problem_id, plan in plans.items()]
+        with self._transaction():
+            self._db.executemany(f"INSERT OR IGNORE INTO plans VALUES ({_marks(3)})", rows)
+
+    def plans(self, grader: str) -> dict[str, Plan]:
+        """How this grader grades each problem, by the problem's id."""
+        rows = self._db.execute("SELECT problem_id, plan FROM plans WHERE grader = ?", (grader,))
+        return {problem_id: Plan(**json.loads(plan)) for problem_id, plan in rows}
 
     # -- vectors (the index; the numbers are in files, see harness/vectors.py) -----------------------------------
 

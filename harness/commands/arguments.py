@@ -17,7 +17,13 @@ SandboxKind = Annotated[
     Literal["docker", "process"], typer.Option("--sandbox", help="process is for programs you trust: no isolation")
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="containers at work at once [default: one a core]")]
-CpuSeconds = Annotated[float | None, typer.Option(min=0.01, help="CPU time a program may use [default: 3]")]
+CpuSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        help="CPU time a program may use [default: 20 times the reference's, 1 to 10 s; 3 s where there is none]",
+    ),
+]
 ModelName = Annotated[str, typer.Option("--model", help="what writes: hf:FOLDER or hf:HUB_ID")]
 Layers = Annotated[
     str | None, typer.Option(help="numbers, fractions of the depth, or all [default: the paper's depth]")

@@ -70,14 +70,14 @@ def grade(
     quiet: args.Quiet = False,
 ) -> None:
     """Run every program of a run in sandboxes."""
+    from harness.grading import Budget
     from harness.grading import grade as grade_stage
-    from harness.grading import limits_of
     from harness.store import Store
     from sandbox import open_sandbox
 
     terminal = Terminal(quiet=quiet)
     with Store(run) as store, open_sandbox(sandbox, workers=workers) as room:
-        done = grade_stage(store, room, limits_of(cpu_seconds), terminal)
+        done = grade_stage(store, room, Budget(cpu_seconds), terminal)
     terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
     if done.broken:
         raise QprobeError(
