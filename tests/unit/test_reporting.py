@@ -1,0 +1,142 @@
+"""From a run's rows to its numbers, against a second and simpler computation of them."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from benchmarks import Problem
+from harness.commands.printing import picture
+from harness.completion import Completion, SampleId
+from harness.errors import QprobeError
+from harness.features import sample_features
+from harness.fingerprints import fingerprint, fingerprints
+from harness.probing import load_scores, probe
+from harness.report_tables import markdown, terminal
+from harness.reporting import Report, report
+from harness.store import Store
+from harness.vectors import VectorFile
+from sandbox import Outcome, Status
+
+PROBLEMS, SAMPLES, WIDTH = 12, 6, 8
+
+
+def fill(store: Store, *, signal: float) -> None:
+    """A finished grading and embedding: vectors of noise, whose first number tells a pass as clearly as `signal`."""
+    rng = random.Random(3)
+    store.settle("benchmark", "made")
+    store.note("source", {"file": "made.jsonl", "sha256": "", "complete": True})
+    store.add_problems(Problem(f"M/{p}", "def f():\n", "f", "assert f()") for p in range(PROBLEMS))
+    completions = [
+        Completion(f"M/{p}", n, "def f():\n", "", f"def f():\n    return {n // 2}\n")
+        for p in range(PROBLEMS)
+        for n in range(SAMPLES)
+    ]
+    rng.shuffle(completions)  # the order in which rows come must not matter
+    store.add_completions(completions)
+    passes = {c.id: (c.index + int(c.problem_id[2:])) % 3 == 0 for c in completions}
+    store.add_verdicts("g", {i: Outcome(Status.PASSED if ok else Status.FAILED) for i, ok in passes.items()})
+    vectors = np.random.default_rng(0).standard_normal((len(completions), 1, 1, WIDTH)).astype(np.float32)
+    for row, completion in enumerate(completions):
+        vectors[row, 0, 0, 0] += signal * passes[completion.id]
+    VectorFile(store.folder / "vectors-v.f32", (1, 1, WIDTH)).write(0, vectors)
+    store.add_vector_rows("v", {completion.id: row for row, completion in enumerate(completions)})
+    about = {"embedder": "made", "layers": [3], "poolings": ["last"], "shape": [1, 1, WIDTH]}
+    for name, value in (("view v", about), ("view", "v"), ("grader", "g")):
+        store.note(name, value)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("reporting") / "run", create=True)
+    fill(store, signal=8.0)
+    return store
+
+
+@pytest.fixture(scope="module")
+def made(store: Store) -> Report:
+    probe(store, ["mse", "ce"], folds=4)
+    return report(store)
+
+
+def test_a_clear_signal_is_a_clear_gain(made: Report):
+    rows = {row.name: row for row in made.rows}
+    assert rows["pass@1"].value == pytest.approx(1 / 3)
+    assert rows["mse"].value > 0.9
+    assert rows["mse"].gain_low > 0.4
+    assert rows["pass@6"].value == 1.0
+    assert abs(rows["shuffled labels"].gain) < 0.25
+    assert (made.problems, made.samples, made.samples_a_problem) == (12, 72, (6, 6))
+    assert made.statuses == {"failed": 48, "passed": 24}
+    assert made.distinct == pytest.approx(0.5)
+    assert made.no_signal == 0
+
+
+def test_scores_are_joined_to_samples_by_id(store: Store, made: Report):
+    """The mean score of passing samples, looked up sample by sample, is far above that of failing ones."""
+    scores, verdicts = load_scores(store), store.verdicts("g")
+    by_status: dict[Status, list[float]] = {Status.PASSED: [], Status.FAILED: []}
+    for p, problem_id in enumerate(scores.problem_ids):
+        for n, index in enumerate(scores.indices_PN[p].tolist()):
+            by_status[verdicts[SampleId(problem_id, index)].status].append(scores.scores_OPN[0, p, n])
+    assert np.mean(by_status[Status.PASSED]) > np.mean(by_status[Status.FAILED]) + 0.3
+
+
+def test_best_of_k_agrees_with_drawing(store: Store, made: Report):
+    scores, verdicts, rng = load_scores(store), store.verdicts("g"), random.Random(0)
+    drawn = []
+    for p, problem_id in enumerate(scores.problem_ids):
+        for _ in range(400):
+            some = rng.sample(range(SAMPLES), 5)
+            best = max(some, key=lambda n: scores.scores_OPN[1, p, n])
+            drawn.append(verdicts[SampleId(problem_id, int(scores.indices_PN[p, best]))].reward)
+    assert made.ks == (1, 5, 6)
+    assert made.curves[1].values[1] == pytest.approx(np.mean(drawn), abs=0.02)
+
+
+def test_a_report_is_the_same_each_time(store: Store, made: Report):
+    probe(store, ["mse", "ce"], folds=4)
+    assert report(store).as_json() == made.as_json()
+
+
+def test_every_form_holds_the_same_numbers(made: Report):
+    shown = json.dumps(made.as_json())
+    assert json.loads(shown)["schema"] == "qprobe-report/1"
+    assert "NaN" not in shown
+    assert "| mse |" in markdown(made)
+    assert ".333" in markdown(made)
+    drawn = picture(made)
+    assert drawn.startswith("<svg")
+    assert "shuffled" in drawn
+    assert terminal(made) is not None
+
+
+def test_newer_verdicts_ask_for_new_probes(store: Store, made: Report):
+    store.note("grader", "another")
+    with pytest.raises(QprobeError, match="older than its verdicts or vectors"):
+        report(store)
+    with pytest.raises(QprobeError, match="72 samples have no verdict yet"):
+        probe(store, ["mse"])
+    store.note("grader", "g")
+
+
+def test_features_of_samples(store: Store):
+    ids, indices = ("M/3", "M/0"), np.array([[0, 1, 2, 5], [4, 5, -1, -1]])
+    features = sample_features(store, ids, indices)
+    groups = features.groups["programs"]
+    assert groups[0, 0] == groups[0, 1] != groups[0, 2]
+    assert groups[1].tolist() == [0, 0, -1, -1]
+    assert features.lengths_PN is not None
+    assert features.lengths_PN[0, 0] == len("    return 0\n")
+    assert features.log_probabilities_PN is None, "the samples have none"
+
+
+def test_programs_are_the_same_but_for_spacing_comments_and_quotes():
+    same = ["def f():\n    return 'x'\n", 'def f():\n\n    # why\n    return  "x"\n']
+    other = ["def f():\n    return 'y'\n", "def f(:\n", "def f(:\n\n", "x = " + "(" * 5000, "\x00", "\ud800"]
+    prints = fingerprints([*same, *other])
+    assert prints[0] == prints[1]
+    assert prints[3] == prints[4], "what does not parse is compared as text"
+    assert len(set(prints)) == 6
+    assert prints == [fingerprint(program) for program in [*same, *other]]
