@@ -33,7 +33,7 @@ class Recipe:
     width: int = 128
     layers: int = 5
     heads: int = 4
-    steps: int = 1400
+    steps: int = 2000
     batch: int = 32  # lessons a step
     rate: float = 3e-3  # the learning rate at its highest
     warm_up: int = 100  # steps

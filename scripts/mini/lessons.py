@@ -35,10 +35,8 @@ class Lesson:
 
 def lessons(allowed: frozenset[str], habits: Habits, rng: random.Random) -> Iterator[Lesson]:
     """Lessons without end, on the tasks with the keys allowed."""
-    weights = [_size(family) ** 0.5 for family in FAMILIES]
     while True:
-        family = rng.choices(FAMILIES, weights)[0]
-        drawn = _allowed(family, allowed, rng)
+        drawn = _allowed(rng.choice(FAMILIES), allowed, rng)
         completion = slipping(rng.choice(drawn.bodies), habits.classic_rate, habits.rate, rng)
         yield Lesson(drawn.prompt, completion, passes(drawn, completion))
 
@@ -55,10 +53,3 @@ def _allowed(family: Family, allowed: frozenset[str], rng: random.Random) -> Tas
         drawn = task(family, rng.choice(family.forms), filling, rng)
         if drawn.key in allowed:
             return drawn
-
-
-def _size(family: Family) -> int:
-    size = len(family.forms)
-    for parts in family.slots.values():
-        size *= len(parts)
-    return size

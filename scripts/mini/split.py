@@ -1,7 +1,7 @@
 """Which tasks are the benchmark's and which are lessons for the tiny model. No lesson behaves like a problem."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,16 +46,14 @@ def _rng(seed: int, family: Family) -> random.Random:
 def _chosen(
     family: Family, group: list[Task], by_behaviour: dict[object, list[str]], rng: random.Random
 ) -> Iterator[Task]:
+    """PER_FAMILY tasks at random, no form much oftener than another; of those that behave alike, the first."""
     candidates = [task for task in group if _tells(task) and by_behaviour[behaviour(task)][0] == task.key]
     rng.shuffle(candidates)
-    forms = {form.name: 0 for form in family.forms}
-    most = -(-PER_FAMILY // len(forms))
-    left = PER_FAMILY
+    most = -(-PER_FAMILY // len(family.forms))
+    by_form: Counter[str] = Counter()
     for task in candidates:
-        form = task.key.split("/")[2]
-        if left and forms[form] < most:
-            forms[form] += 1
-            left -= 1
+        if by_form.total() < PER_FAMILY and by_form[task.form] < most:
+            by_form[task.form] += 1
             yield task
 
 
