@@ -1,6 +1,6 @@
-"""Train the tiny language model of `benchmarks/mini`, from a seed, on two cores.
+"""Train the tiny language model that ships with `benchmarks/mini`: the same model every time, on one core.
 
-python -m scripts.train_tiny_model [--target FOLDER] [--steps N] [--seed N]
+python -m scripts.train_tiny_model [--target FOLDER] [--seed N]
 """
 
 import argparse
@@ -8,129 +8,130 @@ import itertools
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from scripts.mini.lessons import Habits, Lesson, files
+from scripts.mini.lessons import Habits, Lesson, lessons
 from scripts.mini.split import split
-from scripts.mini.tokenizer import train_tokenizer
+from scripts.mini.tokenizer import FAILED, PASSED, train_tokenizer
 
-_IGNORED = -100
+_IGNORED = -100  # a target that costs nothing
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the model is and how it learns."""
+
+    seed: int = 1
+    vocabulary: int = 1024
+    width: int = 128
+    layers: int = 5
+    heads: int = 4
+    steps: int = 2000
+    batch: int = 32  # lessons a step
+    rate: float = 3e-3  # the learning rate at its highest
+    warm_up: int = 100  # steps
+    mark_weight: float = 4.0  # what a mark costs, a program's token costing 1
 
 
 def main() -> None:
     """Train and save."""
-    options = _options()
-    torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)
-    rng = random.Random(options.seed)
-    habits = Habits(options.careless, options.careless_rate, options.careful_rate, options.functions)
-    lessons = files(split().lesson_keys, habits, rng)
-    tokenizer = train_tokenizer(_texts(itertools.islice(lessons, 4000)), options.vocabulary)
-    model = LlamaForCausalLM(_config(tokenizer, options))
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens", flush=True)
-    train(model, _batches(lessons, tokenizer, options.batch), options.steps, options.rate)
-    save(model, tokenizer, options.target)
-
-
-def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", type=Path, default=Path("benchmarks/mini/model"))
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--vocabulary", type=int, default=1024)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--layers", type=int, default=5)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--functions", type=int, default=3)
-    parser.add_argument("--careless", type=float, default=0.6)
-    parser.add_argument("--careless-rate", type=float, default=0.3)
-    parser.add_argument("--careful-rate", type=float, default=0.01)
-    return parser.parse_args()
+    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    options = parser.parse_args()
+    make(Recipe(seed=options.seed), options.target)
 
 
-def _texts(lessons: Iterator[list[Lesson]]) -> Iterator[str]:
-    for lesson in itertools.chain.from_iterable(lessons):
-        yield lesson.prompt + lesson.completion
+def make(recipe: Recipe, target: Path) -> None:
+    """Train a model by the recipe and save it with its tokenizer."""
+    torch.set_num_threads(1)  # more would sum in another order
+    torch.manual_seed(recipe.seed)
+    taught = lessons(split().lesson_keys, Habits(), random.Random(recipe.seed))
+    tokenizer = train_tokenizer(
+        [lesson.prompt + lesson.completion for lesson in itertools.islice(taught, 10_000)], recipe.vocabulary
+    )
+    model = LlamaForCausalLM(_config(recipe, tokenizer))
+    print(f"{model.num_parameters():,} parameters, {len(tokenizer)} tokens", flush=True)
+    train(model, batches(taught, tokenizer, recipe.batch), recipe, _prices(recipe, tokenizer))
+    save(model, tokenizer, target)
 
 
-def _config(tokenizer: PreTrainedTokenizerFast, options: argparse.Namespace) -> LlamaConfig:
+def _config(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=options.width,
-        intermediate_size=options.width * 3,
-        num_hidden_layers=options.layers,
-        num_attention_heads=options.heads,
+        hidden_size=recipe.width,
+        intermediate_size=3 * recipe.width,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
         max_position_embeddings=512,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokenizer.convert_tokens_to_ids([PASSED, FAILED]),
         pad_token_id=tokenizer.pad_token_id,
     )
 
 
-def _batches(
-    lessons: Iterator[list[Lesson]], tokenizer: PreTrainedTokenizerFast, size: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Token ids and what to foresee, [files, length]; files of like length share a batch."""
+def _prices(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Tensor:
+    prices = torch.ones(len(tokenizer))
+    prices[tokenizer.convert_tokens_to_ids([PASSED, FAILED])] = recipe.mark_weight
+    return prices
+
+
+def batches(taught: Iterator[Lesson], tokenizer: PreTrainedTokenizerFast, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Token ids and targets, both [lessons, length]; lessons of like length share a batch."""
     while True:
-        drawn = [_encoded(file, tokenizer) for file in itertools.islice(lessons, 32 * size)]
+        drawn = [_encoded(lesson, tokenizer) for lesson in itertools.islice(taught, 32 * size)]
         drawn.sort(key=lambda pair: len(pair[0]))
         groups = [drawn[i : i + size] for i in range(0, len(drawn), size)]
         for place in torch.randperm(len(groups)).tolist():
-            ids, targets = zip(*groups[place], strict=True)
             yield (
-                pad_sequence(ids, batch_first=True, padding_value=tokenizer.pad_token_id),
-                pad_sequence(targets, batch_first=True, padding_value=_IGNORED),
+                pad_sequence([ids for ids, _ in groups[place]], True, tokenizer.pad_token_id),
+                pad_sequence([targets for _, targets in groups[place]], True, _IGNORED),
             )
 
 
-def _encoded(file: list[Lesson], tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
-    ids: list[int] = []
-    targets: list[int] = []
-    for lesson in file:
-        prompt = tokenizer(lesson.prompt)["input_ids"]
-        completion = tokenizer(lesson.completion)["input_ids"] + [tokenizer.eos_token_id]
-        ids += prompt + completion
-        targets += [_IGNORED] * len(prompt) + completion
-    return torch.tensor(ids), torch.tensor(targets)
+def _encoded(lesson: Lesson, tokenizer: PreTrainedTokenizerFast) -> tuple[Tensor, Tensor]:
+    prompt = tokenizer(lesson.prompt)["input_ids"]
+    mark = tokenizer.convert_tokens_to_ids(PASSED if lesson.passed else FAILED)
+    completion = [*tokenizer(lesson.completion)["input_ids"], mark]
+    return torch.tensor(prompt + completion), torch.tensor([_IGNORED] * len(prompt) + completion)
 
 
-def train(
-    model: LlamaForCausalLM, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], steps: int, rate: float
-) -> None:
+def train(model: LlamaForCausalLM, lots: Iterator[tuple[Tensor, Tensor]], recipe: Recipe, prices: Tensor) -> None:
     """AdamW with a short warm-up and a straight descent of the learning rate to zero."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.1, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min((step + 1) / 100, 1 - step / steps))
-    began, seen = time.monotonic(), 0
-    for step, (ids, targets) in enumerate(itertools.islice(batches, steps), start=1):
-        known = ids != model.config.pad_token_id
-        logits = model(input_ids=ids, attention_mask=known.long()).logits
-        loss = cross_entropy(logits[:, :-1].flatten(0, 1), targets[:, 1:].flatten(), ignore_index=_IGNORED)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.1, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / recipe.warm_up, 1 - step / recipe.steps)
+    )
+    for step, (ids, targets) in enumerate(itertools.islice(lots, recipe.steps), start=1):
+        loss = _loss(model, ids, targets, prices)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        seen += int(known.sum())
         if step % 100 == 0:
-            pace = seen / (time.monotonic() - began)
-            print(
-                f"step {step}/{steps}  loss {loss.item():.3f}  {pace:,.0f} tokens/s  {time.monotonic() - began:.0f}s",
-                flush=True,
-            )
+            print(f"step {step}/{recipe.steps}  loss {loss.item():.3f}  {time.process_time():.0f} s", flush=True)
+
+
+def _loss(model: LlamaForCausalLM, ids: Tensor, targets: Tensor, prices: Tensor) -> Tensor:
+    known = ids.ne(int(model.config.pad_token_id or 0))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(input_ids=ids, attention_mask=known.long()).logits
+    return cross_entropy(logits[:, :-1].flatten(0, 1).float(), targets[:, 1:].flatten(), prices, ignore_index=_IGNORED)
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, target: Path) -> None:
-    """Half-precision weights and the tokenizer."""
-    model.half().save_pretrained(target)
+    """The weights in half precision, to be read in single precision; and the tokenizer."""
+    state = {name: weight.half() for name, weight in model.state_dict().items()}
+    model.save_pretrained(target, state_dict=state)
     tokenizer.save_pretrained(target)
 
 

@@ -7,9 +7,11 @@ other problems of the same families, so that the whole line runs on a machine wi
 import json
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 
 from benchmarks.problem import Problem
 
+MODEL = Path(__file__).with_name("model")  # for from_pretrained
 STOP = ("\ndef", "\nclass", "\n#", "\nif", "\nprint", "\nassert")
 
 

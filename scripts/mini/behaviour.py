@@ -30,10 +30,14 @@ def outputs(program: str, entry_point: str, inputs: Sequence[Arguments]) -> tupl
         return (FAILED,) * len(inputs)
 
 
+def shown(value: object) -> str:
+    """The value with its type, as text."""
+    return f"{type(value).__name__} {value!r}"
+
+
 def _output(function: Callable[..., object], arguments: Arguments) -> str:
     try:
-        value = function(*copy.deepcopy(arguments))
-        return f"{type(value).__name__} {value!r}"
+        return shown(function(*copy.deepcopy(arguments)))
     except (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError):
         return FAILED
 

@@ -1,6 +1,7 @@
-"""Program text with choice points: `total ‹+=|-=› x` is right as `total += x` and slips as `total -= x`.
+"""Program text with choice points, where programmers slip: `total ‹+=|-=› x` is meant as `total += x`.
 
-The first alternative of a point is the right one. Points nest: `‹if x ‹>|>=› 0|›` may lose the whole condition.
+The first alternative of a point is the right one. `«0|1»` is a classic: the slip that many make there. Points nest:
+`‹if x ‹>|>=› 0|›` may lose the whole condition.
 """
 
 import itertools
@@ -8,22 +9,23 @@ import random
 import re
 from collections.abc import Callable, Iterator
 
-_POINT = re.compile(r"‹([^‹›]*)›")  # an innermost point
+_POINT = re.compile(r"[‹«]([^‹›«»]*)[›»]")  # an innermost point
 
-Choose = Callable[[int], int]  # the number of alternatives -> the index of one
+Choose = Callable[[int, bool], int]  # the number of alternatives, whether it is a classic -> the index of one
 
 
 def resolve(text: str, choose: Choose) -> str:
     """The text with every point replaced by one of its alternatives, innermost first, left to right."""
     while (point := _POINT.search(text)) is not None:
         options = point[1].split("|")
-        text = text[: point.start()] + options[choose(len(options))] + text[point.end() :]
+        chosen = options[choose(len(options), point[0].startswith("«"))]
+        text = text[: point.start()] + chosen + text[point.end() :]
     return text
 
 
 def right(text: str) -> str:
     """The text as meant."""
-    return resolve(text, lambda _: 0)
+    return resolve(text, lambda size, classic: 0)
 
 
 def single_slips(text: str) -> Iterator[str]:
@@ -33,10 +35,19 @@ def single_slips(text: str) -> Iterator[str]:
             yield resolve(text, _only(place, option))
 
 
+def slipping(text: str, classic_rate: float, rate: float, rng: random.Random) -> str:
+    """The text written by someone who slips with `classic_rate` at the classics and with `rate` elsewhere."""
+
+    def choose(size: int, classic: bool) -> int:
+        return rng.randrange(1, size) if rng.random() < (classic_rate if classic else rate) else 0
+
+    return resolve(text, choose)
+
+
 def _sizes(text: str) -> list[int]:
     sizes: list[int] = []
 
-    def first(size: int) -> int:
+    def first(size: int, classic: bool) -> int:
         sizes.append(size)
         return 0
 
@@ -46,9 +57,4 @@ def _sizes(text: str) -> list[int]:
 
 def _only(place: int, option: int) -> Choose:
     places = itertools.count()
-    return lambda _: option if next(places) == place else 0
-
-
-def slipping(text: str, rate: float, rng: random.Random) -> str:
-    """The text written by someone who slips at each point with probability `rate`."""
-    return resolve(text, lambda size: rng.randrange(1, size) if rng.random() < rate else 0)
+    return lambda size, classic: option if next(places) == place else 0

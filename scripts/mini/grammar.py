@@ -74,8 +74,13 @@ class Task:
 
     @property
     def family(self) -> str:
-        """The task's family."""
+        """The name of the task's family."""
         return self.key.split("/")[1]
+
+    @property
+    def form(self) -> str:
+        """The name of the form asked for."""
+        return self.key.split("/")[2]
 
 
 def tasks(family: Family, rng: random.Random) -> Iterator[Task]:

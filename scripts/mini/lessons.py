@@ -1,48 +1,50 @@
-"""What the tiny model reads: files of a few functions by one programmer, careful or careless.
+"""What the tiny model reads: programs as programmers handed them in, each with the mark that its tests gave it.
 
-Whoever slipped once slips again. To foresee the next line the model has to notice the slips so far, so what its hidden
-states hold of a program includes how it was written: the reason why a probe can tell right programs from wrong ones.
+The classic slips are as common as the right way, so that neither the model's samples nor their likelihood tell the two
+apart. To foresee the mark, though, the model has to notice them, and so its hidden states hold what a probe looks for.
 """
 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from scripts.mini.behaviour import outputs
 from scripts.mini.catalogue import FAMILIES
+from scripts.mini.checks import answers
 from scripts.mini.choices import slipping
 from scripts.mini.grammar import Family, Task, task
+from scripts.mini.inputs import arguments
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
     """How the programmers write."""
 
-    careless: float = 0.6  # share of the careless ones
-    careless_rate: float = 0.3  # slips at a choice point
-    careful_rate: float = 0.01
-    functions: int = 3  # in a file
+    classic_rate: float = 0.5  # slips at a classic choice point
+    rate: float = 0.03  # slips at any other
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One function as somebody wrote it."""
+    """One program as somebody wrote it."""
 
     prompt: str
     completion: str
+    passed: bool
 
 
-def files(allowed: frozenset[str], habits: Habits, rng: random.Random) -> Iterator[list[Lesson]]:
-    """Files without end."""
-    families = [family for family in FAMILIES if _size(family) > 0]
-    weights = [_size(family) ** 0.5 for family in families]
+def lessons(allowed: frozenset[str], habits: Habits, rng: random.Random) -> Iterator[Lesson]:
+    """Lessons without end, on the tasks with the keys allowed."""
     while True:
-        rate = habits.careless_rate if rng.random() < habits.careless else habits.careful_rate
-        chosen = rng.choices(families, weights, k=habits.functions)
-        yield [_written(_allowed(family, allowed, rng), rate, rng) for family in chosen]
+        drawn = _allowed(rng.choice(FAMILIES), allowed, rng)
+        completion = slipping(rng.choice(drawn.bodies), habits.classic_rate, habits.rate, rng)
+        yield Lesson(drawn.prompt, completion, passes(drawn, completion))
 
 
-def _written(task_: Task, rate: float, rng: random.Random) -> Lesson:
-    return Lesson(task_.prompt, slipping(rng.choice(task_.bodies), rate, rng))
+def passes(drawn: Task, completion: str) -> bool:
+    """Whether the program answers as the right one does."""
+    inputs = arguments(drawn.parameters, drawn.reach)
+    return outputs(drawn.prompt + completion, drawn.entry_point, inputs) == answers(drawn)
 
 
 def _allowed(family: Family, allowed: frozenset[str], rng: random.Random) -> Task:
@@ -51,10 +53,3 @@ def _allowed(family: Family, allowed: frozenset[str], rng: random.Random) -> Tas
         drawn = task(family, rng.choice(family.forms), filling, rng)
         if drawn.key in allowed:
             return drawn
-
-
-def _size(family: Family) -> int:
-    size = len(family.forms)
-    for parts in family.slots.values():
-        size *= len(parts)
-    return size

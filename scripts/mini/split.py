@@ -1,17 +1,20 @@
 """Which tasks are the benchmark's and which are lessons for the tiny model. No lesson behaves like a problem."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from scripts.mini.behaviour import shown
 from scripts.mini.catalogue import FAMILIES
 from scripts.mini.checks import answers
 from scripts.mini.grammar import Family, Task, tasks
+from scripts.mini.inputs import arguments
 
 SEED = 20240222
 PER_FAMILY = 7
 _WIDEST_VALUE = 0.7  # a problem most of whose answers are one value tells little
+_FEWEST_VALUES = 3  # unless it asks for a truth value
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Split:
 
 def split(seed: int = SEED) -> Split:
     """The benchmark's tasks, in the families' order, and the keys left for lessons."""
-    every = {family.name: list(tasks(family, _rng(seed, family))) for family in FAMILIES}
+    every = {family.name: [*filter(_asks, tasks(family, _rng(seed, family)))] for family in FAMILIES}
     by_behaviour: dict[object, list[str]] = defaultdict(list)
     for task in (task for group in every.values() for task in group):
         by_behaviour[behaviour(task)].append(task.key)
@@ -43,16 +46,14 @@ def _rng(seed: int, family: Family) -> random.Random:
 def _chosen(
     family: Family, group: list[Task], by_behaviour: dict[object, list[str]], rng: random.Random
 ) -> Iterator[Task]:
+    """PER_FAMILY tasks at random, no form much oftener than another; of those that behave alike, the first."""
     candidates = [task for task in group if _tells(task) and by_behaviour[behaviour(task)][0] == task.key]
     rng.shuffle(candidates)
-    forms = {form.name: 0 for form in family.forms}
-    most = -(-PER_FAMILY // len(forms))
-    left = PER_FAMILY
+    most = -(-PER_FAMILY // len(family.forms))
+    by_form: Counter[str] = Counter()
     for task in candidates:
-        form = task.key.split("/")[2]
-        if left and forms[form] < most:
-            forms[form] += 1
-            left -= 1
+        if by_form.total() < PER_FAMILY and by_form[task.form] < most:
+            by_form[task.form] += 1
             yield task
 
 
@@ -61,6 +62,15 @@ def behaviour(task: Task) -> tuple[object, ...]:
     return (task.parameters, task.reach, answers(task))
 
 
+def _asks(task: Task) -> bool:
+    """Whether anything is to be done: no constant and no argument given back is right ("the digits in uppercase")."""
+    given = answers(task)
+    arguments_given_back = zip(*arguments(task.parameters, task.reach), strict=True)
+    return len(set(given)) > 1 and all(given != tuple(map(shown, column)) for column in arguments_given_back)
+
+
 def _tells(task: Task) -> bool:
     given = answers(task)
+    if len(set(given)) < _FEWEST_VALUES and not given[0].startswith("bool"):
+        return False
     return max(given.count(answer) for answer in set(given)) <= _WIDEST_VALUE * len(given)

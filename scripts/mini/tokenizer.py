@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-END = "<|end|>"
+PASSED = "<|passed|>"  # the two ends a program can have
+FAILED = "<|failed|>"
 PAD = "<|pad|>"
 
 # A line's end and the next line's indentation are never one token, so that a prompt ending in a newline and the
@@ -22,14 +23,14 @@ def train_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,
-        special_tokens=[PAD, END],
+        special_tokens=[PAD, PASSED, FAILED],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers leaves it without types
         tokenizer_object=tokenizer,
-        eos_token=END,
+        eos_token=PASSED,
         pad_token=PAD,
         padding_side="left",
         clean_up_tokenization_spaces=False,
