@@ -1,0 +1,42 @@
+"""From what a user writes after --benchmark to a benchmark."""
+
+import difflib
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.jsonl import JsonlBenchmark
+from benchmarks.problem import Benchmark, BenchmarkError
+
+SHIPPED = {
+    "humaneval": "benchmarks.humaneval:HumanEval",
+    "mbpp": "benchmarks.mbpp:Mbpp",
+    "mbpp-sanitized": "benchmarks.mbpp:MbppSanitized",
+    "mini": "benchmarks.mini:Mini",
+}
+"""Name -> where the class is. Imported when asked for, so that a name costs nothing."""
+
+READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized"})
+
+
+def open_benchmark(name: str) -> Benchmark:
+    """Return the benchmark called `name`: a shipped name, `NAME:FILE` (its data in a file), or `FILE.jsonl`.
+
+    Raises BenchmarkError, suggesting the nearest name, where there is none.
+    """
+    if name.endswith((".jsonl", ".jsonl.gz")) and ":" not in name:
+        return JsonlBenchmark(Path(name))
+    kind, _, file = name.partition(":")
+    if kind not in SHIPPED:
+        raise BenchmarkError(_unknown(name))
+    module, _, attribute = SHIPPED[kind].partition(":")
+    make = getattr(import_module(module), attribute)
+    if file and kind not in READ_A_FILE:
+        raise BenchmarkError(f"{kind} brings its own data and reads no file: write --benchmark {kind}.")
+    benchmark: Benchmark = make(file) if file else make()
+    return benchmark
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, SHIPPED, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(SHIPPED))}, and any FILE.jsonl."
+    return f"There is no benchmark called {name!r}. {hint}"

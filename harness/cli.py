@@ -1,0 +1,89 @@
+"""The command line: `qprobe COMMAND`. Every way in which a command can end is decided here.
+
+Exit status: 0 done; 1 for what the user can mend, with one sentence; 3 for a fault of ours, with a log; 130 for ^C.
+"""
+
+import errno
+import os
+import sqlite3
+import sys
+import tempfile
+import traceback
+
+import typer
+
+from harness.commands import experiment, inspection, stages
+from harness.errors import MENDABLE
+
+app = typer.Typer(
+    name="qprobe",
+    help="Sample programs from a language model, run their tests in sandboxes, probe its hidden states, report pass@1.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(experiment.demo)
+app.command()(experiment.run)
+app.command()(stages.generate)
+app.command(name="import")(stages.import_)
+app.command()(stages.grade)
+app.command()(stages.embed)
+app.command()(stages.probe)
+app.command()(stages.report)
+app.command()(stages.export)
+app.add_typer(inspection.benchmarks)
+app.add_typer(inspection.sandbox)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    # Threads that spin while they wait for one another stand still on a machine that does other work too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except SystemExit as end:
+        sys.exit(_status(end.code))
+    except KeyboardInterrupt:
+        sys.exit(_status(130))
+    except MENDABLE as error:
+        sys.exit(_complain(str(error)))
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(_complain(text) if (text := _disk_trouble(error)) else _our_fault(error))
+    except Exception as error:  # noqa: BLE001 - the edge: whatever is left is a bug of ours, and is logged
+        sys.exit(_our_fault(error))
+
+
+def _status(code: object) -> int:
+    if code == 130:
+        print("\nInterrupted. What was done is kept: run the same command again to go on.", file=sys.stderr)
+    # typer's status for a wrong flag is 2; ours for everything a user can mend is 1
+    return 1 if code == 2 or isinstance(code, str) else int(code or 0)  # type: ignore[call-overload]
+
+
+def _complain(text: str) -> int:
+    print(f"qprobe: {text}", file=sys.stderr)
+    return 1
+
+
+def _disk_trouble(error: OSError | sqlite3.Error) -> str:
+    """One sentence for a disk that is full or read-only; "" for any other error."""
+    if "full" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full: free some space and run the same command again; what was done is kept."
+    if "disk I/O error" in str(error):  # SQLite's word for a full disk too, where it cannot map its index
+        return "The disk is full, or fails: mend that and run the same command again; what was done is kept."
+    if "readonly" in str(error) or getattr(error, "errno", None) == errno.EROFS:
+        return "The run's folder cannot be written to."
+    return ""
+
+
+def _our_fault(error: Exception) -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="qprobe-", suffix=".log", delete=False) as log:
+        traceback.print_exception(error, file=log)
+    print(
+        f"qprobe: a fault of ours ({type(error).__name__}: {error}). Please report it with {log.name}.", file=sys.stderr
+    )
+    return 3
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from harness.errors import QprobeError
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder, such as results/NAME")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and errors only")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+BenchmarkName = Annotated[
+    str, typer.Option("--benchmark", help="humaneval, mbpp, mbpp-sanitized, mini, mbpp:FILE or FILE.jsonl")
+]
+SandboxKind = Annotated[
+    Literal["docker", "process"], typer.Option("--sandbox", help="process is for programs you trust: no isolation")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="containers at work at once [default: one a core]")]
+CpuSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        help="CPU time a program may use [default: 20 times the reference's, 1 to 10 s; 3 s where there is none]",
+    ),
+]
+ModelName = Annotated[str, typer.Option("--model", help="what writes: hf:FOLDER or hf:HUB_ID")]
+Layers = Annotated[
+    str | None, typer.Option(help="numbers, fractions of the depth, or all [default: the paper's depth]")
+]
+Pooling = Annotated[str | None, typer.Option(help="last, mean, prompt [default: last; mean for encoders]")]
+Objectives = Annotated[
+    str | None, typer.Option("--objective", help="names such as mse,ce,pg, or FILE.py:FUNCTION [default: all of ours]")
+]
+Preset = Annotated[str, typer.Option(help="nested: all is chosen inside the training folds; paper: as in the paper")]
+Folds = Annotated[int, typer.Option(help="folds of problems")]
+Seed = Annotated[int, typer.Option(help="of everything that is drawn")]
+Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax selection; 0 takes the best")]
+Limit = Annotated[int | None, typer.Option(help="use the first so many problems only")]
+Split = Annotated[str, typer.Option(help="the benchmark's split")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="of sampling; 0 is greedy")]
+TopP = Annotated[float, typer.Option(min=0.0, max=1.0, help="nucleus sampling")]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="the longest completion")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="sequences at a time [default: 64 on a GPU, 32 elsewhere]")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+Ks = Annotated[str | None, typer.Option("--k", help="report best of these k, separated by commas")]
+
+
+def names(text: str) -> list[str]:
+    """The names in a list separated by commas. Raises QprobeError where there is none."""
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise QprobeError(f"{text!r} names nothing: give names separated by commas.")
+    return found
+
+
+def objectives(text: str | None) -> list[str]:
+    """The objectives asked for; all of ours that are compared by default where none is."""
+    if text is not None:
+        return names(text)
+    from harness.probes import DEFAULT_OBJECTIVES
+
+    return list(DEFAULT_OBJECTIVES)
+
+
+def numbers(text: str | None) -> list[int] | None:
+    """The whole numbers in a list separated by commas. Raises QprobeError for anything else."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in names(text)]
+    except ValueError as error:
+        raise QprobeError(f"{text!r} is not a list of whole numbers separated by commas.") from error

@@ -1,0 +1,154 @@
+"""One command a stage: each can be run again, alone, and does what is left to do."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands import arguments as args
+from harness.errors import QprobeError
+from harness.terminal import Terminal
+
+
+def import_(
+    run: args.Run,
+    samples: Annotated[Path, typer.Option(help="a JSONL file of samples, gzip'ed or not")],
+    benchmark: args.BenchmarkName,
+    format_name: Annotated[str, typer.Option("--format", help="human-eval, codet, mbpp-eval or auto")] = "auto",
+    quiet: args.Quiet = False,
+) -> None:
+    """Start a run from samples that somebody else drew."""
+    from benchmarks.registry import open_benchmark
+    from harness.importing import import_samples
+    from harness.store import Store
+
+    terminal = Terminal(quiet=quiet)
+    asked = open_benchmark(benchmark)
+    with Store(run, create=True) as store:
+        done = import_samples(store, asked, samples, format_name)
+    terminal.say(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
+    if done.bad:
+        raise QprobeError(done.complaint(samples))
+
+
+def generate(
+    run: args.Run,
+    benchmark: args.BenchmarkName,
+    model: args.ModelName,
+    k: Annotated[int, typer.Option("--k", help="samples a problem")] = 20,
+    limit: args.Limit = None,
+    split: args.Split = "test",
+    temperature: args.Temperature = 0.8,
+    top_p: args.TopP = 0.95,
+    max_new_tokens: args.MaxNewTokens = 300,
+    batch_size: args.BatchSize = None,
+    device: args.Device = "auto",
+    seed: args.Seed = 0,
+    quiet: args.Quiet = False,
+) -> None:
+    """Draw k completions of every problem from a model."""
+    from benchmarks.registry import open_benchmark
+    from harness.generating import generate as generate_stage
+    from harness.generating import plan
+    from harness.models.hf_engine import HfEngine
+    from harness.models.sampling import Sampling
+    from harness.store import Store
+
+    work = plan(open_benchmark(benchmark), k=k, seed=seed, split=split, limit=limit)
+    sampling = Sampling(temperature, top_p, max_new_tokens)
+    with Store(run, create=True) as store:
+        engine = HfEngine(model, sampling, batch_size=batch_size, device=device)
+        new = generate_stage(store, engine, work, terminal := Terminal(quiet=quiet))
+    terminal.say(f"Generated {new:,} samples.")
+
+
+def grade(
+    run: args.Run,
+    sandbox: args.SandboxKind = "docker",
+    workers: args.Workers = None,
+    cpu_seconds: args.CpuSeconds = None,
+    quiet: args.Quiet = False,
+) -> None:
+    """Run every program of a run in sandboxes."""
+    from harness.grading import Budget
+    from harness.grading import grade as grade_stage
+    from harness.store import Store
+    from sandbox import open_sandbox
+
+    terminal = Terminal(quiet=quiet)
+    with Store(run) as store, open_sandbox(sandbox, workers=workers) as room:
+        done = grade_stage(store, room, Budget(cpu_seconds), terminal)
+    terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
+    if done.broken:
+        raise QprobeError(
+            f"The sandbox failed on {done.broken:,} programs, which stay ungraded: run the command again."
+        )
+
+
+def embed(
+    run: args.Run,
+    embedder: Annotated[str, typer.Option(help="what reads: hf:FOLDER or hf:HUB_ID, causal model or encoder")],
+    layers: args.Layers = None,
+    pooling: args.Pooling = None,
+    device: args.Device = "auto",
+    quiet: args.Quiet = False,
+) -> None:
+    """Turn every sample of a run into vectors: chosen layers of a model, pooled."""
+    from harness.embedding import embed as embed_stage
+    from harness.store import Store
+
+    terminal = Terminal(quiet=quiet)
+    with Store(run) as store:
+        from harness.models.hf_embedder import HfEmbedder
+
+        done = embed_stage(store, HfEmbedder(embedder, layers=layers, pooling=pooling, device=device), terminal)
+    terminal.say(f"Embedded {done.new:,} samples; {done.reused:,} had their vectors already.")
+    if done.cut:
+        terminal.say(f"{done.cut:,} samples were longer than the model's context and lost the beginning of the prompt.")
+
+
+def probe(
+    run: args.Run,
+    objective: args.Objectives = None,
+    folds: args.Folds = 5,
+    seed: args.Seed = 0,
+    beta: args.Beta = 0.1,
+    preset: args.Preset = "nested",
+    quiet: args.Quiet = False,
+) -> None:
+    """Train probes with cross-validation by problem, and score every sample by probes that never saw its problem."""
+    from harness.probing import probe as probe_stage
+    from harness.store import Store
+
+    terminal = Terminal(quiet=quiet)
+    objectives = args.objectives(objective)
+    terminal.say(f"Probing: {', '.join(objectives)} on {folds} folds of problems.")
+    with Store(run) as store:
+        probe_stage(store, objectives, folds=folds, seed=seed, beta=beta, preset=preset)
+    terminal.say(f"Trained {len(objectives)} objectives on {folds} folds: qprobe report {run} shows what they gain.")
+
+
+def report(run: args.Run, k: args.Ks = None, json: args.Json = False, quiet: args.Quiet = False) -> None:
+    """Show probed against baseline pass@1, and write report.json and report.md into the run."""
+    from harness.commands.printing import show_report
+    from harness.reporting import report as make_report
+    from harness.store import Store
+
+    with Store(run) as store:
+        found = make_report(store, args.numbers(k))
+    show_report(found, run, Terminal(quiet=quiet), as_json=json)
+
+
+def export(
+    run: args.Run,
+    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write")],
+    format_name: Annotated[str, typer.Option("--format", help="human-eval")] = "human-eval",
+    quiet: args.Quiet = False,
+) -> None:
+    """Write a run's samples and verdicts for other tools."""
+    from harness.exporting import export as export_stage
+    from harness.store import Store
+
+    with Store(run) as store:
+        rows = export_stage(store, format_name, output)
+    Terminal(quiet=quiet).say(f"Wrote {rows:,} samples to {output}.")

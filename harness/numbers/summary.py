@@ -1,0 +1,120 @@
+"""The figures of a run: every probe beside what needs no probe, each with its interval and its gain over pass@1."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.numbers.estimates import Bools, Floats, best_of_k, pass_at_1, pass_at_k
+from harness.numbers.intervals import crossed_means, percentile_interval
+from harness.numbers.ranks import within_problem_auc, without_length
+from harness.numbers.selection import softmax_of_k, softmax_selection
+from harness.numbers.table import RESAMPLES, Row, tabulate
+
+CONTROL = "shuffled labels"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The table, and the value of each problem behind each of its rows."""
+
+    rows: tuple[Row, ...]
+    values: Mapping[str, Floats]  # name of a row -> [P]; what `differences` compares
+    k: int | None  # samples that stand for choice; None: all that a problem has
+    beta: float  # temperature at which the probes select
+
+    def __getitem__(self, name: str) -> Row:
+        """The row of that name."""
+        return next(row for row in self.rows if row.name == name)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A score and how it selects."""
+
+    scores_PN: Floats
+    beta: float
+    k: int | None
+
+    def value(self, rewards_PN: Floats, mask_PN: Bools) -> Floats:
+        """The expected reward of each problem [P]."""
+        if self.k is None:
+            return softmax_selection(self.scores_PN, rewards_PN, mask_PN, self.beta)
+        if self.beta == 0:
+            return best_of_k(self.scores_PN, rewards_PN, mask_PN, [self.k])[:, 0]
+        return softmax_of_k(self.scores_PN, rewards_PN, mask_PN, self.k, self.beta)
+
+
+def summarise(
+    rewards_PN: Floats,
+    mask_PN: Bools,
+    scores: Mapping[str, Floats],
+    *,
+    beta: float = 0.1,
+    k: int | None = None,
+    control_CPN: Sequence[Floats] | Floats = (),
+    baselines: Mapping[str, Floats] | None = None,
+    others: Mapping[str, Floats] | None = None,
+    lengths_PN: Floats | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Summary:
+    """Pass@1, each objective's probe, the baselines, a random probe, the shuffled-label control and the skyline.
+
+    `scores` holds each objective's out-of-fold scores [P, N], judged by softmax selection at `beta` among k samples
+    (among all graded ones if None); `baselines` holds scores [P, N] of which the best is taken; `others` holds values
+    [P] that are known already, such as the reward of the greedy sample. Problems without a graded sample, or with
+    fewer than k, take no part in a row.
+    """
+    random_PN = np.random.default_rng(seed).standard_normal(rewards_PN.shape)
+    rules = {name: _Rule(scores_PN, beta, k) for name, scores_PN in scores.items()}
+    rules |= {name: _Rule(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
+    rules["random"] = _Rule(random_PN, 0.0, k)
+    values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
+    values |= {name: rule.value(rewards_PN, mask_PN) for name, rule in rules.items()}
+    if len(control_CPN):
+        draws_CP = np.stack([_Rule(control_PN, beta, k).value(rewards_PN, mask_PN) for control_PN in control_CPN])
+        values[CONTROL] = draws_CP.mean(axis=0)
+    skyline = f"pass@{mask_PN.sum(1).max(initial=0) if k is None else k}"
+    values[skyline] = _any_pass(rewards_PN, mask_PN) if k is None else pass_at_k(rewards_PN, mask_PN, k)
+    rows = tabulate(values, base="pass@1", skyline=skyline, compared=set(scores), resamples=resamples, seed=seed)
+    ranked = [_ranked(row, rules.get(row.name), rewards_PN, mask_PN, lengths_PN) for row in rows]
+    if len(control_CPN):
+        place = list(values).index(CONTROL)
+        ranked[place] = _control(ranked[place], draws_CP, values["pass@1"], resamples, seed)
+    return Summary(tuple(ranked), values, k, beta)
+
+
+def _any_pass(rewards_PN: Floats, mask_PN: Bools) -> Floats:
+    """Whether any graded sample passes [P]."""
+    return np.where(mask_PN.any(1), ((rewards_PN > 0) & mask_PN).any(1), np.nan)
+
+
+def _ranked(row: Row, rule: _Rule | None, rewards_PN: Floats, mask_PN: Bools, lengths_PN: Floats | None) -> Row:
+    """The row with what is to be said of its scores, if it has any."""
+    if rule is None:
+        return row
+    auc_P = within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)
+    row = replace(row, auc=float(np.nanmean(auc_P)) if np.isfinite(auc_P).any() else float("nan"))
+    if lengths_PN is None:
+        return row
+    residual = replace(rule, scores_PN=without_length(rule.scores_PN, lengths_PN, mask_PN))
+    gain_P = residual.value(rewards_PN, mask_PN) - pass_at_1(rewards_PN, mask_PN)
+    return replace(row, gain_without_length=float(np.nanmean(gain_P)))
+
+
+def _control(row: Row, draws_CP: Floats, base_P: Floats, resamples: int, seed: int) -> Row:
+    """The row with intervals over the draws of the control as well as over problems.
+
+    One draw is one direction in the vectors' space, good or bad by accident on all problems at once: over problems
+    alone the interval would be too narrow, and would call half of all controls a gain or a loss.
+    """
+    (low, gain_low), (high, gain_high) = percentile_interval(
+        np.stack([crossed_means(values_CP, resamples, seed) for values_CP in (draws_CP, draws_CP - base_P)])
+    )
+    gains_B = crossed_means(draws_CP - base_P, resamples, seed)
+    p = float(min(1.0, 2 * min((gains_B <= 0).mean(), (gains_B >= 0).mean()) + 1 / len(gains_B)))
+    nan = float("nan")
+    return replace(
+        row, low=low, high=high, gain_low=gain_low, gain_high=gain_high, p=p, headroom_low=nan, headroom_high=nan
+    )

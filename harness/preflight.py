@@ -1,0 +1,75 @@
+"""Before a model is loaded: everything that can fail cheaply is made to fail now."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.registry import open_benchmark
+from harness.errors import QprobeError
+from harness.generating import plan
+from harness.probes.registry import find_objective
+from harness.store import Store
+from sandbox import SandboxError, check_engine
+from sandbox.opening import SandboxKind
+
+BYTES_A_SAMPLE = 8192
+"""Disk for one sample's text and verdict, generously."""
+
+
+def check_experiment(
+    folder: Path,
+    *,
+    sandbox: str,
+    benchmark: str,
+    split: str,
+    limit: int | None,
+    k: int,
+    folds: int,
+    objectives: Sequence[str],
+    model: str,
+    embedder: str,
+    layers: str | None,
+    pooling: str | None,
+) -> int:
+    """Raise an error that its user can mend, or return the number of problems."""
+    if sandbox == "docker":
+        check_engine()
+    for name in objectives:
+        find_objective(name)
+    work = plan(open_benchmark(benchmark), k=k, seed=0, split=split, limit=limit)
+    if len(work.problems) < folds:
+        raise QprobeError(f"{len(work.problems)} problems cannot make {folds} folds: ask for fewer folds.")
+    with Store(folder, create=True):
+        pass
+    row_bytes = _check_models(model, embedder, layers, pooling)
+    _check_disk(folder, len(work.problems) * k * (row_bytes + BYTES_A_SAMPLE))
+    return len(work.problems)
+
+
+def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None) -> int:
+    """Check both models without their weights. Returns the bytes of one sample's vectors."""
+    from harness.models.hf_embedder import HfEmbedder
+    from harness.models.hf_engine import HfEngine
+    from harness.models.sampling import Sampling
+
+    HfEngine(model, Sampling())
+    shape = HfEmbedder(embedder, layers=layers, pooling=pooling).shape
+    return 4 * shape[0] * shape[1] * shape[2]
+
+
+def _check_disk(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise QprobeError(
+            f"{folder} needs about {needed / 2**20:,.0f} MiB and its disk has {free / 2**20:,.0f}: "
+            "free some, choose fewer layers, or a smaller k."
+        )
+
+
+def available_sandbox() -> tuple[SandboxKind, str]:
+    """The best sandbox there is for programs of our own demo, and a line that says why."""
+    try:
+        check_engine()
+    except SandboxError as error:
+        return "process", f"Programs run in the process sandbox, which is no isolation: {error}"
+    return "docker", "Programs run in Docker."

@@ -1,0 +1,37 @@
+"""Adam for many probes at once, each with a learning rate of its own, any of which may leave at any time."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class Adam:
+    """Adam (Kingma and Ba, arXiv 1412.6980) without weight decay. Every tensor has the M probes in front."""
+
+    def __init__(self, weights: Mapping[str, Tensor], rates_M: Tensor) -> None:
+        self.weights = dict(weights)
+        self._rates_M = rates_M
+        self._first = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        self._second = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, gradients: Mapping[str, Tensor], factor: float) -> None:
+        """Move every probe once, at `factor` times its own learning rate."""
+        self._steps += 1
+        rates_M = factor * self._rates_M / (1 - BETA_1**self._steps)
+        for name, gradient in gradients.items():
+            weight, first, second = self.weights[name], self._first[name], self._second[name]
+            first.lerp_(gradient, 1 - BETA_1)
+            second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+            scale = second.div(1 - BETA_2**self._steps).sqrt_().add_(EPSILON)
+            weight.sub_(first.div(scale).mul_(rates_M.view(-1, *[1] * (weight.dim() - 1))))
+
+    def keep(self, places: Tensor) -> None:
+        """Let all probes leave but those in these places."""
+        self._rates_M = self._rates_M[places]
+        for tensors in (self.weights, self._first, self._second):
+            tensors.update({name: tensor[places] for name, tensor in tensors.items()})

@@ -1,0 +1,40 @@
+"""Mean and scale of the features of each training set, from sums kept per problem.
+
+Every fold's statistics come from one pass over the features: a fold's sums are the sums of its problems.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness.probes.samples import Samples, View
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over the graded samples of each problem, in float64."""
+
+    counts_P: Tensor
+    sums_PD: Tensor
+    squares_PD: Tensor
+
+    @classmethod
+    def of(cls, samples: Samples, view: View) -> "Moments":
+        """Read one view's features once, a problem at a time, so that the float64 copy stays small."""
+        sums, squares = [], []
+        for vectors_ND, mask_N in zip(samples.vectors[view], samples.mask_PN, strict=True):
+            graded_ND = vectors_ND[mask_N].double()
+            sums.append(graded_ND.sum(0))
+            squares.append(graded_ND.square().sum(0))
+        return cls(samples.mask_PN.sum(1).double(), torch.stack(sums), torch.stack(squares))
+
+    def standard(self, train_FP: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean [F, D] and standard deviation [F, D] over each training set; a constant feature has scale 1."""
+        chosen_FP = train_FP.double()
+        counts_F1 = (chosen_FP @ self.counts_P).clamp(min=1)[:, None]
+        mean_FD = chosen_FP @ self.sums_PD / counts_F1
+        variance_FD = (chosen_FP @ self.squares_PD / counts_F1 - mean_FD.square()).clamp(min=0)
+        scale_FD = variance_FD.sqrt()
+        constant_FD = scale_FD <= 1e-7 * mean_FD.abs()  # what rounding leaves of a feature that never changes
+        return mean_FD, scale_FD.masked_fill(constant_FD, 1.0)

@@ -1,0 +1,68 @@
+"""How a run's probes are trained: what is chosen between, on what schedule, and the presets."""
+
+from dataclasses import dataclass, field
+from itertools import product
+
+from harness.probes.samples import ProbeError, Samples, View
+from harness.probes.setting import Schedule, Setting
+
+SAMPLE_WISE = ("mse", "ce")
+"""The objectives that look at one sample at a time; the paper draws their batches without regard to problems."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The settings that nested selection tries, all combinations. Earlier ones win ties."""
+
+    forms: tuple[str, ...] = ("linear",)
+    views: tuple[View, ...] = ()  # one at a time, but a gated form reads them all; () is every view there is
+    l2s: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
+    learning_rates: tuple[float, ...] = (3e-3,)
+    betas: tuple[float, ...] = (0.1,)  # temperatures of the policy in training
+
+    def settings(self, samples: Samples) -> list[Setting]:
+        """Every setting, in order. Raises ProbeError for a view that the samples lack."""
+        views = self.views or samples.views
+        if absent := [str(view) for view in views if view not in samples.vectors]:
+            raise ProbeError(f"no vectors of layer {', '.join(absent)}; there are {', '.join(map(str, samples.views))}")
+        return [
+            Setting(read, form, l2, rate, beta)
+            for form, l2, rate, beta in product(self.forms, self.l2s, self.learning_rates, self.betas)
+            for read in ([views] if form == "gated" else [(view,) for view in views])
+        ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How probes are trained and chosen."""
+
+    grid: Grid = field(default_factory=Grid)
+    temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)  # of selection: chosen between for each probe
+    schedule: Schedule = field(default_factory=Schedule)
+    sample_wise: Schedule | None = None  # instead of `schedule`, for mse and ce
+    inner_folds: int = 4  # into which training problems are cut for selection; 0 chooses nothing
+    inner_used: int = 4  # how many of these are held out in turn: fewer are faster and noisier
+    apart: bool = False  # each training set in batches of its own, as if the others were not there
+
+
+PAPER = Plan(
+    grid=Grid(forms=("torch-linear",), l2s=(0.0,), learning_rates=(5e-5,), betas=(0.1,)),
+    temperatures=(0.1,),
+    schedule=Schedule(epochs=150, groups=100, samples=10, decay=False, standardise=False),
+    sample_wise=Schedule(epochs=150, groups=1000, samples=1, decay=False, standardise=False),
+    inner_folds=0,
+    apart=True,
+)
+"""The training of the Q-Probe paper: a linear probe on vectors as they come, Adam at 5e-5 without weight decay, 150
+epochs of batches of 1000 samples (for the others 100 problems x 10 samples), beta 0.1 in training and selection.
+What its public code does otherwise (weight decay 0.01, L_PG at beta 1, remainders dropped, one permutation for all
+problems) is left out. One layer: the paper reads the last token at layer 26 of 32."""
+
+PRESETS: dict[str, Plan] = {"nested": Plan(), "paper": PAPER}
+
+
+def find_plan(preset: str) -> Plan:
+    """The plan of that name. Raises ProbeError for an unknown one."""
+    if preset not in PRESETS:
+        raise ProbeError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[preset]

@@ -1,0 +1,115 @@
+"""The trained probe: a frozen function of a model's hidden states, in one file with a card of where it came from.
+
+A linear probe of one view loads without this package:
+
+    from safetensors.torch import load_file
+    tensors = load_file("probe.safetensors")
+    scores = vectors @ tensors["project"][0, 0] + tensors["offset"][0, 0]
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from harness.probes.forms import Weights, find_form
+from harness.probes.samples import ProbeError, View
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a probe reads, how it was trained, and what it was worth."""
+
+    form: str
+    views: tuple[View, ...]  # the layers and poolings it reads, in the order of its weights
+    width: int  # of the vectors
+    objective: str
+    beta: float  # temperature of the softmax selection it was chosen for
+    model: str = ""  # the model whose hidden states it reads; "" until somebody says
+    prompt: str = ""  # the prompt preset of the samples it was trained on
+    data: str = ""  # digest of the samples and rewards it was trained on
+    problems: int = 0  # how many problems it was trained on
+    folds: int = 0  # of the cross-validation that `figures` come from
+    training: Mapping[str, float] = field(default_factory=dict)  # the setting: l2, learning_rate, beta, epochs
+    figures: Mapping[str, float] = field(default_factory=dict)  # out-of-fold: pass@1, probed, gain and so on
+
+    def to_json(self) -> str:
+        """The card as one JSON object."""
+        return json.dumps(asdict(self) | {"views": [list(view) for view in self.views]}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Card":
+        """The card again; what a later version has added is left out. Raises ProbeError for anything else."""
+        try:
+            values = json.loads(text)
+            known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+            known["views"] = tuple(View(int(layer), str(pooling)) for layer, pooling in known["views"])
+            return cls(**known)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ProbeError(f"the probe's card cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A trained probe. Its weights apply to vectors as the model gives them; nothing is left to standardise."""
+
+    card: Card
+    weights: Weights = field(repr=False)
+
+    def __call__(self, vectors: Tensor | Sequence[Tensor]) -> Tensor:
+        """Scores [...] of vectors [..., D]: one tensor, or one for each view of the card. Higher is better.
+
+        Raises ProbeError for vectors of another width or number, which cannot be those of the card's model.
+        """
+        views = [vectors] if isinstance(vectors, Tensor) else list(vectors)
+        if len(views) != len(self.card.views) or any(view.shape[-1] != self.card.width for view in views):
+            given = ", ".join(str(view.shape[-1]) for view in views)
+            raise ProbeError(f"the probe reads {self._reads()}, and was given vectors of width {given}")
+        project_VHD, offset_VH = self.weights["project"], self.weights["offset"]
+        flat = [view.reshape(-1, self.card.width).to(project_VHD) for view in views]
+        with torch.no_grad():
+            maps_RVH = torch.stack([rows @ project_VHD[v].T for v, rows in enumerate(flat)], 1) + offset_VH
+            together = {name: weight[None] for name, weight in self.weights.items()}
+            return find_form(self.card.form).head(maps_RVH[None], together)[0].view(views[0].shape[:-1])
+
+    def to(self, target: torch.device | torch.dtype | str) -> "Probe":
+        """The same probe on another device, or in another precision."""
+        return replace(self, weights={name: weight.to(target) for name, weight in self.weights.items()})
+
+    def save(self, path: Path) -> None:
+        """Write the probe as one safetensors file, its card under `card` in the metadata."""
+        tensors = {name: weight.contiguous().cpu() for name, weight in self.weights.items()}
+        save_file(tensors, path, metadata={"format": "pt", "card": self.card.to_json()})
+
+    def require_model(self, model: str) -> None:
+        """Raise ProbeError unless the probe reads the hidden states of that very model."""
+        if self.card.model != model:
+            raise ProbeError(f"the probe reads vectors of {self.card.model or 'an unnamed model'}, not of {model}")
+
+    def _reads(self) -> str:
+        return f"{len(self.card.views)} view(s) of width {self.card.width} of {self.card.model or 'an unnamed model'}"
+
+
+def load_probe(path: Path, *, model: str | None = None) -> Probe:
+    """Read a probe; with `model`, refuse one that was trained on another model's vectors.
+
+    Raises ProbeError where the file is missing, is no probe, or is refused by its card.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (OSError, SafetensorError) as error:
+        raise ProbeError(f"{path} is no probe file: {error}") from error
+    if "card" not in metadata:
+        raise ProbeError(f"{path} has no probe's card in it")
+    probe = Probe(Card.from_json(metadata["card"]), weights)
+    find_form(probe.card.form)
+    if model is not None:
+        probe.require_model(model)
+    return probe

@@ -1,0 +1,161 @@
+"""What probes learn from: vectors and rewards of the samples of every problem, joined by id.
+
+Names carry their dimensions: P problems, N samples of a problem (padded to the largest), D width of a vector.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.errors import ProbeError as ProbeError
+
+SampleId = tuple[str, int]
+"""A problem's id and the index of one of its samples."""
+
+
+class View(NamedTuple):
+    """Which hidden state of the embedder a vector is: the layer, and where in the text it was taken."""
+
+    layer: int
+    pooling: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}/{self.pooling}"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a set of problems. Entries outside `mask_PN` are padding or were never graded."""
+
+    problem_ids: tuple[str, ...]
+    vectors: Mapping[View, Tensor]  # one [P, N, D] tensor a view; widths may differ between views
+    rewards_PN: Tensor  # float32; 0 outside the mask
+    mask_PN: Tensor  # bool
+    indices_PN: Tensor  # int64: the sample's own index within its problem; -1 for padding
+
+    @classmethod
+    def join(
+        cls,
+        ids: Sequence[SampleId],
+        vectors: Mapping[View, np.ndarray | Tensor],
+        rewards: Mapping[SampleId, float | None],
+    ) -> "Samples":
+        """Join flat rows by id: row r of each [R, D] array belongs to ids[r]; a reward of None means ungraded.
+
+        Problems keep the order in which `ids` first names them, and samples are put in the order of their index.
+        Raises ProbeError for a repeated id, a graded sample without a vector, and a vector that is not finite.
+        """
+        if len(set(ids)) < len(ids):
+            raise ProbeError(f"sample {_first_repeated(ids)} has two vectors: each needs exactly one")
+        if missing := sorted(set(rewards) - set(ids)):
+            raise ProbeError(f"{len(missing)} graded samples have no vector, first {missing[0]}: embed them first")
+        tensors = {view: torch.as_tensor(rows) for view, rows in vectors.items()}
+        for view, rows_RD in tensors.items():
+            _refuse_unusable(ids, view, rows_RD)
+        problem_ids = tuple(dict.fromkeys(problem for problem, _ in ids))
+        rows_PN, indices_PN = _places(ids, problem_ids)
+        known = [rewards.get(sample) for sample in ids]
+        graded_R = torch.tensor([reward is not None for reward in known])
+        rewards_R = torch.tensor([reward or 0.0 for reward in known], dtype=torch.float32)
+        padding_PN = indices_PN < 0
+        return cls(
+            problem_ids,
+            {view: _gather(rows_RD, rows_PN) for view, rows_RD in tensors.items()},
+            rewards_R[rows_PN].masked_fill(padding_PN, 0.0),
+            graded_R[rows_PN] & ~padding_PN,
+            indices_PN,
+        )
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Every view there is, in the order given."""
+        return tuple(self.vectors)
+
+    def take(self, problems: Sequence[int] | Tensor) -> "Samples":
+        """The same samples for some problems only, by position."""
+        rows = torch.as_tensor(problems)
+        return Samples(
+            tuple(self.problem_ids[i] for i in rows.tolist()),
+            {view: vectors_PND[rows] for view, vectors_PND in self.vectors.items()},
+            self.rewards_PN[rows],
+            self.mask_PN[rows],
+            self.indices_PN[rows],
+        )
+
+    def to(self, device: torch.device | str) -> "Samples":
+        """The same samples on another device."""
+        return Samples(
+            self.problem_ids,
+            {view: vectors_PND.to(device) for view, vectors_PND in self.vectors.items()},
+            self.rewards_PN.to(device),
+            self.mask_PN.to(device),
+            self.indices_PN.to(device),
+        )
+
+    def shuffled(self, seed: int) -> "Samples":
+        """The same with all rewards dealt anew among all graded samples: the control of every probe.
+
+        Dealing them anew within each problem would be no control: what tells easy problems from hard ones may tell
+        good samples from bad, and a probe that learns it that way gains honestly.
+        """
+        mask_PN = self.mask_PN.cpu()
+        graded_R = self.rewards_PN.cpu()[mask_PN]
+        order_R = torch.randperm(len(graded_R), generator=torch.Generator().manual_seed(seed))
+        dealt_PN = torch.zeros(mask_PN.shape).masked_scatter(mask_PN, graded_R[order_R])
+        return replace(self, rewards_PN=dealt_PN.to(self.rewards_PN.device))
+
+    def digest(self) -> str:
+        """A hash of which samples these are and what they earned; the vectors are not part of it."""
+        hasher = hashlib.sha256()
+        for place, problem in enumerate(self.problem_ids):
+            mask_N = self.mask_PN[place].cpu()
+            indices, rewards = self.indices_PN[place].cpu()[mask_N], self.rewards_PN[place].cpu()[mask_N]
+            hasher.update(repr((problem, indices.tolist(), rewards.tolist())).encode())
+        return hasher.hexdigest()
+
+    def without_signal(self) -> int:
+        """How many graded problems all their samples pass, or all fail: they rank nothing, and stay in averages."""
+        passed_P = (self.rewards_PN * self.mask_PN).sum(1)
+        graded_P = self.mask_PN.sum(1)
+        return int(((graded_P > 0) & ((passed_P == 0) | (passed_P == graded_P))).sum())
+
+
+def _first_repeated(ids: Sequence[SampleId]) -> SampleId:
+    seen: set[SampleId] = set()
+    return next(sample for sample in ids if sample in seen or seen.add(sample))  # type: ignore[func-returns-value]
+
+
+def _refuse_unusable(ids: Sequence[SampleId], view: View, rows_RD: Tensor) -> None:
+    if len(rows_RD) != len(ids):
+        raise ProbeError(f"{len(ids)} samples but {len(rows_RD)} vectors of layer {view}")
+    for start in range(0, len(rows_RD), 4096):  # in pieces: a whole boolean copy would double the memory
+        broken = ~rows_RD[start : start + 4096].isfinite().all(dim=1)
+        if bool(broken.any()):
+            problem, index = ids[start + int(broken.nonzero()[0])]
+            raise ProbeError(f"the vector of sample {index} of {problem} (layer {view}) is not finite: embed it again")
+
+
+def _places(ids: Sequence[SampleId], problem_ids: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """For each place of the padded table, the row it is filled from (0 for padding) and the sample's index."""
+    rows_by_problem: dict[str, list[tuple[int, int]]] = {problem: [] for problem in problem_ids}
+    for row, (problem, index) in enumerate(ids):
+        rows_by_problem[problem].append((index, row))
+    width = max((len(rows) for rows in rows_by_problem.values()), default=0)
+    rows_PN = torch.zeros(len(problem_ids), width, dtype=torch.long)
+    indices_PN = torch.full_like(rows_PN, -1)
+    for place, rows in enumerate(rows_by_problem.values()):
+        pairs = torch.tensor(sorted(rows))
+        indices_PN[place, : len(rows)], rows_PN[place, : len(rows)] = pairs[:, 0], pairs[:, 1]
+    return rows_PN, indices_PN
+
+
+def _gather(rows_RD: Tensor, rows_PN: Tensor) -> Tensor:
+    """The padded [P, N, D] table. Where the rows already stand in order, no copy is made."""
+    if torch.equal(rows_PN.flatten(), torch.arange(len(rows_RD))):
+        return rows_RD.view(*rows_PN.shape, -1)
+    return rows_RD[rows_PN]

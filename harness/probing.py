@@ -1,0 +1,159 @@
+"""Probe: cross-validate every objective on a run's vectors and verdicts, and keep the out-of-fold scores."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from harness.completion import SampleId
+from harness.embedding import vector_file
+from harness.errors import QprobeError
+from harness.features import sample_features
+from harness.files import whole_file
+from harness.numbers import SampleFeatures
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, View, cross_validate
+from harness.probes.nested import Choice
+from harness.store import Store
+
+SCORES_FILE = "scores.safetensors"
+LENGTHS, LOGPROBS = "lengths_PN", "log_probabilities_PN"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Out-of-fold scores of a run. P problems, N samples of a problem, O objectives, C controls."""
+
+    settings: dict[str, Any]  # what the probes were trained on and how
+    problem_ids: tuple[str, ...]
+    objectives: tuple[str, ...]
+    indices_PN: NDArray[np.int64]  # the sample's index; -1 for padding
+    scores_OPN: NDArray[np.float64]
+    control_CPN: NDArray[np.float64]
+    fold_P: NDArray[np.int64]
+    chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
+    features: SampleFeatures
+
+
+def probe(
+    store: Store,
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    beta: float = 0.1,
+    preset: str = "nested",
+) -> CrossValidation:
+    """Train and cross-validate by problem. Raises QprobeError where verdicts or vectors are missing."""
+    samples = load_samples(store)
+    found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=preset)
+    settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
+    _save(store, settings, samples, found)
+    return found
+
+
+def current(store: Store) -> dict[str, Any]:
+    """The grader and the view that the run's last grading and embedding made."""
+    settings = store.settings()
+    return {"grader": settings.get("grader"), "view": settings.get("view")}
+
+
+def load_samples(store: Store) -> Samples:
+    """Join a run's vectors and rewards by sample. Raises QprobeError where a stage is missing or unfinished."""
+    now = current(store)
+    if now["grader"] is None:
+        raise QprobeError(f"{store.folder} has no verdicts: run qprobe grade {store.folder} first.")
+    if now["view"] is None:
+        raise QprobeError(f"{store.folder} has no vectors: run qprobe embed {store.folder} first.")
+    ids, rows = store.sample_ids(), store.vector_rows(now["view"])
+    if missing := len([sample for sample in ids if sample not in rows]):
+        raise QprobeError(f"{missing:,} samples have no vectors yet: run qprobe embed {store.folder} again.")
+    rewards: dict[tuple[str, int], float | None] = {
+        sample: outcome.reward for sample, outcome in store.verdicts(now["grader"]).items()
+    }
+    if missing := len([sample for sample in ids if sample not in rewards]):
+        raise QprobeError(f"{missing:,} samples have no verdict yet: run qprobe grade {store.folder} again.")
+    return Samples.join(ids, _views(store, now["view"], [rows[sample] for sample in ids]), rewards)
+
+
+def _views(store: Store, view: str, rows: list[int]) -> dict[View, torch.Tensor]:
+    """One [samples, width] tensor for each layer and pooling, in the order of the samples."""
+    about = store.settings()[f"view {view}"]
+    vectors = vector_file(store, view).read()
+    return {
+        View(layer, pooling): torch.from_numpy(np.ascontiguousarray(vectors[rows, at_layer, at_pooling]))
+        for at_layer, layer in enumerate(about["layers"])
+        for at_pooling, pooling in enumerate(about["poolings"])
+    }
+
+
+def _save(store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation) -> None:
+    chosen = {name: [_as_card(choice) for choice in choices] for name, choices in found.chosen.items()}
+    card = {"settings": settings, "problem_ids": found.problem_ids, "objectives": found.objectives, "chosen": chosen}
+    indices_PN = samples.indices_PN.numpy()
+    arrays = {
+        "indices_PN": indices_PN,
+        **_feature_arrays(sample_features(store, found.problem_ids, indices_PN)),
+        "scores_OPN": found.scores_OPN.numpy(),
+        "control_CPN": found.control_CPN.numpy().astype(np.float64),
+        "fold_P": found.fold_P.numpy(),
+    }
+    with whole_file(store.folder / SCORES_FILE) as draft:
+        save_file(arrays, draft, metadata={"card": json.dumps(card)})
+
+
+def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
+    """The features by the name each has in the file; what is not known has none."""
+    named: dict[str, NDArray[Any] | None] = {LENGTHS: features.lengths_PN, LOGPROBS: features.log_probabilities_PN}
+    for name, groups_PN in features.groups.items():
+        named[f"groups {name}"] = groups_PN
+    return {name: array for name, array in named.items() if array is not None}
+
+
+def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
+    """The features, taken out of a file's arrays."""
+    groups = {name.removeprefix("groups "): arrays.pop(name) for name in list(arrays) if name.startswith("groups ")}
+    return SampleFeatures(arrays.pop(LENGTHS, None), arrays.pop(LOGPROBS, None), groups)
+
+
+def _as_card(choice: Choice) -> dict[str, Any]:
+    """What was chosen for one fold, as JSON's own types; a figure that is not there is null."""
+    setting = {**asdict(choice.setting), "views": [str(view) for view in choice.setting.views]}
+    figure = None if math.isnan(choice.figure) else choice.figure
+    return {**setting, "temperature": choice.temperature, "epochs": choice.epochs, "inner_figure": figure}
+
+
+def load_scores(store: Store) -> Scores:
+    """The run's out-of-fold scores. Raises QprobeError where there are none, or newer verdicts or vectors."""
+    path = store.folder / SCORES_FILE
+    if not path.is_file():
+        raise QprobeError(f"{store.folder} has no probes: run qprobe probe {store.folder} first.")
+    with safe_open(path, "np") as file:
+        card = json.loads(file.metadata()["card"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if {name: card["settings"][name] for name in ("grader", "view")} != current(store):
+        raise QprobeError(
+            f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
+        )
+    names = tuple(card["problem_ids"]), tuple(card["objectives"])
+    features = _features_of(arrays)
+    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"], features=features)
+
+
+def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The run's rewards and which of them there are, [P, N] each, in the places of the scores."""
+    verdicts = store.verdicts(scores.settings["grader"])
+    rewards_PN = np.full(scores.indices_PN.shape, np.nan)
+    for p, problem_id in enumerate(scores.problem_ids):
+        for n, index in enumerate(scores.indices_PN[p].tolist()):
+            outcome = verdicts.get(SampleId(problem_id, index))
+            if outcome is not None and outcome.reward is not None:
+                rewards_PN[p, n] = outcome.reward
+    mask_PN = ~np.isnan(rewards_PN)
+    return np.where(mask_PN, rewards_PN, 0.0), mask_PN

@@ -1,0 +1,132 @@
+"""Report: the numbers of a run, as plain data that every way of showing them reads."""
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.errors import QprobeError
+from harness.features import PROGRAMS
+from harness.numbers import Row, baseline_scores, best_of_k, distinct_samples, pass_at_k, summarise
+from harness.numbers.estimates import Bools, Floats
+from harness.probing import Scores, load_scores, sample_rewards
+from harness.store import Store
+
+SCHEMA = "qprobe-report/1"
+USUAL_KS = (1, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Expected reward of the best of k, averaged over the problems that have k graded samples."""
+
+    name: str
+    values: tuple[float | None, ...]  # one for each k; None where no problem has k samples
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came out of a run."""
+
+    run: str
+    benchmark: str
+    source: str  # the model, or the file the samples came from
+    embedder: str
+    problems: int
+    samples: int
+    samples_a_problem: tuple[int, int]  # fewest and most
+    distinct: float  # mean share of a problem's programs that are distinct
+    statuses: dict[str, int]  # verdicts by status
+    shared_mode: int  # problems whose tests ran in the program's own process
+    no_signal: int  # problems whose samples all pass or all fail
+    settings: dict[str, Any]  # folds, seed, beta, preset, grader, view
+    chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
+    rows: tuple[Row, ...]
+    ks: tuple[int, ...]
+    curves: tuple[Curve, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
+        return {"schema": SCHEMA, **_jsonable(asdict(self))}
+
+
+def report(store: Store, ks: Sequence[int] | None = None) -> Report:
+    """Read a run's verdicts and out-of-fold scores and make the numbers.
+
+    Raises QprobeError where a stage is missing, or a k is larger than the samples there are.
+    """
+    scores = load_scores(store)
+    rewards_PN, mask_PN = sample_rewards(store, scores)
+    counts_P = mask_PN.sum(1)
+    chosen = _chosen_ks(ks, int(counts_P.max()))
+    named = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
+    summary = summarise(
+        rewards_PN,
+        mask_PN,
+        named,
+        beta=scores.settings["beta"],
+        control_CPN=scores.control_CPN,
+        baselines=baseline_scores(scores.features, mask_PN),
+        lengths_PN=scores.features.lengths_PN,
+    )
+    passed_P = (rewards_PN * mask_PN).sum(1)
+    about = store.settings()
+    return Report(
+        run=store.folder.name,
+        benchmark=about["benchmark"],
+        source=_source(about["source"]),
+        embedder=about[f"view {scores.settings['view']}"]["embedder"],
+        problems=len(scores.problem_ids),
+        samples=int(counts_P.sum()),
+        samples_a_problem=(int(counts_P.min()), int(counts_P.max())),
+        distinct=float(np.mean(distinct_samples(scores.features.groups[PROGRAMS], mask_PN) / counts_P)),
+        **_verdicts(store, scores),
+        no_signal=int(((passed_P == 0) | (passed_P == counts_P)).sum()),
+        settings=scores.settings,
+        chosen=scores.chosen,
+        rows=summary.rows,
+        ks=chosen,
+        curves=tuple(_curves(named, rewards_PN, mask_PN, chosen)),
+    )
+
+
+def _chosen_ks(ks: Sequence[int] | None, most: int) -> tuple[int, ...]:
+    if ks is None:
+        return tuple(dict.fromkeys(k for k in (*USUAL_KS, most) if k <= most))
+    if wrong := [k for k in ks if not 1 <= k <= most]:
+        raise QprobeError(f"k = {wrong[0]} cannot be reported: the run has {most} graded samples a problem at most.")
+    return tuple(ks)
+
+
+def _curves(scores: dict[str, Floats], rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> list[Curve]:
+    curves = [Curve(name, _means(best_of_k(found, rewards_PN, mask_PN, ks))) for name, found in scores.items()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # problems with fewer samples are left out, and the table says so
+        skyline_PK = np.stack([pass_at_k(rewards_PN, mask_PN, k) for k in ks], axis=1)
+    return [*curves, Curve("pass@k", _means(skyline_PK))]
+
+
+def _means(values_PK: Floats) -> tuple[float | None, ...]:
+    return tuple(float(np.nanmean(column)) if np.isfinite(column).any() else None for column in values_PK.T)
+
+
+def _verdicts(store: Store, scores: Scores) -> dict[str, Any]:
+    verdicts = store.verdicts(scores.settings["grader"])
+    shared = {sample.problem_id for sample, outcome in verdicts.items() if outcome.mode == "shared"}
+    statuses = Counter(outcome.status.value for outcome in verdicts.values())
+    return {"statuses": dict(statuses.most_common()), "shared_mode": len(shared)}
+
+
+def _source(source: dict[str, Any]) -> str:
+    return str(source.get("model") or source.get("file"))
+
+
+def _jsonable(value: Any) -> Any:  # noqa: ANN401 - walks JSON
+    if isinstance(value, dict):
+        return {name: _jsonable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

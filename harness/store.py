@@ -1,0 +1,245 @@
+"""The store of a run: one folder, one SQLite file, safe against `kill -9` at any moment.
+
+Problems, completions and verdicts are rows that are only ever added; a row is there whole or not at all (WAL), and a
+stage's work is what has no row yet. Settings are written down by the first command that needs them; a later command
+with others is refused, because its rows would not compare.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks import Problem
+from harness.completion import Completion, SampleId
+from harness.errors import QprobeError
+from sandbox import Outcome, Status
+from sandbox.survey import Plan
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS problems (
+    id TEXT PRIMARY KEY, prompt TEXT, entry_point TEXT, tests TEXT, solution TEXT, setup TEXT, split TEXT, stop TEXT
+);
+CREATE TABLE IF NOT EXISTS completions (
+    problem_id TEXT, idx INTEGER, prompt TEXT, text TEXT, program TEXT, finish_reason TEXT, tokens INTEGER,
+    logprob REAL, seed INTEGER, PRIMARY KEY (problem_id, idx)
+);
+CREATE TABLE IF NOT EXISTS verdicts (
+    grader TEXT, problem_id TEXT, idx INTEGER, status TEXT, detail TEXT, cpu_seconds REAL, wall_seconds REAL,
+    mode TEXT, PRIMARY KEY (grader, problem_id, idx)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS plans (
+    grader TEXT, problem_id TEXT, plan TEXT, PRIMARY KEY (grader, problem_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vectors (
+    view TEXT, problem_id TEXT, idx INTEGER, row INTEGER, PRIMARY KEY (view, problem_id, idx)
+) WITHOUT ROWID;
+"""
+
+
+class Store:
+    """A run's folder, held by one command at a time."""
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        """Open the run in `folder`. Raises QprobeError where there is none, or another command holds it."""
+        self.folder = folder
+        self._prepare_folder(create)
+        self._lock = _hold(folder / ".lock")
+        # The sandbox's threads draw jobs from `ungraded`; SQLite itself serialises them.
+        self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+        self._check_schema()
+
+    def _prepare_folder(self, create: bool) -> None:
+        if not create and not (self.folder / "run.sqlite").is_file():
+            raise QprobeError(f"{self.folder} is not a run: make one with qprobe import, run or demo.")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise QprobeError(f"The run folder {self.folder} cannot be made: {error.strerror}.") from error
+
+    def _check_schema(self) -> None:
+        version = self.settings().get("schema")
+        if version is None:
+            self.settle("schema", SCHEMA_VERSION)
+        elif version != SCHEMA_VERSION:
+            raise QprobeError(f"{self.folder} was made by another version of qprobe (store {version}); use that one.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- settings ------------------------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Any]:
+        """What earlier commands wrote down, by name."""
+        return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")}
+
+    def note(self, name: str, value: object) -> None:
+        """Write a setting down, over an earlier one."""
+        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+
+    def settle(self, name: str, value: object) -> None:
+        """Write a setting down once. Raises QprobeError where the run was made with another."""
+        value = json.loads(json.dumps(value))
+        known = self.settings().get(name, value)
+        if known != value:
+            raise QprobeError(_difference(self.folder, name, known, value))
+        self.note(name, value)
+
+    # -- problems and completions --------------------------------------------------------------------------------
+
+    def add_problems(self, problems: Iterable[Problem]) -> None:
+        """Add problems. Raises QprobeError where the run holds one of the same id that reads differently."""
+        known = {problem.id: problem for problem in self.problems()}
+        new = []
+        for problem in problems:
+            if known.get(problem.id, problem) != problem:
+                raise QprobeError(
+                    f"{self.folder} was made from other data: its {problem.id} reads differently. "
+                    "Use another run folder for the new data."
+                )
+            if problem.id not in known:
+                new.append((*astuple(problem)[:-1], json.dumps(problem.stop)))
+        with self._transaction():
+            self._db.executemany(f"INSERT INTO problems VALUES ({_marks(8)})", new)
+
+    def problems(self) -> list[Problem]:
+        """The run's problems, in the order they were added."""
+        rows = self._db.execute("SELECT * FROM problems ORDER BY rowid")
+        return [Problem(**dict(zip(_PROBLEM, row[:-1], strict=True)), stop=tuple(json.loads(row[-1]))) for row in rows]
+
+    def add_completions(self, completions: Iterable[Completion]) -> int:
+        """Add completions in one transaction; those whose problem and index are there already are left as they are.
+
+        Returns how many were new.
+        """
+        rows = [astuple(completion) for completion in completions]
+        with self._transaction():
+            before = self._db.total_changes
+            self._db.executemany(f"INSERT OR IGNORE INTO completions VALUES ({_marks(9)})", rows)
+            return self._db.total_changes - before
+
+    def completions(self, where: str = "1", values: tuple[object, ...] = ()) -> Iterator[Completion]:
+        """The run's completions, by problem (in the order they were added) and index."""
+        return (Completion(*row) for row in self._db.execute(_COMPLETIONS.format(where=where), values))
+
+    def sample_ids(self) -> list[SampleId]:
+        """Which samples there are, in the order of `completions`."""
+        rows = self._db.execute(
+            "SELECT c.problem_id, c.idx FROM completions c JOIN problems p ON p.id = c.problem_id "
+            "ORDER BY p.rowid, c.idx"
+        )
+        return [SampleId(*row) for row in rows]
+
+    # -- verdicts ------------------------------------------------------------------------------------------------
+
+    def add_verdicts(self, grader: str, outcomes: Mapping[SampleId, Outcome]) -> None:
+        """Add what became of some samples, in one transaction."""
+        rows = [
+            (grader, *sample, *(getattr(outcome, name) for name in _OUTCOME)) for sample, outcome in outcomes.items()
+        ]
+        with self._transaction():
+            self._db.executemany(f"INSERT OR IGNORE INTO verdicts VALUES ({_marks(3 + len(_OUTCOME))})", rows)
+
+    def verdicts(self, grader: str) -> dict[SampleId, Outcome]:
+        """The outcomes that this grader gave."""
+        rows = self._db.execute(
+            f"SELECT problem_id, idx, {', '.join(_OUTCOME)} FROM verdicts WHERE grader = ?", (grader,)
+        )
+        return {SampleId(row[0], row[1]): Outcome(Status(row[2]), *row[3:]) for row in rows}
+
+    def ungraded(self, grader: str) -> Iterator[Completion]:
+        """The completions that this grader has not judged, a problem at a time, so that memory does not grow."""
+        for (problem_id,) in self._db.execute("SELECT id FROM problems ORDER BY rowid").fetchall():
+            yield from list(self.completions(_UNGRADED, (problem_id, grader)))
+
+    def add_plans(self, grader: str, plans: Mapping[str, Plan]) -> None:
+        """Add how this grader grades some problems, in one transaction."""
+        rows = [(grader, problem_id, json.dumps(asdict(plan))) for problem_id, plan in plans.items()]
+        with self._transaction():
+            self._db.executemany(f"INSERT OR IGNORE INTO plans VALUES ({_marks(3)})", rows)
+
+    def plans(self, grader: str) -> dict[str, Plan]:
+        """How this grader grades each problem, by the problem's id."""
+        rows = self._db.execute("SELECT problem_id, plan FROM plans WHERE grader = ?", (grader,))
+        return {problem_id: Plan(**json.loads(plan)) for problem_id, plan in rows}
+
+    # -- vectors (the index; the numbers are in files, see harness/vectors.py) -----------------------------------
+
+    def add_vector_rows(self, view: str, rows: Mapping[SampleId, int]) -> None:
+        """Add which row of a view's file holds which sample's vectors, in one transaction."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)",
+                [(view, *sample, row) for sample, row in rows.items()],
+            )
+
+    def vector_rows(self, view: str) -> dict[SampleId, int]:
+        """The row of every sample that has vectors in this view."""
+        rows = self._db.execute("SELECT problem_id, idx, row FROM vectors WHERE view = ?", (view,))
+        return {SampleId(problem_id, index): row for problem_id, index, row in rows}
+
+
+_PROBLEM = tuple(field.name for field in fields(Problem) if field.name != "stop")
+_OUTCOME = tuple(field.name for field in fields(Outcome))
+_COMPLETIONS = (
+    "SELECT c.* FROM completions c JOIN problems p ON p.id = c.problem_id WHERE {where} ORDER BY p.rowid, c.idx"
+)
+_UNGRADED = (
+    "c.problem_id = ? AND NOT EXISTS "
+    "(SELECT 1 FROM verdicts v WHERE v.grader = ? AND v.problem_id = c.problem_id AND v.idx = c.idx)"
+)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _hold(path: Path) -> int:
+    """Take the run's lock; the kernel gives it back when this process ends, however it ends."""
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise QprobeError(f"The run folder {path.parent} cannot be written to: {error.strerror}.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise QprobeError(f"Another qprobe command is at work in {path.parent}; wait for it to end.") from error
+    return lock
+
+
+def _difference(folder: Path, name: str, known: object, value: object) -> str:
+    if isinstance(known, dict) and isinstance(value, dict):
+        keys = [key for key in {**known, **value} if known.get(key) != value.get(key)]
+        known, value = ({key: side.get(key) for key in keys} for side in (known, value))
+    return (
+        f"{folder} was made with another {name}: {json.dumps(known)}, not {json.dumps(value)}. "
+        "Give the same settings, or use another run folder."
+    )

