@@ -37,7 +37,7 @@ class Plan:
         floor: float = _FLOOR_SECONDS,
         ceiling: float = _CEILING_SECONDS,
     ) -> Limits:
-        """`base` with a CPU time of `factor` times the reference's, within bounds. `base` itself where that is unknown."""
+        """`base` with `factor` times the CPU time of the reference, within bounds; `base` itself where that is unknown."""
         if self.reference_seconds is None:
             return base
         cpu_seconds = min(max(floor, factor * self.reference_seconds), ceiling)
@@ -118,7 +118,8 @@ def _parse(source: str) -> ast.Module | None:
 
 def _free_names(tree: ast.AST) -> set[str]:
     """Names that are used and neither bound in `tree` nor built in."""
-    used, bound = set(), set(dir(builtins))
+    used: set[str] = set()
+    bound = set(dir(builtins))
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
