@@ -125,11 +125,11 @@ def test_a_leak_between_folds_would_show():
         summary(each, cross_validate(each, ["pairwise"], plan=QUICK, controls=0, seed=1))["pairwise"].auc
         for each in (honest, halves)
     )
-    assert by_problem == pytest.approx(0.5, abs=0.05)
+    assert by_problem == pytest.approx(0.5, abs=0.1)  # over seeds: 0.493, standard deviation 0.053
     assert by_row > 0.65
     groups = {name: int(name[1:].split("/")[0]) for name in halves.problem_ids}
     grouped = cross_validate(halves, ["pairwise"], plan=QUICK, controls=0, seed=1, groups=groups)
-    assert summary(halves, grouped)["pairwise"].auc == pytest.approx(0.5, abs=0.05)
+    assert summary(halves, grouped)["pairwise"].auc == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_probe_that_saw_a_problem_may_not_score_it():
