@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.numbers.estimates import Bools, Floats, best_of_k
-from harness.numbers.intervals import percentile_interval, resample, resampled_means
+from harness.numbers.intervals import known_mean, percentile_interval, resample, resampled_means
 from harness.numbers.selection import chances_of_k, softmax_chances
 
 
@@ -52,7 +52,7 @@ def points(xs: Sequence[float], values_XP: Floats, *, resamples: int = 2000, see
     """A curve from the value of each problem at each place, with bootstrap intervals over problems."""
     draws_XB = resampled_means(values_XP, resample(values_XP.shape[1], resamples, seed))
     low_X, high_X = percentile_interval(draws_XB)
-    means_X = np.nanmean(values_XP, axis=1)
+    means_X = known_mean(values_XP)
     rows = zip(xs, means_X, low_X, high_X, strict=True)
     return [Point(x, float(value), float(low), float(high)) for x, value, low, high in rows]
 
@@ -76,8 +76,8 @@ def reward_against_kl(
         policies: dict[int | None, Floats] = {k: chances_of_k(scores_PN, mask_PN, k, beta) for k in ks}
         policies[None] = softmax_chances(scores_PN, mask_PN, beta)
         for k, chances_PN in policies.items():
-            reward = float(np.nanmean((chances_PN * rewards_PN).sum(1)))
-            curve.append(Tradeoff(beta, k, reward, float(np.nanmean(kl_from_base(chances_PN, mask_PN)))))
+            reward = float(known_mean((chances_PN * rewards_PN).sum(1)))
+            curve.append(Tradeoff(beta, k, reward, float(known_mean(kl_from_base(chances_PN, mask_PN)))))
     return curve
 
 

@@ -3,6 +3,8 @@
 The problems are the unit that is drawn: a run's samples of one problem are never independent evidence.
 """
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +38,18 @@ def crossed_means(values_CP: Floats, resamples: int, seed: int) -> Floats:
 def percentile_interval(draws_RB: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """The bootstrap percentile interval of each row: low [R] and high [R] (Efron 1979)."""
     tail = 100 * (1 - confidence) / 2
-    low_R, high_R = np.nanpercentile(draws_RB, [tail, 100 - tail], axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row of NaN has NaN for an interval: that is meant
+        low_R, high_R = np.nanpercentile(draws_RB, [tail, 100 - tail], axis=1)
     return low_R, high_R
+
+
+def known_mean(values_RP: Floats) -> Floats:
+    """The mean of each row [R] over the problems that have a value; NaN where none has."""
+    known_RP = np.isfinite(values_RP)
+    sums_R = np.where(known_RP, values_RP, 0.0).sum(-1)
+    counts_R = known_RP.sum(-1)
+    return np.asarray(np.where(counts_R > 0, sums_R / np.clip(counts_R, 1, None), np.nan))
 
 
 def paired_p(differences_RP: Floats, resamples: int, seed: int) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.numbers.estimates import Bools, Floats, best_of_k, pass_at_1, pass_at_k
-from harness.numbers.intervals import crossed_means, percentile_interval
+from harness.numbers.intervals import crossed_means, known_mean, percentile_interval
 from harness.numbers.ranks import within_problem_auc, without_length
 from harness.numbers.selection import softmax_of_k, softmax_selection
 from harness.numbers.table import RESAMPLES, Row, tabulate
@@ -95,12 +95,12 @@ def _ranked(row: Row, rule: _Rule | None, rewards_PN: Floats, mask_PN: Bools, le
     if rule is None:
         return row
     auc_P = within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)
-    row = replace(row, auc=float(np.nanmean(auc_P)) if np.isfinite(auc_P).any() else float("nan"))
+    row = replace(row, auc=float(known_mean(auc_P)))
     if lengths_PN is None:
         return row
     residual = replace(rule, scores_PN=without_length(rule.scores_PN, lengths_PN, mask_PN))
     gain_P = residual.value(rewards_PN, mask_PN) - pass_at_1(rewards_PN, mask_PN)
-    return replace(row, gain_without_length=float(np.nanmean(gain_P)))
+    return replace(row, gain_without_length=float(known_mean(gain_P)))
 
 
 def _control(row: Row, draws_CP: Floats, base_P: Floats, resamples: int, seed: int) -> Row:

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from harness.numbers.estimates import Floats
-from harness.numbers.intervals import holm, paired_p, percentile_interval, resample, resampled_means
+from harness.numbers.intervals import holm, known_mean, paired_p, percentile_interval, resample, resampled_means
 
 RESAMPLES = 10_000
 
@@ -63,12 +63,12 @@ def tabulate(
     top = names.index(skyline)
     with np.errstate(divide="ignore", invalid="ignore"):
         headroom_draws_RB = gain_draws_RB / gain_draws_RB[top]
-        headroom_R = np.nanmean(gains_RP, axis=1) / np.nanmean(gains_RP[top])
+        headroom_R = known_mean(gains_RP) / known_mean(gains_RP[top])
     p_R = np.where([name == base for name in names], np.nan, paired_p(gains_RP, resamples, seed))
     columns = [
-        np.nanmean(values_RP, axis=1),
+        known_mean(values_RP),
         *percentile_interval(resampled_means(values_RP, counts_BP)),
-        np.nanmean(gains_RP, axis=1),
+        known_mean(gains_RP),
         *percentile_interval(gain_draws_RB),
         p_R,
         holm(np.where([name in compared for name in names], p_R, np.nan)),
@@ -93,5 +93,5 @@ def differences(
     counts_BP = resample(differences_RP.shape[1], resamples, seed)
     low_R, high_R = percentile_interval(resampled_means(differences_RP, counts_BP))
     p_R = paired_p(differences_RP, resamples, seed)
-    columns = (np.nanmean(differences_RP, axis=1), low_R, high_R, p_R, holm(p_R))
+    columns = (known_mean(differences_RP), low_R, high_R, p_R, holm(p_R))
     return [Difference(*pair, *(float(column[r]) for column in columns)) for r, pair in enumerate(pairs)]

@@ -56,7 +56,7 @@ class Columns:
             means, scales = zip(*(moments[view].standard(train_MP) for view in views), strict=True)
             mean_MVD, scale_MVD = torch.stack(means, 1), torch.stack(scales, 1)
         graded_M = train_MP.double() @ samples.mask_PN.sum(1).double()
-        passed_M = train_MP.double() @ samples.rewards_PN.sum(1).double()
+        passed_M = train_MP.double() @ (samples.rewards_PN * samples.mask_PN).sum(1).double()
         settings = [member.setting for member in members]
         return cls(
             train_MP,

@@ -25,6 +25,8 @@ class Grid:
         views = self.views or samples.views
         if absent := [str(view) for view in views if view not in samples.vectors]:
             raise ProbeError(f"no vectors of layer {', '.join(absent)}; there are {', '.join(map(str, samples.views))}")
+        if "gated" in self.forms and len({samples.vectors[view].shape[-1] for view in views}) > 1:
+            raise ProbeError("a gated probe reads vectors of one width, and these views differ: name fewer views")
         return [
             Setting(read, form, l2, rate, beta)
             for form, l2, rate, beta in product(self.forms, self.l2s, self.learning_rates, self.betas)

@@ -1,5 +1,11 @@
 """The table of objectives, and the doors for others: an entry point, or a dotted path.
 
+An objective is a function of scores, rewards and mask, all [..., P, N]; this one is the mean of (Q - r)^4:
+
+    def quartic(scores_PN, rewards_PN, mask_PN, context):
+        losses_PN = (scores_PN - rewards_PN).pow(4).where(mask_PN, 0.0)
+        return losses_PN.sum((-2, -1)) / mask_PN.sum((-2, -1)).clamp(min=1)
+
 A package that declares `[project.entry-points."qprobe.objectives"] mine = "package.module:function"` adds the name
 `mine`; a name with a colon, such as `package.module:function`, needs no declaration at all.
 """

@@ -124,3 +124,11 @@ def test_reward_against_kl_tends_to_the_theorys_optimum():
         assert (by_k[8].reward, by_k[8].kl) == pytest.approx((limit.reward, limit.kl))
         for point in curve:
             assert point.reward - beta * point.kl <= limit.reward - beta * limit.kl + 1e-9
+
+
+@pytest.mark.filterwarnings("error", "ignore:.*no number for them")
+def test_too_large_a_k_leaves_blanks_and_no_noise():
+    scores_PN, rewards_PN, mask_PN = run(6, 4)
+    table = summarise(rewards_PN, mask_PN, {"mse": scores_PN}, k=9, resamples=50)
+    assert np.isnan([table["mse"].value, table["mse"].low, table["mse"].headroom]).all()
+    assert table["pass@1"].value == pytest.approx(np.nanmean(pass_at_1(rewards_PN, mask_PN)))

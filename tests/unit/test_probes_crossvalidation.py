@@ -125,11 +125,11 @@ def test_a_leak_between_folds_would_show():
         summary(each, cross_validate(each, ["pairwise"], plan=QUICK, controls=0, seed=1))["pairwise"].auc
         for each in (honest, halves)
     )
-    assert by_problem == pytest.approx(0.5, abs=0.05)
+    assert by_problem == pytest.approx(0.5, abs=0.1)  # over seeds: 0.493, standard deviation 0.053
     assert by_row > 0.65
     groups = {name: int(name[1:].split("/")[0]) for name in halves.problem_ids}
     grouped = cross_validate(halves, ["pairwise"], plan=QUICK, controls=0, seed=1, groups=groups)
-    assert summary(halves, grouped)["pairwise"].auc == pytest.approx(0.5, abs=0.05)
+    assert summary(halves, grouped)["pairwise"].auc == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_probe_that_saw_a_problem_may_not_score_it():
@@ -195,3 +195,25 @@ def test_all_pass_and_all_fail_problems_stay_in_the_average():
     result = cross_validate(samples, ["mse"], plan=QUICK, controls=0)
     assert result.without_signal >= 8
     assert summary(samples, result)["pass@1"].value == pytest.approx(float(rewards_PN.mean()))
+
+
+def test_forms_and_views_are_chosen_between():
+    """Rewards are an exclusive or of two features of one view: only hidden layers over that view can tell."""
+    generator = torch.Generator().manual_seed(0)
+    vectors_PND = torch.randn(60, 16, 5, generator=generator)
+    rewards_PN = (vectors_PND[..., 0] * vectors_PND[..., 1] > 0).float()
+    views = {View(1, "mean"): torch.randn(60, 16, 5, generator=generator), PLANTED: vectors_PND}
+    indices_PN = torch.arange(16).expand(60, 16)
+    samples = Samples(tuple(map(str, range(60))), views, rewards_PN, indices_PN >= 0, indices_PN)
+    grid = Grid(forms=("linear", "mlp"), l2s=(1e-3,), learning_rates=(1e-4, 1e-2))
+    plan = Plan(grid=grid, schedule=Schedule(epochs=40, patience=20), inner_folds=4, inner_used=1)
+    choices = cross_validate(samples, ["ce"], folds=2, plan=plan, controls=0).chosen["ce"]
+    assert {(choice.setting.form, choice.setting.views) for choice in choices} == {("mlp", (PLANTED,))}
+    assert all(choice.figure > 0.9 and choice.setting.learning_rate == 1e-2 for choice in choices)
+
+
+def test_a_gate_over_views_of_unequal_width_is_refused():
+    samples = plant(20, 5, 4).samples
+    uneven = replace(samples, vectors={**samples.vectors, View(1, "mean"): torch.zeros(20, 5, 3)})
+    with pytest.raises(ProbeError, match="gated probe reads vectors of one width"):
+        cross_validate(uneven, ["mse"], plan=replace(QUICK, grid=Grid(forms=("gated",))))
