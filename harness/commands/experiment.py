@@ -77,10 +77,9 @@ def demo(
     quiet: args.Quiet = False,
 ) -> None:
     """The whole line on what ships with qprobe: no network, no GPU, about two minutes."""
-    import benchmarks.mini
+    from benchmarks.mini import MODEL
     from harness.preflight import available_sandbox
 
     kind, why = available_sandbox()
     Terminal(quiet=quiet).say(why)
-    model = Path(benchmarks.mini.__file__).parent / "model"
-    run(f"hf:{model}", "mini", folder, k=k, seed=seed, sandbox=kind, max_new_tokens=96, quiet=quiet)
+    run(f"hf:{MODEL}", "mini", folder, k=k, seed=seed, sandbox=kind, max_new_tokens=96, layers="-1", quiet=quiet)

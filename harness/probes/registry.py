@@ -7,12 +7,15 @@ An objective is a function of scores, rewards and mask, all [..., P, N]; this on
         return losses_PN.sum((-2, -1)) / mask_PN.sum((-2, -1)).clamp(min=1)
 
 A package that declares `[project.entry-points."qprobe.objectives"] mine = "package.module:function"` adds the name
-`mine`; a name with a colon, such as `package.module:function`, needs no declaration at all.
+`mine`; a name with a colon, `package.module:function` or `path/to/file.py:function`, needs no declaration at all.
 """
 
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 from harness.probes import objectives
@@ -59,8 +62,19 @@ def find_objective(name: str) -> Objective:
 
 
 def _from_path(path: str) -> Objective:
-    module, _, attribute = path.partition(":")
+    module, _, attribute = path.rpartition(":")
     try:
-        return cast(Objective, getattr(import_module(module), attribute))
-    except (ImportError, AttributeError) as error:
+        found = _load_file(module) if module.endswith(".py") else import_module(module)
+        return cast(Objective, getattr(found, attribute))
+    except (ImportError, AttributeError, OSError, SyntaxError) as error:
         raise ProbeError(f"objective {path!r} cannot be imported: {error}") from error
+
+
+def _load_file(path: str) -> ModuleType:
+    """The module in a file that need not be on Python's path."""
+    spec = spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import benchmarks.mini
 from tests.command import qprobe
 from tests.tiny_models import save_llama
 
@@ -23,12 +22,11 @@ def rows_of(run: Path, tmp_path: Path) -> list[dict]:
 @pytest.fixture
 def line(tmp_path: Path) -> tuple[str, ...]:
     """`qprobe run` with the demo's own model: it writes programs that pass sometimes, as random weights never do."""
-    model = Path(benchmarks.mini.__file__).parent / "model"
     options = (
         "--benchmark",
         "mini",
         "--model",
-        f"hf:{model}",
+        f"hf:{MODEL}",
         "--limit",
         "12",
         "--max-new-tokens",
