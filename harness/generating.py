@@ -39,6 +39,8 @@ def plan(benchmark: Benchmark, *, k: int, seed: int, split: str = "test", limit:
 def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> int:
     """Draw what the run does not hold yet; every batch is committed as it comes. Returns how many were drawn."""
     engine.check([problem.prompt for problem in work.problems])
+    if file := store.settings().get("source", {}).get("file"):
+        raise QprobeError(f"{store.folder} holds the samples of {file}: draw a model's into another run folder.")
     store.settle("benchmark", work.benchmark.name)
     store.settle("generation", {**engine.identity, "seed": work.seed})
     store.note("source", {"model": engine.name, "complete": True})

@@ -86,9 +86,11 @@ def test_an_empty_file(tmp_path: Path, benchmark: Path):
     refused("import", str(tmp_path / "r"), "--benchmark", str(benchmark), "--samples", str(file), says="is empty")
 
 
-def test_a_run_made_from_other_samples(run: Path, tmp_path: Path, benchmark: Path):
+def test_a_run_made_from_other_samples(run: Path, tmp_path: Path, benchmark: Path, tiny_llama: Path):
     file = lines(tmp_path / "other.jsonl", [sample(0, 5)])
     refused("import", str(run), "--benchmark", str(benchmark), "--samples", str(file), says="Import these into another")
+    model = ("--benchmark", str(benchmark), "--model", f"hf:{tiny_llama}", "--max-new-tokens", "4")
+    refused("generate", str(run), *model, says="holds the samples of samples.jsonl")
 
 
 def test_a_run_made_with_other_settings(tmp_path: Path, benchmark: Path, tiny_llama: Path):
