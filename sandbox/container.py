@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sandbox import engine
-from sandbox.boot import BOOTSTRAP, guest_digest, guest_payload
+from sandbox.boot import BOOTSTRAP, FLAGS, guest_digest, guest_payload
 from sandbox.guests import GuestError
 from sandbox.image import ensure_image
 from sandbox.outcome import SandboxError
@@ -72,7 +72,7 @@ class DockerBackend:
         api = client.api
         made = api.create_container(
             self._image_id,
-            ["python3", "-I", "-S", "-c", BOOTSTRAP],
+            ["python3", *FLAGS, "-c", BOOTSTRAP],
             name=f"qprobe-{secrets.token_hex(6)}",
             user="0:0",
             stdin_open=True,
@@ -115,6 +115,7 @@ _ENVIRONMENT = {
     "HOME": "/tmp",
     "TMPDIR": "/tmp",
     "LANG": "C.UTF-8",
+    "PYTHONSAFEPATH": "1",
     "PYTHONHASHSEED": "0",  # the order of a set must not change a verdict
     "LD_BIND_NOW": "1",  # once at the start instead of once in every fork
 }
