@@ -19,7 +19,9 @@ def main(fd: int, answer_bytes: int) -> NoReturn:
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = sys.modules["__main__"] = module
     program = _Program(module)
-    peer = Peer(Channel(fd, answer_bytes), program.operations(), frozenset({"function", "iterator", "object"}))
+    channel = Channel(fd, answer_bytes)
+    channel.send(["ready"])
+    peer = Peer(channel, program.operations(), frozenset({"function", "iterator", "object"}))
     program.peer = peer
     peer.serve_forever()
 

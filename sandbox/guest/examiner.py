@@ -72,6 +72,10 @@ def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:
     """The verdict on one job, and one line of reasons."""
     examination = _Examination(channel, job)
     try:
+        channel.receive()
+    except Lost:  # it ended before it had seen the program
+        return Verdict.NONE, ""
+    try:
         return examination.run()
     except Lost as error:
         return Verdict.EXITED, f"the program left before its tests had ended: {error}"

@@ -1,5 +1,8 @@
 """Cheats never score, honest programs always do, and a naive grader shows that the cheats are real."""
 
+import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,16 +60,22 @@ def _naively_passes(program: Program, folder: Path) -> bool:
     target = TARGETS[program.target]
     script = folder / "program.py"
     script.write_text(f"{target.setup}\n{program.source}\n{target.tests}\ncheck(solve)\n", encoding="utf-8")
+    # Through a shell: some cheats stop the process that started them, and that must not be this one.
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", '"$0" -I -S "$1"; exit $?', sys.executable, str(script)],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_limit_cpu,  # some leave daemons behind, which nobody here would ever stop
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", str(script)],
-            cwd=folder,
-            timeout=5,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        return process.wait(timeout=5) == 0
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait() == 0
+
+
+def _limit_cpu() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (2, 2))

@@ -1,6 +1,7 @@
 """Each wall of the container, tried by a hostile program; after each the next program must find a clean room."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from conftest import require_engine
@@ -28,7 +29,7 @@ def test_wall(lone_sandbox: Sandbox, wall: Wall):
 
 def test_no_container_remains():
     require_engine()
-    with connect() as client, open_sandbox("docker", workers=2) as sandbox:
+    with closing(connect()) as client, open_sandbox("docker", workers=2) as sandbox:
         from sandbox import Job
 
         assert len(list(sandbox.run([Job(str(n), "x = 1", "assert x == 1") for n in range(4)]))) == 4
