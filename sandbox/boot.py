@@ -8,6 +8,9 @@ from typing import Any
 
 _FOLDER = Path(__file__).parent / "guest"
 
+FLAGS = ("-s", "-S", "-B")
+"""Not -I: it would ignore PYTHONHASHSEED, and the order of a set would differ from guest to guest."""
+
 BOOTSTRAP = (
     "import os,sys\n"
     "def take(n):\n"

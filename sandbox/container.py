@@ -7,9 +7,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sandbox import engine
-from sandbox.boot import BOOTSTRAP, guest_digest, guest_payload
+from sandbox.boot import BOOTSTRAP, FLAGS, guest_digest, guest_payload
 from sandbox.guests import GuestError
 from sandbox.image import ensure_image
+from sandbox.leftovers import remove_leftovers
 from sandbox.outcome import SandboxError
 from sandbox.seccomp import profile
 
@@ -45,8 +46,8 @@ class DockerBackend:
     def open(self) -> None:
         self._client = engine.connect()
         self._seccomp = profile(str(self._client.info().get("Architecture", "")))
-        engine.remove_leftovers(self._client)
-        self._image_id, self._image = ensure_image(self._client, self._image)
+        remove_leftovers(self._client)
+        self._image_id, _ = ensure_image(self._client, self._image)
 
     def start(self) -> "ContainerGuest":
         client = self._client
@@ -58,7 +59,7 @@ class DockerBackend:
             return ContainerGuest(client, self._create(client))
         except ImageNotFound:
             with self._lock:  # removed behind our back: one thread builds it again, the others find it
-                self._image_id, self._image = ensure_image(client, self._image)
+                self._image_id, _ = ensure_image(client, self._image)
             raise GuestError("the image was gone") from None
         except (DockerException, OSError) as error:
             raise GuestError(f"the engine made no container: {error}") from error
@@ -72,7 +73,7 @@ class DockerBackend:
         api = client.api
         made = api.create_container(
             self._image_id,
-            ["python3", "-I", "-S", "-c", BOOTSTRAP],
+            ["python3", *FLAGS, "-c", BOOTSTRAP],
             name=f"qprobe-{secrets.token_hex(6)}",
             user="0:0",
             stdin_open=True,
@@ -115,6 +116,7 @@ _ENVIRONMENT = {
     "HOME": "/tmp",
     "TMPDIR": "/tmp",
     "LANG": "C.UTF-8",
+    "PYTHONSAFEPATH": "1",
     "PYTHONHASHSEED": "0",  # the order of a set must not change a verdict
     "LD_BIND_NOW": "1",  # once at the start instead of once in every fork
 }

@@ -1,9 +1,9 @@
-"""The Docker engine: finding it, saying in one sentence why it cannot be used, and removing what dead runs left."""
+"""The Docker engine: finding it, saying in one sentence why it cannot be used, and whose a container is."""
 
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.outcome import SandboxError
 
@@ -80,23 +80,3 @@ def is_orphan(label: str) -> bool:
     machine, _, rest = label.partition(":")
     pid, _, started = rest.partition(":")
     return machine == _machine() and pid.isdigit() and _start_time(int(pid)) != started
-
-
-def remove_leftovers(client: "DockerClient") -> list[str]:
-    """Remove the containers of processes that have ended. Returns their names."""
-    from docker.errors import APIError, NotFound
-
-    removed = []
-    for container in client.api.containers(all=True, filters={"label": LABEL}):
-        if not (is_orphan(container["Labels"].get(OWNER_LABEL, "")) or _is_over(container)):
-            continue
-        try:
-            client.api.remove_container(container["Id"], force=True)
-        except (NotFound, APIError):  # somebody else was faster, or the engine is removing it
-            continue
-        removed.append(container["Names"][0].lstrip("/") if container["Names"] else container["Id"][:12])
-    return removed
-
-
-def _is_over(container: dict[str, Any]) -> bool:
-    return container["State"] in ("exited", "dead")

@@ -34,6 +34,7 @@ class Line:
         self.waiting: deque[Job] = deque()
         self._sent = 0
         self._details: dict[int, str] = {}
+        self.proven = True  # whether the guest was well when it was last heard of, in this run
         kind, _, _ = self._frame(_READY_SECONDS)
         if kind is not Kind.READY:
             raise GuestError("the guest did not say that it is ready")
@@ -58,6 +59,7 @@ class Line:
             elif kind is Kind.RESULT:
                 if number != expected:
                     raise GuestError("the guest answered out of turn")
+                self.proven = True
                 detail = self._details.pop(number, "")
                 outcome = _outcome(self.waiting[0], wire.unpack_result(payload), detail)
                 return self.waiting.popleft(), outcome

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from sandbox.boot import BOOTSTRAP, guest_digest, guest_payload
+from sandbox.boot import BOOTSTRAP, FLAGS, guest_digest, guest_payload
 from sandbox.guests import GuestError
 from sandbox.outcome import SandboxError
 
@@ -43,7 +43,7 @@ class ProcessGuest:
         """Start the interpreter and send the guest's source."""
         self._folder = tempfile.mkdtemp(prefix="qprobe-")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", BOOTSTRAP],
+            [sys.executable, *FLAGS, "-c", BOOTSTRAP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -89,6 +89,7 @@ def _environment(folder: str) -> dict[str, str]:
         "HOME": folder,
         "TMPDIR": folder,
         "LANG": "C.UTF-8",
+        "PYTHONSAFEPATH": "1",
         "PYTHONHASHSEED": "0",
         "LD_BIND_NOW": "1",
     }

@@ -128,6 +128,7 @@ class Pool:
 
     def give_back(self, line: Line) -> None:
         """Keep a guest that has nothing to do."""
+        line.proven = False
         with self._lock:
             self._idle.append(line)
 
@@ -211,6 +212,7 @@ class _Worker:
 
     def _recover(self, error: GuestError) -> None:
         """Replace a lost guest. The job it was at is suspect; those behind it were not begun."""
+        blamed = self._line is not None and self._line.proven  # it may have died long ago, idle
         if self._line is not None:
             self._pool.drop(self._line)
             self._line = None
@@ -218,7 +220,7 @@ class _Worker:
             return
         tasks, self._at_hand = self._at_hand, []
         for place, task in enumerate(tasks):
-            task.failures += place == 0
+            task.failures += blamed and place == 0
             task.suspect = True
             if task.failures >= ATTEMPTS:
                 detail = f"the sandbox failed {ATTEMPTS} times with this program: {error}"

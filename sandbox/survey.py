@@ -37,7 +37,7 @@ class Plan:
         floor: float = _FLOOR_SECONDS,
         ceiling: float = _CEILING_SECONDS,
     ) -> Limits:
-        """`base` with `factor` times the CPU time of the reference, within bounds; `base` itself where that is unknown."""
+        """`base` with `factor` times the CPU time of the reference, within bounds; `base` itself if unknown."""
         if self.reference_seconds is None:
             return base
         cpu_seconds = min(max(floor, factor * self.reference_seconds), ceiling)
@@ -136,7 +136,7 @@ def _drops_results(job: Job) -> bool:
     """Whether the tests call the program and drop what it returns: then they must look at the arguments."""
     tree = _parse(job.tests)
     names = {job.entry_point, "candidate"}
-    calls = (node.value for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Expr))
+    calls = [node.value for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Expr)]
     return any(
         isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names for call in calls
     )

@@ -8,7 +8,7 @@ import types
 from typing import Any, NoReturn
 
 from .channel import Channel
-from .peer import Peer
+from .peer import Kept, Peer
 
 MODULE = "solution"
 """Not `__main__`: a program's main guard reads input and prints; what is wanted are its functions."""
@@ -19,7 +19,9 @@ def main(fd: int, answer_bytes: int) -> NoReturn:
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = sys.modules["__main__"] = module
     program = _Program(module)
-    peer = Peer(Channel(fd, answer_bytes), program.operations(), frozenset({"function", "iterator", "object"}))
+    channel = Channel(fd, answer_bytes)
+    channel.send(["ready"])
+    peer = Peer(channel, program.operations(), frozenset({"function", "iterator", "object"}))
     program.peer = peer
     peer.serve_forever()
 
@@ -56,7 +58,7 @@ class _Program:
         except SourceError as error:
             return ["syntax", str(error)]
         exec(code, self._names)
-        return ["loaded", self._names[entry_point]] if entry_point in self._names else ["loaded"]
+        return ["loaded", self.name(None, entry_point)] if entry_point in self._names else ["loaded"]
 
     def together(self, _target: object, source: str, entry_point: str | None, nonce: str) -> str:
         """Run tests in the program's own names: the shared mode. Returns `nonce` at the end."""
@@ -70,7 +72,8 @@ class _Program:
         """The value of one of the program's global names."""
         if name not in self._names:
             raise NameError(f"name {name!r} is not defined")
-        return self._names[name]
+        value = self._names[name]
+        return Kept(value) if callable(value) else value
 
     def call(self, target: int, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Call one of the program's functions."""

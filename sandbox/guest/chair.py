@@ -26,6 +26,7 @@ class Chair:
         self._control: socket.socket | None = None
         self._memory_bytes = 0
         self._spent = 0.0
+        self._leaving = False
 
     def fill(self, header: JobHeader) -> None:
         """See to it that an examiner is there who may use as much memory as this job says."""
@@ -33,6 +34,7 @@ class Chair:
             self.clear()
         if self.pid:
             return
+        self._leaving = False
         self._memory_bytes = header.memory_bytes
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
@@ -60,14 +62,17 @@ class Chair:
         assert self._control is not None
         return self._control.fileno()
 
-    def verdict(self) -> Verdict:
-        """The verdict that has arrived; NONE where the examiner has died."""
+    def verdict(self) -> Verdict | None:
+        """What has arrived: a verdict, NONE where the examiner has died, or None where it only announced one."""
         assert self._control is not None
         try:
             data = self._control.recv(1)
         except OSError:
             data = b""
-        if not data or data[0] & wire.LEAVING:
+        if data == bytes([wire.LEAVING]):
+            self._leaving = True
+            return None
+        if not data or self._leaving or data[0] & wire.LEAVING:
             self.clear()
         return Verdict(data[0] & ~wire.LEAVING) if data else Verdict.NONE
 

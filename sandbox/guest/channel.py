@@ -6,13 +6,40 @@ JSON, because its decoder is safe on hostile bytes (marshal and pickle are not) 
 import json
 import os
 import socket
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from . import wire
 
 _LENGTH_BYTES = 4
-_decode = json.JSONDecoder().decode
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_decode_json = json.JSONDecoder().decode
+_encode_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def _encode(message: list[Any]) -> str:
+    try:
+        return _encode_json(message)
+    except ValueError:  # an integer longer than the interpreter likes to write
+        return str(_with_long_integers(_encode_json, message))
+
+
+def _decode(text: str) -> Any:
+    try:
+        return _decode_json(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return _with_long_integers(_decode_json, text)
+
+
+def _with_long_integers(function: Callable[[Any], Any], argument: Any) -> Any:
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        return function(argument)
+    finally:
+        sys.set_int_max_str_digits(limit)  # the program may rely on it
 
 
 class Lost(BaseException):

@@ -10,7 +10,6 @@ import os
 import random
 import resource
 import socket
-import sys
 from functools import lru_cache
 from types import CodeType
 from typing import Any, NoReturn
@@ -41,36 +40,41 @@ def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, CodeType | None]:
 
 
 def main(control: socket.socket, inlet: int, outlet: int) -> NoReturn:
-    """Examine one candidate after another until the supervisor is gone or this process should not go on."""
-    sys.set_int_max_str_digits(0)
-    staying = True
-    while staying:
+    """Examine one candidate after another until the supervisor is gone."""
+    while True:
         packed, fds, _, _ = socket.recv_fds(control, wire.JOB_BYTES, 1)
         if not packed:
-            break
+            os._exit(0)
         header = wire.unpack_job(packed)
         job = json.loads(wire.read_exact(inlet, header.body_bytes))
+        if not _is_tame(job):
+            control.send(bytes([wire.LEAVING]))
         random.seed(0)  # the same program gets the same verdict every time
         verdict, detail = examine(job, Channel(fds[0], header.answer_bytes))
         os.close(fds[0])
         if detail:
             payload = " ".join(detail.split()).encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
             wire.write_all(outlet, wire.pack_frame(Kind.DETAIL, header.number, payload))
-        staying = _may_stay(job, verdict)
-        control.send(bytes([verdict if staying else verdict | wire.LEAVING]))
-    os._exit(0)
+        control.send(bytes([verdict | wire.LEAVING if _is_worn(verdict) else verdict]))
 
 
-def _may_stay(job: dict[str, Any], verdict: Verdict) -> bool:
-    """Whether this process is as good as new for the next job."""
-    if verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES:
-        return False
+def _is_tame(job: dict[str, Any]) -> bool:
+    """Whether this process will be as good as new after these tests."""
     return job["mode"] == "shared" or all(code is None or is_tame(code) for code in _compiled(job))
+
+
+def _is_worn(verdict: Verdict) -> bool:
+    """Whether this process has grown too large for another job."""
+    return verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES
 
 
 def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:
     """The verdict on one job, and one line of reasons."""
     examination = _Examination(channel, job)
+    try:
+        channel.receive()
+    except Lost:  # it ended before it had seen the program
+        return Verdict.NONE, ""
     try:
         return examination.run()
     except Lost as error:

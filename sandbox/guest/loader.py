@@ -34,6 +34,8 @@ class _Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
     """Load the guest and serve until the host is gone."""
+    # Never the current folder: a candidate can write there what its examiner would import.
+    sys.path[:] = [folder for folder in (*sys.path, *_package_folders()) if folder and os.path.isdir(folder)]  # noqa: PTH112
     sys.meta_path.insert(0, _Sources("guest", sources))
     _import_random()
     room = importlib.import_module("guest.room")
@@ -61,3 +63,9 @@ def _import_random() -> None:
 
 def _register_nothing(**_hooks: Any) -> None:
     return None
+
+
+def _package_folders() -> list[str]:
+    """Where an image has its extra packages; `site`, which would look for them, is not loaded."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return [f"{sys.prefix}/lib/{version}/site-packages", f"{sys.prefix}/local/lib/{version}/dist-packages"]

@@ -8,6 +8,7 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -18,6 +19,9 @@ from .wire import STILL_RUNNING, JobHeader
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_HEADER = (0x20080522).to_bytes(4, sys.byteorder) + bytes(4)
+"""Version 3 of the capability interface, for the calling process."""
 
 
 class Room(Protocol):
@@ -126,21 +130,26 @@ class PlainRoom:
     def enter(self) -> None:
         import ctypes  # only here: in a container nothing needs it
 
-        self._prctl = ctypes.CDLL(None).prctl
+        libc = ctypes.CDLL(None)
+        self._prctl, self._capset = libc.prctl, libc.capset
         self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         self._prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
     def confine_candidate(self, header: JobHeader) -> None:
-        os.setsid()
-        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        self._confine()
         _limit(header)
         os.chdir(self._folder)
 
     def confine_examiner(self, header: JobHeader) -> None:
+        self._confine()
+        _lower(resource.RLIMIT_DATA, header.memory_bytes)
+
+    def _confine(self) -> None:
         os.setsid()
         self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        _lower(resource.RLIMIT_DATA, header.memory_bytes)
+        self._prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        # Root's powers reach past an undumpable supervisor; without them root is a user like others.
+        self._capset(_CAPABILITY_HEADER, bytes(24))
 
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
         return sum(family_cpu_seconds(pid, session=known[0]) for pid in _all_pids() if pid not in known)

@@ -7,6 +7,7 @@ forks is always pristine, and nothing of one job can be found in the memory of t
 import contextlib
 import gc
 import importlib
+import math
 import os
 import random
 import select
@@ -61,7 +62,12 @@ def _run(header: JobHeader, chair: Chair, outbox: Outbox, room: Room) -> Result:
     watch = Watch(header, candidate_pid, chair, room, started)
     chair.assign(header, near)
     os.close(near)
-    verdict = _wait(watch, chair, outbox, header)
+    try:
+        verdict = _wait(watch, chair, outbox, header)
+    except wire.StreamError:  # the host is gone: leave nobody behind
+        chair.clear()
+        room.sweep(candidate_pid, 0)
+        raise
     examiner_seconds = watch.examiner_seconds()
     if verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
         chair.clear()  # it may still be waiting for this candidate
@@ -75,17 +81,22 @@ def _run(header: JobHeader, chair: Chair, outbox: Outbox, room: Room) -> Result:
 def _wait(watch: Watch, chair: Chair, outbox: Outbox, header: JobHeader) -> Verdict:
     """Wait for a verdict, a timeout, or the end of either process."""
     ended = os.pidfd_open(watch.candidate_pid)
+    deadline = math.inf
     poller = select.poll()
     poller.register(chair, select.POLLIN)
     poller.register(ended, select.POLLIN)
     try:
         while True:
             ready = [fd for fd, _ in poller.poll(watch.next_look() * 1000)]
+            if chair.fileno() not in ready and ended in ready:
+                poller.unregister(ended)
+                deadline = time.monotonic() + _GRACE_SECONDS
             if chair.fileno() in ready:
-                return chair.verdict()
-            if ended in ready:
-                late, _, _ = select.select([chair], [], [], _GRACE_SECONDS)
-                return chair.verdict() if late else Verdict.EXITED
+                verdict = chair.verdict()
+                if verdict is not None:
+                    return verdict
+            if time.monotonic() > deadline:
+                return Verdict.EXITED
             if watch.is_over():
                 return Verdict.TIMEOUT
             outbox.flush()

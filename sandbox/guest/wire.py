@@ -40,7 +40,8 @@ class Verdict(IntEnum):
 
 
 LEAVING = 0x80
-"""Set in the byte of a verdict by an examiner that will not take another job."""
+"""Set in a byte from an examiner that must not get another job. Without a verdict in it, it announces one: an examiner
+says so before it runs tests that may change it, because afterwards it might not."""
 
 
 class JobHeader(NamedTuple):

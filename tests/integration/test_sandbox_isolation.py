@@ -1,0 +1,40 @@
+"""Each wall of the container, tried by a hostile program; after each the next program must find a clean room."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from conftest import require_engine
+
+from sandbox import Sandbox, open_sandbox
+from sandbox.engine import LABEL, connect
+from sandbox.selftest import Wall, check_wall, walls
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def lone_sandbox() -> Iterator[Sandbox]:
+    """One container: the next program meets what the last one left."""
+    require_engine()
+    with open_sandbox("docker", workers=1) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize("wall", walls(), ids=lambda wall: wall.name)
+def test_wall(lone_sandbox: Sandbox, wall: Wall):
+    row = check_wall(lone_sandbox, wall)
+    assert row.holds, row.detail
+
+
+def test_no_container_remains():
+    require_engine()
+    with closing(connect()) as client, open_sandbox("docker", workers=2) as sandbox:
+        from sandbox import Job
+
+        assert len(list(sandbox.run([Job(str(n), "x = 1", "assert x == 1") for n in range(4)]))) == 4
+        mine = {line._guest._id for line in sandbox._lines}  # type: ignore[attr-defined]
+        assert mine
+        sandbox.__exit__(None, None, None)
+        left = {found["Id"] for found in client.api.containers(all=True, filters={"label": LABEL})}
+        assert not mine & left
