@@ -64,7 +64,7 @@ def parse() -> argparse.Namespace:
 def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation:
     """All objectives, folds and settings, nested selection with one inner fold held out, and every k evaluated."""
     l2s = tuple(float(l2) for l2 in np.logspace(1, -4, options.settings))
-    plan = Plan(grid=Grid(l2s=l2s), inner_folds=4, inner_used=1)
+    plan = Plan(grid=Grid(l2s=l2s, learning_rates=(1e-3,)), inner_folds=4, inner_used=1)
     result = cross_validate(samples, folds=options.folds, plan=plan, controls=0)
     rewards_PN, mask_PN = samples.rewards_PN.double().cpu().numpy(), samples.mask_PN.cpu().numpy()
     for scores_PN in result.scores_OPN.numpy():

@@ -22,12 +22,14 @@ class Moments:
     @classmethod
     def of(cls, samples: Samples, view: View) -> "Moments":
         """Read one view's features once, a problem at a time, so that the float64 copy stays small."""
-        sums, squares = [], []
-        for vectors_ND, mask_N in zip(samples.vectors[view], samples.mask_PN, strict=True):
+        problems, _, width = samples.vectors[view].shape
+        sums_PD = torch.zeros(problems, width, dtype=torch.float64, device=samples.mask_PN.device)
+        squares_PD = torch.zeros_like(sums_PD)  # made beforehand: lists of small tensors would fragment the heap
+        for place, (vectors_ND, mask_N) in enumerate(zip(samples.vectors[view], samples.mask_PN, strict=True)):
             graded_ND = vectors_ND[mask_N].double()
-            sums.append(graded_ND.sum(0))
-            squares.append(graded_ND.square().sum(0))
-        return cls(samples.mask_PN.sum(1).double(), torch.stack(sums), torch.stack(squares))
+            sums_PD[place] = graded_ND.sum(0)
+            squares_PD[place] = graded_ND.square_().sum(0)
+        return cls(samples.mask_PN.sum(1).double(), sums_PD, squares_PD)
 
     def standard(self, train_FP: Tensor) -> tuple[Tensor, Tensor]:
         """Mean [F, D] and standard deviation [F, D] over each training set; a constant feature has scale 1."""

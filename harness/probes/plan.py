@@ -16,8 +16,8 @@ class Grid:
 
     forms: tuple[str, ...] = ("linear",)
     views: tuple[View, ...] = ()  # one at a time, but a gated form reads them all; () is every view there is
-    l2s: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
-    learning_rates: tuple[float, ...] = (3e-3,)
+    l2s: tuple[float, ...] = (1.0, 0.03, 0.001)
+    learning_rates: tuple[float, ...] = (3e-4, 3e-3)
     betas: tuple[float, ...] = (0.1,)  # temperatures of the policy in training
 
     def settings(self, samples: Samples) -> list[Setting]:

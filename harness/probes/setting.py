@@ -12,7 +12,7 @@ class Setting:
     views: tuple[View, ...]  # what the probe reads
     form: str = "linear"
     l2: float = 1e-2  # weight, in the loss, of the squared norm of the linear maps of standardised vectors
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     beta: float = 0.1  # temperature of the policy, in the objectives that train one
 
 
