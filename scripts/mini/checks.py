@@ -1,7 +1,7 @@
 """Tests for a task: few, plain, and such that no single slip survives them."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 
 from scripts.mini.behaviour import Arguments, outputs
 from scripts.mini.choices import right, single_slips
@@ -34,7 +34,7 @@ def chosen(task: Task, rivals: Sequence[Task]) -> list[int]:
     return sorted(picked)
 
 
-@cache
+@lru_cache(maxsize=8192)
 def answers(task: Task) -> tuple[str, ...]:
     """The right answers on the task's inputs."""
     program = task.prompt + right(task.bodies[0])
