@@ -1,7 +1,4 @@
-"""Write `benchmarks/mini/problems.jsonl`: the same file every time.
-
-python -m scripts.make_mini
-"""
+"""Write `benchmarks/mini/problems.jsonl`, the same file every time: `python -m scripts.make_mini`."""
 
 import json
 from collections import Counter

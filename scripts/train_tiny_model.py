@@ -1,6 +1,6 @@
 """Train the tiny language model that ships with `benchmarks/mini`: the same model every time, on one core.
 
-python -m scripts.train_tiny_model [--target FOLDER] [--seed N]
+Run as `python -m scripts.train_tiny_model [--target FOLDER] [--seed N]`.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def make(recipe: Recipe, target: Path) -> None:
     """Train a model by the recipe and save it with its tokenizer."""
     torch.set_num_threads(1)  # more would sum in another order
     torch.manual_seed(recipe.seed)
-    taught = lessons(split().lesson_keys, Habits(), random.Random(recipe.seed))
+    taught = lessons(split(), Habits(), random.Random(recipe.seed))
     tokenizer = train_tokenizer(
         [lesson.prompt + lesson.completion for lesson in itertools.islice(taught, 10_000)], recipe.vocabulary
     )

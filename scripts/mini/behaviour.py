@@ -1,6 +1,5 @@
 """What a program returns on given arguments. For the grammar's own programs only: nothing here is a sandbox."""
 
-import copy
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,9 +36,14 @@ def shown(value: object) -> str:
 
 def _output(function: Callable[..., object], arguments: Arguments) -> str:
     try:
-        return shown(function(*copy.deepcopy(arguments)))
+        return shown(function(*map(_fresh, arguments)))
     except (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError):
         return FAILED
+
+
+def _fresh(value: object) -> object:
+    """A copy of what a program could change: lists are all there is."""
+    return list(value) if isinstance(value, list) else value
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ _HERE = Path(__file__).parent
 Table = Mapping[str, Any]  # a table of a TOML file
 
 
-def _families() -> tuple[Family, ...]:
+@cache
+def families() -> tuple[Family, ...]:
+    """The families, area by area."""
     shared = {group: [_part(table) for table in tables] for group, tables in _read(_HERE / "parts.toml").items()}
-    families = [_family(_read(path), shared) for path in sorted((_HERE / "families").glob("*.toml"))]
-    return tuple(sorted(families, key=lambda family: AREAS.index(family.area)))
+    read = [_family(_read(path), shared) for path in sorted((_HERE / "families").glob("*.toml"))]
+    return tuple(sorted(read, key=lambda family: AREAS.index(family.area)))
 
 
 def _family(table: Table, shared: Mapping[str, list[Part]]) -> Family:
@@ -67,6 +70,3 @@ def _pair(bounds: list[int] | None) -> tuple[int, int] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
-FAMILIES = _families()

@@ -1,7 +1,7 @@
 """Tests for a task: few, plain, and such that no single slip survives them."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 
 from scripts.mini.behaviour import Arguments, outputs
 from scripts.mini.choices import right, single_slips
@@ -34,7 +34,7 @@ def chosen(task: Task, rivals: Sequence[Task]) -> list[int]:
     return sorted(picked)
 
 
-@cache
+@lru_cache(maxsize=8192)
 def answers(task: Task) -> tuple[str, ...]:
     """The right answers on the task's inputs."""
     program = task.prompt + right(task.bodies[0])
@@ -52,11 +52,11 @@ def wrong_programs(task: Task) -> Iterator[str]:
 def _failures(task: Task, rivals: Sequence[Task]) -> Iterator[frozenset[int]]:
     """For each wrong program and each rival's right one, the places of the inputs that it answers wrongly."""
     inputs, meant = arguments(task.parameters, task.reach), answers(task)
-    programs = [(program, task.entry_point) for program in wrong_programs(task)]
+    programs = dict.fromkeys(wrong_programs(task), task.entry_point)
     for rival in rivals:
         if rival.parameters == task.parameters and rival != task:
-            programs.append((rival.prompt + right(rival.bodies[0]), rival.entry_point))
-    for program, entry_point in programs:
+            programs[rival.prompt + right(rival.bodies[0])] = rival.entry_point
+    for program, entry_point in programs.items():
         given = outputs(program, entry_point, inputs)
         yield frozenset(i for i in range(len(inputs)) if _compared(given[i]) != _compared(meant[i]))
 

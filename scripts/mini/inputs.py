@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import cache
 
 _STRINGS = (
     "",
@@ -35,10 +36,14 @@ _STRINGS = (
 _TOKENS = ("a", "b", "e", "t", "s", " ", "x", "A", "1", "n")
 
 
-def arguments(parameters: tuple[str, ...], reach: tuple[int, int], count: int = 60) -> list[tuple[object, ...]]:
+COUNT = 60
+
+
+@cache
+def arguments(parameters: tuple[str, ...], reach: tuple[int, int]) -> tuple[tuple[object, ...], ...]:
     """Argument tuples for a function of these parameters: always the same ones, the plainest first."""
     rng = random.Random(f"{parameters} {reach}")
-    return [tuple(_draw(name, place, reach, rng) for name in parameters) for place in range(count)]
+    return tuple(tuple(_draw(name, place, reach, rng) for name in parameters) for place in range(COUNT))
 
 
 def _draw(name: str, place: int, reach: tuple[int, int], rng: random.Random) -> object:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scripts.mini.behaviour import outputs
-from scripts.mini.catalogue import FAMILIES
+from scripts.mini.catalogue import families
 from scripts.mini.checks import answers
 from scripts.mini.choices import slipping
 from scripts.mini.grammar import Family, Task, task
 from scripts.mini.inputs import arguments
+from scripts.mini.split import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,10 @@ class Lesson:
     passed: bool
 
 
-def lessons(allowed: frozenset[str], habits: Habits, rng: random.Random) -> Iterator[Lesson]:
-    """Lessons without end, on the tasks with the keys allowed."""
+def lessons(split: Split, habits: Habits, rng: random.Random) -> Iterator[Lesson]:
+    """Lessons without end, on the tasks that may be taught."""
     while True:
-        drawn = _allowed(rng.choice(FAMILIES), allowed, rng)
+        drawn = _drawn(rng.choice(families()), split, rng)
         completion = slipping(rng.choice(drawn.bodies), habits.classic_rate, habits.rate, rng)
         yield Lesson(drawn.prompt, completion, passes(drawn, completion))
 
@@ -47,9 +48,9 @@ def passes(drawn: Task, completion: str) -> bool:
     return outputs(drawn.prompt + completion, drawn.entry_point, inputs) == answers(drawn)
 
 
-def _allowed(family: Family, allowed: frozenset[str], rng: random.Random) -> Task:
+def _drawn(family: Family, split: Split, rng: random.Random) -> Task:
     while True:
         filling = {slot: rng.choice(parts) for slot, parts in family.slots.items()}
         drawn = task(family, rng.choice(family.forms), filling, rng)
-        if drawn.key in allowed:
+        if split.may_teach(drawn):
             return drawn

@@ -4,9 +4,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from scripts.mini.behaviour import shown
-from scripts.mini.catalogue import FAMILIES
+from scripts.mini.catalogue import families
 from scripts.mini.checks import answers
 from scripts.mini.grammar import Family, Task, tasks
 from scripts.mini.inputs import arguments
@@ -17,22 +18,31 @@ _WIDEST_VALUE = 0.7  # a problem most of whose answers are one value tells littl
 _FEWEST_VALUES = 3  # unless it asks for a truth value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Split:
-    """Tasks asked, and the keys of those that may be taught."""
+    """Tasks asked, and what may be taught."""
 
     problems: tuple[Task, ...]
     lesson_keys: frozenset[str]
 
+    def may_teach(self, task: Task) -> bool:
+        """Whether the task is nobody's problem: neither its key nor, whatever the constants, its behaviour."""
+        return task.key in self.lesson_keys and behaviour(task) not in self.asked
+
+    @cached_property
+    def asked(self) -> frozenset[object]:
+        """The problems' behaviours."""
+        return frozenset(map(behaviour, self.problems))
+
 
 def split(seed: int = SEED) -> Split:
     """The benchmark's tasks, in the families' order, and the keys left for lessons."""
-    every = {family.name: [*filter(_asks, tasks(family, _rng(seed, family)))] for family in FAMILIES}
+    every = {family.name: [*filter(_asks, tasks(family, _rng(seed, family)))] for family in families()}
     by_behaviour: dict[object, list[str]] = defaultdict(list)
     for task in (task for group in every.values() for task in group):
         by_behaviour[behaviour(task)].append(task.key)
     problems = [
-        task for family in FAMILIES for task in _chosen(family, every[family.name], by_behaviour, _rng(seed, family))
+        task for family in families() for task in _chosen(family, every[family.name], by_behaviour, _rng(seed, family))
     ]
     asked = {key for task in problems for key in by_behaviour[behaviour(task)]}
     return Split(tuple(problems), frozenset(task.key for group in every.values() for task in group) - asked)

@@ -9,8 +9,10 @@ from pathlib import Path
 from benchmarks.mini import BENCHMARK
 from scripts.make_mini import rows
 from scripts.mini.behaviour import outputs
-from scripts.mini.checks import wrong_programs
+from scripts.mini.catalogue import families
+from scripts.mini.checks import answers, wrong_programs
 from scripts.mini.choices import resolve, right, single_slips, slipping
+from scripts.mini.grammar import tasks
 from scripts.mini.inputs import arguments
 from scripts.mini.lessons import Habits, lessons
 from scripts.mini.split import split
@@ -45,11 +47,19 @@ def test_every_way_to_write_a_problem_is_right():
 
 def test_no_lesson_asks_what_a_problem_asks():
     asked = {wording(problem.prompt) for problem in BENCHMARK.problems()}
-    some = itertools.islice(lessons(SPLIT.lesson_keys, Habits(), random.Random(1)), 3000)
+    some = itertools.islice(lessons(SPLIT, Habits(), random.Random(1)), 3000)
     taught = {wording(lesson.prompt) for lesson in some}
     assert len(taught) > 1000
     assert not asked & taught
-    assert not SPLIT.lesson_keys & {task.key for task in SPLIT.problems}
+    assert not any(SPLIT.may_teach(task) for task in SPLIT.problems)
+
+
+def test_no_lesson_behaves_like_a_problem_under_another_name():
+    rng = random.Random(2)
+    drawn = [task for family in families() for task in tasks(family, rng) if SPLIT.may_teach(task)]
+    asked = {(task.parameters, task.reach, answers(task)) for task in SPLIT.problems}
+    assert len(drawn) > 4000
+    assert not any((task.parameters, task.reach, answers(task)) in asked for task in drawn)
 
 
 def test_no_slip_survives_the_tests():
