@@ -5,12 +5,14 @@ from collections import Counter
 from typing import Annotated
 
 import typer
+from rich import box
+from rich.table import Table
 
 from harness.commands import arguments as args
 from harness.terminal import Terminal
 
 benchmarks = typer.Typer(name="benchmarks", help="List and show benchmarks.", no_args_is_help=True)
-sandbox = typer.Typer(name="sandbox", help="Build, check and clean the sandbox.", no_args_is_help=True)
+sandbox = typer.Typer(name="sandbox", help="Check and clean the sandbox.", no_args_is_help=True)
 
 
 @benchmarks.command(name="list")
@@ -47,3 +49,38 @@ def show(
         print(jsonlib.dumps(asdict(chosen), indent=1))
     else:
         Terminal().out.print(f"{chosen.prompt}\n# tests\n{chosen.tests}", markup=False, highlight=False)
+
+
+@sandbox.command()
+def check(kind: args.SandboxKind = "docker", json: args.Json = False) -> None:
+    """Try the sandbox's walls with hostile programs, here and now; exit status 1 where one does not hold."""
+    from dataclasses import asdict
+
+    from harness.errors import QprobeError
+    from sandbox import open_sandbox
+    from sandbox.selftest import check_sandbox, walls
+
+    terminal = Terminal()
+    with open_sandbox(kind, workers=1) as room, terminal.progress("Checking", len(walls())) as advance:
+        rows = []
+        for row in check_sandbox(room):
+            rows.append(row)
+            advance()
+    if json:
+        print(jsonlib.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        table = Table("wall", "holds", "what became of the program", box=box.SIMPLE_HEAD, pad_edge=False)
+        for row in rows:
+            table.add_row(row.name, "yes" if row.holds else "NO", row.detail, style=None if row.holds else "bold red")
+        terminal.out.print(table)
+    if failed := [row.name for row in rows if not row.holds]:
+        raise QprobeError(f"{len(failed)} of {len(rows)} walls do not hold: {', '.join(failed)}.")
+
+
+@sandbox.command()
+def gc() -> None:
+    """Remove the containers that killed runs left behind."""
+    from sandbox.leftovers import collect_leftovers
+
+    removed = collect_leftovers()
+    Terminal().say(f"Removed {len(removed)} containers{': ' if removed else '.'}{', '.join(removed)}")

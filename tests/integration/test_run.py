@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.mini import MODEL
 from tests.command import qprobe
 from tests.tiny_models import save_llama
 
