@@ -11,7 +11,7 @@ from sandbox.boot import BOOTSTRAP, FLAGS, guest_digest, guest_payload
 from sandbox.guests import GuestError
 from sandbox.image import ensure_image
 from sandbox.leftovers import remove_leftovers
-from sandbox.outcome import SandboxError
+from sandbox.outcome import Limits, SandboxError
 from sandbox.seccomp import profile
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ _EXTRA_PIDS = 24  # supervisor, examiner and janitor, and the way to a full room
 class DockerBackend:
     """Starts containers of one image on one engine."""
 
-    def __init__(self, image: str | None, memory_bytes: int, processes: int, runtime: str | None = None) -> None:
-        """No job may ask for more than `memory_bytes` and `processes`. `runtime` is one the engine knows (`runsc`)."""
+    def __init__(self, image: str | None, largest: Limits, runtime: str | None = None, host: str | None = None) -> None:
+        """No job may use more than `largest`. `runtime` is one that the engine at `host` knows, such as `runsc`."""
         self._image = image
-        self._memory_bytes = memory_bytes
-        self._processes = processes
+        self._largest = largest
         self._runtime = runtime
+        self._host = host
         self._client: DockerClient | None = None
         self._image_id = ""
         self._seccomp: str | None = None
@@ -44,7 +44,7 @@ class DockerBackend:
         return f"docker:{self._image_id.removeprefix('sha256:')[:16]}:{guest_digest()}"
 
     def open(self) -> None:
-        self._client = engine.connect()
+        self._client = engine.connect(self._host)
         self._seccomp = profile(str(self._client.info().get("Architecture", "")))
         remove_leftovers(self._client)
         self._image_id, _ = ensure_image(self._client, self._image)
@@ -89,7 +89,7 @@ class DockerBackend:
 
     def _walls(self) -> dict[str, Any]:
         """What keeps a program in. The reasons are in README.md."""
-        memory = self._memory_bytes + _SCRATCH_BYTES + _SHARED_BYTES + _OVERHEAD_BYTES
+        memory = self._largest.memory_bytes + _SCRATCH_BYTES + _SHARED_BYTES + _OVERHEAD_BYTES
         return {
             "auto_remove": True,
             "network_mode": "none",
@@ -97,7 +97,7 @@ class DockerBackend:
             "cap_drop": ["ALL"],
             "cap_add": ["SETUID", "SETGID", "KILL"],
             "security_opt": ["no-new-privileges:true", *([f"seccomp={self._seccomp}"] if self._seccomp else [])],
-            "pids_limit": self._processes + _EXTRA_PIDS,
+            "pids_limit": self._largest.processes + _EXTRA_PIDS,
             "mem_limit": memory,
             "memswap_limit": memory,
             "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={_SCRATCH_BYTES},nr_inodes={_INODES},mode=1777"},

@@ -17,30 +17,38 @@ _PING_SECONDS = 10
 _CALL_SECONDS = 60
 
 
+def hosts() -> list[str | None]:
+    """The engines that DOCKER_HOST names, separated by commas; [None], the default one, where it names none."""
+    return [*filter(None, os.environ.get("DOCKER_HOST", "").split(","))] or [None]
+
+
 def check_engine() -> None:
-    """Raise SandboxError, with what to do, where no Docker engine answers."""
-    connect(_PING_SECONDS).close()
+    """Raise SandboxError, with what to do, where a Docker engine does not answer."""
+    for host in hosts():
+        connect(host, _PING_SECONDS).close()
 
 
-def connect(timeout: float = _CALL_SECONDS) -> "DockerClient":
-    """A client of the engine that the environment names (DOCKER_HOST), which has answered. Raises SandboxError."""
+def connect(host: str | None = None, timeout: float = _CALL_SECONDS) -> "DockerClient":
+    """A client of an engine that has answered; by default of the first that DOCKER_HOST names. Raises SandboxError."""
     import docker  # slow to import, and not needed for --help
     from docker.errors import DockerException
 
+    host = host or hosts()[0]
+    environment = {**os.environ, "DOCKER_HOST": host} if host else dict(os.environ)
     try:
-        client = docker.from_env(timeout=int(timeout))
+        client = docker.from_env(timeout=int(timeout), environment=environment)
     except DockerException as error:
-        raise SandboxError(_why_not(error)) from error
+        raise SandboxError(_why_not(error, host)) from error
     try:
         client.ping()
     except (DockerException, OSError) as error:
         client.close()
-        raise SandboxError(_why_not(error)) from error
+        raise SandboxError(_why_not(error, host)) from error
     return client
 
 
-def _why_not(error: BaseException) -> str:
-    where = os.environ.get("DOCKER_HOST", "the default socket")
+def _why_not(error: BaseException, host: str | None = None) -> str:
+    where = host or "the default socket"
     text = str(error)
     if "PermissionError" in text or "Permission denied" in text:
         return f"The Docker engine at {where} refuses this user: join the group 'docker', or set DOCKER_HOST."

@@ -1,12 +1,16 @@
 """The image that containers are made of: a Python interpreter and nothing else. The guest is sent at each start."""
 
+import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox import interpreter
-from sandbox.engine import LABEL
+from sandbox.engine import LABEL, connect
 from sandbox.outcome import SandboxError
 
 if TYPE_CHECKING:
@@ -65,3 +69,43 @@ def _pull(client: "DockerClient", name: str) -> str:
         raise SandboxError(f"No registry knows the image {name}.") from error
     except APIError as error:
         raise SandboxError(f"The image {name} cannot be fetched: {error.explanation}") from error
+
+
+def build_with_packages(packages: Sequence[str], name: str | None = None) -> str:
+    """Make an image with extra packages, and return its name, to be given as `image`. Raises SandboxError.
+
+    The packages are installed by this interpreter's pip and copied in: nothing in the image needs a network.
+    """
+    for package in packages:
+        if package.startswith("-"):
+            raise SandboxError(f"{package!r} is an option and no package.")
+    name = name or f"{REPOSITORY}:py{interpreter.version()}-{_RECIPE}-with-{_tag(packages)}"
+    with tempfile.TemporaryDirectory(prefix="qprobe-packages-") as folder:
+        _install(packages, folder)
+        with closing(connect()) as client:
+            build_image(client, name, [Path(folder)])
+    return name
+
+
+def _install(packages: Sequence[str], folder: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        folder,
+        "--only-binary",
+        ":all:",
+        *packages,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise SandboxError(f"pip could not install {', '.join(packages)}: {said[-1] if said else 'no reason given'}")
+
+
+def _tag(packages: Sequence[str]) -> str:
+    """A tag that docker accepts and a person can read."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(sorted(packages)))[:60].strip("-.")

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sandbox.outcome import SandboxError
 
 _HOME = "usr/local"
+_SHORT = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 _LEFT_OUT = {
     "site-packages",
     "dist-packages",
@@ -35,7 +36,7 @@ def version() -> str:
     return platform.python_version()
 
 
-def pack(target: Path, extra: Iterable[Path] = ()) -> None:
+def pack(target: Path, extra: Sequence[Path] = ()) -> None:
     """Write a tar file of a root folder with this interpreter in it. `extra` folders go to its site-packages.
 
     Raises SandboxError where this interpreter cannot run in a container.
@@ -45,27 +46,39 @@ def pack(target: Path, extra: Iterable[Path] = ()) -> None:
     with tarfile.open(target, "w") as tar:
         _add_folders(tar)
         _add_files(tar)
-        short = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        binary = Path(os.path.realpath(sys.executable))
-        _add(tar, binary, f"{_HOME}/bin/{short}")
-        for name in ("python3", "python"):
-            _link(tar, f"{_HOME}/bin/{name}", short)
-        objects = [binary]
-        for source, name in _library_files():
-            _add(tar, source, f"{_HOME}/lib/{short}/{name}")
-            if source.suffix == ".so":
-                objects.append(source)
-        for folder in extra:
-            for source, name in _folder_files(folder):
-                _add(tar, source, f"{_HOME}/lib/{short}/site-packages/{name}")
-                if ".so" in source.name:
-                    objects.append(source)
-        shell = Path(os.path.realpath("/bin/sh"))
-        if shell.exists():
-            _add(tar, shell, "bin/sh")
-            objects.append(shell)
-        for path in sorted(_shared_objects(objects)):
-            _add(tar, Path(os.path.realpath(path)), _place(path))
+        objects = [*_add_interpreter(tar), *_add_packages(tar, extra), *_add_shell(tar)]
+        carried = tuple(f"{os.path.realpath(folder)}/" for folder in extra)  # packages find their own by themselves
+        needed = {_place(path): os.path.realpath(path) for path in sorted(_shared_objects(objects))}
+        for place, path in needed.items():
+            if not path.startswith(carried):
+                _add(tar, Path(path), place)
+
+
+def _add_interpreter(tar: tarfile.TarFile) -> list[Path]:
+    """Add the interpreter and its standard library. Returns what needs shared objects."""
+    binary = Path(os.path.realpath(sys.executable))
+    _add(tar, binary, f"{_HOME}/bin/{_SHORT}")
+    for name in ("python3", "python"):
+        _link(tar, f"{_HOME}/bin/{name}", _SHORT)
+    files = list(_library_files())
+    for source, name in files:
+        _add(tar, source, f"{_HOME}/lib/{_SHORT}/{name}")
+    return [binary, *(source for source, _ in files if source.suffix == ".so")]
+
+
+def _add_packages(tar: tarfile.TarFile, folders: Sequence[Path]) -> list[Path]:
+    files = [found for folder in folders for found in _folder_files(folder, left_out=())]
+    for source, name in files:
+        _add(tar, source, f"{_HOME}/lib/{_SHORT}/site-packages/{name}")
+    return [source for source, _ in files if ".so" in source.name]
+
+
+def _add_shell(tar: tarfile.TarFile) -> list[Path]:
+    shell = Path(os.path.realpath("/bin/sh"))
+    if not shell.exists():
+        return []
+    _add(tar, shell, "bin/sh")
+    return [shell]
 
 
 def _library_files() -> Iterator[tuple[Path, str]]:
@@ -76,9 +89,9 @@ def _library_files() -> Iterator[tuple[Path, str]]:
         yield from ((path, f"lib-dynload/{name}") for path, name in _folder_files(dynamic))
 
 
-def _folder_files(top: Path) -> Iterator[tuple[Path, str]]:
+def _folder_files(top: Path, left_out: Collection[str] = frozenset(_LEFT_OUT)) -> Iterator[tuple[Path, str]]:
     for folder, folders, files in os.walk(top):
-        folders[:] = sorted(name for name in folders if name not in _LEFT_OUT and not name.startswith("config-"))
+        folders[:] = sorted(name for name in folders if name not in left_out and not name.startswith("config-"))
         for name in sorted(files):
             path = Path(folder, name)
             # Optimised byte code is never asked for.

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 def collect_leftovers() -> list[str]:
     """Remove the containers of runs that have ended. Returns their names. Raises SandboxError without an engine."""
-    with closing(engine.connect()) as client:
-        return remove_leftovers(client)
+    removed = []
+    for host in engine.hosts():
+        with closing(engine.connect(host)) as client:
+            removed += remove_leftovers(client)
+    return removed
 
 
 def remove_leftovers(client: "DockerClient") -> list[str]:

@@ -18,7 +18,8 @@ def open_sandbox(
     """A sandbox to be used in a `with` statement, which does the slow work (image, containers).
 
     `workers` programs run at once. `image` and `runtime` name what the Docker engine should use instead of its default
-    and of an image made of this interpreter. No job may ask for more memory or processes than `largest`.
+    and of an image made of this interpreter; DOCKER_HOST may name several engines, separated by commas. No job may ask
+    for more memory or processes than `largest`.
     Entering raises SandboxError where there is no engine, or the engine refuses, or the image cannot be had.
     """
     from sandbox.pool import Pool
@@ -29,5 +30,8 @@ def open_sandbox(
 
         return Pool(ProcessBackend(), workers)
     from sandbox.container import DockerBackend
+    from sandbox.engine import hosts
+    from sandbox.several import SeveralBackends
 
-    return Pool(DockerBackend(image, largest.memory_bytes, largest.processes, runtime), workers)
+    engines = [DockerBackend(image, largest, runtime, host) for host in hosts()]
+    return Pool(engines[0] if len(engines) == 1 else SeveralBackends(engines), workers)

@@ -10,6 +10,7 @@ A problem gets the least trust with which its reference passes:
 
 import ast
 import builtins
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -111,7 +112,9 @@ def _is_entry(node: ast.stmt, name: str) -> bool:
 
 def _parse(source: str) -> ast.Module | None:
     try:
-        return ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a program's odd escapes are none of our user's business
+            return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return None
 
