@@ -109,12 +109,10 @@ def _control(row: Row, draws_CP: Floats, base_P: Floats, resamples: int, seed: i
     One draw is one direction in the vectors' space, good or bad by accident on all problems at once: over problems
     alone the interval would be too narrow, and would call half of all controls a gain or a loss.
     """
-    (low, gain_low), (high, gain_high) = percentile_interval(
-        np.stack([crossed_means(values_CP, resamples, seed) for values_CP in (draws_CP, draws_CP - base_P)])
-    )
+    values_B = crossed_means(draws_CP, resamples, seed)
     gains_B = crossed_means(draws_CP - base_P, resamples, seed)
-    p = float(min(1.0, 2 * min((gains_B <= 0).mean(), (gains_B >= 0).mean()) + 1 / len(gains_B)))
-    nan = float("nan")
-    return replace(
-        row, low=low, high=high, gain_low=gain_low, gain_high=gain_high, p=p, headroom_low=nan, headroom_high=nan
-    )
+    (low, gain_low), (high, gain_high) = percentile_interval(np.stack([values_B, gains_B]))
+    p = min(1.0, 2 * min((gains_B <= 0).mean(), (gains_B >= 0).mean()) + 1 / resamples)
+    blank = float("nan")
+    row = replace(row, low=float(low), high=float(high), gain_low=float(gain_low), gain_high=float(gain_high))
+    return replace(row, p=float(p), headroom_low=blank, headroom_high=blank)

@@ -123,7 +123,12 @@ def held_out_scores(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, 
 
 
 def scores_of(samples: Samples, probe: Probe, problems_Q: Tensor, at_once: int = 32) -> Tensor:
-    """The scores [Q, N] of all samples of some problems by one probe, float64 on the CPU."""
+    """The scores [Q, N] of all samples of some problems by one probe, float64 on the CPU.
+
+    Raises ProbeError where the samples lack a view that the probe reads.
+    """
+    if absent := [str(view) for view in probe.card.views if view not in samples.vectors]:
+        raise ProbeError(f"the probe reads layer {', '.join(absent)}, of which the samples have no vectors")
     problems_Q = problems_Q.to(samples.mask_PN.device)
     scores = [torch.zeros(0, samples.mask_PN.shape[1], dtype=torch.float64)]
     for start in range(0, len(problems_Q), at_once):

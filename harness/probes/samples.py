@@ -4,6 +4,7 @@ Names carry their dimensions: P problems, N samples of a problem (padded to the 
 """
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -54,7 +55,7 @@ class Samples:
             raise ProbeError(f"sample {_first_repeated(ids)} has two vectors: each needs exactly one")
         if missing := sorted(set(rewards) - set(ids)):
             raise ProbeError(f"{len(missing)} graded samples have no vector, first {missing[0]}: embed them first")
-        tensors = {view: torch.as_tensor(rows) for view, rows in vectors.items()}
+        tensors = {view: _tensor(rows) for view, rows in vectors.items()}
         for view, rows_RD in tensors.items():
             _refuse_unusable(ids, view, rows_RD)
         problem_ids = tuple(dict.fromkeys(problem for problem, _ in ids))
@@ -78,7 +79,7 @@ class Samples:
 
     def take(self, problems: Sequence[int] | Tensor) -> "Samples":
         """The same samples for some problems only, by position."""
-        rows = torch.as_tensor(problems)
+        rows = torch.as_tensor(problems).cpu()
         if torch.equal(rows, torch.arange(len(self.problem_ids))):
             return self  # all of them, without a copy
         return Samples(
@@ -130,6 +131,13 @@ class Samples:
 def _first_repeated(ids: Sequence[SampleId]) -> SampleId:
     seen: set[SampleId] = set()
     return next(sample for sample in ids if sample in seen or seen.add(sample))  # type: ignore[func-returns-value]
+
+
+def _tensor(rows_RD: np.ndarray | Tensor) -> Tensor:
+    """The rows as a tensor, without a copy; of a file mapped for reading too, since nothing here writes to vectors."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.as_tensor(rows_RD)
 
 
 def _refuse_unusable(ids: Sequence[SampleId], view: View, rows_RD: Tensor) -> None:

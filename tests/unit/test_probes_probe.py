@@ -94,6 +94,14 @@ def test_a_test_set_may_share_no_problem_with_the_training_set():
         train_and_test(samples, {"test": samples.take(range(15, 20))}, ["mse"], plan=QUICK)
 
 
+def test_a_test_set_must_have_the_layer_that_was_chosen():
+    samples = plant(20, 5, 4).samples
+    test = samples.take(range(15, 20))
+    blind = replace(test, vectors={View(1, "mean"): test.vectors[PLANTED]})
+    with pytest.raises(ProbeError, match="reads layer 26/last, of which the samples have no vectors"):
+        train_and_test(samples.take(range(15)), {"test": blind}, ["mse"], plan=QUICK)
+
+
 def test_more_training_problems_find_more():
     planted = plant(120, 10, 32, signal=3.0)
     scores_SPN = learning_curve(planted.samples, "mse", [6, 24, 96], plan=QUICK)

@@ -1,5 +1,7 @@
 """Samples are joined by id, and what cannot be used is refused with its name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,13 @@ def test_rows_in_order_are_not_copied():
     samples = Samples.join(IDS[:2] + IDS[2:4], {VIEW: rows}, {})
     rows[0, 0] = 42.0
     assert samples.vectors[VIEW][0, 0, 0] == 42.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_vectors_may_be_mapped_from_a_file(tmp_path: Path):
+    np.save(tmp_path / "rows.npy", vectors())
+    samples = Samples.join(IDS, {VIEW: np.load(tmp_path / "rows.npy", mmap_mode="r")}, REWARDS)
+    assert samples.vectors[VIEW][1, 2].tolist() == [8.0, 9.0]
 
 
 def test_a_vector_that_is_not_finite_is_refused_by_name():
