@@ -56,7 +56,7 @@ def fit(samples: Samples, tasks: Sequence[Task], plan: Plan, groups: Mapping[str
     """Choose and train every task's probe, all settings of all tasks together; the results are in the tasks' order.
 
     `groups` numbers near-duplicate problems, which then share an inner fold. Raises ProbeError where a task's training
-    problems lack a pass or a failure, or are fewer than the inner folds.
+    problems lack a pass or a failure, or are too few to choose on.
     """
     for task in tasks:
         refuse_one_sided(samples, task.train_P)
@@ -92,6 +92,7 @@ def _fit_together(
 
     settings = plan.grid.settings(samples)
     if plan.inner_folds:
+        plan = _with_few_problems(plan, min(int(task.train_P.sum()) for task in tasks))
         choices = _choose(samples, tasks, settings, plan, groups, run)
     elif len(settings) == len(plan.temperatures) == 1:
         choices = [Choice(settings[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))] * len(tasks)
@@ -128,6 +129,14 @@ def _choose(
         _best(settings, plan, np.stack([_extended(curve, plan) for curve in curves[start : start + size]]))
         for start in range(0, len(curves), size)
     ]
+
+
+def _with_few_problems(plan: Plan, problems: int) -> Plan:
+    """The plan with no more inner folds than training problems. Raises ProbeError where there are not even two."""
+    if problems < 2:
+        raise ProbeError("one training problem leaves none to choose on: use more problems or fewer folds")
+    inner_folds = min(plan.inner_folds, problems)
+    return replace(plan, inner_folds=inner_folds, inner_used=min(plan.inner_used, inner_folds))
 
 
 def _inner_folds(samples: Samples, task: Task, plan: Plan, groups: Mapping[str, int] | None) -> list[Tensor]:
