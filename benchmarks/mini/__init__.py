@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from benchmarks.extraction import continue_prompt
 from benchmarks.problem import Problem
 
 MODEL = Path(__file__).with_name("model")  # for from_pretrained
@@ -27,8 +28,7 @@ class Mini:
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
         """The prompt continued: the prompts are code, and so is what follows, up to the first stop."""
-        end = min((at for stop in problem.stop if (at := completion.find(stop)) >= 0), default=len(completion))
-        return prompt + completion[:end]
+        return continue_prompt(prompt, completion, problem.stop)
 
 
 BENCHMARK = Mini()

@@ -82,4 +82,15 @@ def demo(
 
     kind, why = available_sandbox()
     Terminal(quiet=quiet).say(why)
-    run(f"hf:{MODEL}", "mini", folder, k=k, seed=seed, sandbox=kind, max_new_tokens=96, layers="-1", quiet=quiet)
+    run(
+        f"hf:{MODEL}",
+        "mini",
+        folder,
+        k=k,
+        seed=seed,
+        sandbox=kind,
+        max_new_tokens=96,
+        batch_size=128,
+        layers="-1",
+        quiet=quiet,
+    )
