@@ -48,7 +48,7 @@ def stages(run: Path, benchmark: Path, samples: Path, model: Path, sandbox: str)
         ["import", str(run), "--benchmark", str(benchmark), "--samples", str(samples)],
         ["grade", str(run), "--sandbox", sandbox, "--workers", "1"],
         ["embed", str(run), "--embedder", f"hf:{model}"],
-        ["probe", str(run), "--folds", "3"],
+        ["probe", str(run), "--folds", "3", "--objective", "mse", "--preset", "paper"],
         ["report", str(run), "--json"],
         ["export", str(run), "-o", str(run / "export.jsonl")],
     ]
