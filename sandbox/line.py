@@ -55,7 +55,7 @@ class Line:
         while True:
             kind, number, payload = self._frame(_SILENCE_SECONDS)
             if kind is Kind.DETAIL:  # may overtake the result of the job before
-                self._details[number] = payload.decode("utf-8", "replace")
+                self._details[number] = _printable(payload.decode("utf-8", "replace"))
             elif kind is Kind.RESULT:
                 if number != expected:
                     raise GuestError("the guest answered out of turn")
@@ -118,3 +118,8 @@ def _how_it_left(exit_code: int) -> str:
     if exit_code in (wire.STILL_RUNNING, -9):
         return ""
     return f"killed by signal {-exit_code}" if exit_code < 0 else f"the program left with exit code {exit_code}"
+
+
+def _printable(text: str) -> str:
+    """Text of a program's making, without what would command a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

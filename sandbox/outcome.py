@@ -37,8 +37,13 @@ UNGRADED = frozenset({Status.UNTESTED, Status.BROKEN})
 """The statuses that say nothing about the program."""
 
 
-Mode = Literal["separate", "shared"]
-"""Where the tests run: in a process of their own, or in the program's own process (which a program can fool)."""
+Mode = Literal["separate", "live", "shared"]
+"""How far a problem's tests trust the program.
+
+- "separate": the tests run in a process of their own, and only values reach them.
+- "live": so do they, but they may ask the program's own objects for attributes and methods, which may lie.
+- "shared": the tests run in the program's own process, which may do anything to them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

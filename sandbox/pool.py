@@ -70,7 +70,7 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for line in list(self._lines):
-            self._drop(line)
+            self.drop(line)
         self._idle.clear()
         self._backend.close()
 
@@ -107,9 +107,13 @@ class Pool:
         with self._lock:
             busy = [line for line in self._lines if line.waiting]
         for line in busy:
-            self._drop(line)
+            self.drop(line)
         for thread in threads:
             thread.join()
+
+    def ahead(self, run: _Run) -> int:
+        """How many jobs a guest should have at once: fewer near the end, where none should wait behind a stuck one."""
+        return _AHEAD if run.todo.qsize() >= self._workers else 1
 
     def take_line(self) -> Line:
         """An idle guest, or a new one. Raises GuestError."""
@@ -134,9 +138,6 @@ class Pool:
 
     def drop(self, line: Line) -> None:
         """End a guest."""
-        self._drop(line)
-
-    def _drop(self, line: Line) -> None:
         with self._lock:
             self._lines.discard(line)
         line.stop()
@@ -167,8 +168,20 @@ class _Worker:
 
     def _step(self) -> bool:
         """Send what can be sent and wait for one outcome. Returns whether there may be more to do."""
-        fresh = []
-        while len(self._at_hand) < _AHEAD and not any(task.suspect for task in self._at_hand):
+        fresh = self._take_tasks()
+        if not self._at_hand:
+            return False
+        if fresh:
+            self._guest_line().send([task.job for task in fresh])
+        result = self._guest_line().receive()
+        self._at_hand.pop(0)
+        self._run.done.put(result)
+        return True
+
+    def _take_tasks(self) -> list[_Task]:
+        """Put more tasks at hand, and return those. A suspect is at hand alone."""
+        fresh: list[_Task] = []
+        while len(self._at_hand) < self._pool.ahead(self._run) and not any(task.suspect for task in self._at_hand):
             task = self._next_task()
             if task is _End:
                 break
@@ -176,15 +189,8 @@ class _Worker:
                 self._run.todo.put(task)
                 break
             self._at_hand.append(task)
-            fresh.append(task.job)
-        if not self._at_hand:
-            return False
-        if fresh:
-            self._guest_line().send(fresh)
-        result = self._guest_line().receive()
-        self._at_hand.pop(0)
-        self._run.done.put(result)
-        return True
+            fresh.append(task)
+        return fresh
 
     def _next_task(self) -> _Task | None:
         """The next task; None where there is none now and something is at hand, or where the run is over."""

@@ -5,7 +5,10 @@ A problem gets the least trust with which its reference passes:
 1. The tests run apart, and arguments cross by value. Functions and modules of the reference that the tests use come
    from the reference, not from the program, which could have redefined them.
 2. The same, and the arguments come back as the program left them.
-3. The tests run in the program's own process, which a program can fool; the verdict says so.
+3. The tests may ask objects of the program's own for attributes and methods (`mode="live"`).
+4. The tests run in the program's own process, which a program can fool (`mode="shared"`).
+
+The verdict says which mode it was.
 """
 
 import ast
@@ -60,7 +63,7 @@ def survey(sandbox: Sandbox, references: Iterable[Job]) -> Iterator[tuple[Job, P
             waiting.append(job)
         else:
             yield job, Plan(by_reference=_drops_results(job), setup=job.setup)
-    for plan_of in (_apart, _by_reference, _together):
+    for plan_of in (_apart, _by_reference, _live, _together):
         failed: list[tuple[Job, Outcome]] = []
         plans = {job.key: plan_of(job) for job in waiting}
         originals = {job.key: job for job in waiting}
@@ -81,6 +84,10 @@ def _apart(job: Job) -> Plan:
 
 def _by_reference(job: Job) -> Plan:
     return replace(_apart(job), by_reference=True)
+
+
+def _live(job: Job) -> Plan:
+    return replace(_apart(job), mode="live")
 
 
 def _together(job: Job) -> Plan:

@@ -171,6 +171,15 @@ class Decoder:
 _Items = Callable[[Any], list[Any]]
 
 
+def _build_set(kind: type, items: list[Any]) -> Any:
+    """A set that is walked through in the order of `items`, where it can be had: it depends on how a set grew."""
+    grown = kind(items)
+    if list(grown) == items:
+        return grown
+    copied = kind(set(items))  # grown at once, as a literal is
+    return copied if list(copied) == items else grown
+
+
 def _unpack_dict(body: Any, items: _Items) -> dict[Any, Any]:
     return dict(zip(items(body[0]), items(body[1]), strict=True))
 
@@ -204,8 +213,8 @@ def _unpack_default(body: Any, items: _Items) -> defaultdict[Any, Any]:
 _UNPACKERS: dict[str, Callable[[Any, _Items], Any]] = {
     "t": lambda body, items: tuple(items(body)),
     "d": _unpack_dict,
-    "s": lambda body, items: set(items(body)),
-    "f": lambda body, items: frozenset(items(body)),
+    "s": lambda body, items: _build_set(set, items(body)),
+    "f": lambda body, items: _build_set(frozenset, items(body)),
     "b": lambda body, items: body.encode("latin-1"),
     "a": lambda body, items: bytearray(body.encode("latin-1")),
     "c": lambda body, items: complex(float(body[0]), float(body[1])),

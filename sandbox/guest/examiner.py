@@ -11,6 +11,7 @@ import random
 import resource
 import socket
 from functools import lru_cache
+from importlib import import_module
 from types import CodeType
 from typing import Any, NoReturn
 
@@ -18,11 +19,12 @@ from . import wire
 from .channel import Channel, Lost
 from .mutation import restore
 from .peer import CROSSED, Peer, StandIn
-from .tame import is_tame
+from .tame import MODULES, is_tame
 from .wire import Kind, Verdict
 
 _TESTS = "<tests>"
 _LARGE_KILOBYTES = 200 * 2**10
+_OBJECT_OPERATIONS = frozenset({"attribute", "assign"})
 
 
 @lru_cache(maxsize=16)
@@ -81,12 +83,18 @@ def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:
         return Verdict.EXITED, f"the program left before its tests had ended: {error}"
     except MemoryError:
         return Verdict.MEMORY, "MemoryError"
-    except AssertionError as error:
-        if not hasattr(error, CROSSED):
-            return Verdict.FAILED, _where(error, job)
-        return Verdict.ERROR, _describe(error, job)
     except BaseException as error:  # noqa: BLE001 - whatever comes out of the tests is a verdict
-        return (Verdict.UNTESTED if examination.before_program else Verdict.ERROR), _describe(error, job)
+        return _verdict_of(error, examination, job)
+
+
+def _verdict_of(error: BaseException, examination: "_Examination", job: dict[str, Any]) -> tuple[Verdict, str]:
+    programs_own = hasattr(error, CROSSED)
+    if isinstance(error, AssertionError) and not programs_own:
+        verdict, detail = Verdict.FAILED, _where(error, job)
+    else:
+        verdict, detail = Verdict.ERROR, f"{type(error).__name__}: {_safe_text(error)}"
+    # Raised before the program was asked anything, it is the tests' own fault.
+    return (verdict if programs_own or examination.touched else Verdict.UNTESTED), detail
 
 
 class _Examination:
@@ -94,10 +102,15 @@ class _Examination:
 
     def __init__(self, channel: Channel, job: dict[str, Any]) -> None:
         self._job = job
-        self._peer = _StickyPeer(channel, job.get("by_reference", False))
-        self.before_program = False  # whether the tests are at fault for what was raised
+        self._peer = _StickyPeer(channel, job["by_reference"], job["mode"] == "live")
+
+    @property
+    def touched(self) -> bool:
+        """Whether the program has been asked anything."""
+        return self._peer.touched
 
     def run(self) -> tuple[Verdict, str]:
+        """Load the program and run the tests."""
         job = self._job
         self._peer.post("load", None, job["program"], job["entry_point"])
         if job["mode"] == "shared":
@@ -133,6 +146,7 @@ class _Examination:
         names.update(__name__="tests", __builtins__=builtins)
         if entry:
             names[job["entry_point"]] = entry[0]
+            self._peer.touched = not isinstance(entry[0], StandIn)  # a plain value is used without asking
         exec(setup, names)
         exec(tests, names)
         check = dict.get(names, "check")
@@ -150,16 +164,20 @@ class _Examination:
 class _StickyPeer(Peer):
     """A peer that stays lost once it was lost, whatever the tests catch, and knows whether it was used."""
 
-    def __init__(self, channel: Channel, by_reference: bool) -> None:
+    def __init__(self, channel: Channel, by_reference: bool, live: bool) -> None:
         super().__init__(
             channel, {"call": self._call_back, "next": self._next_back}, frozenset({"function", "iterator"})
         )
         self._by_reference = by_reference
+        self._live = live
         self.lost: str | None = None
         self.touched = False
 
     def ask(self, operation: str, target: Any, *operands: Any) -> Any:
         self.touched = True
+        if operation in _OBJECT_OPERATIONS and not self._live:
+            # `f(x).startswith("a")` would be decided by whatever the program returned.
+            raise TypeError("an object of the program may not be asked for attributes")
         if operation == "call" and self._by_reference:
             return self._call_by_reference(target, *operands)
         return super().ask(operation, target, *operands)
@@ -202,7 +220,9 @@ class _Names(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
             raise KeyError(name)
-        value = self[name] = self._peer.ask("name", None, name)
+        # A module that the tests forgot to import must not come from the program: `math.isclose` would be its own.
+        value = import_module(name) if name in MODULES or name == "sys" else self._peer.ask("name", None, name)
+        self[name] = value
         return value
 
 
@@ -227,10 +247,6 @@ def _where(error: AssertionError, job: dict[str, Any]) -> str:
     text = source[line - 1].strip() if 0 < line <= len(source) else "assert"
     message = str(error)
     return f"{text}  # {message}" if message and message not in text else text
-
-
-def _describe(error: BaseException, job: dict[str, Any]) -> str:
-    return f"{type(error).__name__}: {_safe_text(error)}"
 
 
 def _safe_text(error: BaseException) -> str:

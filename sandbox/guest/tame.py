@@ -9,11 +9,13 @@ import sys
 from functools import lru_cache
 from types import CodeType
 
-_TAME_MODULES = frozenset(
+MODULES = frozenset(
     {"bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools"}
     | {"json", "math", "operator", "random", "re", "statistics", "string", "typing"}
 )
-_WILD_NAMES = (sys.stdlib_module_names - _TAME_MODULES) | frozenset(
+"""Modules that tests may use and leave as they were."""
+
+_WILD_NAMES = (sys.stdlib_module_names - MODULES) | frozenset(
     {"eval", "exec", "compile", "open", "input", "breakpoint", "globals", "locals", "vars", "getattr", "setattr"}
     | {"delattr", "type"}
 )
@@ -30,7 +32,7 @@ def is_tame(code: CodeType) -> bool:
     # Caches between the instructions may look like any opcode: then the tests count as wild, which is only slower.
     if not _WILD_OPCODES.isdisjoint(code.co_code[::2]):
         return False
-    if not _imports(code) <= _TAME_MODULES:
+    if not _imports(code) <= MODULES:
         return False
     return all(is_tame(inner) for inner in code.co_consts if isinstance(inner, CodeType))
 

@@ -69,7 +69,8 @@ def qwen_samples(data: Path) -> Iterator[tuple[Job, bool]]:
             problem = problems[row["task_id"]]
             for n, (program, passed) in enumerate(zip(row["generated_codes"], row["test_results"], strict=True)):
                 key, tests = f"{model}/{row['task_id']}/{n}", "\n".join(row["test_cases"])
-                yield Job(key, program, tests, _entry(problem), problem["test_setup_code"]), passed
+                mode = "live" if row["task_id"] == 367 else "separate"
+                yield Job(key, program, tests, _entry(problem), problem["test_setup_code"], mode=mode), passed
 
 
 def chat_samples(data: Path) -> Iterator[tuple[Job, bool]]:

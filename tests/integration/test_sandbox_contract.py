@@ -46,6 +46,9 @@ def run_one(sandbox: Sandbox, program: str, tests: str, entry_point: str | None 
         (ADD, "def test():\n    assert f(1, 2) == 4", Status.UNTESTED),
         (ADD, "assert f(1, 2) ==", Status.UNTESTED),
         (ADD, "assert 1 == 1", Status.UNTESTED),
+        (ADD, "assert 1 == 2", Status.UNTESTED),
+        (ADD, "raise ValueError", Status.UNTESTED),
+        ("assert False", CHECK_ADD, Status.ERROR),
     ],
 )
 def test_how_programs_end(any_sandbox: Sandbox, program: str, tests: str, status: Status):
@@ -72,6 +75,22 @@ def test_values_that_cross(any_sandbox: Sandbox, name: str):
     target = TARGETS_OF_VALUES[name]
     entry_point = "sum" if name == "a shadowed builtin" else "f"
     assert run_one(any_sandbox, target.solution, target.tests, entry_point).status is Status.PASSED
+
+
+def test_objects_of_the_program_are_asked_in_live_mode_only(any_sandbox: Sandbox):
+    program = (
+        "class f:\n    def __init__(self, x):\n        self.x = x\n    def double(self):\n        return 2 * self.x"
+    )
+    tests = "r = f(3)\nr.x = 4\nassert r.double() == 8"
+    assert run_one(any_sandbox, program, tests).reward == 0.0
+    outcome = run_one(any_sandbox, program, tests, mode="live")
+    assert (outcome.status, outcome.mode) == (Status.PASSED, "live")
+
+
+def test_modules_that_the_tests_forgot_are_real(any_sandbox: Sandbox):
+    program = "class math:\n    isclose = staticmethod(lambda *a: True)\ndef f():\n    return 0.0"
+    assert run_one(any_sandbox, program, "assert math.isclose(f(), 1.0)").reward == 0.0
+    assert run_one(any_sandbox, "def f():\n    return 1.0", "assert math.isclose(f(), 1.0)").reward == 1.0
 
 
 @pytest.mark.parametrize(

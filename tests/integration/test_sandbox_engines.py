@@ -31,7 +31,18 @@ class Engine:
 
     def start(self) -> None:
         folder = self._folder
-        command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-p", f"{folder}/pid"]
+        # In a network of its own: a daemon without a bridge removes the one it finds, which is the first daemon's.
+        command = [
+            "unshare",
+            "--net",
+            "dockerd",
+            "--data-root",
+            f"{folder}/data",
+            "--exec-root",
+            f"{folder}/exec",
+            "-p",
+            f"{folder}/pid",
+        ]
         options = ["-H", self.host, "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
@@ -52,8 +63,8 @@ class Engine:
 
 @pytest.fixture
 def second_engine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    if os.getuid() != 0 or shutil.which("dockerd") is None:
-        pytest.skip("a second Docker daemon needs root and the program dockerd")
+    if os.getuid() != 0 or not all(map(shutil.which, ("dockerd", "unshare"))):
+        pytest.skip("a second Docker daemon needs root and the programs dockerd and unshare")
     engine = Engine(tmp_path_factory.mktemp("engine"))
     monkeypatch.setenv("DOCKER_HOST", engine.host)
     engine.start()

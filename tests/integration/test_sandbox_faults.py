@@ -134,6 +134,8 @@ def _sleeper(client: DockerClient, image_id: str, owner: str) -> str:
         image_id,
         ["python3", "-c", "import time; time.sleep(600)"],
         labels={engine.LABEL: "guest", engine.OWNER_LABEL: owner},
+        network_disabled=True,
+        host_config=client.api.create_host_config(network_mode="none"),
     )
     client.api.start(made["Id"])
     return str(made["Id"])

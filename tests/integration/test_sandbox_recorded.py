@@ -16,6 +16,9 @@ from sandbox.survey import survey
 
 pytestmark = pytest.mark.docker
 
+LIVE = {"MBPP/367", "MBPP/601", "MBPP/927"}
+"""Their tests build trees and pairs of the program's own classes."""
+
 GENEROUS = Limits(cpu_seconds=20.0, wall_seconds=60.0)
 
 
@@ -24,12 +27,13 @@ def test_every_reference_passes_with_the_tests_apart(docker_sandbox: Sandbox, sh
     jobs = [replace(job, limits=GENEROUS) for job in references(shared_data)]
     plans = {job.key: plan for job, plan in survey(docker_sandbox, jobs)}
     assert len(plans) == len(jobs)
-    assert {key: plan for key, plan in plans.items() if plan.trouble or plan.mode != "separate"} == {}
+    assert {key: plan for key, plan in plans.items() if plan.trouble or plan.mode == "shared"} == {}
+    assert {key for key, plan in plans.items() if plan.mode == "live"} <= LIVE
     assert {key for key, plan in plans.items() if plan.by_reference} == set()
 
 
 def test_only_the_slow_reference_needs_more_time(docker_sandbox: Sandbox, shared_data: Path):
-    jobs = [replace(job, limits=Limits(cpu_seconds=1.0)) for job in mbpp_references(shared_data)]
+    jobs = [replace(job, limits=Limits(cpu_seconds=1.0)) for job in mbpp_references(shared_data) if job.key not in LIVE]
     assert {job.key for job, outcome in docker_sandbox.run(jobs) if outcome.reward != 1.0} <= {"MBPP/123"}
 
 
