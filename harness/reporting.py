@@ -40,7 +40,7 @@ class Report:
     samples_a_problem: tuple[int, int]  # fewest and most
     distinct: float  # mean share of a problem's programs that are distinct
     statuses: dict[str, int]  # verdicts by status
-    shared_mode: int  # problems whose tests ran in the program's own process
+    modes: dict[str, int]  # problems by where their tests ran: "separate", "live" or "shared" (sandbox/README.md)
     no_signal: int  # problems whose samples all pass or all fail
     settings: dict[str, Any]  # folds, seed, beta, preset, grader, view
     chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
@@ -115,9 +115,9 @@ def _means(values_PK: Floats) -> tuple[float | None, ...]:
 
 def _verdicts(store: Store, scores: Scores) -> dict[str, Any]:
     verdicts = store.verdicts(scores.settings["grader"])
-    shared = {sample.problem_id for sample, outcome in verdicts.items() if outcome.mode == "shared"}
+    mode_of = {sample.problem_id: outcome.mode for sample, outcome in verdicts.items()}
     statuses = Counter(outcome.status.value for outcome in verdicts.values())
-    return {"statuses": dict(statuses.most_common()), "shared_mode": len(shared)}
+    return {"statuses": dict(statuses.most_common()), "modes": dict(Counter(mode_of.values()).most_common())}
 
 
 def _source(source: dict[str, Any]) -> str:
