@@ -17,6 +17,7 @@ SandboxKind = Annotated[
     Literal["docker", "process"], typer.Option("--sandbox", help="process is for programs you trust: no isolation")
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="containers at work at once [default: one a core]")]
+Image = Annotated[str | None, typer.Option(help="a Docker image, as sandbox build prints it [default: this Python]")]
 CpuSeconds = Annotated[
     float | None,
     typer.Option(

@@ -25,6 +25,7 @@ def run(
     sandbox: args.SandboxKind = "docker",
     workers: args.Workers = None,
     cpu_seconds: args.CpuSeconds = None,
+    image: args.Image = None,
     embedder: Annotated[str | None, typer.Option(help="another model to read the samples [default: the model]")] = None,
     layers: args.Layers = None,
     pooling: args.Pooling = None,
@@ -58,7 +59,7 @@ def run(
     stages.generate(
         folder, benchmark, model, k, limit, split, temperature, top_p, max_new_tokens, batch_size, device, seed, quiet
     )
-    stages.grade(folder, sandbox, workers, cpu_seconds, quiet)
+    stages.grade(folder, sandbox, workers, cpu_seconds, image, quiet)
     stages.embed(folder, embedder or model, layers, pooling, device, quiet)
     stages.probe(folder, objective, folds, seed, beta, preset, quiet)
     stages.report(folder, None, json, quiet)

@@ -12,7 +12,7 @@ from harness.commands import arguments as args
 from harness.terminal import Terminal
 
 benchmarks = typer.Typer(name="benchmarks", help="List and show benchmarks.", no_args_is_help=True)
-sandbox = typer.Typer(name="sandbox", help="Check and clean the sandbox.", no_args_is_help=True)
+sandbox = typer.Typer(name="sandbox", help="Build, check and clean the sandbox.", no_args_is_help=True)
 
 
 @benchmarks.command(name="list")
@@ -75,6 +75,16 @@ def check(kind: args.SandboxKind = "docker", json: args.Json = False) -> None:
         terminal.out.print(table)
     if failed := [row.name for row in rows if not row.holds]:
         raise QprobeError(f"{len(failed)} of {len(rows)} walls do not hold: {', '.join(failed)}.")
+
+
+@sandbox.command()
+def build(
+    package: Annotated[list[str], typer.Option(help="a package that programs may import; repeat for more")],
+) -> None:
+    """Make an image with extra packages, and print its name for grade --image."""
+    from sandbox.image import build_with_packages
+
+    print(build_with_packages(package))
 
 
 @sandbox.command()

@@ -67,6 +67,7 @@ def grade(
     sandbox: args.SandboxKind = "docker",
     workers: args.Workers = None,
     cpu_seconds: args.CpuSeconds = None,
+    image: args.Image = None,
     quiet: args.Quiet = False,
 ) -> None:
     """Run every program of a run in sandboxes."""
@@ -76,7 +77,7 @@ def grade(
     from sandbox import open_sandbox
 
     terminal = Terminal(quiet=quiet)
-    with Store(run) as store, open_sandbox(sandbox, workers=workers) as room:
+    with Store(run) as store, open_sandbox(sandbox, workers, image) as room:
         done = grade_stage(store, room, Budget(cpu_seconds), terminal)
     terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
     if done.broken:
