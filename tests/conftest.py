@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine import require_engine
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -35,14 +37,7 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def _needs_docker() -> None:
     """Skip where no Docker engine answers; under CI that is a failure."""
-    from sandbox import SandboxError, check_engine
-
-    try:
-        check_engine()
-    except SandboxError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must run the docker tests: {error}")
-        pytest.skip(str(error))
+    require_engine()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

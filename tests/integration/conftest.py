@@ -1,23 +1,13 @@
 """Open sandboxes, shared by the tests that need one: a real engine, real processes."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from sandbox import Sandbox, SandboxError, check_engine, open_sandbox
+from sandbox import Sandbox, open_sandbox
+from tests.engine import require_engine
 
 KINDS = [pytest.param("docker", marks=pytest.mark.docker), "process"]
-
-
-def require_engine() -> None:
-    """Skip where no Docker engine answers; under CI that is a failure."""
-    try:
-        check_engine()
-    except SandboxError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI must run the docker tests: {error}")
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

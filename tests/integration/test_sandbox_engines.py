@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import require_engine
 
 from sandbox import Job, SandboxError, Status, check_engine, open_sandbox
+from tests.engine import require_engine
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

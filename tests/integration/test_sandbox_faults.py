@@ -12,12 +12,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import require_engine
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 
 from sandbox import Job, Limits, Sandbox, Status, engine, image, line, open_sandbox
 from sandbox.leftovers import remove_leftovers
+from tests.engine import require_engine
 
 pytestmark = pytest.mark.docker
 

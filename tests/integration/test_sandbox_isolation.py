@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from conftest import require_engine
 
 from sandbox import Sandbox, open_sandbox
 from sandbox.engine import LABEL, connect
 from sandbox.selftest import Wall, check_wall, walls
+from tests.engine import require_engine
 
 pytestmark = pytest.mark.docker
 
