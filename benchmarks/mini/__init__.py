@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from benchmarks.extraction import continue_prompt
+from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
 from benchmarks.problem import Problem
 
 MODEL = Path(__file__).with_name("model")  # for from_pretrained
-STOP = ("\ndef", "\nclass", "\n#", "\nif", "\nprint", "\nassert")
+STOP = (*FUNCTION_STOPS, "\nassert")
 
 
 class Mini:
