@@ -22,7 +22,7 @@ _SHARED_BYTES = 16 * 2**20
 _INODES = 8192
 _OVERHEAD_BYTES = 128 * 2**20
 _FOLDERS = ("/tmp", "/dev/shm")
-_EXTRA_PIDS = 24  # supervisor, examiner and janitor, and the way to a full room's sweep
+_EXTRA_PIDS = 25  # supervisor, examiner, zygote and janitor, and the way to a full room's sweep
 
 
 class DockerBackend:

@@ -1,6 +1,7 @@
 """One guest as the pool sees it: jobs in, outcomes out, silence noticed."""
 
 import json
+import signal
 from collections import deque
 from collections.abc import Sequence
 
@@ -115,7 +116,7 @@ def _outcome(job: Job, result: wire.Result, detail: str) -> Outcome:
 
 
 def _how_it_left(exit_code: int) -> str:
-    if exit_code in (wire.STILL_RUNNING, -9):
+    if exit_code == -signal.SIGKILL:  # by the supervisor, as a rule
         return ""
     return f"killed by signal {-exit_code}" if exit_code < 0 else f"the program left with exit code {exit_code}"
 

@@ -75,7 +75,7 @@ def solve():
         assert os.listdir("/dev/shm") == [], os.listdir("/dev/shm")
         mine = [pid for pid in os.listdir("/proc") if pid.isdigit() and os.stat("/proc/" + pid).st_uid == os.getuid()]
         running = len([pid for pid in os.listdir("/proc") if pid.isdigit()])
-        assert running <= 3, f"{running} processes"  # supervisor, examiner, this one
+        assert running <= 4, f"{running} processes"  # supervisor, examiner, zygote, this one
     assert "LEFT" not in os.environ
     assert threading.active_count() == 1
     assert os.getpriority(os.PRIO_PROCESS, 0) == os.getpriority(os.PRIO_PROCESS, os.getppid())

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 
 
 def empty(folder: str) -> None:
@@ -34,7 +33,7 @@ def _flatten(path: bytes, top: bytes) -> None:
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
             os.chmod(entry.path, 0o700)  # noqa: PTH101
-            os.rename(entry.path, os.path.join(top, secrets.token_hex(8).encode()))  # noqa: PTH104, PTH118
+            os.rename(entry.path, os.path.join(top, os.urandom(8).hex().encode()))  # noqa: PTH104, PTH118
         else:
             os.unlink(entry.path)  # noqa: PTH108
 

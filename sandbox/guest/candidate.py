@@ -14,25 +14,19 @@ MODULE = "solution"
 """Not `__main__`: a program's main guard reads input and prints; what is wanted are its functions."""
 
 
-def main(fd: int, answer_bytes: int) -> NoReturn:
-    """Serve the examiner at the other end of `fd` until it is gone."""
-    module = types.ModuleType(MODULE)
-    sys.modules[MODULE] = sys.modules["__main__"] = module
-    program = _Program(module)
-    channel = Channel(fd, answer_bytes)
-    channel.send(["ready"])
-    peer = Peer(channel, program.operations(), frozenset({"function", "iterator", "object"}))
-    program.peer = peer
-    peer.serve_forever()
+class Program:
+    """The program's module, and the operations on it that the examiner may ask for."""
 
-
-class _Program:
-    """The operations that the examiner may ask for."""
-
-    peer: Peer
-
-    def __init__(self, module: types.ModuleType) -> None:
+    def __init__(self, channel: Channel) -> None:
+        """Made in the zygote: nobody is at the other end of `channel` yet."""
+        module = types.ModuleType(MODULE)
+        sys.modules[MODULE] = sys.modules["__main__"] = module
         self._names = module.__dict__
+        self.peer = Peer(channel, self.operations(), frozenset({"function", "iterator", "object"}))
+
+    def serve(self) -> NoReturn:
+        """Serve the examiner until it is gone."""
+        self.peer.serve_forever()
 
     def operations(self) -> dict[str, Any]:
         return {

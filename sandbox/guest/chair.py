@@ -6,9 +6,8 @@ have left something behind in it, and it is removed when it gave no verdict.
 
 import os
 import signal
-import socket
 
-from . import channel, examiner, wire
+from . import channel, examiner, passing, wire
 from .clocks import cpu_clock
 from .room import Room
 from .wire import JobHeader, Verdict, pack_job
@@ -23,7 +22,7 @@ class Chair:
         self._inlet = inlet
         self._outlet = outlet
         self._room = room
-        self._control: socket.socket | None = None
+        self._control: passing.Socket | None = None
         self._memory_bytes = 0
         self._spent = 0.0
         self._leaving = False
@@ -36,7 +35,7 @@ class Chair:
             return
         self._leaving = False
         self._memory_bytes = header.memory_bytes
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, theirs = passing.message_pair()
         self.pid = os.fork()
         if not self.pid:
             try:
@@ -53,7 +52,7 @@ class Chair:
         """Hand over a job, whose candidate is at the other end of `fd`."""
         assert self._control is not None
         try:
-            socket.send_fds(self._control, [pack_job(header)], [fd])
+            passing.give(self._control, pack_job(header), fd)
         except OSError:  # it has died since the last job: no verdict will come
             return
 

@@ -3,18 +3,40 @@
 JSON, because its decoder is safe on hostile bytes (marshal and pickle are not) and is written in C.
 """
 
-import json
+import json.encoder
 import os
-import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from . import wire
 
+DESCRIPTORS = 1 << 20
+"""No descriptor has a higher number."""
+
 _LENGTH_BYTES = 4
-_decode_json = json.JSONDecoder().decode
-_encode_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_READ_BYTES = 4096
+"""What is read at once: most messages whole."""
+
+_decoder: Any = json.JSONDecoder()
+_scan = _decoder.scan_once  # `decode` skips white space before and after, with two regular expressions
+
+
+def _refuse(value: Any) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _make_encoder() -> Callable[[Any], str]:
+    """The encoder behind `json.dumps`, made once: `JSONEncoder.encode` makes it anew for every message."""
+    module: Any = json.encoder
+    make = module.c_make_encoder
+    if make is None:  # an interpreter without the accelerator
+        return json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+    encode = make(None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
+    return lambda message: "".join(encode(message, 0))
+
+
+_encode_json = _make_encoder()
 
 
 def _encode(message: list[Any]) -> str:
@@ -31,6 +53,16 @@ def _decode(text: str) -> Any:
         raise
     except ValueError:
         return _with_long_integers(_decode_json, text)
+
+
+def _decode_json(text: str) -> Any:
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        raise json.JSONDecodeError("no value", text, 0) from None
+    if end != len(text):
+        raise json.JSONDecodeError("more than one value", text, end)
+    return value
 
 
 def _with_long_integers(function: Callable[[Any], Any], argument: Any) -> Any:
@@ -56,6 +88,7 @@ class Channel:
         """Messages longer than `limit` bytes are refused when they are received."""
         self._fd = fd
         self._limit = limit
+        self._ahead = b""  # read, and of a later message
 
     def send(self, message: list[Any]) -> None:
         """Send one message. Raises Lost."""
@@ -68,10 +101,7 @@ class Channel:
     def receive(self) -> list[Any]:
         """Wait for one message. Raises Lost, also for bytes that are no message."""
         try:
-            size = int.from_bytes(wire.read_exact(self._fd, _LENGTH_BYTES), "big")
-            if size > self._limit:
-                raise Lost(f"an answer of {size} bytes is more than may cross")
-            message = _decode(wire.read_exact(self._fd, size).decode("ascii"))
+            message = _decode(self._body().decode("ascii"))
         except (wire.StreamError, OSError) as error:
             raise Lost("the channel is closed") from error
         except (ValueError, RecursionError) as error:
@@ -80,11 +110,19 @@ class Channel:
             raise Lost("the answer is no message")
         return message
 
-
-def pair() -> tuple[int, int]:
-    """The descriptors of two connected ends."""
-    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    return here.detach(), there.detach()
+    def _body(self) -> bytes:
+        """The bytes of the next message."""
+        data = self._ahead or os.read(self._fd, _READ_BYTES)
+        if len(data) < _LENGTH_BYTES:
+            data += wire.read_exact(self._fd, _LENGTH_BYTES - len(data))
+        size = int.from_bytes(data[:_LENGTH_BYTES], "big")
+        if size > self._limit:
+            raise Lost(f"an answer of {size} bytes is more than may cross")
+        end = _LENGTH_BYTES + size
+        if len(data) < end:
+            data += wire.read_exact(self._fd, end - len(data))
+        self._ahead = data[end:]
+        return data[_LENGTH_BYTES:end]
 
 
 def close_all_but(keep: tuple[int, ...]) -> None:
@@ -93,4 +131,4 @@ def close_all_but(keep: tuple[int, ...]) -> None:
     for fd in sorted(keep):
         os.closerange(low, fd)
         low = fd + 1
-    os.closerange(low, 1 << 20)
+    os.closerange(low, DESCRIPTORS)

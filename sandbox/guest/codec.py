@@ -8,20 +8,15 @@ which the receiving side decides about. Decoding builds values and never runs an
 import builtins
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
+
+from . import library
 
 Export = Callable[[Any], Any]
 """Makes JSON of something that cannot cross by value, for the tag "h". Raises UnsendableError where it will not."""
 
 Import = Callable[[Any], Any]
 """Makes a stand-in of what `Export` made on the other side."""
-
-
-class UnsendableError(TypeError):
-    """A value that cannot cross."""
 
 
 class MalformedError(Exception):
@@ -70,28 +65,12 @@ def _pack_other(value: Any, export: Export) -> Any:
     for base, packer in _BASES:
         if isinstance(value, base):
             return packer(value, export)
-    return {"h": export(value)}
+    packed = library.pack(value)
+    return {"h": export(value)} if packed is None else packed
 
 
 def _pack_dict(value: Any, export: Export) -> list[Any]:
     return [_pack_items(value.keys(), export), _pack_items(value.values(), export)]
-
-
-def _pack_zone(zone: Any) -> Any:
-    if zone is None:
-        return None
-    if type(zone) is not timezone:
-        raise UnsendableError("a time with a zone of its own cannot cross")
-    return zone.utcoffset(None).total_seconds()
-
-
-def _pack_datetime(value: datetime) -> list[Any]:
-    day = [value.year, value.month, value.day]
-    return [*day, value.hour, value.minute, value.second, value.microsecond, value.fold, _pack_zone(value.tzinfo)]
-
-
-def _pack_time(value: time) -> list[Any]:
-    return [value.hour, value.minute, value.second, value.microsecond, value.fold, _pack_zone(value.tzinfo)]
 
 
 def _pack_default(value: Any, export: Export) -> list[Any]:
@@ -115,12 +94,6 @@ _PACKERS: dict[type, Callable[[Any, Export], Any]] = {
     OrderedDict: lambda value, export: {"ordered": _pack_dict(value, export)},
     defaultdict: lambda value, export: {"default": _pack_default(value, export)},
     deque: lambda value, export: {"deque": [_pack_items(value, export), value.maxlen]},
-    Decimal: lambda value, export: {"decimal": str(value)},
-    Fraction: lambda value, export: {"fraction": [value.numerator, value.denominator]},
-    datetime: lambda value, export: {"datetime": _pack_datetime(value)},
-    date: lambda value, export: {"date": [value.year, value.month, value.day]},
-    time: lambda value, export: {"time": _pack_time(value)},
-    timedelta: lambda value, export: {"timedelta": [value.days, value.seconds, value.microseconds]},
     type(...): lambda value, export: {"ellipsis": 0},
 }
 
@@ -129,8 +102,7 @@ _BASES: list[tuple[type, Callable[[Any, Export], Any]]] = [
     (float, lambda value, export: float.__float__(value)),
     (str, lambda value, export: str.__str__(value)),
     (list, lambda value, export: _pack_items(value, export)),
-    *((base, packer) for base, packer in _PACKERS.items() if base not in (dict, date)),
-    (date, _PACKERS[date]),  # after datetime, which is a date
+    *((base, packer) for base, packer in _PACKERS.items() if base is not dict),
     (dict, _PACKERS[dict]),  # after its three subclasses
 ]
 
@@ -158,7 +130,8 @@ class Decoder:
         ((tag, body),) = data.items()
         if tag == "h":
             return self._make_handle(body)
-        return _UNPACKERS[tag](body, self._items)
+        unpack = _UNPACKERS.get(tag)
+        return library.UNPACKERS[tag](body) if unpack is None else unpack(body, self._items)
 
     def _items(self, values: Any) -> list[Any]:
         if type(values) is not list:
@@ -182,21 +155,6 @@ def _build_set(kind: type, items: list[Any]) -> Any:
 
 def _unpack_dict(body: Any, items: _Items) -> dict[Any, Any]:
     return dict(zip(items(body[0]), items(body[1]), strict=True))
-
-
-def _unpack_zone(seconds: Any) -> timezone | None:
-    return None if seconds is None else timezone(timedelta(seconds=seconds))
-
-
-def _unpack_datetime(body: Any, items: _Items) -> datetime:
-    year, month, day, *rest, fold, zone = body
-    hour, minute, second, microsecond = rest
-    return datetime(year, month, day, hour, minute, second, microsecond, _unpack_zone(zone), fold=fold)
-
-
-def _unpack_time(body: Any, items: _Items) -> time:
-    hour, minute, second, microsecond, fold, zone = body
-    return time(hour, minute, second, microsecond, _unpack_zone(zone), fold=fold)
 
 
 def _unpack_counter(body: Any, items: _Items) -> Counter[Any]:
@@ -226,12 +184,6 @@ _UNPACKERS: dict[str, Callable[[Any, _Items], Any]] = {
     "ordered": lambda body, items: OrderedDict(_unpack_dict(body, items)),
     "default": _unpack_default,
     "deque": lambda body, items: deque(items(body[0]), body[1]),
-    "decimal": lambda body, items: Decimal(body),
-    "fraction": lambda body, items: Fraction(body[0], body[1]),
-    "datetime": _unpack_datetime,
-    "date": lambda body, items: date(*body),
-    "time": _unpack_time,
-    "timedelta": lambda body, items: timedelta(days=body[0], seconds=body[1], microseconds=body[2]),
     "ellipsis": lambda body, items: ...,
     "x": lambda body, items: _BUILTINS[body],
 }

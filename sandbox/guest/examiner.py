@@ -9,13 +9,12 @@ import json
 import os
 import random
 import resource
-import socket
 from functools import lru_cache
 from importlib import import_module
 from types import CodeType
 from typing import Any, NoReturn
 
-from . import wire
+from . import passing, wire
 from .channel import Channel, Lost
 from .mutation import restore
 from .peer import CROSSED, Peer, StandIn
@@ -41,10 +40,10 @@ def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, CodeType | None]:
         return None, None
 
 
-def main(control: socket.socket, inlet: int, outlet: int) -> NoReturn:
+def main(control: passing.Socket, inlet: int, outlet: int) -> NoReturn:
     """Examine one candidate after another until the supervisor is gone."""
     while True:
-        packed, fds, _, _ = socket.recv_fds(control, wire.JOB_BYTES, 1)
+        packed, fd = passing.take(control, wire.JOB_BYTES)
         if not packed:
             os._exit(0)
         header = wire.unpack_job(packed)
@@ -52,8 +51,8 @@ def main(control: socket.socket, inlet: int, outlet: int) -> NoReturn:
         if not _is_tame(job):
             control.send(bytes([wire.LEAVING]))
         random.seed(0)  # the same program gets the same verdict every time
-        verdict, detail = examine(job, Channel(fds[0], header.answer_bytes))
-        os.close(fds[0])
+        verdict, detail = examine(job, Channel(fd, header.answer_bytes))
+        os.close(fd)
         if detail:
             payload = " ".join(detail.split()).encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
             wire.write_all(outlet, wire.pack_frame(Kind.DETAIL, header.number, payload))
@@ -73,10 +72,6 @@ def _is_worn(verdict: Verdict) -> bool:
 def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:
     """The verdict on one job, and one line of reasons."""
     examination = _Examination(channel, job)
-    try:
-        channel.receive()
-    except Lost:  # it ended before it had seen the program
-        return Verdict.NONE, ""
     try:
         return examination.run()
     except Lost as error:

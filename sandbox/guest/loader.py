@@ -3,7 +3,7 @@
 The guest travels with each start instead of living in the image, so that any image with a Python interpreter will do.
 """
 
-import importlib.abc
+import importlib
 import importlib.machinery
 import os
 import sys
@@ -11,8 +11,11 @@ from types import ModuleType
 from typing import Any
 
 
-class _Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules of one package in a dict of sources."""
+class _Sources:
+    """Finds the modules of one package in a dict of sources.
+
+    A finder and a loader without their base classes: `importlib.abc` imports fifty modules, and every fork would pay.
+    """
 
     def __init__(self, package: str, sources: dict[str, str]) -> None:
         self._package = package
@@ -22,7 +25,8 @@ class _Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         package, _, name = fullname.partition(".")
         if package != self._package or (name or "__init__") not in self._sources:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=not name)
+        loader: Any = self
+        return importlib.machinery.ModuleSpec(fullname, loader, is_package=not name)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         return None
@@ -36,7 +40,8 @@ def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
     """Load the guest and serve until the host is gone."""
     # Never the current folder: a candidate can write there what its examiner would import.
     sys.path[:] = [folder for folder in (*sys.path, *_package_folders()) if folder and os.path.isdir(folder)]  # noqa: PTH112
-    sys.meta_path.insert(0, _Sources("guest", sources))
+    finder: Any = _Sources("guest", sources)
+    sys.meta_path.insert(0, finder)
     _import_random()
     room = importlib.import_module("guest.room")
     supervisor = importlib.import_module("guest.supervisor")

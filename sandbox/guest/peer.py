@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from .channel import Channel, Lost
-from .codec import Decoder, MalformedError, UnsendableError, pack
+from .codec import Decoder, MalformedError, pack
+from .library import UnsendableError
 
 CROSSED = "__crossed__"
 """The attribute that marks an exception as one of the program's."""

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from .broom import empty
 from .clocks import family_cpu_seconds
-from .wire import STILL_RUNNING, JobHeader
+from .wire import JobHeader
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -30,8 +30,11 @@ class Room(Protocol):
     def enter(self) -> None:
         """Once, before the first program."""
 
-    def confine_candidate(self, header: JobHeader) -> None:
-        """In the candidate's process, before it has seen a program."""
+    def prepare_candidates(self, header: JobHeader) -> None:
+        """In the process that candidates are forked from: all that they inherit."""
+
+    def confine_candidate(self, cpu_seconds: float) -> None:
+        """In the candidate's process, before it has seen a program: the rest."""
 
     def confine_examiner(self, header: JobHeader) -> None:
         """In the examiner's process, before it has seen a test."""
@@ -39,8 +42,11 @@ class Room(Protocol):
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
         """CPU seconds of the processes in the room other than `known`."""
 
-    def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
-        """Kill and bury every process but the examiner (0: none). Returns CPU seconds and the candidate's exit code."""
+    def kill(self, candidate_pid: int) -> None:
+        """Kill the candidate, and whatever else of the room can be reached at once."""
+
+    def bury(self, kept: tuple[int, ...]) -> float:
+        """Once the candidate has ended: end every process but `kept` and this one. Returns their CPU seconds."""
 
     def clean(self) -> None:
         """Remove every file the program left."""
@@ -55,6 +61,7 @@ class ContainerRoom:
         self._examiner_uid = uid + 1
         self._folders = tuple(folders)
         self._pristine: list[tuple[int, int]] = []
+        self._processes = (0, 0)
 
     def enter(self) -> None:
         if os.getpid() != 1:
@@ -64,13 +71,19 @@ class ContainerRoom:
         os.setresuid(-1, 0, -1)
         self._pristine = self._fill()
 
-    def confine_candidate(self, header: JobHeader) -> None:
-        os.setsid()
+    def prepare_candidates(self, header: JobHeader) -> None:
         _aim_oom_killer("1000")
         _limit(header)
-        resource.setrlimit(resource.RLIMIT_NPROC, (header.processes, header.processes))
-        _become(self._candidate_uid)
+        os.setgroups([])
+        os.setresgid(self._candidate_uid, self._candidate_uid, self._candidate_uid)
         os.chdir(self._folders[0])
+        self._processes = (header.processes, header.processes)
+
+    def confine_candidate(self, cpu_seconds: float) -> None:
+        os.setsid()
+        _limit_cpu(cpu_seconds)
+        resource.setrlimit(resource.RLIMIT_NPROC, self._processes)
+        os.setresuid(self._candidate_uid, self._candidate_uid, self._candidate_uid)
 
     def confine_examiner(self, header: JobHeader) -> None:
         os.setsid()
@@ -81,12 +94,14 @@ class ContainerRoom:
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
         return sum(family_cpu_seconds(pid) for pid in _all_pids() if pid not in (1, *known))
 
-    def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
+    def kill(self, candidate_pid: int) -> None:
         self._kill_candidate_user()
-        return _bury(candidate_pid, examiner_pid)
 
-    def _kill_candidate_user(self) -> None:
-        """Kill every process of the candidate's user at once: none of them can fork out of it.
+    def bury(self, kept: tuple[int, ...]) -> float:
+        return _bury(kept) if self._kill_candidate_user() else 0.0
+
+    def _kill_candidate_user(self) -> bool:
+        """Kill every process of the candidate's user at once: none of them can fork out of it. Whether there was one.
 
         As that user, since as root it would take the examiner too. The saved user stays root, so that the user's
         processes get no hold of this one meanwhile.
@@ -95,9 +110,10 @@ class ContainerRoom:
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
-            return
+            return False
         finally:
             os.setresuid(0, 0, 0)
+        return True
 
     def clean(self) -> None:
         if self._fill() == self._pristine:
@@ -135,10 +151,15 @@ class PlainRoom:
         self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
-    def confine_candidate(self, header: JobHeader) -> None:
+    def prepare_candidates(self, header: JobHeader) -> None:
         self._confine()
         _limit(header)
         os.chdir(self._folder)
+
+    def confine_candidate(self, cpu_seconds: float) -> None:
+        os.setsid()
+        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _limit_cpu(cpu_seconds)
 
     def confine_examiner(self, header: JobHeader) -> None:
         self._confine()
@@ -154,20 +175,26 @@ class PlainRoom:
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
         return sum(family_cpu_seconds(pid, session=known[0]) for pid in _all_pids() if pid not in known)
 
-    def sweep(self, candidate_pid: int, examiner_pid: int) -> tuple[float, int]:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(candidate_pid, signal.SIGKILL)
-        # What has left its group becomes a child of this process when its parent dies, and is killed then.
-        return _bury(candidate_pid, examiner_pid, kill=True)
+    def kill(self, candidate_pid: int) -> None:
+        for kill in (os.killpg, os.kill):  # right after its birth it is in no group of its own yet
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(candidate_pid, signal.SIGKILL)
+
+    def bury(self, kept: tuple[int, ...]) -> float:
+        # What has left its group became a child of this process when its parent died.
+        return _bury(kept, kill=True)
 
     def clean(self) -> None:
         empty(self._folder)
 
 
 def _limit(header: JobHeader) -> None:
-    _lower(resource.RLIMIT_CPU, int(header.cpu_seconds) + 3)  # the supervisor's own clock comes first
     _lower(resource.RLIMIT_DATA, header.memory_bytes)
     _lower(resource.RLIMIT_FSIZE, header.file_bytes)
+
+
+def _limit_cpu(seconds: float) -> None:
+    _lower(resource.RLIMIT_CPU, int(seconds) + 3)  # the supervisor's own clock comes first
 
 
 _HARD = {
@@ -194,18 +221,16 @@ def _aim_oom_killer(score: str) -> None:
     os.close(fd)
 
 
-def _bury(candidate_pid: int, examiner_pid: int, kill: bool = False) -> tuple[float, int]:
-    """Wait for every child but the examiner. Returns their CPU seconds, and the exit code of the candidate."""
-    seconds, exit_code = 0.0, STILL_RUNNING
-    while children := _children() - {examiner_pid}:
+def _bury(kept: tuple[int, ...], kill: bool = False) -> float:
+    """Wait for every child but `kept`, and for those that become children meanwhile. Returns their CPU seconds."""
+    seconds = 0.0
+    while children := _children().difference(kept):
         for pid in children:
             if kill:
                 os.kill(pid, signal.SIGKILL)
-            _, status, usage = os.wait4(pid, 0)
+            _, _, usage = os.wait4(pid, 0)
             seconds += usage.ru_utime + usage.ru_stime
-            if pid == candidate_pid:
-                exit_code = os.waitstatus_to_exitcode(status)
-    return seconds, exit_code
+    return seconds
 
 
 def _children() -> set[int]:

@@ -4,9 +4,8 @@ Tests are a benchmark's own and not hostile. But some hand what a program answer
 after those, the next program must not meet the same examiner.
 """
 
-import opcode
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import CodeType
 
 MODULES = frozenset(
@@ -20,7 +19,13 @@ _WILD_NAMES = (sys.stdlib_module_names - MODULES) | frozenset(
     | {"delattr", "type"}
 )
 _HARMLESS_DUNDERS = frozenset({"__name__", "__len__", "__doc__"})
-_WILD_OPCODES = frozenset({opcode.opmap["STORE_ATTR"], opcode.opmap["DELETE_ATTR"]})
+
+
+@cache
+def _opcode(name: str) -> int:
+    import opcode  # by the examiner only: what the zygote holds every fork pays for
+
+    return opcode.opmap[name]
 
 
 @lru_cache(maxsize=32)
@@ -30,7 +35,7 @@ def is_tame(code: CodeType) -> bool:
     if names & _WILD_NAMES or any(name.startswith("__") for name in names - _HARMLESS_DUNDERS):
         return False
     # Caches between the instructions may look like any opcode: then the tests count as wild, which is only slower.
-    if not _WILD_OPCODES.isdisjoint(code.co_code[::2]):
+    if not {_opcode("STORE_ATTR"), _opcode("DELETE_ATTR")}.isdisjoint(code.co_code[::2]):
         return False
     if not _imports(code) <= MODULES:
         return False
@@ -39,7 +44,7 @@ def is_tame(code: CodeType) -> bool:
 
 def _imports(code: CodeType) -> frozenset[str]:
     """The top-level modules that `code` imports."""
-    wanted = opcode.opmap["IMPORT_NAME"]
+    wanted = _opcode("IMPORT_NAME")
     instructions = code.co_code
     if wanted not in instructions[::2]:
         return frozenset()

@@ -6,6 +6,7 @@ from .chair import Chair
 from .clocks import cpu_clock, starved_seconds
 from .room import Room
 from .wire import JobHeader
+from .zygote import Zygote
 
 _LOOK_SECONDS = 0.25
 _BEAT_SECONDS = 1.0
@@ -16,16 +17,16 @@ _STARVED_FACTOR = 4
 class Watch:
     """The clocks of one running job."""
 
-    def __init__(self, header: JobHeader, candidate_pid: int, chair: Chair, room: Room, started: float) -> None:
+    def __init__(self, header: JobHeader, zygote: Zygote, chair: Chair, room: Room, started: float) -> None:
         """Start watching; `started` is on the monotonic clock."""
-        self.candidate_pid = candidate_pid
         self._header = header
+        self._zygote = zygote
         self._chair = chair
         self._room = room
         self._started = started
-        self._last_beat = started
+        self._last_beat = started - _BEAT_SECONDS + _LOOK_SECONDS  # the first one soon: it says that this one is slow
         self._examiner_before = chair.cpu_seconds()
-        self._examiner_starved = starved_seconds(chair.pid) if chair.pid else 0.0
+        self._examiner_starved: float | None = None  # asked for at the first look: most jobs end before it
 
     def next_look(self) -> float:
         """Seconds until the clocks should be read again."""
@@ -38,13 +39,16 @@ class Watch:
 
     def is_over(self) -> bool:
         """Whether the job has used up its CPU time or its wall time."""
-        others = self._room.other_cpu_seconds((self.candidate_pid, self._chair.pid))
-        if cpu_clock(self.candidate_pid) + self.examiner_seconds() + others > self._header.cpu_seconds:
+        candidate_pid = self._zygote.candidate_pid
+        if self._examiner_starved is None:
+            self._examiner_starved = starved_seconds(self._chair.pid)
+        others = self._room.other_cpu_seconds((candidate_pid, self._zygote.pid, self._chair.pid))
+        if cpu_clock(candidate_pid) + self.examiner_seconds() + others > self._header.cpu_seconds:
             return True
         wall = time.monotonic() - self._started
         if wall <= self._header.wall_seconds:
             return False
-        starved = starved_seconds(self.candidate_pid) + starved_seconds(self._chair.pid) - self._examiner_starved
+        starved = starved_seconds(candidate_pid) + starved_seconds(self._chair.pid) - self._examiner_starved
         return wall - min(starved, wall * (1 - 1 / _STARVED_FACTOR)) > self._header.wall_seconds
 
     def beat_is_due(self) -> bool:

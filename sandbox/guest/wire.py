@@ -72,8 +72,6 @@ _RESULT = struct.Struct("!Bddi")
 
 JOB_BYTES = _JOB.size
 FRAME_BYTES = _FRAME.size
-STILL_RUNNING = -1000
-"""The exit code of a candidate that had to be killed by the supervisor."""
 
 
 class StreamError(Exception):

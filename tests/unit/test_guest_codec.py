@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.guest.codec import Decoder, MalformedError, UnsendableError, pack
+from sandbox.guest.codec import Decoder, MalformedError, pack
+from sandbox.guest.library import UnsendableError
 
 
 def refuse(value: object) -> NoReturn:

@@ -1,0 +1,175 @@
+"""The zygote: the process that candidates are forked from. It has seen nothing but limits, and does nothing but fork.
+
+A process of its own, because after a fork every page that the parent writes to is a fault and a copy. The supervisor,
+which works between two forks, would pay for more than two hundred of them each time; this one touches a few. All that
+every candidate needs is made here once, before the first fork.
+"""
+
+import contextlib
+import gc
+import os
+import random
+import select
+import signal
+import struct
+from typing import NoReturn
+
+from . import candidate, channel, passing, peer
+from .room import Room
+from .wire import JobHeader
+
+CANDIDATE_FD = 3
+"""Where a candidate has its end of the channel: the lowest free descriptor, since the zygote's own are higher."""
+
+_REHEARSAL_BYTES = 4096
+_REHEARSED = '''from typing import List
+
+
+def f(x: List[int]) -> List[int]:
+    """Give `x` back."""
+    found = [y for y in [1, 2] if y % 2 == 0 and str(y) in {"1": 2}]
+    for n in range(len(found)):
+        found[n] += sum(found, start=-1) if found else 0
+    while found:
+        found.pop()
+    return x
+'''
+
+_ORDER = struct.Struct("!d")
+_BIRTH = struct.Struct("!i")
+_END = struct.Struct("!di")
+
+
+class ZygoteLostError(Exception):
+    """The zygote has ended, which no program can bring about."""
+
+
+class Zygote:
+    """Holds the process that candidates are forked from, and knows of its present candidate."""
+
+    def __init__(self, room: Room) -> None:
+        """There is no process at first."""
+        self.pid = 0
+        self._room = room
+        self._limits: tuple[int, ...] = ()
+        self._control: passing.Socket | None = None
+        self._births = -1
+        self._candidate_pid = 0
+
+    def fill(self, header: JobHeader) -> None:
+        """See to it that a zygote is there whose children may use what this job says."""
+        limits = (header.memory_bytes, header.processes, header.file_bytes, header.answer_bytes)
+        if self.pid and self._limits != limits:
+            self.clear()
+        if self.pid:
+            return
+        self._limits = limits
+        self._control, theirs = passing.message_pair()
+        self._births, birth_outlet = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                channel.close_all_but((theirs.fileno(), birth_outlet))
+                _serve(theirs, birth_outlet, self._room, header)
+            finally:
+                os._exit(0)
+        theirs.close()
+        os.close(birth_outlet)
+
+    def beget(self, header: JobHeader, fd: int) -> None:
+        """Order a candidate that talks to whoever is at the other end of `fd`."""
+        assert self._control is not None
+        self._candidate_pid = 0
+        passing.give(self._control, _ORDER.pack(header.cpu_seconds), fd)
+
+    @property
+    def candidate_pid(self) -> int:
+        """The present candidate; waits for its birth. Raises ZygoteLostError."""
+        if not self._candidate_pid:
+            data = os.read(self._births, _BIRTH.size)
+            if not data:
+                raise ZygoteLostError
+            (self._candidate_pid,) = _BIRTH.unpack(data)
+        return self._candidate_pid
+
+    def fileno(self) -> int:
+        """To wait on: readable when the candidate has ended, or the zygote itself."""
+        assert self._control is not None
+        return self._control.fileno()
+
+    def has_news(self, timeout: float) -> bool:
+        """Whether the candidate, or the zygote, ends within `timeout` seconds."""
+        return bool(select.select([self], [], [], timeout)[0])
+
+    def end(self) -> tuple[float, int]:
+        """Wait for the candidate's end: its CPU seconds with its buried children's, and its exit code."""
+        assert self._control is not None
+        data = self._control.recv(_END.size)
+        if not data:
+            raise ZygoteLostError
+        seconds, exit_code = _END.unpack(data)
+        self.candidate_pid  # noqa: B018 - taken off the pipe: the next birth is another candidate's
+        return seconds, exit_code
+
+    def clear(self) -> None:
+        """Remove the zygote, which must have no candidate."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.pid = 0
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        os.close(self._births)
+
+
+def _serve(control: passing.Socket, births: int, room: Room, header: JobHeader) -> NoReturn:
+    """Fork one candidate after another until the supervisor is gone. Between two forks as little as possible."""
+    room.prepare_candidates(header)
+    random.seed(0)  # the same program gets the same verdict every time
+    _rehearse()
+    gc.collect()
+    gc.freeze()
+    program = candidate.Program(channel.Channel(CANDIDATE_FD, header.answer_bytes))
+    while True:
+        order, fd = passing.take(control, _ORDER.size)
+        if not order:
+            os._exit(0)
+        assert fd == CANDIDATE_FD
+        pid = os.fork()
+        if not pid:
+            _be_candidate(program, room, _ORDER.unpack(order)[0])
+        os.close(CANDIDATE_FD)
+        os.write(births, _BIRTH.pack(pid))
+        _, status, usage = os.wait4(pid, 0)
+        control.send(_END.pack(usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status)))
+
+
+def _rehearse() -> None:
+    """Serve a harmless program here, so that its children find the interpreter warmed up.
+
+    What is first done after a fork (specialising byte code, filling caches) is done by every child anew.
+    """
+    near, far = passing.stream_pair()
+    line = channel.Channel(near, _REHEARSAL_BYTES)
+    examiner = peer.Peer(line, {}, frozenset())
+    examiner.post("load", None, _REHEARSED, "f")
+    for argument in (1, "a", [1.5], (True, None), {"a": {1}}) * 8:
+        examiner.post("call", 0, (argument,), {})
+    line.send(["end"])
+    with contextlib.suppress(channel.Lost):
+        candidate.Program(channel.Channel(far, _REHEARSAL_BYTES)).serve()
+    os.close(near)
+    os.close(far)
+
+
+def _be_candidate(program: candidate.Program, room: Room, cpu_seconds: float) -> NoReturn:
+    try:
+        os.closerange(CANDIDATE_FD + 1, channel.DESCRIPTORS)
+        room.confine_candidate(cpu_seconds)
+    except (OSError, ValueError):
+        os.kill(os.getppid(), signal.SIGKILL)  # our fault and not the program's: nobody may take it for a verdict
+        os._exit(1)
+    try:
+        program.serve()
+    finally:
+        os._exit(0)
