@@ -49,14 +49,14 @@ class DockerBackend:
         remove_leftovers(self._client)
         self._image_id, _ = ensure_image(self._client, self._image)
 
-    def start(self) -> "ContainerGuest":
+    def start(self, place: int | None) -> "ContainerGuest":
         client = self._client
         if client is None:
             raise SandboxError("The sandbox is not open: use it in a `with` statement.")
         from docker.errors import DockerException, ImageNotFound
 
         try:
-            return ContainerGuest(client, self._create(client))
+            return ContainerGuest(client, self._create(client), place)
         except ImageNotFound:
             with self._lock:  # removed behind our back: one thread builds it again, the others find it
                 self._image_id, _ = ensure_image(client, self._image)
@@ -125,7 +125,7 @@ _ENVIRONMENT = {
 class ContainerGuest:
     """One container, attached to before it starts."""
 
-    def __init__(self, client: "DockerClient", container_id: str) -> None:
+    def __init__(self, client: "DockerClient", container_id: str, place: int | None) -> None:
         """Attach to a new container, start it, and send the guest's source."""
         self._api = client.api
         self._id = container_id
@@ -139,7 +139,7 @@ class ContainerGuest:
             self._socket: socket.socket = getattr(attached, "_sock", attached)
             self._api.start(container_id)
             uid = 100_000 + secrets.randbelow(2**30) * 2
-            settings = {"kind": "container", "uid": uid, "folders": _FOLDERS}
+            settings = {"kind": "container", "uid": uid, "folders": _FOLDERS, "place": place}
             self._socket.settimeout(30)
             self._socket.sendall(guest_payload(settings))
         except BaseException:

@@ -35,8 +35,11 @@ class Backend(Protocol):
         """The slow work that is common to all guests. Raises SandboxError."""
         ...
 
-    def start(self) -> Guest:
-        """Start one guest and wait until it is ready. Raises GuestError; SandboxError where nothing else can help."""
+    def start(self, place: int | None) -> Guest:
+        """Start one guest, on a processor of its own where it has a place. Raises GuestError.
+
+        SandboxError where nothing else can help.
+        """
         ...
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import signal
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sandbox.guest import wire
 from sandbox.guest.wire import Kind, Verdict
@@ -29,9 +29,10 @@ _STATUS = {
 class Line:
     """A guest, and the jobs that were sent to it and have not come back."""
 
-    def __init__(self, guest: Guest) -> None:
+    def __init__(self, guest: Guest, place: int) -> None:
         """Wait until the guest is ready. Raises GuestError."""
         self._guest = guest
+        self.place = place
         self.waiting: deque[Job] = deque()
         self._sent = 0
         self._details: dict[int, str] = {}
@@ -50,13 +51,18 @@ class Line:
             parts += [wire.pack_job(_header(job, self._sent, len(body))), body]
         self._guest.write(b"".join(parts))
 
-    def receive(self) -> tuple[Job, Outcome]:
-        """Wait for the outcome of the job that was sent first. Raises GuestError."""
+    def receive(self, still_running: Callable[[], None]) -> tuple[Job, Outcome]:
+        """Wait for the outcome of the job that was sent first, and call `still_running` while it is slow.
+
+        Raises GuestError.
+        """
         expected = self._sent - len(self.waiting) + 1
         while True:
             kind, number, payload = self._frame(_SILENCE_SECONDS)
             if kind is Kind.DETAIL:  # may overtake the result of the job before
                 self._details[number] = _printable(payload.decode("utf-8", "replace"))
+            elif kind is Kind.BEAT:
+                still_running()
             elif kind is Kind.RESULT:
                 if number != expected:
                     raise GuestError("the guest answered out of turn")

@@ -26,9 +26,9 @@ class ProcessBackend:
         if sys.platform != "linux":
             raise SandboxError("The process sandbox needs Linux: use the Docker sandbox.")
 
-    def start(self) -> "ProcessGuest":
+    def start(self, place: int | None) -> "ProcessGuest":
         try:
-            return ProcessGuest()
+            return ProcessGuest(place)
         except OSError as error:
             raise GuestError(f"no process could be started: {error}") from error
 
@@ -39,7 +39,7 @@ class ProcessBackend:
 class ProcessGuest:
     """One supervisor in a session of its own, with an emptied environment and a folder of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: int | None) -> None:
         """Start the interpreter and send the guest's source."""
         self._folder = tempfile.mkdtemp(prefix="qprobe-")
         self._process = subprocess.Popen(
@@ -55,7 +55,7 @@ class ProcessGuest:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._inlet, self._outlet = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self.write(guest_payload({"kind": "plain", "folder": self._folder}))
+        self.write(guest_payload({"kind": "plain", "folder": self._folder, "place": place}))
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)

@@ -4,6 +4,7 @@ One thread a guest. The caller's thread alone draws from the iterable of jobs, s
 """
 
 import contextlib
+import itertools
 import os
 import queue
 import threading
@@ -16,6 +17,7 @@ from typing import Self
 from sandbox.guests import Backend, GuestError
 from sandbox.line import Line
 from sandbox.outcome import Job, Outcome, SandboxError, Status
+from sandbox.turns import Turns
 
 ATTEMPTS = 5
 """How often a job may be at work when its guest is lost, before it is reported as BROKEN.
@@ -24,8 +26,11 @@ Guests are lost for reasons of their own too: with three attempts, two of 2,000 
 containers were killed.
 """
 
-_AHEAD = 4
+_AHEAD = 6
 """Jobs that a guest has at once, so that it never waits for the host."""
+
+_RELIEF = 6
+"""Guests beyond one a processor: so many programs may sleep at once before a processor stands still."""
 
 _PATIENCE_SECONDS = 120.0
 """How long an engine may fail to give a guest (restarting, say) before the run is given up."""
@@ -45,6 +50,7 @@ _End = None
 class _Run:
     """The queues of one call of `run`."""
 
+    turns: Turns
     todo: "queue.SimpleQueue[_Task | None]" = field(default_factory=queue.SimpleQueue)
     done: "queue.SimpleQueue[tuple[Job, Outcome] | BaseException]" = field(default_factory=queue.SimpleQueue)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -54,12 +60,17 @@ class Pool:
     """A Sandbox over any backend."""
 
     def __init__(self, backend: Backend, workers: int | None = None) -> None:
-        """`workers` guests at once; by default two more than there are processors, so that sleepers overlap."""
+        """`workers` guests at once.
+
+        By default one for each processor, and some more that work while those wait for slow programs.
+        """
         self._backend = backend
-        self._workers = workers or _processors() + 2
+        self._width = workers or _processors()
+        self._workers = workers or self._width + _RELIEF
         self._idle: list[Line] = []
         self._lock = threading.Lock()
         self._lines: set[Line] = set()
+        self._starting: set[int] = set()
 
     @property
     def identity(self) -> str:
@@ -80,7 +91,7 @@ class Pool:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
         """See `Sandbox.run`."""
-        run = _Run()
+        run = _Run(Turns(self._width))
         threads: list[threading.Thread] = []
         pending = 0
         try:
@@ -106,6 +117,7 @@ class Pool:
 
     def _dismiss(self, run: _Run, threads: list[threading.Thread]) -> None:
         run.stopping.set()
+        run.turns.close()
         for _ in threads:
             run.todo.put(_End)
         with self._lock:
@@ -123,10 +135,26 @@ class Pool:
         """An idle guest, or a new one. Raises GuestError."""
         with self._lock:
             if self._idle:
-                return self._idle.pop()
-        guest = self._backend.start()
+                line = min(self._idle, key=lambda line: line.place)
+                self._idle.remove(line)
+                return line
+            place = self._free_place()
+            self._starting.add(place)
         try:
-            line = Line(guest)
+            return self._start_line(place)
+        finally:
+            with self._lock:
+                self._starting.discard(place)
+
+    def _free_place(self) -> int:
+        taken = self._starting | {line.place for line in self._lines}
+        return next(place for place in itertools.count() if place not in taken)
+
+    def _start_line(self, place: int) -> Line:
+        # The first guests have a processor each; the others go where there is room.
+        guest = self._backend.start(place if place < self._width else None)
+        try:
+            line = Line(guest, place)
         except BaseException:
             guest.stop()
             raise
@@ -153,22 +181,30 @@ class _Worker:
     def __init__(self, pool: Pool, run: _Run) -> None:
         self._pool = pool
         self._run = run
+        self._turns = run.turns
         self._at_hand: list[_Task] = []
         self._line: Line | None = None
+        self._slow = False
 
     def work(self) -> None:
         try:
-            while not self._run.stopping.is_set():
-                try:
-                    if not self._step():
-                        break
-                except GuestError as error:
-                    self._recover(error)
+            while self._turns.take():
+                self._use_turn()
+                self._turns.give_back()
         except BaseException as error:  # noqa: BLE001 - the pool's edge: the caller's thread raises it
             self._run.done.put(error)
         finally:
             if self._line is not None:
                 self._part_with(self._line)
+
+    def _use_turn(self) -> None:
+        """Work until there is nothing to do any more, or others have a better right to it."""
+        while not self._run.stopping.is_set():
+            try:
+                if not self._step():
+                    return
+            except GuestError as error:
+                self._recover(error)
 
     def _step(self) -> bool:
         """Send what can be sent and wait for one outcome. Returns whether there may be more to do."""
@@ -177,15 +213,28 @@ class _Worker:
             return False
         if fresh:
             self._guest_line().send([task.job for task in fresh])
-        result = self._guest_line().receive()
+        try:
+            result = self._guest_line().receive(self._still_running)
+        finally:
+            if self._slow:
+                self._slow = False
+                self._turns.go_on()
         self._at_hand.pop(0)
         self._run.done.put(result)
         return True
 
+    def _still_running(self) -> None:
+        if not self._slow:
+            self._slow = True
+            self._turns.wait_for_slow_program()
+
     def _take_tasks(self) -> list[_Task]:
         """Put more tasks at hand, and return those. A suspect is at hand alone."""
         fresh: list[_Task] = []
-        while len(self._at_hand) < self._pool.ahead(self._run) and not any(task.suspect for task in self._at_hand):
+        wanted = self._pool.ahead(self._run)
+        if self._turns.too_many() or len(self._at_hand) > wanted // 2:  # several at once: every message costs
+            return fresh
+        while len(self._at_hand) < wanted and not any(task.suspect for task in self._at_hand):
             task = self._next_task()
             if task is _End:
                 break

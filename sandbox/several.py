@@ -24,13 +24,13 @@ class SeveralBackends:
         for backend in self._backends:
             backend.open()
 
-    def start(self) -> Guest:
+    def start(self, place: int | None) -> Guest:
         """Start a guest on the next engine that can. Raises GuestError."""
         first = next(self._turns)
         error = GuestError("there is no engine")
         for place in range(len(self._backends)):
             try:
-                return self._backends[(first + place) % len(self._backends)].start()
+                return self._backends[(first + place) % len(self._backends)].start(place)
             except GuestError as failure:
                 error = failure
         raise error

@@ -4,7 +4,7 @@ import select
 
 from . import wire
 
-_TOGETHER = 2
+_TOGETHER = 3
 
 
 class Outbox:
