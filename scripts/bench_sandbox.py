@@ -111,6 +111,8 @@ _BARE = """
 import gc, json, os, signal, sys
 for name in "bisect collections copy functools heapq itertools math operator random re string typing".split():
     __import__(name)
+compile("0", "", "exec")  # what a first compilation sets up must not be done anew in every child
+gc.collect()
 gc.freeze()
 def take(n):
     data = b""
