@@ -34,6 +34,7 @@ class Program:
             "together": self.together,
             "name": self.name,
             "call": self.call,
+            "call_named": self.call_named,
             "call_by_reference": self.call_by_reference,
             "next": self.advance,
             "iterate": lambda target: iter(self.peer.owned(target)),
@@ -69,8 +70,12 @@ class Program:
         value = self._names[name]
         return Kept(value) if callable(value) else value
 
-    def call(self, target: int, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def call(self, target: int, *positional: Any) -> Any:
         """Call one of the program's functions."""
+        return self.peer.owned(target)(*positional)
+
+    def call_named(self, target: int, named: dict[str, Any], *positional: Any) -> Any:
+        """Call one of the program's functions with named arguments too."""
         return self.peer.owned(target)(*positional, **named)
 
     def call_by_reference(self, target: int, positional: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:

@@ -36,33 +36,7 @@ def _make_encoder() -> Callable[[Any], str]:
     return lambda message: "".join(encode(message, 0))
 
 
-_encode_json = _make_encoder()
-
-
-def _encode(message: list[Any]) -> str:
-    try:
-        return _encode_json(message)
-    except ValueError:  # an integer longer than the interpreter likes to write
-        return str(_with_long_integers(_encode_json, message))
-
-
-def _decode(text: str) -> Any:
-    try:
-        return _decode_json(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:
-        return _with_long_integers(_decode_json, text)
-
-
-def _decode_json(text: str) -> Any:
-    try:
-        value, end = _scan(text, 0)
-    except StopIteration:
-        raise json.JSONDecodeError("no value", text, 0) from None
-    if end != len(text):
-        raise json.JSONDecodeError("more than one value", text, end)
-    return value
+_encode = _make_encoder()
 
 
 def _with_long_integers(function: Callable[[Any], Any], argument: Any) -> Any:
@@ -74,6 +48,14 @@ def _with_long_integers(function: Callable[[Any], Any], argument: Any) -> Any:
         sys.set_int_max_str_digits(limit)  # the program may rely on it
 
 
+def _scan_again(body: bytes) -> tuple[Any, int]:
+    try:
+        value, end = _scan(body.decode("ascii"), 0)
+    except (StopIteration, ValueError) as error:
+        raise Lost("the answer is no message") from error
+    return value, end
+
+
 class Lost(BaseException):
     """The other process has gone, or broke the rules of the channel.
 
@@ -82,7 +64,10 @@ class Lost(BaseException):
 
 
 class Channel:
-    """One end of a connected stream socket."""
+    """One end of a connected stream socket.
+
+    A call of the program is two messages, and most programs do little else: the usual way through here is short.
+    """
 
     def __init__(self, fd: int, limit: int) -> None:
         """Messages longer than `limit` bytes are refused when they are received."""
@@ -92,7 +77,10 @@ class Channel:
 
     def send(self, message: list[Any]) -> None:
         """Send one message. Raises Lost."""
-        body = _encode(message).encode("ascii")
+        try:
+            body = _encode(message).encode("ascii")
+        except ValueError:  # an integer longer than the interpreter likes to write
+            body = _with_long_integers(_encode, message).encode("ascii")
         try:
             wire.write_all(self._fd, len(body).to_bytes(_LENGTH_BYTES, "big") + body)
         except (wire.StreamError, OSError) as error:
@@ -101,18 +89,23 @@ class Channel:
     def receive(self) -> list[Any]:
         """Wait for one message. Raises Lost, also for bytes that are no message."""
         try:
-            message = _decode(self._body().decode("ascii"))
+            data, self._ahead = self._ahead or os.read(self._fd, _READ_BYTES), b""
+            size = int.from_bytes(data[:_LENGTH_BYTES], "big")
+            if len(data) != _LENGTH_BYTES + size or size > self._limit:
+                data = self._one_message(data)
+            message, end = _scan(data[_LENGTH_BYTES:].decode("ascii"), 0)
         except (wire.StreamError, OSError) as error:
             raise Lost("the channel is closed") from error
-        except (ValueError, RecursionError) as error:
+        except (StopIteration, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Lost("the answer is no message") from error
-        if type(message) is not list or not message:
+        except ValueError:  # an integer longer than the interpreter likes to read
+            message, end = _with_long_integers(_scan_again, data[_LENGTH_BYTES:])
+        if type(message) is not list or not message or end != len(data) - _LENGTH_BYTES:
             raise Lost("the answer is no message")
         return message
 
-    def _body(self) -> bytes:
-        """The bytes of the next message."""
-        data = self._ahead or os.read(self._fd, _READ_BYTES)
+    def _one_message(self, data: bytes) -> bytes:
+        """The bytes of one message, with its length before it, where they are not what was read at once."""
         if len(data) < _LENGTH_BYTES:
             data += wire.read_exact(self._fd, _LENGTH_BYTES - len(data))
         size = int.from_bytes(data[:_LENGTH_BYTES], "big")
@@ -122,7 +115,7 @@ class Channel:
         if len(data) < end:
             data += wire.read_exact(self._fd, end - len(data))
         self._ahead = data[end:]
-        return data[_LENGTH_BYTES:end]
+        return data[:end]
 
 
 def close_all_but(keep: tuple[int, ...]) -> None:

@@ -44,14 +44,15 @@ def pack(value: Any, export: Export) -> Any:
     if kind in _PLAIN:
         return value
     if kind is list:
-        return _pack_items(value, export)
+        return pack_items(value, export)
     packer = _PACKERS.get(kind)
     if packer is not None:
         return packer(value, export)
     return _pack_other(value, export)
 
 
-def _pack_items(values: Any, export: Export) -> list[Any]:
+def pack_items(values: Any, export: Export) -> list[Any]:
+    """The JSON forms of `values`."""
     # Most lists hold plain values only, and `issuperset(map(type, ...))` sees that without a loop in Python.
     if _PLAIN.issuperset(map(type, values)):
         return list(values)
@@ -70,7 +71,7 @@ def _pack_other(value: Any, export: Export) -> Any:
 
 
 def _pack_dict(value: Any, export: Export) -> list[Any]:
-    return [_pack_items(value.keys(), export), _pack_items(value.values(), export)]
+    return [pack_items(value.keys(), export), pack_items(value.values(), export)]
 
 
 def _pack_default(value: Any, export: Export) -> list[Any]:
@@ -79,21 +80,21 @@ def _pack_default(value: Any, export: Export) -> list[Any]:
 
 
 _PACKERS: dict[type, Callable[[Any, Export], Any]] = {
-    tuple: lambda value, export: {"t": _pack_items(value, export)},
+    tuple: lambda value, export: {"t": pack_items(value, export)},
     dict: lambda value, export: {"d": _pack_dict(value, export)},
-    set: lambda value, export: {"s": _pack_items(value, export)},
-    frozenset: lambda value, export: {"f": _pack_items(value, export)},
+    set: lambda value, export: {"s": pack_items(value, export)},
+    frozenset: lambda value, export: {"f": pack_items(value, export)},
     bytes: lambda value, export: {"b": value.decode("latin-1")},
     bytearray: lambda value, export: {"a": value.decode("latin-1")},
     complex: lambda value, export: {"c": [value.real, value.imag]},
     range: lambda value, export: {"r": [value.start, value.stop, value.step]},
-    type({}.keys()): lambda value, export: {"keys": _pack_items(value, export)},
-    type({}.values()): lambda value, export: {"values": _pack_items(value, export)},
+    type({}.keys()): lambda value, export: {"keys": pack_items(value, export)},
+    type({}.values()): lambda value, export: {"values": pack_items(value, export)},
     type({}.items()): lambda value, export: {"items": _pack_dict(dict(value), export)},
     Counter: lambda value, export: {"counter": _pack_dict(value, export)},
     OrderedDict: lambda value, export: {"ordered": _pack_dict(value, export)},
     defaultdict: lambda value, export: {"default": _pack_default(value, export)},
-    deque: lambda value, export: {"deque": [_pack_items(value, export), value.maxlen]},
+    deque: lambda value, export: {"deque": [pack_items(value, export), value.maxlen]},
     type(...): lambda value, export: {"ellipsis": 0},
 }
 
@@ -101,7 +102,7 @@ _BASES: list[tuple[type, Callable[[Any, Export], Any]]] = [
     (int, lambda value, export: int.__index__(value)),
     (float, lambda value, export: float.__float__(value)),
     (str, lambda value, export: str.__str__(value)),
-    (list, lambda value, export: _pack_items(value, export)),
+    (list, lambda value, export: pack_items(value, export)),
     *((base, packer) for base, packer in _PACKERS.items() if base is not dict),
     (dict, _PACKERS[dict]),  # after its three subclasses
 ]
@@ -116,8 +117,18 @@ class Decoder:
 
     def unpack(self, data: Any) -> Any:
         """The value that `data` describes."""
+        if type(data) in _PLAIN:
+            return data
+        return self._checked(self._value, data)
+
+    def unpack_items(self, data: Any) -> list[Any]:
+        """The values that a list of `pack_items` describes."""
+        found: list[Any] = self._checked(self._items, data)
+        return found
+
+    def _checked(self, read: Callable[[Any], Any], data: Any) -> Any:
         try:
-            return self._value(data)
+            return read(data)
         except (TypeError, ValueError, ArithmeticError, AttributeError, KeyError, IndexError) as error:
             raise MalformedError(f"{type(error).__name__}: {error}") from None
 

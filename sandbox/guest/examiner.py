@@ -161,7 +161,9 @@ class _StickyPeer(Peer):
 
     def __init__(self, channel: Channel, by_reference: bool, live: bool) -> None:
         super().__init__(
-            channel, {"call": self._call_back, "next": self._next_back}, frozenset({"function", "iterator"})
+            channel,
+            {"call": self._call_back, "call_named": self._call_back_named, "next": self._next_back},
+            frozenset({"function", "iterator"}),
         )
         self._by_reference = by_reference
         self._live = live
@@ -173,8 +175,11 @@ class _StickyPeer(Peer):
         if operation in _OBJECT_OPERATIONS and not self._live:
             # `f(x).startswith("a")` would be decided by whatever the program returned.
             raise TypeError("an object of the program may not be asked for attributes")
-        if operation == "call" and self._by_reference:
-            return self._call_by_reference(target, *operands)
+        if self._by_reference:
+            if operation == "call":
+                return self._call_by_reference(target, operands, {})
+            if operation == "call_named":
+                return self._call_by_reference(target, operands[1:], operands[0])
         return super().ask(operation, target, *operands)
 
     def post(self, operation: str, target: Any, *operands: Any) -> None:
@@ -196,7 +201,10 @@ class _StickyPeer(Peer):
             restore(old, named_after[key])
         return result if same < 0 else arguments[same]
 
-    def _call_back(self, target: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def _call_back(self, target: Any, *positional: Any) -> Any:
+        return self.owned(target)(*positional)
+
+    def _call_back_named(self, target: Any, named: dict[str, Any], *positional: Any) -> Any:
         return self.owned(target)(*positional, **named)
 
     def _next_back(self, target: Any) -> Any:

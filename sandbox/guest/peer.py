@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from .channel import Channel, Lost
-from .codec import Decoder, MalformedError, pack
+from .codec import Decoder, MalformedError, pack, pack_items
 from .library import UnsendableError
 
 CROSSED = "__crossed__"
@@ -56,28 +56,29 @@ class Peer:
 
     def post(self, operation: str, target: Any, *operands: Any) -> None:
         """The first half of `ask`: send the question."""
-        self._channel.send(["ask", operation, target, pack(operands, self._export)])
+        self._channel.send(["ask", operation, target, pack_items(operands, self._export)])
 
     def answer(self) -> Any:
         """The second half of `ask`: wait for the answer, serving what is asked meanwhile."""
         while True:
-            kind, *rest = self._channel.receive()
+            message = self._channel.receive()
+            kind = message[0]
+            if kind == "value" and len(message) == 2:
+                return self._unpack(self._decoder.unpack, message[1])
             if kind == "ask":
-                self._serve(rest)
-            elif kind == "value":
-                return self._unpack(rest[0])
+                self._serve(message)
             elif kind == "stop":
                 raise StopIteration
             else:
-                self._raise(kind, rest)
+                self._raise(kind, message[1:])
 
     def serve_forever(self) -> NoReturn:
         """Serve the other side until it is gone, then raise Lost."""
         while True:
-            kind, *rest = self._channel.receive()
-            if kind != "ask":
+            message = self._channel.receive()
+            if message[0] != "ask":
                 raise Lost("an answer to no question")
-            self._serve(rest)
+            self._serve(message)
 
     def owned(self, number: Any) -> Any:
         """The object of this side that crossed as `number`."""
@@ -87,27 +88,27 @@ class Peer:
 
     def _serve(self, question: list[Any]) -> None:
         try:
-            operation, target, packed = question
+            _, operation, target, packed = question
             handler = self._serves[operation]
         except (ValueError, TypeError, KeyError):
             raise Lost("a question that may not be asked") from None
-        self._channel.send(self._reply(handler, target, packed))
-
-    def _reply(self, handler: Callable[..., Any], target: Any, packed: Any) -> list[Any]:
         try:
-            return ["value", pack(handler(target, *self._unpack(packed)), self._export)]
+            operands = self._unpack(self._decoder.unpack_items, packed)
+            reply = ["value", pack(handler(target, *operands), self._export)]
         except StopIteration as error:
-            return ["stop"] if getattr(handler, "may_stop", False) else _raised(RuntimeError(f"StopIteration: {error}"))
+            stops = getattr(handler, "may_stop", False)
+            reply = ["stop"] if stops else _raised(RuntimeError(f"StopIteration: {error}"))
         except Exception as error:  # noqa: BLE001 - whatever the program raised is its answer
-            return _raised(error)
+            reply = _raised(error)
         except Lost:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit and its like: the program has left
-            return ["left", f"{type(error).__name__}: {_text(error)}"]
+            reply = ["left", f"{type(error).__name__}: {_text(error)}"]
+        self._channel.send(reply)
 
-    def _unpack(self, data: Any) -> Any:
+    def _unpack(self, unpack: Callable[[Any], Any], data: Any) -> Any:
         try:
-            return self._decoder.unpack(data)
+            return unpack(data)
         except (MalformedError, RecursionError) as error:
             raise Lost(f"the answer is no value: {error}") from None
 
@@ -116,7 +117,7 @@ class Peer:
             raise Lost(str(rest[0])[:200] if rest else "")
         if kind != "raised" or len(rest) != 3:
             raise Lost("the answer is no message")
-        raise _exception(rest[0], self._unpack(rest[1]), str(rest[2]))
+        raise _exception(rest[0], self._unpack(self._decoder.unpack, rest[1]), str(rest[2]))
 
     def _export(self, value: Any) -> list[Any]:
         if isinstance(value, StandIn):
@@ -211,7 +212,9 @@ class StandIn:
             self._peer.ask("assign", self._number, name, value)
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
-        return self._peer.ask("call", self._number, positional, named)
+        if named:
+            return self._peer.ask("call_named", self._number, named, *positional)
+        return self._peer.ask("call", self._number, *positional)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._peer.ask("iterate", self._number))

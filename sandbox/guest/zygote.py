@@ -154,7 +154,7 @@ def _rehearse() -> None:
     examiner = peer.Peer(line, {}, frozenset())
     examiner.post("load", None, _REHEARSED, "f")
     for argument in (1, "a", [1.5], (True, None), {"a": {1}}) * 8:
-        examiner.post("call", 0, (argument,), {})
+        examiner.post("call", 0, argument)
     line.send(["end"])
     with contextlib.suppress(channel.Lost):
         candidate.Program(channel.Channel(far, _REHEARSAL_BYTES)).serve()
