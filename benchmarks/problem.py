@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sandbox import Job, Limits
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -17,6 +19,10 @@ class Problem:
     setup: str = ""  # source run before the tests, in the tests' own process
     split: str = "test"
     stop: tuple[str, ...] = ()  # the completion ends before the first of these
+
+    def job(self, program: str, limits: Limits, key: str | None = None) -> Job:
+        """`program` before this problem's tests, as the sandbox takes it; known there as `key`, or by the id."""
+        return Job(self.id if key is None else key, program, self.tests, self.entry_point, self.setup, limits)
 
 
 class Benchmark(Protocol):

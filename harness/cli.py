@@ -12,7 +12,7 @@ import traceback
 
 import typer
 
-from harness.commands import experiment, inspection, stages
+from harness.commands import catalogue, experiment, inspection, stages
 from harness.errors import MENDABLE
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ app.command()(stages.embed)
 app.command()(stages.probe)
 app.command()(stages.report)
 app.command()(stages.export)
-app.add_typer(inspection.benchmarks)
+app.add_typer(catalogue.benchmarks)
 app.add_typer(inspection.sandbox)
 
 

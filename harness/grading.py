@@ -102,13 +102,12 @@ def plan_problems(store: Store, sandbox: Sandbox, grader: str, budget: Budget, t
 
 def reference(problem: Problem, budget: Budget) -> Job:
     """A problem's reference solution as a job."""
-    return Job(problem.id, problem.solution, problem.tests, problem.entry_point, problem.setup, budget.of_references)
+    return problem.job(problem.solution, budget.of_references)
 
 
 def candidate(completion: Completion, problem: Problem, plan: Plan, budget: Budget) -> Job:
     """A completion as a job, graded as its problem is."""
-    key, limits = json.dumps(completion.id), budget.limits(plan)
-    return plan.apply(Job(key, completion.program, problem.tests, problem.entry_point, problem.setup, limits))
+    return plan.apply(problem.job(completion.program, budget.limits(plan), key=json.dumps(completion.id)))
 
 
 def _outcomes(sandbox: Sandbox, work: Iterable[Job]) -> Iterator[tuple[SampleId, Outcome]]:

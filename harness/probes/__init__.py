@@ -1,7 +1,7 @@
 """Probes: small functions of a frozen model's hidden states that say which sample to prefer."""
 
+from benchmarks.duplicates import group_near_duplicates
 from harness.probes.crossvalidation import CrossValidation, cross_validate, cross_validations
-from harness.probes.duplicates import group_near_duplicates
 from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
 from harness.probes.plan import PRESETS, Grid, Plan

@@ -8,7 +8,7 @@ SHINGLE = 3
 
 
 def group_near_duplicates(prompts: Mapping[str, str], threshold: float = 0.5) -> dict[str, int]:
-    """Number the problems so that near-duplicates share a number: what `groups` of cross-validation takes.
+    """Number the problems so that near-duplicates share a number: what cross-validation takes as its `groups`.
 
     Two prompts are near-duplicates where the Jaccard similarity of their sets of three-word shingles is at least the
     threshold; so is what either is a near-duplicate of. Exact, from an inverted index: a thousand prompts take about

@@ -1,0 +1,32 @@
+"""What the doctor finds."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
+"""progress(title, total) is a context whose value is called once for each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem that a check stumbled over."""
+
+    problem_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of all problems."""
+
+    name: str
+    looked_at: int  # problems that the check says something about
+    findings: tuple[Finding, ...] = ()
+    note: str = ""
+    must_hold: bool = True  # False: findings are worth knowing, and the benchmark can be used all the same
+
+    @property
+    def fails(self) -> bool:
+        """Whether the benchmark must be mended before its numbers mean anything."""
+        return self.must_hold and bool(self.findings)

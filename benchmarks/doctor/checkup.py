@@ -1,0 +1,39 @@
+"""The whole examination, check by check."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from benchmarks.doctor.check import Check, Progress
+from benchmarks.doctor.reading import read_checks
+from benchmarks.doctor.running import Trial, run_checks
+from benchmarks.problem import Benchmark
+from sandbox import Limits, Sandbox
+
+REPEATS = 4
+"""How often references run again after the first time."""
+
+
+@contextmanager
+def _silent(title: str, total: int) -> Iterator[Callable[..., None]]:
+    yield lambda *_: None
+
+
+def examine(
+    benchmark: Benchmark,
+    sandbox: Sandbox,
+    *,
+    limits: Limits,
+    of_references: Limits,
+    repeats: int = REPEATS,
+    progress: Progress = _silent,
+) -> Iterator[Check]:
+    """Examine a benchmark in an open sandbox and yield what each check found, cheap ones first.
+
+    `limits` are a candidate's where the reference tells nothing. Raises BenchmarkError where the data cannot be had.
+    """
+    problems = benchmark.problems()
+    reading = list(read_checks(problems))
+    yield from reading
+    if reading[0].fails:  # what was run could not be told apart
+        return
+    yield from run_checks(benchmark, problems, Trial(sandbox, limits, of_references, progress), repeats)

@@ -1,0 +1,63 @@
+"""Programs that must not pass: those that do nothing, know nothing, or cheat."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.doctor.cases import Case, asked_cases, shown_cases
+from benchmarks.problem import Problem
+
+CONSTANTS = ("None", "True", "False", "0", "1", "-1", "''", "[]", "()", "{}")
+
+
+class Impostor(NamedTuple):
+    """A program that must fail."""
+
+    kind: str  # names the check it belongs to
+    name: str
+    program: str
+
+
+KINDS = ("empty programs fail", "constant programs fail", "knowing only the prompt fails", "cheats fail")
+
+
+def impostors(problem: Problem) -> Iterator[Impostor]:
+    """All programs that must fail this problem's tests."""
+    entry = problem.entry_point
+    yield Impostor(KINDS[0], "no program", "")
+    yield Impostor(KINDS[0], "pass", f"def {entry}(*args, **named):\n    pass\n")
+    for value in _constants(problem):
+        yield Impostor(KINDS[1], f"return {value}", f"def {entry}(*args, **named):\n    return {value}\n")
+    yield Impostor(KINDS[1], "return its argument", f"def {entry}(*args, **named):\n    return args[0]\n")
+    if shown := shown_cases(problem):
+        yield Impostor(KINDS[2], f"a table of {len(shown)} shown examples", _table(entry, shown))
+    for name, source in cheats().items():
+        yield Impostor(KINDS[3], name, f"{source}\n{entry} = solve\n")
+
+
+def _constants(problem: Problem) -> list[str]:
+    """The usual constants, and the value that the tests expect most often."""
+    expected = Counter(case.value for case in asked_cases(problem) if case.is_literal)
+    return list(dict.fromkeys([*CONSTANTS, *(value for value, _ in expected.most_common(1))]))
+
+
+def _table(entry: str, shown: list[Case]) -> str:
+    """A program that looks the shown examples up, and answers anything else as the last of them."""
+    rows = "".join(f"SHOWN.append((lambda: ({case.arguments},), lambda: {case.value}))\n" for case in shown)
+    return (
+        f"SHOWN = []\n{rows}"
+        f"def {entry}(*args):\n"
+        "    for arguments, value in SHOWN:\n"
+        "        if arguments() == args:\n"
+        "            return value()\n"
+        "    return SHOWN[-1][1]()\n"
+    )
+
+
+@cache
+def cheats() -> dict[str, str]:
+    """Programs that fool a careless grader, by name: each defines `solve`."""
+    parts = Path(__file__).with_name("cheats.txt").read_text(encoding="utf-8").split("=== ")[1:]
+    return {title.strip(): source for title, _, source in (part.partition("\n") for part in parts)}

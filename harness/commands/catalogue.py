@@ -1,0 +1,116 @@
+"""Looking after benchmarks: list, show, check."""
+
+import json as jsonlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from harness.commands import arguments as args
+from harness.terminal import Terminal
+
+if TYPE_CHECKING:
+    from benchmarks.doctor import Check
+
+SHOWN = 10
+"""How many problems the table names for each check; --json names all."""
+
+benchmarks = typer.Typer(name="benchmarks", help="List, show and check benchmarks.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE or FILE.jsonl")]
+
+
+@benchmarks.command(name="list")
+def list_() -> None:
+    """The names of the benchmarks that ship with qprobe."""
+    from benchmarks.registry import SHIPPED
+
+    for name in SHIPPED:
+        print(name)
+
+
+@benchmarks.command()
+def show(
+    name: Name,
+    problem: Annotated[str | None, typer.Option(help="show this problem")] = None,
+    json: args.Json = False,
+) -> None:
+    """A benchmark's splits and licence, or one of its problems."""
+    from dataclasses import asdict
+
+    from benchmarks.registry import open_benchmark
+    from harness.errors import QprobeError
+
+    benchmark = open_benchmark(name)
+    found = benchmark.problems()
+    if problem is None:
+        splits = Counter(each.split for each in found)
+        print(jsonlib.dumps({"name": benchmark.name, "problems": len(found), "splits": splits}, indent=1))
+        return
+    chosen = next((each for each in found if each.id == problem), None)
+    if chosen is None:
+        raise QprobeError(f"{benchmark.name} has no problem {problem!r}; its first is {found[0].id}.")
+    if json:
+        print(jsonlib.dumps(asdict(chosen), indent=1))
+    else:
+        Terminal().out.print(f"{chosen.prompt}\n# tests\n{chosen.tests}", markup=False, highlight=False)
+
+
+@benchmarks.command()
+def check(
+    name: Name,
+    repeats: Annotated[int, typer.Option(min=1, help="how often references run again")] = 4,
+    sandbox: args.SandboxKind = "docker",
+    workers: args.Workers = None,
+    image: args.Image = None,
+    json: args.Json = False,
+) -> None:
+    """Examine a benchmark: references pass, worthless and cheating programs fail, prompts give nothing away.
+
+    Exit status 1 where a check fails.
+    """
+    from dataclasses import asdict
+
+    from benchmarks.doctor import examine
+    from benchmarks.registry import open_benchmark
+    from harness.errors import QprobeError
+    from harness.grading import Budget
+    from sandbox import open_sandbox
+
+    terminal, budget = Terminal(), Budget()
+    benchmark = open_benchmark(name)
+    benchmark.problems()  # complains before a sandbox is opened
+    with open_sandbox(sandbox, workers, image) as room:
+        limits = {"limits": budget.base, "of_references": budget.of_references}
+        checks = list(examine(benchmark, room, **limits, repeats=repeats, progress=terminal.progress))
+    if json:
+        print(jsonlib.dumps([{**asdict(each), "fails": each.fails} for each in checks], indent=1))
+    else:
+        terminal.out.print(_table(checks))
+        _print_findings(checks, terminal)
+    if failed := [each.name for each in checks if each.fails]:
+        raise QprobeError(f"{benchmark.name}: {len(failed)} of {len(checks)} checks fail: {'; '.join(failed)}.")
+
+
+def _table(checks: "Sequence[Check]") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("check", "result", "problems"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "problems" else "left")
+    table.add_column("")
+    for each in checks:
+        count = len(each.findings)
+        result = f"FAILS on {count}" if each.fails else f"{count} to know" if count else "ok"
+        table.add_row(each.name, result, str(each.looked_at), each.note, style="bold red" if each.fails else None)
+    return table
+
+
+def _print_findings(checks: "Sequence[Check]", terminal: Terminal) -> None:
+    for each in checks:
+        if each.findings:
+            terminal.out.print(f"{each.name}:", style="bold red" if each.fails else "bold", highlight=False)
+        for finding in each.findings[:SHOWN]:
+            terminal.out.print(f"  {finding.problem_id}  {finding.detail}", markup=False, highlight=False)
+        if (more := len(each.findings) - SHOWN) > 0:
+            terminal.out.print(f"  and {more} more: --json names them all", markup=False, highlight=False)

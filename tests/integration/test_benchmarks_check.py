@@ -1,0 +1,70 @@
+"""`qprobe benchmarks check` finds what was planted, and is content with what is sound."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import qprobe
+
+
+def problem(number: int, tests: str, solution: str, prompt: str = "", split: str = "test") -> dict[str, str]:
+    named = {"id": f"P/{number}", "entry_point": f"f{number}", "split": split}
+    return {**named, "prompt": prompt or f"def f{number}(x):\n", "tests": tests, "solution": solution}
+
+
+def check(tmp_path: Path, rows: list[dict[str, str]], *options: str) -> tuple[int, dict[str, Any], str]:
+    """Exit status, findings by check, standard error."""
+    file = tmp_path / "planted.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = qprobe("benchmarks", "check", str(file), "--json", "--repeats", "20", *options)
+    found = {each["name"]: {f["problem_id"]: f["detail"] for f in each["findings"]} for each in json.loads(done.stdout)}
+    return done.returncode, found, done.stderr
+
+
+SOUND = [
+    problem(n, f"assert f{n}(1) == {n + 1}\nassert f{n}(5) == {n + 5}", f"def f{n}(x):\n    return x + {n}\n")
+    for n in range(1, 4)
+]
+FLAKY = "import os\ndef f2(x):\n    return x if os.urandom(1)[0] > 100 else None\n"
+SHOWN = '"""Square.\nassert f3(2) == 4\nassert f3(3) == 9\n"""\n'
+LIVE = "class Pair:\n    def __init__(self, x):\n        self.x = x\ndef f4(x):\n    return Pair(x)\n"
+CUT = "def f5(x):\n    return g(x)\n\ndef g(x):\n    return 3 * x\n"
+
+
+@pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.docker), "process"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_sound_benchmark(tmp_path: Path, kind: str):
+    status, found, errors = check(tmp_path, SOUND, "--sandbox", kind)
+    assert (status, errors) == (0, "")
+    assert not any(found.values()), found
+
+
+def test_every_planted_fault_is_named(tmp_path: Path, kind: str):
+    rows = [
+        problem(0, "assert f0(1) == 2\nassert f0(5) == 6", "def f0(x):\n    return x\n"),
+        problem(1, "assert f1(1) == 'yes'\nassert f1(2) == 'yes'", "def f1(x):\n    return 'yes'\n"),
+        problem(2, "assert f2('a') == 'a'", FLAKY),
+        problem(3, "assert f3(2) == 4\nassert f3(3) == 9", "def f3(x):\n    return x * x\n", SHOWN),
+        problem(4, "assert f4(1).x == 1\nassert f4(2).x == 2", LIVE),
+        problem(5, "assert f5(1) == 3\nassert f5(2) == 6", CUT),
+        problem(6, "assert f6(3) == 9\nassert f6(2) == 4", "def f6(x):\n    return x * x\n", SHOWN, "train"),
+    ]
+    status, found, errors = check(tmp_path, rows, "--sandbox", kind)
+    assert status == 1
+    assert "planted: " in errors
+    assert "references pass" in errors
+    assert set(found["references pass"]) == {"P/0"}
+    assert found["references pass"]["P/0"].startswith("failed: assert f0(1) == 2")
+    assert set(found["references pass each time"]) == {"P/2"}
+    assert found["constant programs fail"]["P/1"] == "passes: return 'yes'"
+    assert "P/3" in found["prompts hold no hidden tests"]
+    assert "P/3" in found["knowing only the prompt fails"]
+    assert found["tests run apart from the program"]["P/4"] == "asks its objects"
+    assert "P/5" in found["references pass as completions"]
+    assert found["prompts differ across splits"] == {"P/3": "like P/6 (train)"}
+    assert not found["the sandbox held"]
