@@ -21,7 +21,7 @@ def check_experiment(
     *,
     sandbox: str,
     benchmark: str,
-    split: str,
+    split: str | None,
     limit: int | None,
     k: int,
     folds: int,
@@ -31,19 +31,23 @@ def check_experiment(
     layers: str | None,
     pooling: str | None,
 ) -> int:
-    """Raise an error that its user can mend, or return the number of problems."""
+    """Raise an error that its user can mend, or return the number of problems.
+
+    Without a `split` the samples come from a file, and which problems they are of is known once they are read.
+    """
     if sandbox == "docker":
         check_engine()
     for name in objectives:
         find_objective(name)
-    work = plan(open_benchmark(benchmark), k=k, seed=0, split=split, limit=limit)
-    if len(work.problems) < folds:
-        raise QprobeError(f"{len(work.problems)} problems cannot make {folds} folds: ask for fewer folds.")
+    asked = open_benchmark(benchmark)
+    problems = asked.problems() if split is None else plan(asked, k=k, seed=0, split=split, limit=limit).problems
+    if len(problems) < folds:
+        raise QprobeError(f"{len(problems)} problems cannot make {folds} folds: ask for fewer folds.")
     with Store(folder, create=True):
         pass
     row_bytes = _check_models(model, embedder, layers, pooling)
-    _check_disk(folder, len(work.problems) * k * (row_bytes + BYTES_A_SAMPLE))
-    return len(work.problems)
+    _check_disk(folder, len(problems) * k * (row_bytes + BYTES_A_SAMPLE))
+    return len(problems)
 
 
 def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None) -> int:
@@ -52,7 +56,8 @@ def _check_models(model: str, embedder: str, layers: str | None, pooling: str | 
     from harness.models.hf_engine import HfEngine
     from harness.models.sampling import Sampling
 
-    HfEngine(model, Sampling())
+    if model:
+        HfEngine(model, Sampling())
     shape = HfEmbedder(embedder, layers=layers, pooling=pooling).shape
     return 4 * shape[0] * shape[1] * shape[2]
 

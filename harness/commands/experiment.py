@@ -6,14 +6,40 @@ from typing import Annotated
 import typer
 
 from harness.commands import arguments as args
-from harness.commands import stages
+from harness.commands import configuration, stages
+from harness.commands.recording import keep_config
+from harness.errors import QprobeError
+from harness.provenance import CONFIG_FILE
 from harness.terminal import Terminal
+
+Target = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[RUN|FILE.toml]",
+        is_eager=True,
+        callback=configuration.read_file,
+        help="the run's folder [default: results/BENCHMARK-MODEL], or a file that holds the options",
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        configuration.SET,
+        metavar="KEY=VALUE",
+        is_eager=True,
+        callback=configuration.read_assignments,
+        help="a setting over FILE.toml's; repeat for more",
+    ),
+]
 
 
 def run(
-    model: args.ModelName,
-    benchmark: args.BenchmarkName,
-    folder: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="[default: results/BENCHMARK-MODEL]")] = None,
+    ctx: typer.Context,
+    folder: Target = None,
+    model: args.ModelName = "",
+    benchmark: args.BenchmarkName = "",
+    samples: Annotated[Path | None, typer.Option(help="samples that somebody else drew, instead of a model's")] = None,
+    format_name: args.SampleFormat = "auto",
     k: Annotated[int, typer.Option("--k", help="samples a problem")] = 20,
     limit: args.Limit = None,
     split: args.Split = "test",
@@ -34,18 +60,25 @@ def run(
     seed: args.Seed = 0,
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",
+    assignments: Assignments = None,
+    print_config: Annotated[bool, typer.Option(help="print the settings and where each came from, and stop")] = False,
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
     """Sample, grade, embed, probe and report; run the same command again to go on where it stopped."""
+    given = configuration.settings_of(run, locals())
+    if print_config:
+        print(configuration.as_toml(configuration.effective(ctx)), end="")
+        return
     from harness.preflight import check_experiment
 
-    folder = folder or default_folder(benchmark, model)
+    _check_sources(benchmark, model, samples, embedder)
+    folder = folder or configuration.folder_setting(ctx) or default_folder(benchmark, samples or model)
     problems = check_experiment(
         folder,
         sandbox=sandbox,
         benchmark=benchmark,
-        split=split,
+        split=None if samples else split,
         limit=limit,
         k=k,
         folds=folds,
@@ -55,23 +88,42 @@ def run(
         layers=layers,
         pooling=pooling,
     )
-    Terminal(quiet=quiet).say(f"{folder}: {problems} problems of {benchmark} x {k} samples of {model}.")
-    stages.generate(
-        folder, benchmark, model, k, limit, split, temperature, top_p, max_new_tokens, batch_size, device, seed, quiet
-    )
+    if not (folder / CONFIG_FILE).exists():
+        keep_config(folder, {**given, "folder": str(folder)})
+    if samples:
+        Terminal(quiet=quiet).say(f"{folder}: {benchmark}, the samples of {samples}.")
+        stages.import_(folder, samples, benchmark, format_name, quiet)
+    else:
+        Terminal(quiet=quiet).say(f"{folder}: {problems} problems of {benchmark} x {k} samples of {model}.")
+        stages.generate(
+            *(folder, benchmark, model, k, limit, split, temperature, top_p, max_new_tokens, batch_size, device),
+            *(seed, quiet),
+        )
     stages.grade(folder, sandbox, workers, cpu_seconds, image, quiet)
     stages.embed(folder, embedder or model, layers, pooling, device, quiet)
     stages.probe(folder, objective, folds, seed, beta, preset, quiet)
     stages.report(folder, None, json, quiet)
 
 
-def default_folder(benchmark: str, model: str) -> Path:
-    """results/BENCHMARK-MODEL, named by the last parts of both."""
-    parts = (Path(benchmark.partition(":")[0]).name.split(".")[0], Path(model.partition(":")[2]).name)
+def _check_sources(benchmark: str, model: str, samples: Path | None, embedder: str | None) -> None:
+    """Raise QprobeError unless a benchmark and one source of samples are named."""
+    if not benchmark:
+        raise QprobeError("No benchmark: give --benchmark, or benchmark = ... in FILE.toml.")
+    if bool(model) == bool(samples):
+        raise QprobeError("Give either --model, which draws samples, or --samples, a file of them.")
+    if samples and not embedder:
+        raise QprobeError("Samples from a file need --embedder, the model that reads them.")
+
+
+def default_folder(benchmark: str, source: str | Path) -> Path:
+    """results/BENCHMARK-SOURCE, named by the last parts of both."""
+    named = Path(source.partition(":")[2]).name if isinstance(source, str) else source.name.split(".")[0]
+    parts = (Path(benchmark.partition(":")[0]).name.split(".")[0], named)
     return Path("results") / "-".join(parts)
 
 
 def demo(
+    ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="[RUN]")] = Path("results/demo"),
     k: Annotated[int, typer.Option("--k", help="samples a problem")] = 16,
     seed: args.Seed = 0,
@@ -84,9 +136,10 @@ def demo(
     kind, why = available_sandbox()
     Terminal(quiet=quiet).say(why)
     run(
-        f"hf:{MODEL}",
-        "mini",
+        ctx,
         folder,
+        model=f"hf:{MODEL}",
+        benchmark="mini",
         k=k,
         seed=seed,
         sandbox=kind,

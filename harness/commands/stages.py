@@ -6,15 +6,17 @@ from typing import Annotated
 import typer
 
 from harness.commands import arguments as args
+from harness.commands.recording import recorded
 from harness.errors import QprobeError
 from harness.terminal import Terminal
 
 
+@recorded
 def import_(
     run: args.Run,
     samples: Annotated[Path, typer.Option(help="a JSONL file of samples, gzip'ed or not")],
     benchmark: args.BenchmarkName,
-    format_name: Annotated[str, typer.Option("--format", help="human-eval, codet, mbpp-eval or auto")] = "auto",
+    format_name: args.SampleFormat = "auto",
     quiet: args.Quiet = False,
 ) -> None:
     """Start a run from samples that somebody else drew."""
@@ -31,6 +33,7 @@ def import_(
         raise QprobeError(done.complaint(samples))
 
 
+@recorded
 def generate(
     run: args.Run,
     benchmark: args.BenchmarkName,
@@ -62,6 +65,7 @@ def generate(
     terminal.say(f"Generated {new:,} samples.")
 
 
+@recorded
 def grade(
     run: args.Run,
     sandbox: args.SandboxKind = "docker",
@@ -86,6 +90,7 @@ def grade(
         )
 
 
+@recorded
 def embed(
     run: args.Run,
     embedder: Annotated[str, typer.Option(help="what reads: hf:FOLDER or hf:HUB_ID, causal model or encoder")],
@@ -108,6 +113,7 @@ def embed(
         terminal.say(f"{done.cut:,} samples were longer than the model's context and lost the beginning of the prompt.")
 
 
+@recorded
 def probe(
     run: args.Run,
     objective: args.Objectives = None,

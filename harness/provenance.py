@@ -1,0 +1,129 @@
+"""What made a run: `config.toml`, which repeats it, and `provenance.jsonl`, one line for each stage that was done."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks import Problem
+from harness.store import Store
+
+SCHEMA = "qprobe-provenance/1"
+CONFIG_FILE = "config.toml"
+PROVENANCE_FILE = "provenance.jsonl"
+MIB = 2**20
+
+
+def note_stage(run: Path, stage: str, settings: Mapping[str, Any], seconds: float) -> None:
+    """Append a line to the run's provenance. It is one write, so that a killed command leaves it whole."""
+    with Store(run) as store:
+        hashes = {"problems": digest(store.problems()), **_identities(store.settings())}
+        samples = len(store.sample_ids())
+    line = {
+        "schema": SCHEMA,
+        "stage": stage,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "samples": samples,
+        "settings": dict(settings),
+        "hashes": hashes,
+        "versions": versions(),
+        "hardware": hardware(),
+    }
+    with (run / PROVENANCE_FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def stages(run: Path) -> list[dict[str, Any]]:
+    """The run's provenance, the earliest stage first; a line that was cut short by a full disk is left out."""
+    path = run / PROVENANCE_FILE
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.endswith("}")]
+
+
+def digest(problems: Iterable[Problem]) -> str:
+    """A sha256 over all fields of the problems, in their order."""
+    found = hashlib.sha256()
+    for problem in problems:
+        found.update(json.dumps(astuple(problem)).encode())
+    return found.hexdigest()
+
+
+def _identities(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the run has settled on: the fingerprints of model and embedder, the grader's key, the data's name."""
+    return {name: value for name, value in settings.items() if name != "schema"}
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Python, qprobe (and its commit, in a checkout), and the packages it requires."""
+    found = {"python": platform.python_version(), "qprobe": _version("qprobe")}
+    if commit := _commit(Path(__file__).resolve().parents[1]):
+        found["commit"] = commit
+    return found | {name: version for name in _required() if (version := _version(name))}
+
+
+def _required() -> list[str]:
+    try:
+        lines = metadata.requires("qprobe") or []
+    except metadata.PackageNotFoundError:
+        return []
+    bare = (line for line in lines if "extra ==" not in line)
+    return [line.split(";")[0].split("[")[0].rstrip("0123456789.,<>=!~ ") for line in bare]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _commit(checkout: Path) -> str:
+    """The commit of a checkout, "+" behind it where files differ from it; "" for an installed package."""
+    if not (checkout / ".git").exists():
+        return ""
+    try:
+        command = ["git", "-C", str(checkout), "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """The machine: system, processor, cores this process may use, memory in MiB, GPUs where torch has been loaded."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_mib": memory,
+        "gpus": _gpus(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def _gpus() -> list[str]:
+    torch = sys.modules.get("torch")  # no stage loads it for this
+    if torch is None or not torch.cuda.is_available():
+        return []
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
