@@ -1,7 +1,7 @@
 """The blocks of our Markdown files: files that a reader writes, and what a reader then runs.
 
-A block with `title="NAME"` (or a first line `# NAME.py`) is a file. A `sh` block is run by bash. A Python block without a
-title is a program. A block that begins with a comment `# needs ...`, and a shell line that ends in one, is not run: the
+A block with `title="NAME"` (or a first line `# NAME.py`) is a file. A `sh` block is run by bash, a Python block without
+a title is a program. A block that begins with a comment `# needs ...`, and a shell line that ends in one, is not run:
 reason stands there for the reader too.
 """
 
