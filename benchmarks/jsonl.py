@@ -1,7 +1,11 @@
 """A benchmark from a file: one problem a line, `{"id", "prompt", "entry_point", "tests"}` and a few optional fields."""
 
 import ast
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,8 @@ from benchmarks.reading import numbered_lines, parse_row, read_text
 
 REQUIRED = ("id", "prompt", "entry_point", "tests")
 OPTIONAL = ("solution", "setup", "split")
+SOURCES = ("tests", "setup", "solution")
+_DEFINED = re.compile(r"^(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
 
 
 class JsonlBenchmark:
@@ -24,41 +30,93 @@ class JsonlBenchmark:
 
     def problems(self) -> Sequence[Problem]:
         """All problems in the file's order. Raises BenchmarkError naming the line and the field that is wrong."""
-        problems: dict[str, Problem] = {}
+        problems = Problems(str(self.path))
         for number, line in numbered_lines(read_text(self.path)):
-            try:
-                problem = problem_of_row(parse_row(line))
-                if problem.id in problems:
-                    raise ValueError(f"the id {problem.id!r} stands in an earlier line too")
-            except ValueError as error:
-                raise BenchmarkError(f"{self.path}, line {number}: {error}.") from error
-            problems[problem.id] = problem
-        if not problems:
-            raise BenchmarkError(f"{self.path} holds no problem: write one JSON object a line.")
-        return list(problems.values())
+            problems.add(f"line {number}", partial(_problem_of_line, line))
+        return problems.all()
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
         """The prompt, continued up to the first stop string."""
         return continue_prompt(prompt, completion, problem.stop)
 
 
+class Problems:
+    """Problems of a source, gathered one by one; what is wrong with one is said with its place."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._places: dict[str, str] = {}
+        self._found: list[Problem] = []
+
+    def add(self, place: str, make: Callable[[], Problem]) -> None:
+        """Add what `make` returns. Raises BenchmarkError where it raises ValueError, or the id is taken."""
+        try:
+            problem = make()
+            if problem.id in self._places:
+                raise ValueError(f"the id {problem.id!r} is taken already, by {self._places[problem.id]}")
+        except ValueError as error:
+            raise BenchmarkError(f"{self._source}, {place}: {error}.") from error
+        self._places[problem.id] = place
+        self._found.append(problem)
+
+    def all(self) -> list[Problem]:
+        """Every problem. Raises BenchmarkError where there is none."""
+        if not self._found:
+            raise BenchmarkError(f"{self._source} holds no problem: write one JSON object a line.")
+        return self._found
+
+
+def _problem_of_line(line: str) -> Problem:
+    return problem_of_row(parse_row(line))
+
+
 def problem_of_row(row: dict[str, Any]) -> Problem:
     """Check one row and make a problem of it. Raises ValueError with a short reason."""
-    missing = [name for name in REQUIRED if name not in row]
-    if missing:
-        raise ValueError(f"the field {missing[0]!r} is missing")
+    _check_names(row)
     for name in (*REQUIRED, *OPTIONAL):
         if not isinstance(row.get(name, ""), str):
             raise ValueError(f"the field {name!r} is not a string")
+    if not row["id"].strip():
+        raise ValueError("the field 'id' is empty")
     stop = row.get("stop", list(FUNCTION_STOPS))
     if not (isinstance(stop, list) and all(isinstance(text, str) and text for text in stop)):
         raise ValueError("the field 'stop' is not a list of non-empty strings")
-    _check_compiles(row["tests"])
+    for name in SOURCES:
+        _check_compiles(name, row.get(name, ""))
+    _check_entry_point(row["entry_point"], row["prompt"])
     return Problem(**{name: row[name] for name in (*REQUIRED, *OPTIONAL) if name in row}, stop=tuple(stop))
 
 
-def _check_compiles(tests: str) -> None:
+def _check_names(row: dict[str, Any]) -> None:
+    """A field that is missing, or whose name is misspelt. Further fields are the author's own notes."""
+    known = (*REQUIRED, *OPTIONAL, "stop")
+    strangers = [name for name in row if name not in known]
+    for name in known:
+        near = get_close_matches(name, strangers, n=1, cutoff=0.8)
+        if name not in row and near:
+            raise ValueError(f"the field {near[0]!r} is unknown; did you mean {name!r}?")
+    missing = [name for name in REQUIRED if name not in row]
+    if missing:
+        raise ValueError(f"the field {missing[0]!r} is missing")
+
+
+def _check_compiles(name: str, source: str) -> None:
     try:
-        ast.parse(tests)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd escape is the author's business
+            ast.parse(source)
     except SyntaxError as error:
-        raise ValueError(f"the field 'tests' does not compile ({error.msg}, line {error.lineno} of it)") from error
+        raise ValueError(f"the field {name!r} does not compile ({error.msg}, line {error.lineno} of it)") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"the field {name!r} does not compile ({error})") from error
+
+
+def _check_entry_point(entry_point: str, prompt: str) -> None:
+    """A model must be able to know what its function is to be called."""
+    if not entry_point.isidentifier():
+        raise ValueError(f"the field 'entry_point' is not the name of a function: {entry_point!r}")
+    defined = _DEFINED.findall(prompt)
+    if defined and entry_point not in defined:
+        raise ValueError(f"the prompt does not define the entry point {entry_point!r}; it defines {defined[-1]!r}")
+    if not re.search(rf"\b{re.escape(entry_point)}\b", prompt):
+        raise ValueError(f"the prompt neither defines nor names the entry point {entry_point!r}")

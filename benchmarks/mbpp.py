@@ -1,20 +1,20 @@
 """MBPP: mostly basic Python problems (Austin et al. 2021, arXiv 2108.07732), Apache-2.0 / CC-BY-4.0.
 
 974 problems, of which 427 also exist in a sanitized version. The data is looked for in this order: a file that is
-named (`mbpp:path/to/mbpp.jsonl`), the environment variable QPROBE_MBPP, the Hugging Face hub through `datasets`.
+named (`mbpp:path/to/mbpp.jsonl`, or the environment variable QPROBE_MBPP), the kept copy, the Hugging Face hub.
 """
 
-import ast
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.entry_points import tested_function
 from benchmarks.extraction import cut_at
+from benchmarks.hub import HubData
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.reading import numbered_lines, parse_row, read_text, sha256
 
@@ -31,6 +31,12 @@ class Source:
     variable: str  # the environment variable that may name the file
     file_sha256: str  # of the file's bytes
     rows_sha256: str  # of the rows, however they came: see `rows_digest`
+
+    @property
+    def data(self) -> HubData:
+        """The same on the hub."""
+        file = f"name the authors' file with --benchmark {self.name}:FILE or {self.variable}=FILE"
+        return HubData(self.name, HUB_ID, self.config, HUB_REVISION, self.rows_sha256, rows_digest, file)
 
 
 AUTHORS_FULL = Source(
@@ -64,8 +70,12 @@ class Mbpp:
 
     def problems(self) -> Sequence[Problem]:
         """All problems of all splits, by task id. Raises BenchmarkError where the data cannot be had or differs."""
-        rows = _rows_of_file(self._path, self.source) if self._path else _rows_of_hub(self.source)
+        rows = _rows_of_file(self._path, self.source) if self._path else [row for _, row in self.source.data.rows()]
         return [_problem(row) for row in sorted(rows, key=lambda row: int(row["task_id"]))]
+
+    def fetch(self) -> Path:
+        """Keep a copy of the hub's rows."""
+        return self.source.data.fetch()
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
         """The completion up to its first stop string; the prompt is a docstring and adds nothing to run."""
@@ -105,16 +115,6 @@ def _problem(row: dict[str, Any]) -> Problem:
     )
 
 
-def tested_function(tests: Sequence[str], code: str) -> str:
-    """The function that the tests call: of the functions the reference defines, the first that a test names."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some references hold escapes such as "\\d" in plain strings
-        names = {node.id for node in ast.walk(ast.parse(tests[0])) if isinstance(node, ast.Name)}
-        body = ast.parse(code).body
-    defined = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return next((name for name in reversed(defined) if name in names), defined[-1] if defined else "")
-
-
 def rows_digest(rows: Iterable[dict[str, Any]]) -> str:
     """A sha256 over what decides a verdict: task id, description, reference and tests of every row, by task id."""
     kept = sorted(
@@ -133,26 +133,3 @@ def _rows_of_file(path: Path, source: Source) -> list[dict[str, Any]]:
     if source.config == "sanitized":
         return list(json.loads(text))
     return [parse_row(line) for _, line in numbered_lines(text)]
-
-
-def _rows_of_hub(source: Source) -> list[dict[str, Any]]:
-    try:
-        from datasets import load_dataset
-        from datasets.exceptions import DatasetsError
-    except ImportError as error:
-        raise BenchmarkError(_how_to_get(source, "the package `datasets` is not installed")) from error
-    try:
-        splits = load_dataset(HUB_ID, source.config, revision=HUB_REVISION)
-    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        raise BenchmarkError(_how_to_get(source, f"the hub did not give it ({type(error).__name__})")) from error
-    rows = [dict(row) for split in splits.values() for row in split]
-    if rows_digest(rows) != source.rows_sha256:
-        raise BenchmarkError(_how_to_get(source, "the hub gave other rows than the authors published"))
-    return rows
-
-
-def _how_to_get(source: Source, why: str) -> str:
-    return (
-        f"{source.name} cannot be had: {why}. Name the authors' file with --benchmark {source.name}:FILE or "
-        f"{source.variable}=FILE, or install the hub's client with pip install 'qprobe[hub]' and connect once."
-    )

@@ -1,7 +1,9 @@
 """A problem, and the one thing a benchmark must be able to do: list its problems."""
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from sandbox import Job, Limits
@@ -25,8 +27,17 @@ class Problem:
         return Job(self.id if key is None else key, program, self.tests, self.entry_point, self.setup, limits)
 
 
+def problems_digest(problems: Sequence[Problem]) -> str:
+    """A sha256 over all that problems say: where it is the same, they are."""
+    return hashlib.sha256(json.dumps([asdict(problem) for problem in problems]).encode()).hexdigest()
+
+
 class Benchmark(Protocol):
-    """A named set of problems."""
+    """A named set of problems.
+
+    May have more: `licence`, a text that `qprobe benchmarks show` shows, and `fetch()`, which keeps the data on this
+    machine and returns where, for `qprobe benchmarks fetch`.
+    """
 
     name: str
 

@@ -19,12 +19,18 @@ READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized"})
 
 
 def open_benchmark(name: str) -> Benchmark:
-    """Return the benchmark called `name`: a shipped name, `NAME:FILE` (its data in a file), or `FILE.jsonl`.
+    """Return the benchmark called `name`.
+
+    A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, or `MAPPING.toml` (a data set of the hub).
 
     Raises BenchmarkError, suggesting the nearest name, where there is none.
     """
     if name.endswith((".jsonl", ".jsonl.gz")) and ":" not in name:
         return JsonlBenchmark(Path(name))
+    if name.endswith(".toml"):
+        from benchmarks.mapping import MappedBenchmark
+
+        return MappedBenchmark(Path(name))
     kind, _, file = name.partition(":")
     if kind not in SHIPPED:
         raise BenchmarkError(_unknown(name))

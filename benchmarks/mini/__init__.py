@@ -20,6 +20,7 @@ class Mini:
     """The embedded benchmark."""
 
     name = "mini"
+    licence = "Apache-2.0"
 
     def problems(self) -> Sequence[Problem]:
         """All problems, family by family."""

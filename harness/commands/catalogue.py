@@ -1,9 +1,9 @@
-"""Looking after benchmarks: list, show, check."""
+"""Looking after benchmarks: list, show, fetch, check."""
 
 import json as jsonlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -13,13 +13,14 @@ from harness.commands import arguments as args
 from harness.terminal import Terminal
 
 if TYPE_CHECKING:
+    from benchmarks import Benchmark, Problem
     from benchmarks.doctor import Check
 
 SHOWN = 10
 """How many problems the table names for each check; --json names all."""
 
-benchmarks = typer.Typer(name="benchmarks", help="List, show and check benchmarks.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE or FILE.jsonl")]
+benchmarks = typer.Typer(name="benchmarks", help="List, show, fetch and check benchmarks.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE, FILE.jsonl or MAPPING.toml")]
 
 
 @benchmarks.command(name="list")
@@ -37,7 +38,7 @@ def show(
     problem: Annotated[str | None, typer.Option(help="show this problem")] = None,
     json: args.Json = False,
 ) -> None:
-    """A benchmark's splits and licence, or one of its problems."""
+    """A benchmark's splits, licence and sha256, or one of its problems."""
     from dataclasses import asdict
 
     from benchmarks.registry import open_benchmark
@@ -46,8 +47,7 @@ def show(
     benchmark = open_benchmark(name)
     found = benchmark.problems()
     if problem is None:
-        splits = Counter(each.split for each in found)
-        print(jsonlib.dumps({"name": benchmark.name, "problems": len(found), "splits": splits}, indent=1))
+        print(jsonlib.dumps(_card(benchmark, found), indent=1))
         return
     chosen = next((each for each in found if each.id == problem), None)
     if chosen is None:
@@ -92,6 +92,31 @@ def check(
         _print_findings(checks, terminal)
     if failed := [each.name for each in checks if each.fails]:
         raise QprobeError(f"{benchmark.name}: {len(failed)} of {len(checks)} checks fail: {'; '.join(failed)}.")
+
+
+@benchmarks.command()
+def fetch(name: Name) -> None:
+    """Get a benchmark's data from the hub and keep it, so that it can be used offline ever after."""
+    from benchmarks.registry import open_benchmark
+
+    benchmark = open_benchmark(name)
+    bring = getattr(benchmark, "fetch", None)
+    kept = bring() if bring else None
+    found = benchmark.problems()
+    where = f"kept in {kept}" if kept else "there is nothing to fetch: its data is on this machine"
+    Terminal().say(f"{benchmark.name}: {len(found):,} problems; {where}.")
+
+
+def _card(benchmark: "Benchmark", found: "Sequence[Problem]") -> dict[str, Any]:
+    from benchmarks.problem import problems_digest
+
+    return {
+        "name": benchmark.name,
+        "problems": len(found),
+        "splits": Counter(each.split for each in found),
+        "licence": getattr(benchmark, "licence", "unknown"),
+        "sha256": problems_digest(found),
+    }
 
 
 def _table(checks: "Sequence[Check]") -> Table:

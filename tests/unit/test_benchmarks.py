@@ -84,13 +84,14 @@ def test_mbpp_through_datasets(shared_data: Path, tmp_path: Path, monkeypatch: p
     from_file = open_benchmark(f"mbpp:{shared_data / 'mbpp' / 'mbpp.jsonl'}").problems()
     assert open_benchmark("mbpp").problems() == from_file
     monkeypatch.setattr(mbpp, "HUB_ID", str(_hub_folder(shared_data, tmp_path / "bad", change=True)))
-    with pytest.raises(BenchmarkError, match="other rows than the authors published"):
+    with pytest.raises(BenchmarkError, match="other rows than were published"):
         open_benchmark("mbpp").problems()
 
 
 def test_mbpp_without_file_or_hub_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("datasets", reason="the extra `hub` is not installed")
     monkeypatch.delenv("QPROBE_MBPP", raising=False)
+    monkeypatch.setenv("QPROBE_CACHE", str(tmp_path))
     monkeypatch.setattr(mbpp, "HUB_ID", str(tmp_path / "nowhere"))
     with pytest.raises(BenchmarkError, match=r"--benchmark mbpp:FILE or QPROBE_MBPP=FILE"):
         open_benchmark("mbpp").problems()
@@ -110,8 +111,19 @@ def test_a_jsonl_file_is_a_benchmark(tmp_path: Path):
         ({k: v for k, v in GOOD.items() if k != "tests"}, "line 2: the field 'tests' is missing"),
         ({**GOOD, "id": 3}, "line 2: the field 'id' is not a string"),
         ({**GOOD, "stop": "x"}, "line 2: the field 'stop' is not a list"),
-        ({**GOOD, "id": "a/1"}, "line 2: the id 'a/1' stands in an earlier line"),
+        ({**GOOD, "id": "a/1"}, "line 2: the id 'a/1' is taken already, by line 1"),
         ({**GOOD, "id": "b", "tests": "assert ("}, "line 2: the field 'tests' does not compile"),
+        (
+            {**GOOD, "id": "b", "solution": "def f(:"},
+            "line 2: the field 'solution' does not compile .*, line 1 of it",
+        ),
+        ({**GOOD, "id": "b", "setup": "import"}, "line 2: the field 'setup' does not compile"),
+        ({**GOOD, "id": "b", "solution": None}, "line 2: the field 'solution' is not a string"),
+        ({**GOOD, "id": "b", "solutoin": ""}, "line 2: the field 'solutoin' is unknown; did you mean 'solution'"),
+        ({**GOOD, "id": " "}, "line 2: the field 'id' is empty"),
+        ({**GOOD, "id": "b", "entry_point": "g"}, "line 2: the prompt does not define the entry point 'g'; it defines"),
+        ({**GOOD, "id": "b", "prompt": "Do it."}, "line 2: the prompt neither defines nor names the entry point 'f'"),
+        ({**GOOD, "id": "b", "entry_point": "f()"}, "line 2: the field 'entry_point' is not the name of a function"),
         ("{", "line 2: not JSON"),
     ],
 )
@@ -129,6 +141,7 @@ def test_wrong_problems_are_named_by_line_and_field(tmp_path: Path, row: object,
         ("zzz", "There are humaneval"),
         ("humaneval:x.jsonl", "reads no file"),
         ("absent.jsonl", "no such file"),
+        ("absent.toml", "no such file"),
     ],
 )
 def test_unknown_benchmarks(name: str, complaint: str):

@@ -1,0 +1,156 @@
+r"""A benchmark from any data set of the hub: a TOML file says which column is which field of a problem.
+
+    dataset = "google-research-datasets/mbpp"   # or a folder in the hub's layout, from this file's place
+    config = "sanitized"                        # optional, as are revision, name, licence and splits
+    splits = ["test"]
+
+    [columns]                                   # a field, and its column or a template of columns
+    id = "MBPP/{task_id}"
+    prompt = "# {prompt}\n# {test_list[0]}\n"
+    tests = "test_list"                         # a list of strings becomes lines
+    solution = "code"
+
+    [values]                                    # fields that are the same for all problems
+    stop = ["\nclass", "\nassert"]
+
+`entry_point` may be left out where there is a solution: it is the solution's function that the tests call.
+"""
+
+import string
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.entry_points import tested_function
+from benchmarks.extraction import continue_prompt
+from benchmarks.hub import HubData, Row
+from benchmarks.jsonl import Problems, problem_of_row
+from benchmarks.problem import BenchmarkError, Problem
+from benchmarks.reading import read_text
+
+FIELDS = tuple(field.name for field in fields(Problem))
+KEYS = {"dataset": str, "config": str, "revision": str, "name": str, "licence": str, "splits": list}
+TABLES = ("columns", "values")
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What the TOML file says."""
+
+    data: HubData
+    licence: str
+    splits: tuple[str, ...]  # () is all of them
+    columns: dict[str, str]
+    values: dict[str, Any]
+
+
+class MappedBenchmark:
+    """The problems of a data set, read through a mapping."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.mapping = read_mapping(path)
+        self.name = self.mapping.data.name
+        self.licence = self.mapping.licence
+
+    def problems(self) -> Sequence[Problem]:
+        """All problems. Raises BenchmarkError for a row that makes none, or for a split or column there is not."""
+        rows = self.mapping.data.rows()
+        splits = list(dict.fromkeys(split for split, _ in rows))
+        if absent := [split for split in self.mapping.splits if split not in splits]:
+            raise BenchmarkError(f"{self.path}: the data set has no split {absent[0]!r}: it has {', '.join(splits)}.")
+        problems, numbers = Problems(str(self.path)), dict.fromkeys(splits, 0)
+        for split, row in rows:
+            numbers[split] += 1
+            if not self.mapping.splits or split in self.mapping.splits:
+                problems.add(f"split {split}, row {numbers[split]}", partial(self._row, row, split))
+        return problems.all()
+
+    def fetch(self) -> Path | None:
+        """Keep a copy of the data; None where it is a folder of this machine."""
+        return None if self.mapping.data.is_local else self.mapping.data.fetch()
+
+    def program(self, problem: Problem, prompt: str, completion: str) -> str:
+        """The prompt, continued up to the first stop string."""
+        return continue_prompt(prompt, completion, problem.stop)
+
+    def _row(self, row: Row, split: str) -> Problem:
+        filled = {name: _of(name, fill(template, row)) for name, template in self.mapping.columns.items()}
+        made = {"split": split, **self.mapping.values, **filled}
+        if "entry_point" not in made and "solution" in made:
+            made["entry_point"] = _entry_point(str(made.get("tests")), str(made["solution"]))
+        return problem_of_row(made)
+
+
+def _entry_point(tests: str, solution: str) -> str:
+    try:
+        return tested_function([tests], solution)
+    except SyntaxError:
+        return ""  # which of the two does not compile is said where all fields are checked
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read a mapping. Raises BenchmarkError for whatever is wrong with it."""
+    try:
+        found = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise BenchmarkError(f"{path} is not TOML: {error}.") from error
+    try:
+        _check_keys("", found, (*KEYS, *TABLES))
+        for table in TABLES:
+            _check_keys(f" in [{table}]", found.get(table, {}), FIELDS)
+        return _mapping(path, found)
+    except ValueError as error:
+        raise BenchmarkError(f"{path}: {error}.") from error
+
+
+def _mapping(path: Path, found: dict[str, Any]) -> Mapping:
+    for key, kind in KEYS.items():
+        if not isinstance(found.get(key, kind()), kind):
+            raise ValueError(f"{key!r} is not a {'list' if kind is list else 'string'}")
+    if not found.get("dataset"):
+        raise ValueError("'dataset' is missing: name a data set of the hub, or a folder")
+    columns = found.get("columns", {})
+    if not columns or not all(isinstance(column, str) and column for column in columns.values()):
+        raise ValueError("[columns] must say for each field its column or a template of columns, in quotes")
+    folder = path.parent / found["dataset"]
+    dataset = str(folder) if folder.is_dir() else found["dataset"]
+    data = HubData(found.get("name", path.stem), dataset, found.get("config"), found.get("revision"))
+    splits = tuple(map(str, found.get("splits", ())))
+    return Mapping(data, found.get("licence", "the data set's own"), splits, columns, found.get("values", {}))
+
+
+def _check_keys(where: str, table: object, known: Sequence[str]) -> None:
+    if not isinstance(table, dict):
+        raise ValueError(f"the table{where} is not a table")
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise ValueError(f"there is nothing called {key!r}{where}; {hint}")
+
+
+def fill(template: str, row: Row) -> Any:  # noqa: ANN401 - a column's value, whatever it is
+    """A column's value, or a template's text. Raises ValueError for a column that is not there."""
+    names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    try:
+        if names:
+            return template.format_map({name: _text(value) for name, value in row.items()})
+        value = row[template]
+    except (KeyError, IndexError, AttributeError, TypeError) as error:
+        raise ValueError(f"{template!r} needs a column {error} that it has not: it has {', '.join(row)}") from error
+    return _text(value)
+
+
+def _of(field: str, value: Any) -> Any:  # noqa: ANN401
+    """A list of texts as lines, but for the one field that is a list."""
+    return "\n".join(map(str, value)) if isinstance(value, list) and field != "stop" else value
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401
+    """A number as text, so that ids may be numbers; lists and texts as they are."""
+    return str(value) if isinstance(value, int | float) else value
