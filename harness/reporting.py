@@ -10,9 +10,33 @@ import numpy as np
 
 from harness.errors import QprobeError
 from harness.features import PROGRAMS
-from harness.numbers import Row, baseline_scores, best_of_k, distinct_samples, pass_at_k, summarise
+from harness.numbers import (
+    Calibration,
+    Difference,
+    Difficulty,
+    Row,
+    Summary,
+    baseline_scores,
+    best_of_k,
+    distinct_samples,
+    pass_at_k,
+    summarise,
+)
 from harness.numbers.estimates import Bools, Floats
 from harness.probing import Scores, load_scores, sample_rewards
+from harness.report_parts import (
+    AtK,
+    BestOfK,
+    Frontier,
+    Material,
+    PerProblem,
+    best_of_every_k,
+    calibrations,
+    compared,
+    difficulties,
+    frontiers,
+    per_problem,
+)
 from harness.store import Store
 
 SCHEMA = "qprobe-report/1"
@@ -47,6 +71,13 @@ class Report:
     rows: tuple[Row, ...]
     ks: tuple[int, ...]
     curves: tuple[Curve, ...]
+    at_k: tuple[AtK, ...]  # the same rows where only k samples stand for choice
+    best_of_k: BestOfK
+    frontiers: list[Frontier]
+    calibrations: list[Calibration]
+    difficulties: list[Difficulty]
+    differences: dict[str, list[Difference]]  # "objectives": among them; "baselines": each less each baseline
+    per_problem: PerProblem
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
@@ -59,20 +90,12 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
     Raises QprobeError where a stage is missing, or a k is larger than the samples there are.
     """
     scores = load_scores(store)
-    rewards_PN, mask_PN = sample_rewards(store, scores)
-    counts_P = mask_PN.sum(1)
+    made = _material(scores, *sample_rewards(store, scores))
+    counts_P = made.mask_PN.sum(1)
     chosen = _chosen_ks(ks, int(counts_P.max()))
-    named = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
-    summary = summarise(
-        rewards_PN,
-        mask_PN,
-        named,
-        beta=scores.settings["beta"],
-        control_CPN=scores.control_CPN,
-        baselines=baseline_scores(scores.features, mask_PN),
-        lengths_PN=scores.features.lengths_PN,
-    )
-    passed_P = (rewards_PN * mask_PN).sum(1)
+    summary = _summary(made, scores, None)
+    distinct_P = distinct_samples(scores.features.groups[PROGRAMS], made.mask_PN)
+    passed_P = (made.rewards_PN * made.mask_PN).sum(1)
     about = store.settings()
     return Report(
         run=store.folder.name,
@@ -82,15 +105,53 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
         problems=len(scores.problem_ids),
         samples=int(counts_P.sum()),
         samples_a_problem=(int(counts_P.min()), int(counts_P.max())),
-        distinct=float(np.mean(distinct_samples(scores.features.groups[PROGRAMS], mask_PN) / counts_P)),
+        distinct=float(np.mean(distinct_P / counts_P)),
         **_verdicts(store, scores),
         no_signal=int(((passed_P == 0) | (passed_P == counts_P)).sum()),
         settings=scores.settings,
         chosen=scores.chosen,
         rows=summary.rows,
         ks=chosen,
-        curves=tuple(_curves(named, rewards_PN, mask_PN, chosen)),
+        curves=tuple(_curves(made, chosen)),
+        at_k=tuple(AtK(k, _summary(made, scores, k).rows) for k in chosen if 1 < k < counts_P.max()),
+        best_of_k=best_of_every_k(made),
+        frontiers=frontiers(made, scores.settings["beta"], _few_ks(int(counts_P.max()))),
+        calibrations=calibrations(made),
+        difficulties=difficulties(made),
+        differences=compared(made, summary),
+        per_problem=per_problem(made, summary, distinct_P),
     )
+
+
+def _material(scores: Scores, rewards_PN: Floats, mask_PN: Bools) -> Material:
+    named = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
+    beta = scores.settings["beta"]
+    raw = {}
+    for name, scores_PN in named.items():
+        temperatures_F = np.array([choice["temperature"] for choice in scores.chosen[name]])
+        raw[name] = scores_PN * temperatures_F[scores.fold_P, None] / beta
+    baselines = baseline_scores(scores.features, mask_PN)
+    return Material(scores.problem_ids, scores.indices_PN, rewards_PN, mask_PN, named, raw, baselines)
+
+
+def _summary(made: Material, scores: Scores, k: int | None) -> Summary:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # problems with fewer samples take no part, and the notes say so
+        return summarise(
+            made.rewards_PN,
+            made.mask_PN,
+            made.scores,
+            beta=scores.settings["beta"],
+            k=k,
+            control_CPN=scores.control_CPN,
+            baselines=made.baselines,
+            lengths_PN=scores.features.lengths_PN,
+        )
+
+
+def _few_ks(most: int) -> list[int]:
+    """A few numbers of samples, up to the most there are: 1, 2, 5, 10, 20, 50, 100."""
+    return [k for k in (1, 2, 5, 10, 20, 50, 100, 200) if k < most] + [most]
 
 
 def _chosen_ks(ks: Sequence[int] | None, most: int) -> tuple[int, ...]:
@@ -101,11 +162,14 @@ def _chosen_ks(ks: Sequence[int] | None, most: int) -> tuple[int, ...]:
     return tuple(ks)
 
 
-def _curves(scores: dict[str, Floats], rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> list[Curve]:
-    curves = [Curve(name, _means(best_of_k(found, rewards_PN, mask_PN, ks))) for name, found in scores.items()]
+def _curves(made: Material, ks: Sequence[int]) -> list[Curve]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # problems with fewer samples are left out, and the table says so
-        skyline_PK = np.stack([pass_at_k(rewards_PN, mask_PN, k) for k in ks], axis=1)
+        curves = [
+            Curve(name, _means(best_of_k(found, made.rewards_PN, made.mask_PN, ks)))
+            for name, found in made.scores.items()
+        ]
+        skyline_PK = np.stack([pass_at_k(made.rewards_PN, made.mask_PN, k) for k in ks], axis=1)
     return [*curves, Curve("pass@k", _means(skyline_PK))]
 
 

@@ -1,6 +1,7 @@
 """Numbers: exact expectations from stored samples and scores, and how sure they are."""
 
 from harness.numbers.baselines import SampleFeatures, agreement, baseline_scores, distinct_samples
+from harness.numbers.calibration import Calibration, Difficulty, calibrate, relate_to_difficulty
 from harness.numbers.curves import Point, Tradeoff, best_of_k_curve, points, reward_against_kl
 from harness.numbers.estimates import best_of_k, pass_at_1, pass_at_k
 from harness.numbers.intervals import holm
@@ -10,7 +11,9 @@ from harness.numbers.summary import Summary, summarise
 from harness.numbers.table import Difference, Row, differences, tabulate
 
 __all__ = [
+    "Calibration",
     "Difference",
+    "Difficulty",
     "Point",
     "Row",
     "SampleFeatures",
@@ -20,6 +23,7 @@ __all__ = [
     "baseline_scores",
     "best_of_k",
     "best_of_k_curve",
+    "calibrate",
     "chances_of_k",
     "differences",
     "distinct_samples",
@@ -27,6 +31,7 @@ __all__ = [
     "pass_at_1",
     "pass_at_k",
     "points",
+    "relate_to_difficulty",
     "reward_against_kl",
     "softmax_chances",
     "softmax_of_k",

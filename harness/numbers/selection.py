@@ -8,17 +8,15 @@ t = exp(u) the integrand is smooth and dies off on both sides: there the trapezo
 of its step.
 """
 
+import math
+
 import numpy as np
-import torch
-from torch import Tensor
 
-from harness.numbers.estimates import Bools, Floats, place_chances, ranking, tie_means, warn_where_short
+from harness.numbers.estimates import Bools, Floats, Ints, place_chances, ranking, tie_means, warn_where_short
 
-STEP = 0.4  # of the trapezoid rule in u, whose error is of the order of exp(-pi^2 / STEP), 2e-11
-LEFT, RIGHT = 24.0, 4.0  # how far beyond the extreme log-odds u runs: what is cut off is below 4e-11
+ERROR = 1e-9  # of a chance, unless asked otherwise; the tests hold it against every subset
 WIDEST_GAP = 40.0  # between neighbouring log-odds: a wider one changes chances by less than exp(-40)
-ERROR = 1e-9  # the stated error of a chance; the tests hold it against every subset
-NUMBERS_AT_ONCE = 4_000_000  # how many the recursion keeps for its derivative: bounds the memory to some 100 MB
+NUMBERS_AT_ONCE = 8192  # in a step of the recursion: as many as a processor's cache holds well
 
 
 def softmax_chances(scores_PN: Floats, mask_PN: Bools, beta: float) -> Floats:
@@ -39,8 +37,8 @@ def softmax_selection(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, bet
     return np.where(mask_PN.any(1), (chances_PN * rewards_PN).sum(1), np.nan)
 
 
-def chances_of_k(scores_PN: Floats, mask_PN: Bools, k: int, beta: float) -> Floats:
-    """The chance [P, N] of each sample when k drawn without replacement stand for choice, to within `ERROR`.
+def chances_of_k(scores_PN: Floats, mask_PN: Bools, k: int, beta: float, error: float = ERROR) -> Floats:
+    """The chance [P, N] of each sample when k drawn without replacement stand for choice, to within `error`.
 
     Exact but for rounding at beta = 0, at k = 1 and where a problem has just k samples. NaN, with a warning, where it
     has fewer.
@@ -52,7 +50,7 @@ def chances_of_k(scores_PN: Floats, mask_PN: Bools, k: int, beta: float) -> Floa
     chances_PN = np.zeros(scores_PN.shape)
     for n in np.unique(counts_P):
         here_P = counts_P == n
-        chances_PN[here_P, :n] = _ranked_chances(ranked_PN[here_P, :n], k, beta)
+        chances_PN[here_P, :n] = _ranked_chances(ranked_PN[here_P, :n], k, beta, error)
     chances_PN = tie_means(chances_PN, ties_PN)
     placed_PN = np.zeros(scores_PN.shape)
     np.put_along_axis(placed_PN, order_PN, chances_PN, axis=1)
@@ -64,7 +62,7 @@ def softmax_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, k: int, 
     return np.asarray((chances_of_k(scores_PN, mask_PN, k, beta) * np.where(mask_PN, rewards_PN, 0.0)).sum(1))
 
 
-def _ranked_chances(ranked_Pn: Floats, k: int, beta: float) -> Floats:
+def _ranked_chances(ranked_Pn: Floats, k: int, beta: float, error: float) -> Floats:
     """Chances [P, n] of samples in falling order of score, none masked."""
     problems, n = ranked_Pn.shape
     if k > n:
@@ -75,32 +73,57 @@ def _ranked_chances(ranked_Pn: Floats, k: int, beta: float) -> Floats:
         return softmax_chances(ranked_Pn, np.ones((problems, n), dtype=bool), beta)
     falls_Pn = np.diff(ranked_Pn / beta, axis=1, prepend=ranked_Pn[:, :1] / beta)
     log_odds_Pn = np.cumsum(np.maximum(falls_Pn, -WIDEST_GAP), axis=1)  # the best has 0, all others less
-    return np.concatenate([_integrated(torch.from_numpy(row_n), k) for row_n in log_odds_Pn[:, None]])
+    return _integrated(log_odds_Pn, k, error)
 
 
-def _integrated(log_odds_1n: Tensor, k: int) -> Floats:
-    """The trapezoid rule over u for one problem [1, n], a piece of the nodes at a time."""
-    nodes = torch.arange(-LEFT, RIGHT - float(log_odds_1n.min()), STEP, dtype=torch.float64)
-    at_once = max(1, NUMBERS_AT_ONCE // (log_odds_1n.shape[1] * (k + 1)))
-    chances_1n = torch.zeros_like(log_odds_1n)
-    for start in range(0, len(nodes), at_once):
+def _integrated(log_odds_Pn: Floats, k: int, error: float) -> Floats:
+    """The trapezoid rule over u, with nodes R of all problems side by side, a piece of them at a time."""
+    nodes_R, problems_R, step = _nodes(log_odds_Pn, error)
+    chances_Pn = np.zeros_like(log_odds_Pn)
+    for start in range(0, len(nodes_R), at_once := max(1, NUMBERS_AT_ONCE // (k + 1))):
+        nodes_r, problems_r = nodes_R[start : start + at_once], problems_R[start : start + at_once]
         # Beyond log-odds of 6 a sample's x is below 1e-175; clipping there keeps infinity out.
-        exponents_Tn = (nodes[start : start + at_once, None] + log_odds_1n).clamp(max=6.0).exp()
-        x_Tn = (-exponents_Tn).exp().requires_grad_()
-        (slopes_Tn,) = torch.autograd.grad(_mean_product(x_Tn, k).sum(), x_Tn)
-        chances_1n += STEP * (exponents_Tn * x_Tn.detach() * slopes_Tn).sum(0)
-    return chances_1n.numpy()
+        exponents_nr = np.exp(np.minimum(log_odds_Pn[problems_r].T + nodes_r, 6.0))
+        x_nr = np.exp(-exponents_nr)
+        terms_nr = step * exponents_nr * x_nr * _slopes(x_nr, k)
+        first_r = np.flatnonzero(np.diff(problems_r, prepend=-1))
+        chances_Pn[problems_r[first_r]] += np.add.reduceat(terms_nr, first_r, axis=1).T
+    return chances_Pn
 
 
-def _mean_product(x_Tn: Tensor, k: int) -> Tensor:
-    """The mean, over all subsets of k of the n numbers, of their product: [T, n] -> [T].
+def _nodes(log_odds_Pn: Floats, error: float) -> tuple[Floats, Ints, float]:
+    """Where u is taken [R], for which problem [R], and the step.
 
-    Adding the m-th number: mean_j <- (1 - j / m) mean_j + (j / m) x_m mean_(j - 1). Everything stays within [0, 1].
+    The rule errs by the order of exp(-pi^2 / step). Left of the best log-odds the integrand falls as exp(u), right of
+    the worst as exp(-exp(u)): each cut and the step are given a small part of the error.
     """
-    means_Tk = torch.zeros(len(x_Tn), k + 1, dtype=x_Tn.dtype)
-    means_Tk[:, 0] = 1.0
-    for m, x_T in enumerate(x_Tn.T, start=1):
-        share_k = torch.arange(1, k + 1, dtype=x_Tn.dtype) / m
-        grown_Tk = (1 - share_k) * means_Tk[:, 1:] + share_k * x_T[:, None] * means_Tk[:, :-1]
-        means_Tk = torch.cat([means_Tk[:, :1], grown_Tk], dim=1)
-    return means_Tk[:, k]
+    digits = -math.log(error / 40)
+    step, left, right = math.pi**2 / digits, -digits, math.log(digits) + 0.75
+    runs = [np.arange(left, right - worst, step) for worst in log_odds_Pn[:, -1]]
+    return np.concatenate(runs), np.repeat(np.arange(len(runs)), [len(run) for run in runs]), step
+
+
+def _slopes(x_nR: Floats, k: int) -> Floats:
+    """The derivative [n, R], by each of n numbers, of the mean of the product over all subsets of k of them.
+
+    The mean over subsets of j of the first m numbers is mean_j <- (1 - j / m) mean_j + (j / m) x_m mean_(j - 1), and
+    all stay within [0, 1]; the derivatives follow from walking the recursion back.
+    """
+    n, rows = x_nR.shape
+    means_mjR = np.zeros((n + 1, k + 1, rows))
+    means_mjR[:, 0] = 1.0
+    shares_mj1 = (np.arange(1, k + 1) / np.arange(1, n + 1)[:, None])[:, :, None]
+    for m in range(n):
+        grown_jR = means_mjR[m, :-1] * x_nR[m]
+        grown_jR -= means_mjR[m, 1:]
+        grown_jR *= shares_mj1[m]
+        np.add(grown_jR, means_mjR[m, 1:], out=means_mjR[m + 1, 1:])
+    slopes_nR = np.empty_like(x_nR)
+    back_jR = np.zeros((k + 1, rows))
+    back_jR[k] = 1.0
+    for m in reversed(range(n)):
+        shared_jR = back_jR[1:] * shares_mj1[m]
+        slopes_nR[m] = np.einsum("jr,jr->r", shared_jR, means_mjR[m, :-1])
+        back_jR[1:] -= shared_jR
+        back_jR[:-1] += shared_jR * x_nR[m]
+    return slopes_nR

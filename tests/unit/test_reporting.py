@@ -112,6 +112,48 @@ def test_every_form_holds_the_same_numbers(made: Report):
     assert terminal(made) is not None
 
 
+def test_the_parts_agree_with_the_main_table(store: Store, made: Report):
+    rows = {row.name: row for row in made.rows}
+    lines = {line.name: line for line in made.best_of_k.lines}
+    assert made.best_of_k.k == [1, 2, 3, 4, 5, 6]
+    assert lines["mse"].value[0] == pytest.approx(rows["pass@1"].value) == pytest.approx(lines["pass@1"].value[5])
+    assert lines["pass@k"].value[5] == pytest.approx(rows["pass@6"].value)
+    assert lines["shortest"].value[5] == pytest.approx(rows["shortest"].value)
+    assert [part.k for part in made.at_k] == [5]
+    at_5 = {row.name: row for row in made.at_k[0].rows}
+    assert at_5["shortest"].value == pytest.approx(lines["shortest"].value[4])
+    assert at_5["pass@1"].value == pytest.approx(rows["pass@1"].value)
+    apart = made.per_problem
+    assert np.mean(apart.value["mse"]) == pytest.approx(rows["mse"].value)
+    assert (sum(apart.graded), sum(apart.passed)) == (made.samples, made.statuses["passed"])
+    picked = [SampleId(*pair) for pair in zip(apart.id, apart.pick["ce"], strict=True)]
+    assert [store.verdicts("g")[sample].reward == 1.0 for sample in picked] == apart.pick_passed["ce"]
+    assert {each.name: len(each.of_k) for each in made.frontiers} == {"mse": 5, "ce": 5, "oracle": 0}
+    assert len(made.differences["objectives"]) == 1
+    assert len(made.differences["baselines"]) == 2 * 3
+
+
+def test_the_frontier_ends_at_the_main_table_and_the_best(made: Report):
+    by_name = {each.name: each for each in made.frontiers}
+    whole = by_name["mse"].of_k[-2]
+    assert (whole.k, whole.beta) == (6, 0.1)
+    assert whole.reward == pytest.approx({row.name: row for row in made.rows}["mse"].value)
+    first, *_, last = by_name["mse"].limit
+    assert first.kl > 0.5 > 0.1 > last.kl
+    assert by_name["oracle"].limit[0].reward == pytest.approx(1.0)
+
+
+def test_raw_scores_are_what_the_objective_asks_for(made: Report):
+    """Reward modelling on a clear signal: scores near 0 and 1, whatever temperature each fold chose."""
+    mse, ce = made.calibrations
+    assert mse.error is not None
+    assert mse.error < 0.25
+    assert -0.3 < mse.bins[0].score < 0.4 < mse.bins[-1].score < 1.3
+    assert ce.brier is not None
+    assert 0 <= ce.bins[0].score < ce.bins[-1].score <= 1
+    assert {each.name for each in made.difficulties} == {"mse", "ce"}
+
+
 def test_newer_verdicts_ask_for_new_probes(store: Store, made: Report):
     store.note("grader", "another")
     with pytest.raises(QprobeError, match="older than its verdicts or vectors"):

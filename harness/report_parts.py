@@ -1,0 +1,178 @@
+"""The parts of a report beside its main table: curves, calibration, difficulty, and every problem by itself.
+
+Every part is plain data, written to `report.json` under the name that its field has in `Report`; results/README.md says
+what each holds.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.numbers import (
+    Calibration,
+    Difference,
+    Difficulty,
+    Row,
+    Summary,
+    Tradeoff,
+    best_of_k,
+    calibrate,
+    differences,
+    pass_at_k,
+    points,
+    relate_to_difficulty,
+    reward_against_kl,
+    within_problem_auc,
+)
+from harness.numbers.estimates import Bools, Floats, Ints
+
+ORACLE = "oracle"
+"""The name of scores that are the rewards themselves: no policy earns more at its distance from the base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a plot: means over problems at each place, with 95 % intervals; None where no problem has a value."""
+
+    name: str
+    value: list[float]
+    low: list[float]
+    high: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class BestOfK:
+    """The exact expected reward of the best-scored of k samples, for every k up to the most a problem has."""
+
+    k: list[int]
+    lines: list[Line]  # each objective, each baseline, pass@1 and pass@k
+
+
+@dataclass(frozen=True, slots=True)
+class AtK:
+    """The main table where only k samples stand for choice, over all subsets of k."""
+
+    k: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """Reward against distance from the base policy, by softmax selection with one objective's scores."""
+
+    name: str
+    limit: list[Tradeoff]  # over beta, the limit of many samples: p0 exp(Q / beta) / Z
+    of_k: list[Tradeoff]  # over k, at the beta of the run: how fast the limit is reached
+
+
+@dataclass(frozen=True, slots=True)
+class PerProblem:
+    """Every problem by itself; all lists are in the order of `id`."""
+
+    id: list[str]
+    graded: list[int]  # samples with a reward
+    passed: list[int]
+    distinct: list[int]  # programs that differ
+    value: dict[str, list[float]]  # by row of the main table: the expected reward of its selection
+    pick: dict[str, list[int]]  # by score: the index of the best-scored sample, the first of equals
+    pick_passed: dict[str, list[bool]]
+    auc: dict[str, list[float]]  # by score: the chance that a pass outscores a failure; None without one of either
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What every part is made from. `scores` and `baselines` are [P, N] each, by name."""
+
+    problem_ids: tuple[str, ...]
+    indices_PN: Ints
+    rewards_PN: Floats
+    mask_PN: Bools
+    scores: Mapping[str, Floats]
+    raw_scores: Mapping[str, Floats]  # as the probes gave them, before each fold's temperature
+    baselines: Mapping[str, Floats]
+
+    @property
+    def all_scores(self) -> dict[str, Floats]:
+        """The objectives' scores and the baselines'."""
+        return {**self.scores, **self.baselines}
+
+
+def best_of_every_k(made: Material) -> BestOfK:
+    """The curve over k of every score, of pass@1 and of pass@k."""
+    ks = list(range(1, int(made.mask_PN.sum(1).max(initial=1)) + 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # problems with fewer samples take no part; the report's notes say so
+        values = {
+            name: best_of_k(scores_PN, made.rewards_PN, made.mask_PN, ks) for name, scores_PN in made.all_scores.items()
+        }
+        values["pass@k"] = np.stack([pass_at_k(made.rewards_PN, made.mask_PN, k) for k in ks], axis=1)
+    values["pass@1"] = np.repeat(values["pass@k"][:, :1], len(ks), axis=1)
+    return BestOfK(ks, [_line(name, values_PK.T) for name, values_PK in values.items()])
+
+
+def _line(name: str, values_XP: Floats) -> Line:
+    found = points(range(len(values_XP)), values_XP)
+    return Line(name, *([getattr(point, part) for point in found] for part in ("value", "low", "high")))
+
+
+def frontiers(made: Material, beta: float, ks: Sequence[int]) -> list[Frontier]:
+    """The curve over beta of every objective, and of the rewards themselves."""
+    betas = [float(each) for each in (beta or 0.1) * np.geomspace(0.01, 100, 17)]
+    found = []
+    for name, scores_PN in {**made.scores, ORACLE: made.rewards_PN}.items():
+        limit = reward_against_kl(scores_PN, made.rewards_PN, made.mask_PN, betas)
+        of_k = [] if name == ORACLE else _over_k(made, scores_PN, beta, ks)
+        found.append(Frontier(name, limit, of_k))
+    return found
+
+
+def _over_k(made: Material, scores_PN: Floats, beta: float, ks: Sequence[int]) -> list[Tradeoff]:
+    whole_P = made.mask_PN.sum(1) >= max(ks, default=1)
+    parts = (scores_PN[whole_P], made.rewards_PN[whole_P], made.mask_PN[whole_P])
+    return reward_against_kl(*parts, [beta], ks)
+
+
+def calibrations(made: Material) -> list[Calibration]:
+    """Of every objective; the scores of `mse` and `ce` are chances of a pass, those of the others are mere order."""
+    found = []
+    for name, scores_PN in made.raw_scores.items():
+        chances = {"mse": lambda x: x, "ce": lambda x: 1 / (1 + np.exp(-x))}.get(name)
+        shown_PN = chances(scores_PN) if chances else scores_PN
+        found.append(calibrate(name, shown_PN, made.rewards_PN, made.mask_PN, chances=chances is not None))
+    return found
+
+
+def difficulties(made: Material) -> list[Difficulty]:
+    """Of every objective."""
+    return [
+        relate_to_difficulty(name, scores_PN, made.rewards_PN, made.mask_PN)
+        for name, scores_PN in made.raw_scores.items()
+    ]
+
+
+def compared(made: Material, summary: Summary) -> dict[str, list[Difference]]:
+    """The objectives against one another, and each against each baseline; Holm's correction within each family."""
+    objectives = {name: summary.values[name] for name in made.scores}
+    pairs = [(name, baseline) for name in made.scores for baseline in made.baselines]
+    return {"objectives": differences(objectives), "baselines": differences(summary.values, pairs)}
+
+
+def per_problem(made: Material, summary: Summary, distinct_P: Ints) -> PerProblem:
+    """What each problem earned, which sample each score takes, and how well it orders them."""
+    places = {name: np.where(made.mask_PN, each, -np.inf).argmax(1) for name, each in made.all_scores.items()}
+    rows_P = np.arange(len(made.problem_ids))
+    return PerProblem(
+        id=list(made.problem_ids),
+        graded=made.mask_PN.sum(1).tolist(),
+        passed=((made.rewards_PN > 0) & made.mask_PN).sum(1).tolist(),
+        distinct=distinct_P.tolist(),
+        value={name: values_P.tolist() for name, values_P in summary.values.items()},
+        pick={name: made.indices_PN[rows_P, place_P].tolist() for name, place_P in places.items()},
+        pick_passed={name: (made.rewards_PN[rows_P, place_P] > 0).tolist() for name, place_P in places.items()},
+        auc={
+            name: within_problem_auc(scores_PN, made.rewards_PN, made.mask_PN).tolist()
+            for name, scores_PN in made.all_scores.items()
+        },
+    )
