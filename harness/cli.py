@@ -12,7 +12,7 @@ import traceback
 
 import typer
 
-from harness.commands import catalogue, experiment, inspection, stages
+from harness.commands import catalogue, experiment, inspection, probes, stages
 from harness.errors import MENDABLE
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(stages.embed)
 app.command()(stages.probe)
 app.command()(stages.report)
 app.command()(stages.export)
+app.command()(probes.rank)
 app.add_typer(catalogue.benchmarks)
 app.add_typer(inspection.sandbox)
 

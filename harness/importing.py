@@ -41,7 +41,7 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     """
     problems = benchmark.problems()
     done = Imported()
-    drawn = list(_drawn(path, format_name, Problems(problems), done.bad))
+    drawn = list(read_drawn(path, format_name, Problems(problems), done.bad))
     if not drawn:
         raise QprobeError(done.complaint(path) if done.bad else f"{path} is empty: it holds no samples.")
     _settle(store, benchmark, path, complete=not done.bad)
@@ -65,7 +65,8 @@ def _settle(store: Store, benchmark: Benchmark, path: Path, *, complete: bool) -
     store.note("source", {**source, "complete": complete})
 
 
-def _drawn(path: Path, format_name: str, problems: Problems, bad: list[str]) -> Iterator[Drawn]:
+def read_drawn(path: Path, format_name: str, problems: Problems, bad: list[str]) -> Iterator[Drawn]:
+    """The samples of a file in one of our formats, or in the one its first row shows; what is wrong goes to `bad`."""
     for number, row in numbered_rows(path):
         try:
             if isinstance(row, ValueError):

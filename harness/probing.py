@@ -18,7 +18,8 @@ from harness.errors import QprobeError
 from harness.features import sample_features
 from harness.files import whole_file
 from harness.numbers import SampleFeatures
-from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, View, cross_validate
+from harness.probe_files import save_probes
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, View, cross_validate, train_probes
 from harness.probes.nested import Choice
 from harness.store import Store
 
@@ -50,11 +51,15 @@ def probe(
     beta: float = 0.1,
     preset: str = "nested",
 ) -> CrossValidation:
-    """Train and cross-validate by problem. Raises QprobeError where verdicts or vectors are missing."""
+    """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
+
+    Raises QprobeError where verdicts or vectors are missing.
+    """
     samples = load_samples(store)
     found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=preset)
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     _save(store, settings, samples, found)
+    save_probes(store, samples, found, train_probes(samples, objectives, seed=seed, plan=preset))
     return found
 
 

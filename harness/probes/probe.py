@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from harness.probes.forms import Weights, find_form
@@ -31,6 +31,8 @@ class Card:
     objective: str
     beta: float  # temperature of the softmax selection it was chosen for
     model: str = ""  # the model whose hidden states it reads; "" until somebody says
+    fingerprint: str = ""  # changes with that model's weights
+    benchmark: str = ""  # whose problems it was trained on
     prompt: str = ""  # the prompt preset of the samples it was trained on
     data: str = ""  # digest of the samples and rewards it was trained on
     problems: int = 0  # how many problems it was trained on
@@ -84,12 +86,18 @@ class Probe:
     def save(self, path: Path) -> None:
         """Write the probe as one safetensors file, its card under `card` in the metadata."""
         tensors = {name: weight.contiguous().cpu() for name, weight in self.weights.items()}
-        save_file(tensors, path, metadata={"format": "pt", "card": self.card.to_json()})
+        path.write_bytes(save(tensors, metadata={"format": "pt", "card": self.card.to_json()}))
 
-    def require_model(self, model: str) -> None:
-        """Raise ProbeError unless the probe reads the hidden states of that very model."""
-        if self.card.model != model:
-            raise ProbeError(f"the probe reads vectors of {self.card.model or 'an unnamed model'}, not of {model}")
+    def require_model(self, model: str, fingerprint: str = "") -> None:
+        """Raise ProbeError unless the probe reads the hidden states of that very model.
+
+        Where both fingerprints are known they decide: a folder may have been renamed, or hold other weights by now.
+        """
+        known, named = self.card.fingerprint, self.card.model or "an unnamed model"
+        if known == fingerprint if known and fingerprint else self.card.model == model:
+            return
+        other = f"{model} with other weights" if model == named else model
+        raise ProbeError(f"the probe reads vectors of {named}, not of {other}: give it those of its own model")
 
     def _reads(self) -> str:
         return f"{len(self.card.views)} view(s) of width {self.card.width} of {self.card.model or 'an unnamed model'}"

@@ -108,7 +108,7 @@ def test_a_run_made_with_other_settings(tmp_path: Path, benchmark: Path, tiny_ll
     refused(*arguments, "--max-new-tokens", "5", says='"max_new_tokens": 4')
 
 
-def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path):
+def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path, tiny_llama: Path):
     for stage in (
         ["grade", "--sandbox", "process"],
         ["embed", "--embedder", f"hf:{minilm}"],
@@ -121,6 +121,12 @@ def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path):
     refused("probe", str(run), "--folds", "5", says="4 problems cannot make 5 folds")
     refused("probe", str(run), "--objective", "msee", says="did you mean mse")
     assert qprobe("report", str(run), "--k", "1,2").returncode == 0
+    ranking = ("rank", str(run.parent / "samples.jsonl"), "--probe", str(run / "probes" / "mse.safetensors"))
+    refused(*ranking, says="the row has no prompt; give --benchmark")
+    with_prompts = (*ranking, "--benchmark", str(run.parent / "bench.jsonl"))
+    refused(*with_prompts, "--embedder", f"hf:{tiny_llama}", says="the probe reads vectors of")
+    refused(*ranking[:3], str(run / "run.sqlite"), says="is no probe file")
+    assert "best" in qprobe(*with_prompts).stdout
 
 
 def test_stages_in_the_wrong_order(run: Path):

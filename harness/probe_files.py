@@ -1,0 +1,63 @@
+"""The probes of a run as files: one an objective, its card says where it came from and what it is worth."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness.files import whole_file
+from harness.numbers import Row, summarise
+from harness.probes import CrossValidation, Probe, Samples
+from harness.store import Store
+
+FOLDER = "probes"
+
+
+def probe_path(store: Store, objective: str) -> Path:
+    """Where the probe of an objective is kept; what cannot stand in a file's name becomes a dash."""
+    return store.folder / FOLDER / f"{re.sub(r'[^A-Za-z0-9_.]+', '-', objective)}.safetensors"
+
+
+def save_probes(store: Store, samples: Samples, found: CrossValidation, probes: Mapping[str, Probe]) -> list[Path]:
+    """Write every probe with its provenance and its out-of-fold figures on its card. Raises QprobeError."""
+    settings = store.settings()
+    view = settings[f"view {settings['view']}"]
+    figures = out_of_fold_figures(samples, found)
+    paths = []
+    (store.folder / FOLDER).mkdir(exist_ok=True)
+    for objective, probe in probes.items():
+        card = replace(
+            probe.card,
+            model=view["embedder"],
+            fingerprint=str(view.get("fingerprint", "")),
+            benchmark=str(settings.get("benchmark", "")),
+            prompt=str(settings.get("prompt", "")),
+            folds=int(found.fold_P.max()) + 1,
+            figures=figures[objective],
+        )
+        with whole_file(path := probe_path(store, objective)) as draft:
+            replace(probe, card=card).save(draft)
+        paths.append(path)
+    return paths
+
+
+def out_of_fold_figures(samples: Samples, found: CrossValidation) -> dict[str, dict[str, float]]:
+    """What cross-validation says of each objective: means over problems, gains over pass@1 with 95 % intervals."""
+    scores = {name: found.scores_of(name).numpy() for name in found.objectives}
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    summary = summarise(rewards_PN, mask_PN, scores, beta=found.beta)
+    base = summary["pass@1"].value
+    return {name: {"pass@1": base, **_figures(summary[name])} for name in scores}
+
+
+def _figures(row: Row) -> dict[str, float]:
+    """JSON has no NaN: a figure that does not exist is left out."""
+    named = {
+        "probed": row.value,
+        "gain": row.gain,
+        "gain_low": row.gain_low,
+        "gain_high": row.gain_high,
+        "within_problem_auc": row.auc,
+    }
+    return {name: figure for name, figure in named.items() if not math.isnan(figure)}

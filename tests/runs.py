@@ -1,0 +1,55 @@
+"""Runs made on the spot: real stores and real vectors, with programs and verdicts that are known beforehand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import Problem
+from harness.completion import Completion
+from harness.embedding import embed
+from harness.models.hf_embedder import HfEmbedder
+from harness.store import Store
+from harness.terminal import Terminal
+from sandbox import Outcome, Status
+
+QUIET = Terminal(quiet=True)
+WORDS = ("apple", "river", "stone", "cloud", "tiger", "lemon", "piano", "rocket", "garden", "window")
+
+
+def problem(benchmark: str, number: int, split: str = "test") -> Problem:
+    """One of as many problems as are wanted, no two alike."""
+    name = f"{WORDS[number % 10]}_{number}"
+    prompt = (
+        f'def {name}(x):\n    """Take the {WORDS[number * 7 % 10]} {number} from the {WORDS[number * 3 % 10]}."""\n'
+    )
+    return Problem(f"{benchmark}/{number}", prompt, name, f"assert {name}({number}) == {number}", split=split)
+
+
+def completions(asked: Problem, samples: int) -> list[Completion]:
+    """Every second one returns its argument, and passes."""
+    texts = [f"    return {'x' if i % 2 else 'None'}  # {i // 2}\n" for i in range(samples)]
+    return [Completion(asked.id, i, asked.prompt, text, asked.prompt + text) for i, text in enumerate(texts)]
+
+
+def make_run(
+    folder: Path,
+    model: Path,
+    *,
+    benchmark: str = "own",
+    numbers: Sequence[int] = range(12),
+    samples: int = 6,
+    split: str = "test",
+    layers: str = "1,2",
+) -> Path:
+    """A run that is graded and embedded, or further problems for one that there is."""
+    with Store(folder, create=True) as store:
+        store.settle("benchmark", benchmark)
+        store.note("source", {"file": "own.jsonl", "complete": True})
+        problems = [problem(benchmark, number, split) for number in numbers]
+        store.add_problems(problems)
+        drawn = [each for asked in problems for each in completions(asked, samples)]
+        store.add_completions(drawn)
+        store.note("grader", "known")
+        status = {True: Status.PASSED, False: Status.FAILED}
+        store.add_verdicts("known", {each.id: Outcome(status[each.index % 2 == 1]) for each in drawn})
+        embed(store, HfEmbedder(f"hf:{model}", layers=layers), QUIET)
+    return folder
