@@ -21,8 +21,8 @@ READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized"})
 def open_benchmark(name: str) -> Benchmark:
     """Return the benchmark called `name`.
 
-    A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, or `MAPPING.toml` (a data set of the hub).
-
+    A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, `MAPPING.toml` (a data set of the hub), `FILE.py`
+    or `package.module` (code, with `:NAME` for a class or object in it), or a name that an installed package offers.
     Raises BenchmarkError, suggesting the nearest name, where there is none.
     """
     if name.endswith((".jsonl", ".jsonl.gz")) and ":" not in name:
@@ -32,8 +32,19 @@ def open_benchmark(name: str) -> Benchmark:
 
         return MappedBenchmark(Path(name))
     kind, _, file = name.partition(":")
-    if kind not in SHIPPED:
-        raise BenchmarkError(_unknown(name))
+    if kind in SHIPPED:
+        return _open_shipped(kind, file)
+    return _open_foreign(name)
+
+
+def benchmark_names() -> list[str]:
+    """Every name there is: ours, and those of installed packages."""
+    from benchmarks.plugins import plugin_names
+
+    return [*SHIPPED, *(name for name in plugin_names() if name not in SHIPPED)]
+
+
+def _open_shipped(kind: str, file: str) -> Benchmark:
     module, _, attribute = SHIPPED[kind].partition(":")
     make = getattr(import_module(module), attribute)
     if file and kind not in READ_A_FILE:
@@ -42,7 +53,20 @@ def open_benchmark(name: str) -> Benchmark:
     return benchmark
 
 
+def _open_foreign(name: str) -> Benchmark:
+    from benchmarks.plugins import open_entry_point, open_plugin
+
+    module, _, attribute = name.partition(":")
+    if module.endswith(".py") or attribute.isidentifier() or "." in module.strip("."):
+        return open_plugin(name)
+    benchmark = open_entry_point(name)
+    if benchmark is None:
+        raise BenchmarkError(_unknown(name))
+    return benchmark
+
+
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, SHIPPED, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(SHIPPED))}, and any FILE.jsonl."
+    names = benchmark_names()
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(names))}, FILE.jsonl and FILE.py."
     return f"There is no benchmark called {name!r}. {hint}"

@@ -9,6 +9,8 @@ from benchmarks.doctor.running import Trial, run_checks
 from benchmarks.problem import Benchmark
 from sandbox import Limits, Sandbox
 
+CANDIDATES = Limits()
+REFERENCES = Limits(cpu_seconds=10.0, wall_seconds=60.0)
 REPEATS = 4
 """How often references run again after the first time."""
 
@@ -22,8 +24,8 @@ def examine(
     benchmark: Benchmark,
     sandbox: Sandbox,
     *,
-    limits: Limits,
-    of_references: Limits,
+    limits: Limits = CANDIDATES,
+    of_references: Limits = REFERENCES,
     repeats: int = REPEATS,
     progress: Progress = _silent,
 ) -> Iterator[Check]:

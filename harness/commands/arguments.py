@@ -11,7 +11,8 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder, such
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and errors only")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 BenchmarkName = Annotated[
-    str, typer.Option("--benchmark", help="a name (qprobe benchmarks list), NAME:FILE, FILE.jsonl, MAPPING.toml")
+    str,
+    typer.Option("--benchmark", help="a name (qprobe benchmarks list), NAME:FILE, FILE.jsonl, MAPPING.toml, FILE.py"),
 ]
 SandboxKind = Annotated[
     Literal["docker", "process"], typer.Option("--sandbox", help="process is for programs you trust: no isolation")

@@ -1,8 +1,9 @@
-"""Looking after benchmarks: list, show, fetch, check."""
+"""Looking after benchmarks: list, show, fetch, new, check."""
 
 import json as jsonlib
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 SHOWN = 10
 """How many problems the table names for each check; --json names all."""
 
-benchmarks = typer.Typer(name="benchmarks", help="List, show, fetch and check benchmarks.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE, FILE.jsonl or MAPPING.toml")]
+benchmarks = typer.Typer(name="benchmarks", help="List, show, fetch, write and check benchmarks.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE, FILE.jsonl, MAPPING.toml or FILE.py")]
 
 
 @benchmarks.command(name="list")
 def list_() -> None:
-    """The names of the benchmarks that ship with qprobe."""
-    from benchmarks.registry import SHIPPED
+    """The names of the benchmarks that ship with qprobe, and of those that other packages offer."""
+    from benchmarks.registry import benchmark_names
 
-    for name in SHIPPED:
+    for name in benchmark_names():
         print(name)
 
 
@@ -105,6 +106,16 @@ def fetch(name: Name) -> None:
     found = benchmark.problems()
     where = f"kept in {kept}" if kept else "there is nothing to fetch: its data is on this machine"
     Terminal().say(f"{benchmark.name}: {len(found):,} problems; {where}.")
+
+
+@benchmarks.command()
+def new(name: Annotated[str, typer.Argument(help="small letters, digits and underscores")]) -> None:
+    """Write NAME.py, a small working benchmark to start from, and test_NAME.py, into the current folder."""
+    from benchmarks.skeleton import write_skeleton
+
+    for path in write_skeleton(name, Path()):
+        print(path)
+    Terminal().say(f"Look at it with qprobe benchmarks check {name}.py; use it with --benchmark {name}.py.")
 
 
 def _card(benchmark: "Benchmark", found: "Sequence[Problem]") -> dict[str, Any]:

@@ -11,13 +11,10 @@ A package that declares `[project.entry-points."qprobe.objectives"] mine = "pack
 """
 
 from difflib import get_close_matches
-from importlib import import_module
 from importlib.metadata import entry_points
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 from typing import cast
 
+from benchmarks.plugins import load
 from harness.probes import objectives
 from harness.probes.objectives import Objective
 from harness.probes.samples import ProbeError
@@ -62,19 +59,7 @@ def find_objective(name: str) -> Objective:
 
 
 def _from_path(path: str) -> Objective:
-    module, _, attribute = path.rpartition(":")
     try:
-        found = _load_file(module) if module.endswith(".py") else import_module(module)
-        return cast(Objective, getattr(found, attribute))
+        return cast(Objective, load(path))
     except (ImportError, AttributeError, OSError, SyntaxError) as error:
         raise ProbeError(f"objective {path!r} cannot be imported: {error}") from error
-
-
-def _load_file(path: str) -> ModuleType:
-    """The module in a file that need not be on Python's path."""
-    spec = spec_from_file_location(Path(path).stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -18,7 +18,13 @@ def test_the_wheel_runs_beside_decoys(tmp_path: Path):
     site = tmp_path / "site"
     (wheel,) = tmp_path.glob("qprobe-*.whl")
     zipfile.ZipFile(wheel).extractall(site)
-    for name in ("benchmarks/mini/model/model.safetensors", "sandbox/walls.txt", "harness/py.typed"):
+    for name in (
+        "benchmarks/mini/model/model.safetensors",
+        "sandbox/walls.txt",
+        "benchmarks/doctor/cheats.txt",
+        "benchmarks/skeleton/benchmark.txt",
+        "harness/py.typed",
+    ):
         assert (site / name).is_file(), name
     elsewhere = tmp_path / "elsewhere"
     for name in ("benchmarks", "sandbox", "harness"):
