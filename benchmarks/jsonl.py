@@ -1,4 +1,7 @@
-"""A benchmark from a file: one problem a line, `{"id", "prompt", "entry_point", "tests"}` and a few optional fields."""
+"""A benchmark from a file: one problem a line, `{"id", "prompt", "entry_point", "tests"}` and a few optional fields.
+
+Or `{"id", "prompt", "cases"}`, where a whole program is asked for.
+"""
 
 import ast
 import re
@@ -9,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
+from benchmarks import whole
+from benchmarks.extraction import FUNCTION_STOPS, program_of
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.reading import numbered_lines, parse_row, read_text
 
@@ -32,12 +36,15 @@ class JsonlBenchmark:
         """All problems in the file's order. Raises BenchmarkError naming the line and the field that is wrong."""
         problems = Problems(str(self.path))
         for number, line in numbered_lines(read_text(self.path)):
-            problems.add(f"line {number}", partial(_problem_of_line, line))
+            problems.add(f"line {number}", partial(self._problem_of_line, line))
         return problems.all()
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
-        """The prompt, continued up to the first stop string."""
-        return continue_prompt(prompt, completion, problem.stop)
+        """The prompt, continued up to the first stop string; of a whole program, the completion alone."""
+        return program_of(problem, prompt, completion)
+
+    def _problem_of_line(self, line: str) -> Problem:
+        return problem_of_row(parse_row(line), self.path.parent)
 
 
 class Problems:
@@ -66,36 +73,44 @@ class Problems:
         return self._found
 
 
-def _problem_of_line(line: str) -> Problem:
-    return problem_of_row(parse_row(line))
+def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
+    """Check one row and make a problem of it. Files that it names are looked for from `folder` on.
 
-
-def problem_of_row(row: dict[str, Any]) -> Problem:
-    """Check one row and make a problem of it. Raises ValueError with a short reason."""
-    _check_names(row)
-    for name in (*REQUIRED, *OPTIONAL):
+    Raises ValueError with a short reason.
+    """
+    required, optional = (whole.REQUIRED, whole.OPTIONAL) if "cases" in row else (REQUIRED, OPTIONAL)
+    _check_names(row, required, optional)
+    for name in {*required, *optional} - {"cases"}:
         if not isinstance(row.get(name, ""), str):
             raise ValueError(f"the field {name!r} is not a string")
     if not row["id"].strip():
         raise ValueError("the field 'id' is empty")
-    stop = row.get("stop", list(FUNCTION_STOPS))
+    stop = row.get("stop", [] if "cases" in row else list(FUNCTION_STOPS))
     if not (isinstance(stop, list) and all(isinstance(text, str) and text for text in stop)):
         raise ValueError("the field 'stop' is not a list of non-empty strings")
+    if "cases" in row:
+        return _checked_whole(whole.whole_problem(row, tuple(stop), folder))
     for name in SOURCES:
         _check_compiles(name, row.get(name, ""))
     _check_entry_point(row["entry_point"], row["prompt"])
     return Problem(**{name: row[name] for name in (*REQUIRED, *OPTIONAL) if name in row}, stop=tuple(stop))
 
 
-def _check_names(row: dict[str, Any]) -> None:
+def _checked_whole(problem: Problem) -> Problem:
+    if problem.language == "python":
+        _check_compiles("solution", problem.solution)
+    return problem
+
+
+def _check_names(row: dict[str, Any], required: Sequence[str], optional: Sequence[str]) -> None:
     """A field that is missing, or whose name is misspelt. Further fields are the author's own notes."""
-    known = (*REQUIRED, *OPTIONAL, "stop")
+    known = (*required, *optional, "stop")
     strangers = [name for name in row if name not in known]
     for name in known:
         near = get_close_matches(name, strangers, n=1, cutoff=0.8)
         if name not in row and near:
             raise ValueError(f"the field {near[0]!r} is unknown; did you mean {name!r}?")
-    missing = [name for name in REQUIRED if name not in row]
+    missing = [name for name in required if name not in row]
     if missing:
         raise ValueError(f"the field {missing[0]!r} is missing")
 

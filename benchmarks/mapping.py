@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.entry_points import tested_function
-from benchmarks.extraction import continue_prompt
+from benchmarks.extraction import program_of
 from benchmarks.hub import HubData, Row
 from benchmarks.jsonl import Problems, problem_of_row
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.reading import read_text
 
-FIELDS = tuple(field.name for field in fields(Problem))
+FIELDS = (*(field.name for field in fields(Problem)), "cases", "compare")
 KEYS = {"dataset": str, "config": str, "revision": str, "name": str, "licence": str, "splits": list}
 TABLES = ("columns", "values")
 
@@ -75,15 +75,15 @@ class MappedBenchmark:
         return None if self.mapping.data.is_local else self.mapping.data.fetch()
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
-        """The prompt, continued up to the first stop string."""
-        return continue_prompt(prompt, completion, problem.stop)
+        """The prompt, continued up to the first stop string; of a whole program, the completion alone."""
+        return program_of(problem, prompt, completion)
 
     def _row(self, row: Row, split: str) -> Problem:
         filled = {name: _of(name, fill(template, row)) for name, template in self.mapping.columns.items()}
         made = {"split": split, **self.mapping.values, **filled}
         if "entry_point" not in made and "solution" in made:
             made["entry_point"] = _entry_point(str(made.get("tests")), str(made["solution"]))
-        return problem_of_row(made)
+        return problem_of_row(made, self.path.parent)
 
 
 def _entry_point(tests: str, solution: str) -> str:
@@ -147,8 +147,8 @@ def fill(template: str, row: Row) -> Any:  # noqa: ANN401 - a column's value, wh
 
 
 def _of(field: str, value: Any) -> Any:  # noqa: ANN401
-    """A list of texts as lines, but for the one field that is a list."""
-    return "\n".join(map(str, value)) if isinstance(value, list) and field != "stop" else value
+    """A list of texts as lines, but for the fields that are lists."""
+    return "\n".join(map(str, value)) if isinstance(value, list) and field not in ("stop", "cases") else value
 
 
 def _text(value: Any) -> Any:  # noqa: ANN401

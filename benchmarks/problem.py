@@ -15,16 +15,18 @@ class Problem:
 
     id: str  # unique within the benchmark: "HumanEval/0", "MBPP/11"
     prompt: str  # what a completion model continues
-    entry_point: str  # the name of the function asked for
-    tests: str  # Python source: defines check(candidate), or plain assertions on the program's own names
+    entry_point: str  # the name of the function asked for; "" where a whole program is
+    tests: str  # Python source: defines check(candidate), or plain assertions; of a whole program: its cases as text
     solution: str = ""  # a whole reference program, prompt included where the prompt is code; "" if unknown
     setup: str = ""  # source run before the tests, in the tests' own process
     split: str = "test"
     stop: tuple[str, ...] = ()  # the completion ends before the first of these
+    language: str = ""  # of a whole program, whose tests `sandbox.cases.program_tests` made; "" for a function
 
     def job(self, program: str, limits: Limits, key: str | None = None) -> Job:
         """`program` before this problem's tests, as the sandbox takes it; known there as `key`, or by the id."""
-        return Job(self.id if key is None else key, program, self.tests, self.entry_point, self.setup, limits)
+        name, entry_point = self.id if key is None else key, self.entry_point or None
+        return Job(name, program, self.tests, entry_point, self.setup, limits, language=self.language)
 
 
 def problems_digest(problems: Sequence[Problem]) -> str:

@@ -12,6 +12,7 @@ from harness.completion import Completion, SampleId
 from harness.store import Store
 from harness.terminal import Terminal
 from sandbox import Job, Limits, Outcome, Sandbox, Status
+from sandbox.languages import check_languages
 from sandbox.survey import Plan, survey
 
 COMMIT_SECONDS = 0.5
@@ -89,6 +90,7 @@ def plan_problems(store: Store, sandbox: Sandbox, grader: str, budget: Budget, t
     known = store.plans(grader)
     fresh = [problem for problem in store.problems() if problem.id not in known]
     found: dict[str, Plan] = {}
+    check_languages(sandbox, {problem.language for problem in store.problems() if problem.language})
     with terminal.progress("Running references", len(fresh)) as advance:
         for job, plan in survey(sandbox, (reference(problem, budget) for problem in fresh)):
             found[job.key] = plan

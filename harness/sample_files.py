@@ -67,7 +67,8 @@ def read_human_eval(row: Row, problems: Problems) -> Iterator[Drawn]:
     if "program" in row:
         yield from (Drawn(problem.id, prompt, text, text) for text in _texts(row, "program"))
     else:
-        yield from (Drawn(problem.id, prompt, text, prompt + text) for text in _texts(row, "completion"))
+        begin = "" if problem.language else prompt  # a whole program continues nothing
+        yield from (Drawn(problem.id, prompt, text, begin + text) for text in _texts(row, "completion"))
 
 
 def read_codet(row: Row, problems: Problems) -> Iterator[Drawn]:

@@ -26,7 +26,8 @@ SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS problems (
-    id TEXT PRIMARY KEY, prompt TEXT, entry_point TEXT, tests TEXT, solution TEXT, setup TEXT, split TEXT, stop TEXT
+    id TEXT PRIMARY KEY, prompt TEXT, entry_point TEXT, tests TEXT, solution TEXT, setup TEXT, split TEXT, stop TEXT,
+    language TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS completions (
     problem_id TEXT, idx INTEGER, prompt TEXT, text TEXT, program TEXT, finish_reason TEXT, tokens INTEGER,
@@ -58,6 +59,7 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
+        self._add_missing_columns()
         self._check_schema()
 
     def _prepare_folder(self, create: bool) -> None:
@@ -67,6 +69,11 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise QprobeError(f"The run folder {self.folder} cannot be made: {error.strerror}.") from error
+
+    def _add_missing_columns(self) -> None:
+        """A run from before there were whole programs holds functions only."""
+        if "language" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}:
+            self._db.execute("ALTER TABLE problems ADD COLUMN language TEXT NOT NULL DEFAULT ''")
 
     def _check_schema(self) -> None:
         version = self.settings().get("schema")
@@ -125,14 +132,16 @@ class Store:
                     "Use another run folder for the new data."
                 )
             if problem.id not in known:
-                new.append((*astuple(problem)[:-1], json.dumps(problem.stop)))
+                new.append({**asdict(problem), "stop": json.dumps(problem.stop)})
+        marks = ", ".join(f":{name}" for name in _PROBLEM)
         with self._transaction():
-            self._db.executemany(f"INSERT INTO problems VALUES ({_marks(8)})", new)
+            self._db.executemany(f"INSERT INTO problems ({', '.join(_PROBLEM)}) VALUES ({marks})", new)
 
     def problems(self) -> list[Problem]:
         """The run's problems, in the order they were added."""
-        rows = self._db.execute("SELECT * FROM problems ORDER BY rowid")
-        return [Problem(**dict(zip(_PROBLEM, row[:-1], strict=True)), stop=tuple(json.loads(row[-1]))) for row in rows]
+        rows = self._db.execute(f"SELECT {', '.join(_PROBLEM)} FROM problems ORDER BY rowid")
+        named = (dict(zip(_PROBLEM, row, strict=True)) for row in rows)
+        return [Problem(**{**row, "stop": tuple(json.loads(row["stop"]))}) for row in named]
 
     def add_completions(self, completions: Iterable[Completion]) -> int:
         """Add completions in one transaction; those whose problem and index are there already are left as they are.
@@ -206,7 +215,7 @@ class Store:
         return {SampleId(problem_id, index): row for problem_id, index, row in rows}
 
 
-_PROBLEM = tuple(field.name for field in fields(Problem) if field.name != "stop")
+_PROBLEM = tuple(field.name for field in fields(Problem))
 _OUTCOME = tuple(field.name for field in fields(Outcome))
 _COMPLETIONS = (
     "SELECT c.* FROM completions c JOIN problems p ON p.id = c.problem_id WHERE {where} ORDER BY p.rowid, c.idx"

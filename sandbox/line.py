@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from sandbox.guest import wire
+from sandbox.guest.languages import LANGUAGES
 from sandbox.guest.wire import Kind, Verdict
 from sandbox.guests import Guest, GuestError
-from sandbox.outcome import Job, Outcome, Status
+from sandbox.outcome import Job, Outcome, SandboxError, Status
 
 _READY_SECONDS = 60.0
 _SILENCE_SECONDS = 30.0
@@ -94,12 +95,17 @@ def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
         processes=limits.processes,
         file_bytes=limits.file_bytes,
         answer_bytes=limits.output_bytes,
+        whole=bool(job.language),
     )
 
 
 def _body(job: Job) -> bytes:
+    if job.language and job.language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise SandboxError(f"There is no language {job.language!r} for whole programs: there are {known}.")
     fields = {
         "program": job.program,
+        "language": job.language,
         "tests": job.tests,
         "setup": job.setup,
         "entry_point": job.entry_point,
@@ -113,11 +119,12 @@ def _outcome(job: Job, result: wire.Result, detail: str) -> Outcome:
     verdict = Verdict(result.verdict)
     if verdict is Verdict.NONE:
         raise GuestError("the examiner was lost")
-    if verdict is Verdict.EXITED:
+    if verdict is Verdict.EXITED and not job.language:
         detail = _how_it_left(result.exit_code) or detail
     elif verdict is Verdict.TIMEOUT:
         cpu = result.cpu_seconds >= job.limits.cpu_seconds
         detail = f"{result.cpu_seconds:.1f} s of CPU time" if cpu else f"{result.wall_seconds:.1f} s on the clock"
+        detail = f"case {result.case}: {detail}" if result.case else detail
     return Outcome(_STATUS[verdict], detail, result.cpu_seconds, result.wall_seconds, job.mode)
 
 

@@ -16,7 +16,7 @@ class Limits:
     memory_bytes: int = 512 * 2**20
     processes: int = 64
     file_bytes: int = 32 * 2**20
-    output_bytes: int = 16 * 2**20  # the longest answer to a test; what a program prints is thrown away
+    output_bytes: int = 16 * 2**20  # the longest answer to a test, or what a whole program may print a case
 
 
 class Status(StrEnum):
@@ -54,6 +54,9 @@ class Job:
     `entry_point`, or consists of plain assertions that use the program's own names. `setup` runs before the tests
     (imports and helpers of the problem; never shown to the program).
 
+    Where `language` is named, `program` is run as a whole, once a case, and `tests` come from `cases.program_tests`;
+    the limits then hold for each case, and `entry_point`, `setup`, `mode` and `by_reference` mean nothing.
+
     `mode` and `by_reference` are properties of the problem, never of the program: see `survey`.
     """
 
@@ -65,6 +68,7 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     mode: Mode = "separate"
     by_reference: bool = False  # whether the tests look at what the program did to its arguments
+    language: str = ""  # of a whole program: "python", "javascript"; "" where functions are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,8 @@ class Outcome:
 
     status: Status
     detail: str = ""  # one line: the failing assertion, the exception, the signal
-    cpu_seconds: float = 0.0
-    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0  # for a whole program, of its slowest case
+    wall_seconds: float = 0.0  # as above
     mode: Mode = "separate"
 
     @property

@@ -63,8 +63,11 @@ def survey(sandbox: Sandbox, references: Iterable[Job]) -> Iterator[tuple[Job, P
             waiting.append(job)
         else:
             yield job, Plan(by_reference=_drops_results(job), setup=job.setup)
+    failed: list[tuple[Job, Outcome]] = []
     for plan_of in (_apart, _by_reference, _live, _together):
-        failed: list[tuple[Job, Outcome]] = []
+        # Whole programs are graded in one way, whatever became of their reference.
+        failed = [(job, outcome) for job, outcome in failed if job.language]
+        waiting = [job for job in waiting if plan_of is _apart or not job.language]
         plans = {job.key: plan_of(job) for job in waiting}
         originals = {job.key: job for job in waiting}
         for tried, outcome in sandbox.run(plans[job.key].apply(job) for job in waiting):
@@ -79,6 +82,8 @@ def survey(sandbox: Sandbox, references: Iterable[Job]) -> Iterator[tuple[Job, P
 
 
 def _apart(job: Job) -> Plan:
+    if job.language:
+        return Plan()
     return Plan(setup=_join(_helpers(job), job.setup))
 
 
@@ -144,7 +149,7 @@ def _free_names(tree: ast.AST) -> set[str]:
 
 def _drops_results(job: Job) -> bool:
     """Whether the tests call the program and drop what it returns: then they must look at the arguments."""
-    tree = _parse(job.tests)
+    tree = None if job.language else _parse(job.tests)
     names = {job.entry_point, "candidate"}
     calls = [node.value for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Expr)]
     return any(

@@ -22,6 +22,7 @@ class Program:
         module = types.ModuleType(MODULE)
         sys.modules[MODULE] = sys.modules["__main__"] = module
         self._names = module.__dict__
+        self.channel = channel
         self.peer = Peer(channel, self.operations(), frozenset({"function", "iterator", "object"}))
 
     def serve(self) -> NoReturn:

@@ -48,12 +48,20 @@ class Chair:
                 os._exit(0)
         theirs.close()
 
-    def assign(self, header: JobHeader, fd: int) -> None:
-        """Hand over a job, whose candidate is at the other end of `fd`."""
+    def assign(self, header: JobHeader, fds: tuple[int, ...]) -> None:
+        """Hand over a job, or the next case of one, whose candidate is at the other end of `fds`."""
         assert self._control is not None
         try:
-            passing.give(self._control, pack_job(header), fd)
+            passing.give(self._control, pack_job(header), fds)
         except OSError:  # it has died since the last job: no verdict will come
+            return
+
+    def tell(self, exit_code: int) -> None:
+        """Say that the candidate, with all its children, has ended, and how."""
+        assert self._control is not None
+        try:
+            self._control.send(wire.EXIT.pack(exit_code))
+        except OSError:  # as above
             return
 
     def fileno(self) -> int:
@@ -71,6 +79,8 @@ class Chair:
         if data == bytes([wire.LEAVING]):
             self._leaving = True
             return None
+        if data == bytes([Verdict.NEXT]):
+            return Verdict.NEXT
         if not data or self._leaving or data[0] & wire.LEAVING:
             self.clear()
         return Verdict(data[0] & ~wire.LEAVING) if data else Verdict.NONE

@@ -104,6 +104,10 @@ class Channel:
             raise Lost("the answer is no message")
         return message
 
+    def close(self) -> None:
+        """Close this end. What the other end sent and nobody received is lost."""
+        os.close(self._fd)
+
     def _one_message(self, data: bytes) -> bytes:
         """The bytes of one message, with its length before it, where they are not what was read at once."""
         if len(data) < _LENGTH_BYTES:

@@ -14,7 +14,7 @@ from importlib import import_module
 from types import CodeType
 from typing import Any, NoReturn
 
-from . import passing, wire
+from . import cases, passing, wire
 from .channel import Channel, Lost
 from .mutation import restore
 from .peer import CROSSED, Peer, StandIn
@@ -43,24 +43,30 @@ def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, CodeType | None]:
 def main(control: passing.Socket, inlet: int, outlet: int) -> NoReturn:
     """Examine one candidate after another until the supervisor is gone."""
     while True:
-        packed, fd = passing.take(control, wire.JOB_BYTES)
+        packed, fds = passing.take(control, wire.JOB_BYTES)
         if not packed:
             os._exit(0)
         header = wire.unpack_job(packed)
         job = json.loads(wire.read_exact(inlet, header.body_bytes))
-        if not _is_tame(job):
+        if not _is_tame(job, header.whole):
             control.send(bytes([wire.LEAVING]))
         random.seed(0)  # the same program gets the same verdict every time
-        verdict, detail = examine(job, Channel(fd, header.answer_bytes))
-        os.close(fd)
+        if header.whole:
+            verdict, detail = cases.examine(job, header, fds, control)
+        else:
+            verdict, detail = examine(job, Channel(fds[0], header.answer_bytes))
+            os.close(fds[0])
         if detail:
             payload = " ".join(detail.split()).encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
             wire.write_all(outlet, wire.pack_frame(Kind.DETAIL, header.number, payload))
         control.send(bytes([verdict | wire.LEAVING if _is_worn(verdict) else verdict]))
 
 
-def _is_tame(job: dict[str, Any]) -> bool:
+def _is_tame(job: dict[str, Any], whole: bool) -> bool:
     """Whether this process will be as good as new after these tests."""
+    if whole:
+        checker = cases.checker_code(job)
+        return checker is None or is_tame(checker)
     return job["mode"] == "shared" or all(code is None or is_tame(code) for code in _compiled(job))
 
 

@@ -5,12 +5,13 @@ as enumerations, and what the zygote holds every fork pays for.
 """
 
 import _socket
+import os
 import sys
 
 Socket = _socket.socket
 
 _FD_BYTES = 4
-_ROOM = _socket.CMSG_SPACE(_FD_BYTES)
+_ROOM = _socket.CMSG_SPACE(4 * _FD_BYTES)
 
 
 def message_pair() -> tuple[Socket, Socket]:
@@ -24,14 +25,24 @@ def stream_pair() -> tuple[int, int]:
     return here.detach(), there.detach()
 
 
-def give(socket: Socket, message: bytes, fd: int) -> None:
-    """Send a message and a descriptor. Raises OSError where nobody is at the other end."""
-    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(_FD_BYTES, sys.byteorder))
-    socket.sendmsg([message], [rights])
+def program_pair() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Two ends, the second of which is a program's: a channel, then standard input, output and errors."""
+    here, there = stream_pair()
+    (take_in, give_in), (take_out, give_out), (take_err, give_err) = os.pipe(), os.pipe(), os.pipe()
+    for fd in (take_in, give_out, give_err):
+        os.fchmod(fd, 0o666)  # the program's user may open /dev/stdin, which asks for the right to
+    return (here, give_in, take_out, take_err), (there, take_in, give_out, give_err)
 
 
-def take(socket: Socket, size: int) -> tuple[bytes, int]:
-    """Wait for a message of at most `size` bytes and its descriptor; (b"", -1) where the other end is gone."""
+def give(socket: Socket, message: bytes, fds: tuple[int, ...]) -> None:
+    """Send a message and up to four descriptors. Raises OSError where nobody is at the other end."""
+    packed = b"".join([fd.to_bytes(_FD_BYTES, sys.byteorder) for fd in fds])
+    socket.sendmsg([message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+
+
+def take(socket: Socket, size: int) -> tuple[bytes, list[int]]:
+    """Wait for a message of at most `size` bytes and its descriptors; (b"", []) where the other end is gone."""
     message, ancillary, _, _ = socket.recvmsg(size, _ROOM, _socket.MSG_CMSG_CLOEXEC)
-    fd = int.from_bytes(ancillary[0][2], sys.byteorder) if ancillary else -1
-    return message, fd
+    packed = ancillary[0][2] if ancillary else b""
+    starts = range(0, len(packed), _FD_BYTES)
+    return message, [int.from_bytes(packed[start : start + _FD_BYTES], sys.byteorder) for start in starts]

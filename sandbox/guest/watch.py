@@ -10,6 +10,8 @@ from .zygote import Zygote
 
 _LOOK_SECONDS = 0.25
 _BEAT_SECONDS = 1.0
+_QUIET_SECONDS = 5.0
+"""How long there may be no word though nothing is slow: the host takes a long silence for an end."""
 _STARVED_FACTOR = 4
 """However long a program waited for a processor, its wall time is never stretched by more than this."""
 
@@ -23,8 +25,7 @@ class Watch:
         self._zygote = zygote
         self._chair = chair
         self._room = room
-        self._started = started
-        self._last_beat = started - _BEAT_SECONDS + _LOOK_SECONDS  # the first one soon: it says that this one is slow
+        self.started = started
         self._examiner_before = chair.cpu_seconds()
         self._examiner_starved: float | None = None  # asked for at the first look: most jobs end before it
 
@@ -37,6 +38,10 @@ class Watch:
         """CPU seconds that the examiner has spent on this job."""
         return self._chair.cpu_seconds() - self._examiner_before
 
+    def wall_seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
     def is_over(self) -> bool:
         """Whether the job has used up its CPU time or its wall time."""
         candidate_pid = self._zygote.candidate_pid
@@ -45,16 +50,29 @@ class Watch:
         others = self._room.other_cpu_seconds((candidate_pid, self._zygote.pid, self._chair.pid))
         if cpu_clock(candidate_pid) + self.examiner_seconds() + others > self._header.cpu_seconds:
             return True
-        wall = time.monotonic() - self._started
+        wall = self.wall_seconds()
         if wall <= self._header.wall_seconds:
             return False
         starved = starved_seconds(candidate_pid) + starved_seconds(self._chair.pid) - self._examiner_starved
         return wall - min(starved, wall * (1 - 1 / _STARVED_FACTOR)) > self._header.wall_seconds
 
-    def beat_is_due(self) -> bool:
-        """Whether the host should be told again that all is well here."""
+
+class Pulse:
+    """When to tell the host that all is well here."""
+
+    def __init__(self) -> None:
+        """Start with a job."""
+        self._last = time.monotonic()
+        self._said = False
+
+    def is_due(self, started: float) -> bool:
+        """Whether the host should be told now, while a program runs that was `started` then.
+
+        Soon where it is slow, because others may work meanwhile; but a program of many short cases is not slow.
+        """
         now = time.monotonic()
-        due = now - self._last_beat >= _BEAT_SECONDS
+        slow = now - started >= _LOOK_SECONDS and (now - self._last >= _BEAT_SECONDS or not self._said)
+        due = slow or now - self._last >= _QUIET_SECONDS
         if due:
-            self._last_beat = now
+            self._last, self._said = now, True
         return due

@@ -37,6 +37,7 @@ class Verdict(IntEnum):
     MEMORY = 6
     EXITED = 7
     UNTESTED = 8
+    NEXT = 9  # this case of a program held: run the program again for the next one
 
 
 LEAVING = 0x80
@@ -55,20 +56,28 @@ class JobHeader(NamedTuple):
     processes: int
     file_bytes: int
     answer_bytes: int
+    whole: bool  # a whole program, run once a case; else functions that are called
 
 
 class Result(NamedTuple):
-    """How a job ended, as the supervisor saw it. `exit_code` is the candidate's, as `waitstatus_to_exitcode` has it."""
+    """How a job ended, as the supervisor saw it. `exit_code` is the candidate's, as `waitstatus_to_exitcode` has it.
+
+    The times of a whole program are those of its slowest case, since the limits hold for each case.
+    """
 
     verdict: int
     cpu_seconds: float
     wall_seconds: float
     exit_code: int
+    case: int  # the last case that was run, from 1; 0 for functions
 
 
-_JOB = struct.Struct("!IIddQIQQ")
+_JOB = struct.Struct("!IIddQIQQ?")
 _FRAME = struct.Struct("!BII")
-_RESULT = struct.Struct("!Bddi")
+_RESULT = struct.Struct("!BddiI")
+
+EXIT = struct.Struct("!i")
+"""What an examiner is told of a program that has ended: its exit code, as above."""
 
 JOB_BYTES = _JOB.size
 FRAME_BYTES = _FRAME.size

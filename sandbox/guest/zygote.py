@@ -14,7 +14,7 @@ import signal
 import struct
 from typing import NoReturn
 
-from . import candidate, channel, passing, peer
+from . import candidate, channel, passing, peer, runner
 from .room import Room
 from .wire import JobHeader
 
@@ -76,11 +76,15 @@ class Zygote:
         theirs.close()
         os.close(birth_outlet)
 
-    def beget(self, header: JobHeader, fd: int) -> None:
-        """Order a candidate that talks to whoever is at the other end of `fd`."""
+    def beget(self, header: JobHeader, fds: tuple[int, ...]) -> None:
+        """Order a candidate that talks to whoever is at the other end of `fds`.
+
+        One descriptor makes a candidate whose functions are called; with three more, the streams of a program, it runs
+        as a whole.
+        """
         assert self._control is not None
         self._candidate_pid = 0
-        passing.give(self._control, _ORDER.pack(header.cpu_seconds), fd)
+        passing.give(self._control, _ORDER.pack(header.cpu_seconds), fds)
 
     @property
     def candidate_pid(self) -> int:
@@ -131,14 +135,15 @@ def _serve(control: passing.Socket, births: int, room: Room, header: JobHeader) 
     gc.freeze()
     program = candidate.Program(channel.Channel(CANDIDATE_FD, header.answer_bytes))
     while True:
-        order, fd = passing.take(control, _ORDER.size)
+        order, fds = passing.take(control, _ORDER.size)
         if not order:
             os._exit(0)
-        assert fd == CANDIDATE_FD
+        assert fds[0] == CANDIDATE_FD
         pid = os.fork()
         if not pid:
-            _be_candidate(program, room, _ORDER.unpack(order)[0])
-        os.close(CANDIDATE_FD)
+            _be_candidate(program, room, _ORDER.unpack(order)[0], fds)
+        for fd in fds:
+            os.close(fd)
         os.write(births, _BIRTH.pack(pid))
         _, status, usage = os.wait4(pid, 0)
         control.send(_END.pack(usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status)))
@@ -162,14 +167,18 @@ def _rehearse() -> None:
     os.close(far)
 
 
-def _be_candidate(program: candidate.Program, room: Room, cpu_seconds: float) -> NoReturn:
+def _be_candidate(program: candidate.Program, room: Room, cpu_seconds: float, fds: list[int]) -> NoReturn:
     try:
+        for place, fd in enumerate(fds[1:]):
+            os.dup2(fd, place)
         os.closerange(CANDIDATE_FD + 1, channel.DESCRIPTORS)
         room.confine_candidate(cpu_seconds)
     except (OSError, ValueError):
         os.kill(os.getppid(), signal.SIGKILL)  # our fault and not the program's: nobody may take it for a verdict
         os._exit(1)
     try:
+        if len(fds) > 1:
+            runner.run(program.channel)
         program.serve()
     finally:
         os._exit(0)

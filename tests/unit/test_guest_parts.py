@@ -13,9 +13,9 @@ from sandbox.guest.tame import is_tame
 
 
 def test_headers_and_results_survive_packing():
-    header = wire.JobHeader(7, 123, 1.5, 3.0, 2**40, 64, 2**33, 2**24)
+    header = wire.JobHeader(7, 123, 1.5, 3.0, 2**40, 64, 2**33, 2**24, True)
     assert wire.unpack_job(wire.pack_job(header)) == header
-    result = wire.Result(1, 0.5, 1.5, -9)
+    result = wire.Result(1, 0.5, 1.5, -9, 3)
     assert wire.unpack_result(wire.pack_result(result)) == result
     kind, number, size = wire.unpack_frame(wire.pack_frame(wire.Kind.DETAIL, 3, b"abc")[: wire.FRAME_BYTES])
     assert (kind, number, size) == (wire.Kind.DETAIL, 3, 3)

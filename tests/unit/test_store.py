@@ -15,6 +15,7 @@ from harness.errors import QprobeError
 from harness.store import Store
 from harness.vectors import VectorFile
 from sandbox import Outcome, Status
+from sandbox.cases import Case, program_tests
 
 
 def problem(number: int, prompt: str = "def f():\n") -> Problem:
@@ -39,6 +40,22 @@ def test_what_is_added_is_there_again(tmp_path: Path):
         assert store.verdicts("g") == {SampleId("T/1", 0): Outcome(Status.PASSED, "", 0.5, 0.6, "shared")}
         assert [c.id for c in store.ungraded("g")] == [("T/2", 0), ("T/1", 1)]
         assert len(list(store.ungraded("another grader"))) == 3
+
+
+def test_whole_programs_keep_their_language(tmp_path: Path):
+    whole = Problem("T/1", "Print 1.", "", program_tests([Case("", "1")]), language="javascript")
+    with Store(tmp_path, create=True) as store:
+        store.add_problems([whole, problem(2)])
+        assert store.problems() == [whole, problem(2)]
+
+
+def test_a_run_from_before_whole_programs_opens(tmp_path: Path):
+    with Store(tmp_path, create=True) as store:
+        store.add_problems([problem(1)])
+        store._db.execute("ALTER TABLE problems DROP COLUMN language")
+    with Store(tmp_path) as store:
+        store.add_problems([problem(1), problem(2)])
+        assert store.problems() == [problem(1), problem(2)]
 
 
 def test_nothing_is_there_twice(tmp_path: Path):

@@ -1,0 +1,43 @@
+"""The tests of a whole program: what it reads, what it should print, and how the two are compared."""
+
+import json
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Compare = Literal["tokens", "lines", "numbers"]
+"""How outputs are compared.
+
+- "tokens": split at white space, the same tokens.
+- "lines": the same lines, but for white space at their ends and empty lines at the end.
+- "numbers": as "tokens", but numbers may differ by 1e-6, absolutely or relative to the expected one.
+"""
+
+
+class Case(NamedTuple):
+    """One run of a program."""
+
+    input: str  # on standard input
+    output: str  # what is expected on standard output
+
+
+class Checker(NamedTuple):
+    """A function of a benchmark's own that decides: `function(input, output, expected)`, all texts, is true or false.
+
+    It runs with the tests, and one that raises an Exception has refused the output.
+    """
+
+    source: str  # Python
+    function: str
+
+
+def program_tests(cases: Sequence[Case], compare: Compare | Checker = "tokens") -> str:
+    """The `tests` of a Job whose program is run as a whole: one text, because a job's tests are text."""
+    checker = compare if isinstance(compare, Checker) else Checker("", "")
+    rule = "checker" if isinstance(compare, Checker) else compare
+    fields = {"cases": cases, "compare": rule, "checker": checker.source, "function": checker.function}
+    return json.dumps(fields)
+
+
+def cases_of(tests: str) -> list[Case]:
+    """The cases in what `program_tests` made."""
+    return [Case(*pair) for pair in json.loads(tests)["cases"]]

@@ -1,0 +1,160 @@
+"""Examining a whole program: it runs once a case, and what it printed is compared here, when it has ended.
+
+A case is over when the program's first process has ended and the supervisor has ended all others: what is compared can
+no longer change. The exit code comes from the supervisor and the output from a pipe; the program has no other say.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from types import CodeType
+from typing import Any
+
+from . import passing, runner, wire
+from .channel import Channel, Lost
+from .compare import difference
+from .converse import converse
+from .wire import JobHeader, Verdict
+
+_CHECKER = "checker"
+_Judge = Callable[[str, bytes, str], str]
+"""From input, output and expected output to what is wrong, "" for nothing."""
+
+
+def examine(job: dict[str, Any], header: JobHeader, fds: list[int], control: passing.Socket) -> tuple[Verdict, str]:
+    """The verdict on one program, and one line of reasons. `fds` are the ends of the first run's streams."""
+    try:
+        return _Examination(job, header.answer_bytes, control).run(fds)
+    except MemoryError:
+        return Verdict.MEMORY, "its cases and what it printed do not fit in the memory limit"
+
+
+def checker_code(job: dict[str, Any]) -> CodeType | None:
+    """The code of the checker that comes with a program's cases; None where there is none, or it does not compile."""
+    return _compile(_read(job["tests"])["checker"])
+
+
+class _Examination:
+    """All runs of one program."""
+
+    def __init__(self, job: dict[str, Any], limit: int, control: passing.Socket) -> None:
+        self._job = job
+        self._limit = limit
+        self._control = control
+
+    def run(self, fds: list[int]) -> tuple[Verdict, str]:
+        """Run the program on one case after another until one fails."""
+        tests = _read(self._job["tests"])
+        cases, judge = tests["cases"], _judge(tests)
+        if not cases or judge is None:
+            for fd in fds:
+                os.close(fd)
+            return Verdict.UNTESTED, "the checker does not run, or lacks its function" if cases else "no test ran"
+        for number, (given, expected) in enumerate(cases, start=1):
+            if number > 1:
+                fds = self._next_run()
+            verdict, detail = self._run_case(fds, given, expected, judge)
+            if verdict is not Verdict.PASSED:
+                return verdict, f"case {number} of {len(cases)}: {detail}"
+        return Verdict.PASSED, ""
+
+    def _next_run(self) -> list[int]:
+        self._control.send(bytes([Verdict.NEXT]))
+        packed, fds = passing.take(self._control, wire.JOB_BYTES)
+        return fds if packed else os._exit(0)  # the supervisor is gone
+
+    def _run_case(self, fds: list[int], given: str, expected: str, judge: _Judge) -> tuple[Verdict, str]:
+        """One run. The candidate is at the other ends of `fds`, which are closed here."""
+        channel = Channel(fds[0], self._limit)
+        with suppress(Lost):  # if it could not even start, its exit code says so
+            channel.send([self._job["language"], self._job["program"]])
+        printed, complaint = converse((fds[1], fds[2], fds[3]), _encode(given), self._limit)
+        told = self._control.recv(wire.EXIT.size)
+        if not told:
+            os._exit(0)  # as above
+        if refusal := _last_words(channel):
+            return _refused(*refusal)
+        (exit_code,) = wire.EXIT.unpack(told)
+        if printed is None:
+            return Verdict.FAILED, f"it printed more than {self._limit:,} bytes"
+        if exit_code:
+            return _crash(exit_code, complaint)
+        wrong = judge(given, printed, expected)
+        return (Verdict.FAILED, wrong) if wrong else (Verdict.PASSED, "")
+
+
+def _last_words(channel: Channel) -> list[str]:
+    """What the candidate said instead of running; [] where it ran."""
+    try:
+        return channel.receive()
+    except Lost:
+        return []
+    finally:
+        channel.close()
+
+
+@lru_cache(maxsize=2)
+def _read(text: str) -> Any:
+    # Kept: the samples of one problem come one after another. Few, because they may be large.
+    return json.loads(text)
+
+
+@lru_cache(maxsize=4)
+def _compile(source: str) -> CodeType | None:
+    try:
+        return compile(source, "<checker>", "exec", dont_inherit=True) if source else None
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _refused(kind: str, detail: str) -> tuple[Verdict, str]:
+    if kind == runner.SYNTAX:
+        return Verdict.SYNTAX, detail
+    return Verdict.UNTESTED, f"the image has no {detail}"
+
+
+def _crash(exit_code: int, complaint: bytes) -> tuple[Verdict, str]:
+    if exit_code < 0:
+        return Verdict.EXITED, f"killed by signal {-exit_code}"
+    reason = _reason(complaint.decode("utf-8", "replace"))
+    verdict = Verdict.MEMORY if reason.startswith("MemoryError") else Verdict.ERROR
+    return verdict, f"exit code {exit_code}: {reason}" if reason else f"exit code {exit_code}"
+
+
+def _reason(complaint: str) -> str:
+    """The line that says what happened: the last that names an error, or the last at all."""
+    lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+    named = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
+    return (named or lines or [""])[-1]
+
+
+def _judge(tests: dict[str, Any]) -> _Judge | None:
+    if tests["compare"] != _CHECKER:
+        rule = tests["compare"]
+        return lambda _, printed, expected: difference(rule, printed, _encode(expected))
+    code = _compile(tests["checker"])
+    if code is None:
+        return None
+    names: dict[str, Any] = {"__name__": "checker"}
+    try:
+        exec(code, names)
+    except Exception:  # noqa: BLE001 - it is the benchmark's own, and may fail in any way
+        return None
+    check = names.get(tests["function"])
+    return _asking(check) if callable(check) else None
+
+
+def _asking(check: Callable[[str, str, str], object]) -> _Judge:
+    def judge(given: str, printed: bytes, expected: str) -> str:
+        try:
+            return "" if check(given, printed.decode("utf-8", "replace"), expected) else "the checker says no"
+        except Exception as error:  # noqa: BLE001 - a checker chokes on what it can't read
+            return f"the checker says {type(error).__name__}: {error}"
+
+    return judge
