@@ -49,23 +49,51 @@ def selection_cells(report: Report) -> tuple[Cells, list[Cells]]:
 
 
 def _cells(row: Row) -> Cells:
-    value = (row.name, _short(row.value), f"[{_short(row.low)}, {_short(row.high)}]")
+    value = (row.name, short(row.value), interval(row.low, row.high))
     if row.name == "pass@1":
         return (*value, "", "", "")
-    p = row.p if math.isnan(row.p_holm) else row.p_holm
-    gain = (_short(row.gain, "+"), f"[{_short(row.gain_low, '+')}, {_short(row.gain_high, '+')}]")
-    return (*value, *gain, "" if row.name.startswith("pass@") else "<.001" if p < 0.001 else _short(p))
+    gain = (short(row.gain, "+"), interval(row.gain_low, row.gain_high, "+"))
+    return (*value, *gain, "" if row.name.startswith("pass@") else p_value(row))
 
 
-def _short(number: float, sign: str = "") -> str:
+def short(number: float, sign: str = "") -> str:
     """Three places and no leading zero: .221, +.028, 1.000."""
     return f"{number:{sign}.3f}".replace("0.", ".", 1) if abs(number) < 0.9995 else f"{number:{sign}.3f}"
 
 
+def interval(low: float, high: float, sign: str = "") -> str:
+    """[.204, .241]"""
+    return f"[{short(low, sign)}, {short(high, sign)}]"
+
+
+def p_value(row: Row) -> str:
+    """The row's p-value, the corrected one where it has one."""
+    p = row.p if math.isnan(row.p_holm) else row.p_holm
+    return "<.001" if p < 0.001 else short(p)
+
+
 def curve_cells(report: Report) -> tuple[Cells, list[Cells]]:
     """Best of k: header and rows."""
-    rows = [(curve.name, *("" if v is None else _short(v) for v in curve.values)) for curve in report.curves]
+    rows = [(curve.name, *("" if v is None else short(v) for v in curve.values)) for curve in report.curves]
     return ("best of k", *(f"k = {k}" for k in report.ks)), rows
+
+
+def chosen_cells(report: Report) -> tuple[Cells, list[Cells]]:
+    """What was chosen for every objective in every fold: header and rows."""
+    rows = [
+        (
+            name,
+            str(fold + 1),
+            " ".join(choice["views"]),
+            choice["form"],
+            *(f"{choice[part]:g}" for part in ("l2", "learning_rate", "temperature", "epochs")),
+            "" if choice["inner_figure"] is None else short(choice["inner_figure"]),
+        )
+        for name, choices in report.chosen.items()
+        for fold, choice in enumerate(choices)
+    ]
+    header = ("objective", "fold", "reads", "form", "l2", "learning rate", "temperature", "epochs", "inner folds")
+    return header, rows
 
 
 def terminal(report: Report) -> RenderableType:

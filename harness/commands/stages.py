@@ -136,14 +136,17 @@ def probe(
 
 
 def report(run: args.Run, k: args.Ks = None, json: args.Json = False, quiet: args.Quiet = False) -> None:
-    """Show probed against baseline pass@1, and write report.json and report.md into the run."""
+    """Show probed against baseline pass@1, and write report.html, .json, .md and .svg into the run."""
     from harness.commands.printing import show_report
+    from harness.pages.browser import browser_data
+    from harness.probing import load_scores
     from harness.reporting import report as make_report
     from harness.store import Store
 
     with Store(run) as store:
         found = make_report(store, args.numbers(k))
-    show_report(found, run, Terminal(quiet=quiet), as_json=json)
+        data = browser_data(store, load_scores(store))
+    show_report(found, data, run, Terminal(quiet=quiet), as_json=json)
 
 
 def export(

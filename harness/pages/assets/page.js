@@ -1,0 +1,233 @@
+"use strict";
+// Completions are shown as text only: nothing here ever turns a string into HTML.
+const PAGE = 30;
+const byId = (id) => document.getElementById(id);
+
+function make(tag, css, ...children) {
+  const element = document.createElement(tag);
+  if (css) element.className = css;
+  element.append(...children);
+  return element;
+}
+
+// -- legends ---------------------------------------------------------------------------------------------------
+
+function startLegends() {
+  for (const figure of document.querySelectorAll("figure")) {
+    const drawn = [...figure.querySelectorAll("g[data-series]")];
+    for (const key of figure.querySelectorAll(".key")) {
+      const name = key.dataset.series;
+      const faint = (on) => drawn.forEach((g) => g.classList.toggle("faint", on && g.dataset.series !== name));
+      key.addEventListener("pointerenter", () => faint(true));
+      key.addEventListener("pointerleave", () => faint(false));
+      key.addEventListener("click", () => {
+        const off = key.getAttribute("aria-pressed") === "true";
+        key.setAttribute("aria-pressed", String(!off));
+        drawn.filter((g) => g.dataset.series === name).forEach((g) => g.classList.toggle("off", off));
+      });
+    }
+  }
+}
+
+// -- the browser of problems -----------------------------------------------------------------------------------
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+const state = { q: "", objective: "", show: "", status: "", order: "", problem: "" };
+let data = { objectives: [], problems: [] };
+
+function readHash() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  for (const name of Object.keys(state)) if (given.has(name)) state[name] = given.get(name);
+}
+
+function writeHash() {
+  const usual = { objective: data.objectives[0] };
+  const kept = new URLSearchParams(Object.entries(state).filter(([name, value]) => value && value !== usual[name]));
+  if (kept.size || location.hash.includes("=")) history.replaceState(null, "", "#" + kept);
+}
+
+function texts(problem) {
+  problem.texts ??= problem.program.map((text, i) => (text + "\n" + problem.detail[i]).toLowerCase());
+  return problem.texts;
+}
+
+function hits(problem) {
+  const found = [];
+  const words = state.q.toLowerCase();
+  const about = !words || (problem.id + "\n" + problem.prompt).toLowerCase().includes(words);
+  for (let i = 0; i < problem.index.length; i++) {
+    if (state.status && problem.status[i] !== state.status) continue;
+    if (about || texts(problem)[i].includes(words)) found.push(i);
+  }
+  return found;
+}
+
+function pickPasses(problem) {
+  const picked = problem.picked?.[state.objective] ?? [];
+  return picked.length ? picked.some((i) => problem.status[i] === "passed") : null;
+}
+
+function shown(problem) {
+  const rate = problem.rate;
+  switch (state.show) {
+    case "mixed": return rate > 0 && rate < 1;
+    case "right": return pickPasses(problem) === true;
+    case "wrong": return pickPasses(problem) === false && rate > 0;
+    case "none": return rate === 0;
+    case "all": return rate === 1;
+    default: return true;
+  }
+}
+
+function refresh() {
+  const found = [];
+  for (const problem of data.problems) {
+    if (!shown(problem)) continue;
+    const samples = hits(problem);
+    if (samples.length) found.push({ problem, samples });
+  }
+  if (state.order) {
+    const sign = state.order === "hard" ? 1 : -1;
+    found.sort((a, b) => sign * ((a.problem.rate ?? 2) - (b.problem.rate ?? 2)));
+  }
+  const samples = found.reduce((sum, each) => sum + each.samples.length, 0);
+  byId("count").textContent = `${found.length} of ${plural(data.problems.length, "problem")}, ${plural(samples, "sample")}`;
+  byId("list").replaceChildren(...found.map(item));
+  const current = found.find((each) => each.problem.id === state.problem) ?? found[0];
+  showProblem(current);
+  writeHash();
+}
+
+function plural(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function item(found) {
+  const problem = found.problem;
+  const rate = make("span", "rate", make("i"));
+  rate.firstChild.style.width = `${100 * (problem.rate ?? 0)}%`;
+  rate.title = problem.rate === null ? "no verdict" : `${(100 * problem.rate).toFixed(0)} % of the samples pass`;
+  const passes = pickPasses(problem);
+  const mark = passes === null ? "" : passes ? "✓" : "✗";
+  const picked = make("span", passes ? "ok" : "ko", mark);
+  picked.title = `what ${state.objective} picked ${passes ? "passes" : "fails"}`;
+  const button = make("button", "", make("span", "id", problem.id), rate, picked);
+  button.type = "button";
+  button.dataset.id = problem.id;
+  button.addEventListener("click", () => { state.problem = problem.id; showProblem(found); writeHash(); });
+  return make("li", "", button);
+}
+
+function showProblem(found) {
+  for (const button of byId("list").querySelectorAll("button"))
+    button.setAttribute("aria-current", String(button.dataset.id === found?.problem.id));
+  if (!found) return byId("problem").replaceChildren(make("p", "soft", "Nothing matches."));
+  const { problem, samples } = found;
+  const passed = problem.status.filter((status) => status === "passed").length;
+  const fold = problem.fold === undefined ? "" : ` · held out in fold ${problem.fold + 1}`;
+  const score = (i) => problem.scores?.[state.objective]?.[i] ?? -Infinity;
+  const ordered = [...samples].sort((a, b) => score(b) - score(a));
+  const box = make("div");
+  byId("problem").replaceChildren(
+    make("h3", "", problem.id),
+    make("p", "soft", `${passed} of ${problem.index.length} samples pass${fold}`),
+    code(problem.prompt),
+    folded("Tests", problem.tests),
+    ...(problem.solution ? [folded("Reference", problem.solution)] : []),
+    make("h4", "", plural(samples.length, "sample") + (state.objective ? `, best score of ${state.objective} first` : "")),
+    box,
+  );
+  more(box, problem, ordered, 0);
+}
+
+function more(box, problem, ordered, from) {
+  for (const i of ordered.slice(from, from + PAGE)) box.append(sample(problem, i));
+  const left = ordered.length - from - PAGE;
+  if (left <= 0) return;
+  const button = make("button", "more-button", `${left} more`);
+  button.type = "button";
+  button.addEventListener("click", () => { button.remove(); more(box, problem, ordered, from + PAGE); });
+  box.append(button);
+}
+
+function folded(title, text) {
+  const details = make("details", "sample", make("summary", "", title));
+  details.addEventListener("toggle", () => details.children.length > 1 || details.append(code(text)), { once: true });
+  return details;
+}
+
+function sample(problem, i) {
+  const status = problem.status[i];
+  const seconds = problem.seconds[i];
+  const score = problem.scores?.[state.objective]?.[i];
+  const pickers = data.objectives.filter((name) => problem.picked?.[name]?.includes(i));
+  const head = make("summary", "",
+    make("span", `verdict ${status === "passed" ? "ok" : "ko"}`, status),
+    make("span", "soft", `#${problem.index[i]}`),
+    make("span", "soft", score == null ? "" : `score ${score.toFixed(3)}`),
+    make("span", "soft", seconds == null ? "" : `${(1000 * seconds).toFixed(0)} ms`),
+  );
+  if (pickers.length) {
+    const names = pickers.length === data.objectives.length ? "every probe" : pickers.join(", ");
+    head.append(make("span", "pick", `picked by ${names}`));
+  }
+  head.append(make("span", "why", problem.detail[i]));
+  const details = make("details", "sample", head);
+  details.addEventListener("toggle", () => details.children.length > 1 || details.append(code(problem.program[i])), { once: true });
+  return details;
+}
+
+// -- programs as text, in colour -------------------------------------------------------------------------------
+
+const KEYWORDS = new Set(("and as assert async await break class continue def del elif else except False finally for from " +
+  "global if import in is lambda None nonlocal not or pass raise return True try while with yield").split(" "));
+const TOKEN = /(#[^\n]*)|("""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?)|\b(\d[\w.]*)\b|\b([A-Za-z_]\w*)\b/g;
+
+function code(text) {
+  const pre = make("pre");
+  let at = 0;
+  for (const found of text.length < 20000 ? text.matchAll(TOKEN) : []) {
+    const css = found[1] ? "cm" : found[2] ? "s" : found[3] ? "n" : KEYWORDS.has(found[4]) ? "k" : "";
+    if (!css) continue;
+    pre.append(text.slice(at, found.index), make("span", css, found[0]));
+    at = found.index + found[0].length;
+  }
+  pre.append(text.slice(at));
+  return pre;
+}
+
+// -- start -----------------------------------------------------------------------------------------------------
+
+function options(select, names) {
+  for (const name of names) select.append(new Option(name, name));
+}
+
+async function startBrowser() {
+  data = await unpack(byId("data").textContent);
+  options(byId("objective"), data.objectives);
+  options(byId("status"), [...new Set(data.problems.flatMap((problem) => problem.status))].sort());
+  state.objective = data.objectives[0] ?? "";
+  byId("objective").hidden = !data.objectives.length;
+  readHash();
+  for (const name of ["objective", "show", "status", "order"]) {
+    byId(name).value = state[name];
+    byId(name).addEventListener("change", (event) => { state[name] = event.target.value; refresh(); });
+  }
+  byId("search").value = state.q;
+  let waiting = 0;
+  byId("search").addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { state.q = event.target.value; refresh(); }, 120);
+  });
+  document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
+  refresh();
+  document.body.dataset.ready = "yes";
+}
+
+startLegends();
+startBrowser();

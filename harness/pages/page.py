@@ -1,0 +1,61 @@
+"""The page: a template filled with a report's figures and tables, and a policy that lets nothing else in."""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.pages.browser import Data, packed
+from harness.pages.figures import colours, figures
+from harness.pages.tiles import tiles
+from harness.report_tables import chosen_cells, curve_cells, heading, notes, selection_cells
+from harness.reporting import Report
+
+ASSETS = files("harness.pages") / "assets"
+
+
+def page(report: Report, data: Data) -> str:
+    """The report as one HTML file; `data` is what `browser_data` gives.
+
+    Whatever comes from models, benchmarks and users is escaped by the template or packed, and the page's own policy
+    allows the one style sheet and the one script that stand in it: no network, and no script from a completion.
+    """
+    style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    templates = Environment(
+        loader=PackageLoader("harness.pages", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html").render(
+        report=report,
+        lead=heading(report).partition(": ")[2],
+        tiles=tiles(report),
+        notes=notes(report),
+        figures=figures(report),
+        tables={
+            "Figures": selection_cells(report),
+            "Best of k": curve_cells(report),
+            "Chosen in each fold": chosen_cells(report),
+        },
+        colours=colours(report),
+        data=packed(data),
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        markup=Markup,
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    allowed = {"style-src": _digest(style), "script-src": _digest(script), "img-src": "data:"}
+    refused = dict.fromkeys(("default-src", "base-uri", "form-action"), "'none'")
+    return "; ".join(f"{kind} {what}" for kind, what in {**refused, **allowed}.items())
+
+
+def _digest(text: str) -> str:
+    """The name by which a policy allows an inline style sheet or script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

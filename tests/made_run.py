@@ -1,0 +1,53 @@
+"""Finished runs without a model or a sandbox: graded and embedded by decree, so that only what follows is tested."""
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks import Problem
+from harness.completion import Completion
+from harness.store import Store
+from harness.vectors import VectorFile
+from sandbox import Outcome, Status
+
+WIDTH = 8
+
+
+def plain(problem: int, sample: int) -> str:
+    """A harmless program; two samples share each."""
+    return f"def f():\n    return {sample // 2}\n"
+
+
+def fill(
+    store: Store,
+    *,
+    problems: int = 12,
+    samples: int = 6,
+    signal: float = 8.0,
+    program: Callable[[int, int], str] = plain,
+    name: str = "M/",
+    detail: str = "assert f()",
+    layers: int = 1,
+) -> None:
+    """A finished grading and embedding: vectors of noise, whose first number tells a pass as clearly as `signal`."""
+    store.settle("benchmark", "made")
+    store.note("source", {"file": "made.jsonl", "sha256": "", "complete": True})
+    store.add_problems(Problem(f"{name}{p}", "def f():\n", "f", "assert f()") for p in range(problems))
+    completions = [
+        Completion(f"{name}{p}", n, "def f():\n", "", program(p, n)) for p in range(problems) for n in range(samples)
+    ]
+    random.Random(3).shuffle(completions)  # the order in which rows come must not matter
+    store.add_completions(completions)
+    passes = {c.id: (c.index + int(c.problem_id[len(name) :])) % 3 == 0 for c in completions}
+    fail = Outcome(Status.FAILED, detail, 0.01, 0.02)
+    store.add_verdicts("g", {i: Outcome(Status.PASSED, "", 0.01, 0.02) if ok else fail for i, ok in passes.items()})
+    shape = (layers, 1, WIDTH)
+    vectors = np.random.default_rng(0).standard_normal((len(completions), *shape)).astype(np.float32)
+    for row, completion in enumerate(completions):
+        vectors[row, -1, 0, 0] += signal * passes[completion.id]
+    VectorFile(store.folder / "vectors-v.f32", shape).write(0, vectors)
+    store.add_vector_rows("v", {completion.id: row for row, completion in enumerate(completions)})
+    about = {"embedder": "made", "layers": list(range(1, layers + 1)), "poolings": ["last"], "shape": list(shape)}
+    for key, value in (("view v", about), ("view", "v"), ("grader", "g")):
+        store.note(key, value)

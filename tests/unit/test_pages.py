@@ -1,0 +1,140 @@
+"""The HTML page: places on axes, what is drawn, and that nothing a model writes becomes part of the page."""
+
+import base64
+import gzip
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.pages import page
+from harness.pages.browser import Data, browser_data
+from harness.pages.figures import figures
+from harness.pages.plot import Plot
+from harness.pages.scale import Scale
+from harness.probing import load_scores, probe
+from harness.reporting import Report, report
+from harness.store import Store
+from tests.made_run import fill
+
+HOSTILE = (
+    "</script><script>document.title = 'fooled'</script><img src=x onerror=\"document.title='fooled'\">]]>\u2028<!--"
+)
+
+numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
+
+
+@given(numbers, st.floats(1e-3, 1e6), st.integers(2, 9))
+def test_ticks_are_round_and_within(low: float, width: float, about: int):
+    ticks = Scale(low, low + width, 0, 100).ticks(about)
+    steps = {f"{b - a:.3g}" for a, b in itertools.pairwise(ticks)}
+    assert len(steps) <= 1, "evenly spaced"
+    assert all(low - width * 1e-6 <= tick <= low + width * (1 + 1e-6) for tick in ticks)
+    assert len(ticks) <= about + 1
+    assert all(step.replace(".", "").strip("0").split("e")[0][:1] in "125" for step in steps)
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1.5, 1e4))
+def test_log_ticks_are_within_and_rising(low: float, ratio: float):
+    ticks = Scale(low, low * ratio, 0, 100, log=True).ticks()
+    assert ticks == sorted(ticks)
+    assert all(low * 0.99 <= tick <= low * ratio * 1.01 for tick in ticks)
+
+
+def test_a_scale_maps_its_ends():
+    up, log = Scale(2, 4, 100, 0), Scale(1, 100, 0, 10, log=True)
+    assert (up(2), up(4), up(3)) == (100, 0, 50)
+    assert (log(1), log(10), log(100)) == pytest.approx((0, 5, 10))
+    assert Scale(3, 3, 0, 10)(3) == 5, "one number lies in the middle"
+
+
+def test_a_plot_is_well_formed_and_names_are_text():
+    plot = Plot((0, 1), (0, 1), titles=(HOSTILE, "y"))
+    plot.line([(0, 0), (1, 1)], "c0", HOSTILE, dots=True)
+    plot.label(0.5, 0.5, HOSTILE)
+    parsed = Xml.fromstring(str(plot))
+    assert {element.tag for element in parsed.iter()} <= {"svg", "g", "line", "text", "polyline", "circle", "title"}
+    assert parsed.find(".//polyline").get("points") == "46,278 468,10"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Data]:
+    with Store(tmp_path_factory.mktemp("pages") / "<b>run", create=True) as store:
+        fill(store, program=lambda p, n: f"def f():\n    return {n} # {HOSTILE}\n", name=HOSTILE, detail=HOSTILE)
+        probe(store, ["mse", "ce"], folds=4)
+        return report(store), browser_data(store, load_scores(store))
+
+
+class Tags(HTMLParser):
+    """The tags of a page, the way a browser splits it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+
+def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, Data]):
+    html = page(*hostile)
+    tags = Tags()
+    tags.feed(html)
+    assert [tag for tag, _ in tags.found].count("script") == 2
+    assert not [tag for tag, _ in tags.found if tag in ("img", "b", "iframe", "object")]
+    assert not [name for _, attributes in tags.found for name in attributes if name.startswith("on")]
+    assert "fooled" not in html
+    assert "&lt;b&gt;run" in html
+
+
+def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, Data]):
+    tags = Tags()
+    tags.feed(page(*hostile))
+    links = [value for _, a in tags.found for name in ("src", "href", "action") if (value := a.get(name))]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    policy = next(a["content"] for tag, a in tags.found if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+
+
+def test_the_browsers_data_are_the_runs(hostile: tuple[Report, Data]):
+    made, data = hostile
+    text = re.search(r'id="data">([^<]*)<', page(made, data)).group(1)
+    unpacked = json.loads(gzip.decompress(base64.b64decode(text)))
+    assert unpacked == data
+    problem = unpacked["problems"][4]
+    assert problem["id"] == f"{HOSTILE}4"
+    assert problem["index"] == [0, 1, 2, 3, 4, 5]
+    assert problem["status"] == ["passed" if (n + 4) % 3 == 0 else "failed" for n in range(6)]
+    assert problem["rate"] == pytest.approx(1 / 3)
+    assert problem["detail"][0] == HOSTILE
+    assert HOSTILE in problem["program"][3]
+    for name in ("mse", "ce"):
+        best = max(problem["scores"][name])
+        assert problem["picked"][name] == [i for i, score in enumerate(problem["scores"][name]) if score == best]
+
+
+def test_a_page_is_the_same_each_time(hostile: tuple[Report, Data]):
+    assert page(*hostile) == page(*hostile)
+
+
+def test_figures_show_the_reports_numbers(hostile: tuple[Report, Data]):
+    drawn = {figure.name: figure for figure in figures(hostile[0])}
+    assert {"selection", "best-of-k", "statuses"} <= set(drawn)
+    for figure in drawn.values():
+        Xml.fromstring(figure.svg)
+    row = next(row for row in hostile[0].rows if row.name == "mse")
+    assert f"mse: {row.value:.3f} [{row.low:.3f}, {row.high:.3f}], gain {row.gain:+.3f}" in drawn["selection"].svg
+    assert "passed: 24" in drawn["statuses"].svg
+
+
+def test_the_page_is_a_file(hostile: tuple[Report, Data], tmp_path: Path):
+    path = tmp_path / "report.html"
+    path.write_text(page(*hostile), encoding="utf-8")
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
