@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import tempfile
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -22,6 +23,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def everything(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log all there is to know to a file here")] = False,
+) -> None:
+    """What stands before the command."""
+    if verbose:
+        from harness.logbook import open_log
+
+        print(f"Logging to {open_log()}.", file=sys.stderr)
+
+
 app.command()(experiment.demo)
 app.command()(experiment.run)
 app.command()(stages.generate)

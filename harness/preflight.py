@@ -2,7 +2,9 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
@@ -14,6 +16,19 @@ from sandbox.opening import SandboxKind
 
 BYTES_A_SAMPLE = 8192
 """Disk for one sample's text and verdict, generously."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of an experiment before it starts."""
+
+    problems: int
+    prompt_characters: float  # of a problem, on average
+    row_bytes: int  # of one sample's vectors
+
+    def disk_bytes(self, samples: int) -> int:
+        """What a run of so many samples needs on disk, generously."""
+        return samples * (self.row_bytes + BYTES_A_SAMPLE)
 
 
 def check_experiment(
@@ -30,8 +45,9 @@ def check_experiment(
     embedder: str,
     layers: str | None,
     pooling: str | None,
-) -> int:
-    """Raise an error that its user can mend, or return the number of problems.
+    create: bool = True,
+) -> Checked:
+    """Raise an error that its user can mend, or return what was found out; makes the run's folder unless told not to.
 
     Without a `split` the samples come from a file, and which problems they are of is known once they are read.
     """
@@ -43,11 +59,13 @@ def check_experiment(
     problems = asked.problems() if split is None else plan(asked, k=k, seed=0, split=split, limit=limit).problems
     if len(problems) < folds:
         raise QprobeError(f"{len(problems)} problems cannot make {folds} folds: ask for fewer folds.")
-    with Store(folder, create=True):
-        pass
+    if create:
+        with Store(folder, create=True):
+            pass
     row_bytes = _check_models(model, embedder, layers, pooling)
-    _check_disk(folder, len(problems) * k * (row_bytes + BYTES_A_SAMPLE))
-    return len(problems)
+    checked = Checked(len(problems), fmean(len(problem.prompt) for problem in problems), row_bytes)
+    _check_disk(folder, checked.disk_bytes(len(problems) * k))
+    return checked
 
 
 def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None) -> int:
@@ -62,8 +80,13 @@ def _check_models(model: str, embedder: str, layers: str | None, pooling: str | 
     return 4 * shape[0] * shape[1] * shape[2]
 
 
+def free_bytes(folder: Path) -> int:
+    """What is free on the disk that holds the folder, or will."""
+    return shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists())).free
+
+
 def _check_disk(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(folder)
     if free < needed:
         raise QprobeError(
             f"{folder} needs about {needed / 2**20:,.0f} MiB and its disk has {free / 2**20:,.0f}: "

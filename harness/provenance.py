@@ -23,17 +23,29 @@ PROVENANCE_FILE = "provenance.jsonl"
 MIB = 2**20
 
 
-def note_stage(run: Path, stage: str, settings: Mapping[str, Any], seconds: float) -> None:
-    """Append a line to the run's provenance. It is one write, so that a killed command leaves it whole."""
+WORK_OF = {"import": "completions", "generate": "completions", "grade": "verdicts", "embed": "vectors"}
+"""The table whose rows are a stage's work; a stage that has none does all samples anew."""
+
+
+def count(run: Path, stage: str) -> int:
+    """How much of a stage's work the run holds."""
+    if stage not in WORK_OF or not (run / "run.sqlite").is_file():
+        return 0
+    with Store(run) as store:
+        return store.counts()[WORK_OF[stage]]
+
+
+def note_stage(run: Path, stage: str, settings: Mapping[str, Any], *, seconds: float, before: int) -> None:
+    """Append a line to the run's provenance, in one write. `before` is what `count` said before the stage."""
     with Store(run) as store:
         hashes = {"problems": digest(store.problems()), **_identities(store.settings())}
-        samples = len(store.sample_ids())
+        counts = store.counts()
     line = {
         "schema": SCHEMA,
         "stage": stage,
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "samples": samples,
+        "new": counts[WORK_OF.get(stage, "completions")] - before,
         "settings": dict(settings),
         "hashes": hashes,
         "versions": versions(),

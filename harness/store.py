@@ -166,6 +166,11 @@ class Store:
         )
         return [SampleId(*row) for row in rows]
 
+    def counts(self) -> dict[str, int]:
+        """How many completions, verdicts and vectors there are, of all graders and views."""
+        tables = ("completions", "verdicts", "vectors")
+        return {table: int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}
+
     # -- verdicts ------------------------------------------------------------------------------------------------
 
     def add_verdicts(self, grader: str, outcomes: Mapping[SampleId, Outcome]) -> None:

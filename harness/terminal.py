@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from harness.logbook import log
+
 Advance = Callable[..., None]
 """advance(count=1, note="") moves a stage's bar on; `note` replaces the words behind it."""
 
@@ -29,6 +31,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """One line about what is being done; silent with -q."""
+        log.info("%s", text)
         self.err.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager

@@ -10,9 +10,22 @@ from harness.errors import QprobeError
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder, such as results/NAME")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and errors only")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def benchmark_names(incomplete: str) -> list[str]:
+    """The shipped benchmarks that a half-written name may mean, for shell completion."""
+    from benchmarks.registry import SHIPPED
+
+    return [name for name in SHIPPED if name.startswith(incomplete)]
+
+
 BenchmarkName = Annotated[
     str,
-    typer.Option("--benchmark", help="a name (qprobe benchmarks list), NAME:FILE, FILE.jsonl, MAPPING.toml, FILE.py"),
+    typer.Option(
+        "--benchmark",
+        autocompletion=benchmark_names,
+        help="a name (qprobe benchmarks list), NAME:FILE, FILE.jsonl, MAPPING.toml, FILE.py",
+    ),
 ]
 SandboxKind = Annotated[
     Literal["docker", "process"], typer.Option("--sandbox", help="process is for programs you trust: no isolation")

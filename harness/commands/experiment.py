@@ -7,6 +7,7 @@ import typer
 
 from harness.commands import arguments as args
 from harness.commands import configuration, stages
+from harness.commands.forecast import forecast
 from harness.commands.recording import keep_config
 from harness.errors import QprobeError
 from harness.provenance import CONFIG_FILE
@@ -15,7 +16,7 @@ from harness.terminal import Terminal
 Target = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RUN|FILE.toml]",
+        metavar="RUN|FILE.toml",
         is_eager=True,
         callback=configuration.read_file,
         help="the run's folder [default: results/BENCHMARK-MODEL], or a file that holds the options",
@@ -61,6 +62,7 @@ def run(
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",
     assignments: Assignments = None,
+    dry_run: Annotated[bool, typer.Option(help="say how many programs, how much disk, how long; do nothing")] = False,
     print_config: Annotated[bool, typer.Option(help="print the settings and where each came from, and stop")] = False,
     json: args.Json = False,
     quiet: args.Quiet = False,
@@ -74,7 +76,7 @@ def run(
 
     _check_sources(benchmark, model, samples, embedder)
     folder = folder or configuration.folder_setting(ctx) or default_folder(benchmark, samples or model)
-    problems = check_experiment(
+    checked = check_experiment(
         folder,
         sandbox=sandbox,
         benchmark=benchmark,
@@ -87,14 +89,18 @@ def run(
         embedder=embedder or model,
         layers=layers,
         pooling=pooling,
+        create=not dry_run,
     )
+    if dry_run:
+        forecast(folder, checked, given, as_json=json)
+        return
     if not (folder / CONFIG_FILE).exists():
         keep_config(folder, {**given, "folder": str(folder)})
     if samples:
         Terminal(quiet=quiet).say(f"{folder}: {benchmark}, the samples of {samples}.")
         stages.import_(folder, samples, benchmark, format_name, quiet)
     else:
-        Terminal(quiet=quiet).say(f"{folder}: {problems} problems of {benchmark} x {k} samples of {model}.")
+        Terminal(quiet=quiet).say(f"{folder}: {checked.problems} problems of {benchmark} x {k} samples of {model}.")
         stages.generate(
             *(folder, benchmark, model, k, limit, split, temperature, top_p, max_new_tokens, batch_size, device),
             *(seed, quiet),
@@ -124,7 +130,7 @@ def default_folder(benchmark: str, source: str | Path) -> Path:
 
 def demo(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[RUN]")] = Path("results/demo"),
+    folder: Annotated[Path, typer.Argument(metavar="RUN")] = Path("results/demo"),
     k: Annotated[int, typer.Option("--k", help="samples a problem")] = 16,
     seed: args.Seed = 0,
     quiet: args.Quiet = False,

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 from harness.commands.configuration import settings_of, toml_text
 from harness.files import whole_file
-from harness.provenance import CONFIG_FILE, note_stage
+from harness.provenance import CONFIG_FILE, count, note_stage
 
 Arguments = ParamSpec("Arguments")
 HEAD = "# What made this run. qprobe run THIS_FILE goes on with it; --set folder=NEW does it all again there.\n"
@@ -23,12 +23,12 @@ def recorded(stage: Callable[Arguments, None]) -> Callable[Arguments, None]:
     def run_and_record(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         bound = signature(stage).bind(*args, **kwargs)
         bound.apply_defaults()
-        run: Path = bound.arguments["run"]
-        started = time.monotonic()
+        run, name = bound.arguments["run"], stage.__name__.rstrip("_")
+        before, started = count(run, name), time.monotonic()
         stage(*args, **kwargs)
         settings = settings_of(stage, bound.arguments)
         settings.pop("run")
-        note_stage(run, stage.__name__.rstrip("_"), settings, time.monotonic() - started)
+        note_stage(run, name, settings, seconds=time.monotonic() - started, before=before)
         keep_config(run, settings)
 
     return run_and_record
