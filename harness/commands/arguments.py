@@ -12,18 +12,18 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and er
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
-def benchmark_names(incomplete: str) -> list[str]:
-    """The shipped benchmarks that a half-written name may mean, for shell completion."""
-    from benchmarks.registry import SHIPPED
+def _complete_benchmark(incomplete: str) -> list[str]:
+    """The benchmarks that a half-written name may mean."""
+    from benchmarks.registry import benchmark_names
 
-    return [name for name in SHIPPED if name.startswith(incomplete)]
+    return [name for name in benchmark_names() if name.startswith(incomplete)]
 
 
 BenchmarkName = Annotated[
     str,
     typer.Option(
         "--benchmark",
-        autocompletion=benchmark_names,
+        autocompletion=_complete_benchmark,
         help="a name (qprobe benchmarks list), NAME:FILE, FILE.jsonl, MAPPING.toml, FILE.py",
     ),
 ]
