@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,11 +21,24 @@ from harness.files import whole_file
 from harness.numbers import SampleFeatures
 from harness.probe_files import save_probes
 from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, View, cross_validate, train_probes
+from harness.probes.controls import random_directions
+from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
+from harness.probes.samples import ProbeError
 from harness.store import Store
 
 SCORES_FILE = "scores.safetensors"
+LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 LENGTHS, LOGPROBS = "lengths_PN", "log_probabilities_PN"
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """Out-of-fold scores of one objective from S sizes of training set."""
+
+    objective: str
+    problems: tuple[int, ...]  # how many were learnt from
+    scores_SPN: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +50,12 @@ class Scores:
     objectives: tuple[str, ...]
     indices_PN: NDArray[np.int64]  # the sample's index; -1 for padding
     scores_OPN: NDArray[np.float64]
-    control_CPN: NDArray[np.float64]
+    control_CPN: NDArray[np.float64]  # by probes trained on shuffled labels
+    random_CPN: NDArray[np.float64]  # by random directions of the vectors
     fold_P: NDArray[np.int64]
     chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
     features: SampleFeatures
+    learning: Learning | None = None
 
 
 def probe(
@@ -50,17 +66,32 @@ def probe(
     seed: int = 0,
     beta: float = 0.1,
     preset: str = "nested",
+    learning: bool = False,
 ) -> CrossValidation:
     """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
 
+    With `learning`, the learning curve of the paper's own objective too (of the first, where `pg` is not asked for).
     Raises QprobeError where verdicts or vectors are missing.
     """
     samples = load_samples(store)
     found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=preset)
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
-    _save(store, settings, samples, found)
+    curve = _learn(samples, found, settings) if learning else None
+    _save(store, settings, samples, found, curve)
     save_probes(store, samples, found, train_probes(samples, objectives, seed=seed, plan=preset))
     return found
+
+
+def _learn(samples: Samples, found: CrossValidation, settings: dict[str, Any]) -> Learning:
+    """Train on more and more problems; sizes too small to hold a pass and a failure are left out."""
+    objective = "pg" if "pg" in found.objectives else found.objectives[0]
+    most = len(found.problem_ids) - int(found.fold_P.bincount().max())
+    how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"], "plan": settings["preset"]}
+    curve: dict[int, NDArray[np.float64]] = {}
+    for size in [*(size for size in LEARNING_SIZES if size < most), most]:
+        with suppress(ProbeError):
+            curve[size] = learning_curve(samples, objective, [size], **how)[0].numpy()
+    return Learning(objective, tuple(curve), np.stack(list(curve.values())))
 
 
 def current(store: Store) -> dict[str, Any]:
@@ -98,7 +129,9 @@ def _views(store: Store, view: str, rows: list[int]) -> dict[View, torch.Tensor]
     }
 
 
-def _save(store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation) -> None:
+def _save(
+    store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation, learning: Learning | None
+) -> None:
     chosen = {name: [_as_card(choice) for choice in choices] for name, choices in found.chosen.items()}
     card = {"settings": settings, "problem_ids": found.problem_ids, "objectives": found.objectives, "chosen": chosen}
     indices_PN = samples.indices_PN.numpy()
@@ -107,8 +140,12 @@ def _save(store: Store, settings: dict[str, Any], samples: Samples, found: Cross
         **_feature_arrays(sample_features(store, found.problem_ids, indices_PN)),
         "scores_OPN": found.scores_OPN.numpy(),
         "control_CPN": found.control_CPN.numpy().astype(np.float64),
+        "random_CPN": random_directions(samples, seed=settings["seed"]).numpy(),
         "fold_P": found.fold_P.numpy(),
     }
+    if learning is not None:
+        card["learning"] = {"objective": learning.objective, "problems": learning.problems}
+        arrays["learning_SPN"] = learning.scores_SPN
     with whole_file(store.folder / SCORES_FILE) as draft:
         save_file(arrays, draft, metadata={"card": json.dumps(card)})
 
@@ -146,9 +183,13 @@ def load_scores(store: Store) -> Scores:
         raise QprobeError(
             f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
         )
+    if "random_CPN" not in arrays:
+        raise QprobeError(f"The probes of {store.folder} are an earlier version's: run qprobe probe again.")
+    learnt_SPN, about = arrays.pop("learning_SPN", None), card.get("learning", {})
+    learning = Learning(about["objective"], tuple(about["problems"]), learnt_SPN) if about else None
     names = tuple(card["problem_ids"]), tuple(card["objectives"])
     features = _features_of(arrays)
-    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"], features=features)
+    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"], features=features, learning=learning)
 
 
 def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -20,6 +20,7 @@ from harness.numbers import (
     best_of_k,
     calibrate,
     differences,
+    pass_at_1,
     pass_at_k,
     points,
     relate_to_difficulty,
@@ -65,6 +66,14 @@ class Frontier:
     name: str
     limit: list[Tradeoff]  # over beta, the limit of many samples: p0 exp(Q / beta) / Z
     of_k: list[Tradeoff]  # over k, at the beta of the run: how fast the limit is reached
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Softmax selection among all samples by one objective's probes, over how many problems they learnt from."""
+
+    problems: list[int]
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,12 @@ def best_of_every_k(made: Material) -> BestOfK:
 def _line(name: str, values_XP: Floats) -> Line:
     found = points(range(len(values_XP)), values_XP)
     return Line(name, *([getattr(point, part) for point in found] for part in ("value", "low", "high")))
+
+
+def learning_line(made: Material, objective: str, problems: Sequence[int], values_SP: Floats) -> LearningCurve:
+    """The curve over the number of training problems; its first point is none at all, which is pass@1."""
+    base_P = pass_at_1(made.rewards_PN, made.mask_PN)
+    return LearningCurve([0, *problems], _line(objective, np.stack([base_P, *values_SP])))
 
 
 def frontiers(made: Material, beta: float, ks: Sequence[int]) -> list[Frontier]:

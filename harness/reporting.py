@@ -20,6 +20,7 @@ from harness.numbers import (
     best_of_k,
     distinct_samples,
     pass_at_k,
+    softmax_selection,
     summarise,
 )
 from harness.numbers.estimates import Bools, Floats
@@ -28,6 +29,7 @@ from harness.report_parts import (
     AtK,
     BestOfK,
     Frontier,
+    LearningCurve,
     Material,
     PerProblem,
     best_of_every_k,
@@ -35,6 +37,7 @@ from harness.report_parts import (
     compared,
     difficulties,
     frontiers,
+    learning_line,
     per_problem,
 )
 from harness.store import Store
@@ -78,6 +81,7 @@ class Report:
     difficulties: list[Difficulty]
     differences: dict[str, list[Difference]]  # "objectives": among them; "baselines": each less each baseline
     per_problem: PerProblem
+    learning: LearningCurve | None  # where the probes were asked for it
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
@@ -120,6 +124,7 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
         difficulties=difficulties(made),
         differences=compared(made, summary),
         per_problem=per_problem(made, summary, distinct_P),
+        learning=_learning(made, scores),
     )
 
 
@@ -129,7 +134,7 @@ def _material(scores: Scores, rewards_PN: Floats, mask_PN: Bools) -> Material:
     raw = {}
     for name, scores_PN in named.items():
         temperatures_F = np.array([choice["temperature"] for choice in scores.chosen[name]])
-        raw[name] = scores_PN * temperatures_F[scores.fold_P, None] / beta
+        raw[name] = scores_PN * temperatures_F[scores.fold_P, None] / beta if beta else scores_PN
     baselines = baseline_scores(scores.features, mask_PN)
     return Material(scores.problem_ids, scores.indices_PN, rewards_PN, mask_PN, named, raw, baselines)
 
@@ -144,9 +149,18 @@ def _summary(made: Material, scores: Scores, k: int | None) -> Summary:
             beta=scores.settings["beta"],
             k=k,
             control_CPN=scores.control_CPN,
+            random_CPN=scores.random_CPN,
             baselines=made.baselines,
             lengths_PN=scores.features.lengths_PN,
         )
+
+
+def _learning(made: Material, scores: Scores) -> LearningCurve | None:
+    learnt, beta = scores.learning, scores.settings["beta"]
+    if learnt is None:
+        return None
+    values = [softmax_selection(scores_PN, made.rewards_PN, made.mask_PN, beta) for scores_PN in learnt.scores_SPN]
+    return learning_line(made, learnt.objective, learnt.problems, np.stack(values))
 
 
 def _few_ks(most: int) -> list[int]:

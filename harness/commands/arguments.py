@@ -52,6 +52,9 @@ Preset = Annotated[str, typer.Option(help="nested: all is chosen inside the trai
 Folds = Annotated[int, typer.Option(help="folds of problems")]
 Seed = Annotated[int, typer.Option(help="of everything that is drawn")]
 Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax selection; 0 takes the best")]
+LearningCurve = Annotated[
+    bool, typer.Option("--learning-curve", help="also train on 10, 20, 50, ... problems: some minutes more")
+]
 Limit = Annotated[int | None, typer.Option(help="use the first so many problems only")]
 Split = Annotated[str, typer.Option(help="the benchmark's split")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="of sampling; 0 is greedy")]

@@ -122,6 +122,7 @@ def probe(
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",
     quiet: args.Quiet = False,
+    learning_curve: args.LearningCurve = False,
 ) -> None:
     """Train probes with cross-validation by problem, and score every sample by probes that never saw its problem."""
     from harness.probing import probe as probe_stage
@@ -131,7 +132,7 @@ def probe(
     objectives = args.objectives(objective)
     terminal.say(f"Probing: {', '.join(objectives)} on {folds} folds of problems.")
     with Store(run) as store:
-        probe_stage(store, objectives, folds=folds, seed=seed, beta=beta, preset=preset)
+        probe_stage(store, objectives, folds=folds, seed=seed, beta=beta, preset=preset, learning=learning_curve)
     terminal.say(f"Trained {len(objectives)} objectives on {folds} folds: qprobe report {run} shows what they gain.")
 
 

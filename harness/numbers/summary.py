@@ -12,6 +12,7 @@ from harness.numbers.selection import softmax_of_k, softmax_selection
 from harness.numbers.table import RESAMPLES, Row, tabulate
 
 CONTROL = "shuffled labels"
+RANDOM = "random direction"
 
 
 @dataclass(frozen=True)
@@ -53,35 +54,41 @@ def summarise(
     beta: float = 0.1,
     k: int | None = None,
     control_CPN: Sequence[Floats] | Floats = (),
+    random_CPN: Sequence[Floats] | Floats = (),
     baselines: Mapping[str, Floats] | None = None,
     others: Mapping[str, Floats] | None = None,
     lengths_PN: Floats | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Summary:
-    """Pass@1, each objective's probe, the baselines, a random probe, the shuffled-label control and the skyline.
+    """Pass@1, each objective's probe, the baselines, random directions, the shuffled-label control and the skyline.
 
     `scores` holds each objective's out-of-fold scores [P, N], judged by softmax selection at `beta` among k samples
     (among all graded ones if None); `baselines` holds scores [P, N] of which the best is taken; `others` holds values
-    [P] that are known already, such as the reward of the greedy sample. Problems without a graded sample, or with
-    fewer than k, take no part in a row.
+    [P] that are known already, such as the reward of the greedy sample; the controls hold C draws each, and their
+    rows are means over these. Problems without a graded sample, or with fewer than k, take no part in a row.
     """
-    random_PN = np.random.default_rng(seed).standard_normal(rewards_PN.shape)
     rules = {name: _Rule(scores_PN, beta, k) for name, scores_PN in scores.items()}
     rules |= {name: _Rule(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
-    rules["random"] = _Rule(random_PN, 0.0, k)
     values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
     values |= {name: rule.value(rewards_PN, mask_PN) for name, rule in rules.items()}
-    if len(control_CPN):
-        draws_CP = np.stack([_Rule(control_PN, beta, k).value(rewards_PN, mask_PN) for control_PN in control_CPN])
-        values[CONTROL] = draws_CP.mean(axis=0)
+    draws = {
+        RANDOM: [_Rule(each, 0.0, k) for each in random_CPN],
+        CONTROL: [_Rule(each, beta, k) for each in control_CPN],
+    }
+    controls = {
+        name: np.stack([rule.value(rewards_PN, mask_PN) for rule in drawn]) for name, drawn in draws.items() if drawn
+    }
+    values |= {name: draws_CP.mean(axis=0) for name, draws_CP in controls.items()}
     skyline = f"pass@{mask_PN.sum(1).max(initial=0) if k is None else k}"
     values[skyline] = _any_pass(rewards_PN, mask_PN) if k is None else pass_at_k(rewards_PN, mask_PN, k)
     rows = tabulate(values, base="pass@1", skyline=skyline, compared=set(scores), resamples=resamples, seed=seed)
     ranked = [_ranked(row, rules.get(row.name), rewards_PN, mask_PN, lengths_PN) for row in rows]
-    if len(control_CPN):
-        place = list(values).index(CONTROL)
-        ranked[place] = _control(ranked[place], draws_CP, values["pass@1"], resamples, seed)
+    for name, draws_CP in controls.items():
+        place = list(values).index(name)
+        aucs = [known_mean(within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)) for rule in draws[name]]
+        row = replace(ranked[place], auc=float(np.mean(aucs)))
+        ranked[place] = _control(row, draws_CP, values["pass@1"], resamples, seed)
     return Summary(tuple(ranked), values, k, beta)
 
 

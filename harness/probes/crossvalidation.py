@@ -118,8 +118,13 @@ def held_out_scores(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, 
         problems_Q = (fold_P == fold).nonzero().flatten()
         if bool(result.task.train_P[problems_Q].any()):
             raise ProbeError(f"the probe of fold {fold} learnt from problems it is to be tested on")
-        scores_PN[problems_Q] = scores_of(samples, result.probe, problems_Q) * (beta / result.choice.temperature)
+        scores_PN[problems_Q] = scores_of(samples, result.probe, problems_Q) * rescale(beta, result.choice)
     return scores_PN.masked_fill(~samples.mask_PN.cpu(), 0.0)
+
+
+def rescale(beta: float, choice: Choice) -> float:
+    """What scores are multiplied by so that selection at `beta` is at the chosen temperature; at 0, order is all."""
+    return beta / choice.temperature if beta else 1.0
 
 
 def scores_of(samples: Samples, probe: Probe, problems_Q: Tensor, at_once: int = 32) -> Tensor:

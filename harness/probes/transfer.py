@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from harness.probes.crossvalidation import scores_of
+from harness.probes.crossvalidation import rescale, scores_of
 from harness.probes.nested import Choice, Fitted, Task, fit
 from harness.probes.plan import Plan, find_plan
 from harness.probes.probe import Probe
@@ -89,5 +89,5 @@ def _fit_all(
 def _scores(samples: Samples, fitted: Sequence[Fitted], beta: float) -> Tensor:
     every_P = torch.arange(len(samples.problem_ids))
     scores = [torch.zeros(0, *samples.mask_PN.shape, dtype=torch.float64)]
-    scores += [(scores_of(samples, one.probe, every_P) * (beta / one.choice.temperature))[None] for one in fitted]
+    scores += [(scores_of(samples, one.probe, every_P) * rescale(beta, one.choice))[None] for one in fitted]
     return torch.cat(scores).masked_fill(~samples.mask_PN.cpu(), 0.0)

@@ -75,12 +75,13 @@ def test_the_summary_has_a_row_for_everything():
         mask_PN,
         {"mse": scores_PN, "pg": -scores_PN},
         control_CPN=np.random.default_rng(0).standard_normal((4, *scores_PN.shape)),
+        random_CPN=np.random.default_rng(5).standard_normal((6, *scores_PN.shape)),
         baselines={"shortest": scores_PN},
         others={"greedy": rewards_PN[:, 0]},
         lengths_PN=np.random.default_rng(1).random(scores_PN.shape) * 100 + 1,
         resamples=400,
     )
-    names = ["pass@1", "greedy", "mse", "pg", "shortest", "random", "shuffled labels", "pass@12"]
+    names = ["pass@1", "greedy", "mse", "pg", "shortest", "random direction", "shuffled labels", "pass@12"]
     assert [row.name for row in table.rows] == names
     assert table["mse"].gain_low > 0 > table["pg"].gain_high
     assert table["mse"].p_holm >= table["mse"].p
@@ -88,6 +89,8 @@ def test_the_summary_has_a_row_for_everything():
     assert table["mse"].auc == pytest.approx(1 - table["pg"].auc)
     assert table["mse"].gain_without_length == pytest.approx(table["mse"].gain, abs=0.03)
     assert table["shuffled labels"].gain_low < 0 < table["shuffled labels"].gain_high
+    assert table["random direction"].gain_low < 0 < table["random direction"].gain_high
+    assert table["random direction"].auc == pytest.approx(0.5, abs=0.05)
     assert table["pass@1"].value == pytest.approx(np.nanmean(pass_at_1(rewards_PN, mask_PN)))
 
 

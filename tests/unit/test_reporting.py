@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def made(store: Store) -> Report:
-    probe(store, ["mse", "ce"], folds=4)
+    probe(store, ["mse", "ce"], folds=4, learning=True)
     return report(store)
 
 
@@ -67,6 +68,8 @@ def test_a_clear_signal_is_a_clear_gain(made: Report):
     assert rows["mse"].gain_low > 0.4
     assert rows["pass@6"].value == 1.0
     assert abs(rows["shuffled labels"].gain) < 0.25
+    assert rows["random direction"].gain_low < 0.15
+    assert rows["random direction"].auc == pytest.approx(0.5, abs=0.2)
     assert (made.problems, made.samples, made.samples_a_problem) == (12, 72, (6, 6))
     assert made.statuses == {"failed": 48, "passed": 24}
     assert made.distinct == pytest.approx(0.5)
@@ -96,7 +99,7 @@ def test_best_of_k_agrees_with_drawing(store: Store, made: Report):
 
 
 def test_a_report_is_the_same_each_time(store: Store, made: Report):
-    probe(store, ["mse", "ce"], folds=4)
+    probe(store, ["mse", "ce"], folds=4, learning=True)
     assert report(store).as_json() == made.as_json()
 
 
@@ -152,6 +155,24 @@ def test_raw_scores_are_what_the_objective_asks_for(made: Report):
     assert ce.brier is not None
     assert 0 <= ce.bins[0].score < ce.bins[-1].score <= 1
     assert {each.name for each in made.difficulties} == {"mse", "ce"}
+
+
+def test_the_learning_curve_starts_at_nothing_and_ends_at_every_fold(made: Report):
+    """Without `pg` it is of the first objective; the folds have nine problems to learn from."""
+    assert made.learning is not None
+    assert (made.learning.line.name, made.learning.problems) == ("mse", [0, 9])
+    assert made.learning.line.value[0] == pytest.approx(1 / 3)
+    assert made.learning.line.value[1] > 0.8
+
+
+def test_at_beta_0_the_best_is_taken(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, signal=8.0)
+        probe(store, ["mse"], folds=4, beta=0.0)
+        made = report(store)
+    mse = {row.name: row for row in made.rows}["mse"]
+    assert mse.value == pytest.approx(next(line for line in made.best_of_k.lines if line.name == "mse").value[-1])
+    assert mse.value > 0.9
 
 
 def test_newer_verdicts_ask_for_new_probes(store: Store, made: Report):

@@ -1,0 +1,26 @@
+"""Controls: scores that know nothing, which no report may show to gain."""
+
+import torch
+from torch import Tensor
+
+from harness.probes.moments import Moments
+from harness.probes.samples import Samples
+
+
+def random_directions(samples: Samples, count: int = 20, *, seed: int = 0) -> Tensor:
+    """Scores [C, P, N] by C untrained linear probes: random directions of the standardised vectors, float64.
+
+    The views take turns. Standardising needs no reward, so that nothing is learnt. Entries outside the mask are 0.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    everything_1P = torch.ones(1, len(samples.problem_ids), dtype=torch.bool, device=samples.mask_PN.device)
+    scores_CPN = torch.zeros(count, *samples.mask_PN.shape, dtype=torch.float64)
+    for turn, view in enumerate(samples.views[:count]):
+        mean_1D, scale_1D = Moments.of(samples, view).standard(everything_1P)
+        turns = range(turn, count, len(samples.views))
+        directions_cD = torch.randn(len(turns), mean_1D.shape[1], generator=generator, dtype=torch.float64)
+        directions_cD = directions_cD.to(mean_1D) / (mean_1D.shape[1] ** 0.5 * scale_1D)
+        for problem, vectors_ND in enumerate(samples.vectors[view]):
+            scores_cN = directions_cD @ (vectors_ND.double() - mean_1D).T
+            scores_CPN[list(turns), problem] = scores_cN.cpu()
+    return scores_CPN.masked_fill(~samples.mask_PN.cpu(), 0.0)
