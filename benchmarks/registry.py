@@ -12,6 +12,8 @@ SHIPPED = {
     "mbpp": "benchmarks.mbpp:Mbpp",
     "mbpp-sanitized": "benchmarks.mbpp:MbppSanitized",
     "mini": "benchmarks.mini:Mini",
+    "mini-programs": "benchmarks.mini_programs:MiniPrograms",
+    "mini-programs-js": "benchmarks.mini_programs:MiniProgramsJs",
 }
 """Name -> where the class is. Imported when asked for, so that a name costs nothing."""
 

@@ -41,3 +41,14 @@ def program_tests(cases: Sequence[Case], compare: Compare | Checker = "tokens") 
 def cases_of(tests: str) -> list[Case]:
     """The cases in what `program_tests` made."""
     return [Case(*pair) for pair in json.loads(tests)["cases"]]
+
+
+def tests_trouble(tests: str) -> str:
+    """What is wrong with the `tests` of a whole program; "" where nothing is."""
+    try:
+        fields = json.loads(tests)
+        cases, checker = [Case(*pair) for pair in fields["cases"]], fields["checker"]
+        compile(checker, "<checker>", "exec")
+    except (ValueError, TypeError, KeyError, SyntaxError) as error:
+        return f"the cases cannot be read ({type(error).__name__}: {error})"
+    return "" if cases else "there is no case"

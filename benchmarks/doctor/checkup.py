@@ -8,6 +8,7 @@ from benchmarks.doctor.reading import read_checks
 from benchmarks.doctor.running import Trial, run_checks
 from benchmarks.problem import Benchmark
 from sandbox import Limits, Sandbox
+from sandbox.languages import check_languages
 
 CANDIDATES = Limits()
 REFERENCES = Limits(cpu_seconds=10.0, wall_seconds=60.0)
@@ -31,11 +32,13 @@ def examine(
 ) -> Iterator[Check]:
     """Examine a benchmark in an open sandbox and yield what each check found, cheap ones first.
 
-    `limits` are a candidate's where the reference tells nothing. Raises BenchmarkError where the data cannot be had.
+    `limits` are a candidate's where the reference tells nothing. Raises BenchmarkError where the data cannot be had,
+    SandboxError where the sandbox lacks a language.
     """
     problems = benchmark.problems()
     reading = list(read_checks(problems))
     yield from reading
     if reading[0].fails:  # what was run could not be told apart
         return
+    check_languages(sandbox, {problem.language for problem in problems if problem.language})
     yield from run_checks(benchmark, problems, Trial(sandbox, limits, of_references, progress), repeats)

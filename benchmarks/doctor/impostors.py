@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.doctor import whole_impostors
 from benchmarks.doctor.cases import Case, asked_cases, shown_cases
 from benchmarks.problem import Problem
 
@@ -25,6 +26,11 @@ KINDS = ("empty programs fail", "constant programs fail", "knowing only the prom
 
 def impostors(problem: Problem) -> Iterator[Impostor]:
     """All programs that must fail this problem's tests."""
+    if problem.language:
+        makers = (whole_impostors.empty, whole_impostors.constant, whole_impostors.knowing, whole_impostors.cheating)
+        for kind, make in zip(KINDS, makers, strict=True):
+            yield from (Impostor(kind, name, program) for name, program in make(problem))
+        return
     entry = problem.entry_point
     yield Impostor(KINDS[0], "no program", "")
     yield Impostor(KINDS[0], "pass", f"def {entry}(*args, **named):\n    pass\n")

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.doctor.cases import assertions, parse, shown_cases
 from benchmarks.doctor.check import Check, Finding
+from benchmarks.doctor.whole_impostors import shown_whole_cases
 from benchmarks.duplicates import group_near_duplicates
 from benchmarks.problem import Problem
+from sandbox.cases import cases_of, tests_trouble
 
 GIVEAWAY = 20
 """Characters of a solution that a prompt may hold by chance."""
@@ -33,6 +35,8 @@ def _each(name: str, problems: Sequence[Problem], trouble: Callable[[Problem], s
 
 
 def _tests_trouble(problem: Problem) -> str:
+    if problem.language:
+        return tests_trouble(problem.tests)
     return "" if parse(problem.tests) and parse(problem.setup) else "the tests or their setup do not compile"
 
 
@@ -41,6 +45,9 @@ def _given_away(problem: Problem) -> str:
     body = _body(problem)
     if len(body) >= GIVEAWAY and body in problem.prompt:
         return "the prompt holds the solution"
+    if problem.language:
+        count = len(cases_of(problem.tests))
+        return f"the prompt shows all {count} cases" if len(shown_whole_cases(problem)) == count else ""
     asked = _questions(problem)
     shown = {_plain(f"{problem.entry_point}({case.arguments}) == {case.value}") for case in shown_cases(problem)}
     shown |= {_plain(line.strip().removeprefix("assert ")) for line in problem.prompt.split("\n")}

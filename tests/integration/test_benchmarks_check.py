@@ -68,3 +68,31 @@ def test_every_planted_fault_is_named(tmp_path: Path, kind: str):
     assert "P/5" in found["references pass as completions"]
     assert found["prompts differ across splits"] == {"P/3": "like P/6 (train)"}
     assert not found["the sandbox held"]
+
+
+def whole(number: int, output: str, solution: str, **fields: str) -> dict[str, Any]:
+    cases = [{"input": "1 2\n", "output": output}, {"input": "3 4\n", "output": output}]
+    return {"id": f"W/{number}", "prompt": "Print it.", "cases": cases, "solution": solution, **fields}
+
+
+def test_weak_whole_programs_are_named(tmp_path: Path):
+    rows = [
+        whole(1, "12", "print(12)"),  # a constant passes
+        whole(2, "", ""),  # nothing passes
+        whole(3, "3", "print(sum(map(int, input().split())))"),  # the reference fails
+        whole(4, "1 2 3 4", "print('1 2 3 4')", prompt="Print 1 2, 3 4 or 1 2 3 4."),  # the prompt shows it all
+    ]
+    status, found, complaint = check(tmp_path, rows, "--sandbox", "process")  # type: ignore[arg-type]
+    assert status == 1
+    assert "checks fail" in complaint
+    assert set(found["references pass"]) == {"W/3"}
+    assert {"W/1", "W/2"} <= set(found["constant programs fail"]) | set(found["empty programs fail"])
+    assert "W/2" in found["empty programs fail"]
+    assert found["prompts hold no hidden tests"] == {"W/4": "the prompt shows all 2 cases"}
+    assert found["cheats fail"].keys() <= {"W/2"}  # where nothing is asked, leaving at once is an answer
+
+
+def test_the_shipped_programs_are_sound(kind: str):
+    done = qprobe("benchmarks", "check", "mini-programs", "--json", "--repeats", "1", "--sandbox", kind)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(not each["findings"] for each in json.loads(done.stdout))
