@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.jsonl import JsonlBenchmark
+from benchmarks.overlay import with_overlay
 from benchmarks.problem import Benchmark, BenchmarkError
 
 SHIPPED = {
@@ -20,8 +21,8 @@ SHIPPED = {
 READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized"})
 
 
-def open_benchmark(name: str) -> Benchmark:
-    """Return the benchmark called `name`.
+def open_benchmark(name: str, *, overlay: bool = True) -> Benchmark:
+    """Return the benchmark called `name`; one of ours with its known wrong problems mended, but for `overlay=False`.
 
     A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, `MAPPING.toml` (a data set of the hub), `FILE.py`
     or `package.module` (code, with `:NAME` for a class or object in it), or a name that an installed package offers.
@@ -35,7 +36,8 @@ def open_benchmark(name: str) -> Benchmark:
         return MappedBenchmark(Path(name))
     kind, _, file = name.partition(":")
     if kind in SHIPPED:
-        return _open_shipped(kind, file)
+        shipped = _open_shipped(kind, file)
+        return with_overlay(shipped) if overlay else shipped
     return _open_foreign(name)
 
 

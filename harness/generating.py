@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
+from benchmarks.overlay import overlay_of
 from harness.completion import Completion, SampleId
 from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request
@@ -42,6 +43,7 @@ def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> in
     if file := store.settings().get("source", {}).get("file"):
         raise QprobeError(f"{store.folder} holds the samples of {file}: draw a model's into another run folder.")
     store.settle("benchmark", work.benchmark.name)
+    store.settle("overlay", overlay.described if (overlay := overlay_of(work.benchmark)) else "")
     store.settle("generation", {**engine.identity, "seed": work.seed})
     store.note("source", {"model": engine.name, "complete": True})
     store.add_problems(work.problems)

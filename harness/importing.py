@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import Benchmark
+from benchmarks.overlay import overlay_of
 from benchmarks.reading import sha256
 from harness.completion import Completion
 from harness.errors import QprobeError
@@ -55,6 +56,7 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
 def _settle(store: Store, benchmark: Benchmark, path: Path, *, complete: bool) -> None:
     """A run holds one file's samples; only a file that was imported with rows left out may be replaced, mended."""
     store.settle("benchmark", benchmark.name)
+    store.settle("overlay", overlay.described if (overlay := overlay_of(benchmark)) else "")
     source = {"file": path.name, "sha256": sha256(path)}
     known = store.settings().get("source", {"complete": False})
     if known.get("complete", True) and known.get("sha256") != source["sha256"]:

@@ -37,6 +37,7 @@ def check_experiment(
     sandbox: str,
     benchmark: str,
     split: str | None,
+    overlay: bool,
     limit: int | None,
     k: int,
     folds: int,
@@ -55,7 +56,7 @@ def check_experiment(
         check_engine()
     for name in objectives:
         find_objective(name)
-    asked = open_benchmark(benchmark)
+    asked = open_benchmark(benchmark, overlay=overlay)
     problems = asked.problems() if split is None else plan(asked, k=k, seed=0, split=split, limit=limit).problems
     if len(problems) < folds:
         raise QprobeError(f"{len(problems)} problems cannot make {folds} folds: ask for fewer folds.")

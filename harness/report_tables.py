@@ -37,6 +37,10 @@ def notes(report: Report) -> list[str]:
         f"{report.distinct:.0%} of a problem's programs are distinct.",
         f"{report.no_signal} of {report.problems} problems carry no ranking signal (all samples pass, or all fail).",
     ]
+    if report.overlay:
+        lines.append(
+            f"Problems known to be wrong: overlay {report.overlay}, see benchmarks/overlays; --no-overlay is without."
+        )
     if trusting := {mode: count for mode, count in report.modes.items() if mode != "separate"}:
         listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
         lines.append(f"Problems whose tests must trust the program's own objects or process: {listed}.")

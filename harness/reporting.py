@@ -60,6 +60,7 @@ class Report:
 
     run: str
     benchmark: str
+    overlay: str  # what was done about problems known to be wrong; "" where nothing was
     source: str  # the model, or the file the samples came from
     embedder: str
     problems: int
@@ -104,6 +105,7 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
     return Report(
         run=store.folder.name,
         benchmark=about["benchmark"],
+        overlay=about.get("overlay", ""),
         source=_source(about["source"]),
         embedder=about[f"view {scores.settings['view']}"]["embedder"],
         problems=len(scores.problem_ids),

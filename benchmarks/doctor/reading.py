@@ -95,4 +95,4 @@ def _near_duplicates(problems: Sequence[Problem], field: str) -> Check:
     ]
     what = {"prompt": "prompts", "tests": "tests"}[field]
     note = f"{len(several)} groups of near-duplicates, {len(found)} across splits"
-    return Check(f"{what} differ across splits", len(problems), tuple(found), note, must_hold=False)
+    return Check(f"{what} differ across splits", len(problems), tuple(found), note=note, must_hold=False)

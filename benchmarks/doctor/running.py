@@ -16,6 +16,7 @@ SLOW_SECONDS = 1.0
 """CPU time from which on a reference is named: its problem takes most of a benchmark's time."""
 
 AS_COMPLETION = "references pass as completions"
+CUT = "after the prompt, cut at its stop strings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def run_checks(benchmark: Benchmark, problems: Sequence[Problem], trial: Trial, 
     for kind in KINDS:
         count = sum(len(each) for each in tried[kind].outcomes.values())
         looked_at = len(tried[kind].outcomes)
-        yield Check(kind, looked_at, tuple(tried[kind].passing()), f"{count:,} programs")
+        yield Check(kind, looked_at, tuple(tried[kind].passing()), note=f"{count:,} programs")
     yield _modes(plans)
     yield _broken([*again.values(), *tried.values()])
 
@@ -110,7 +111,7 @@ def _references(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapp
         slow = sum(each >= SLOW_SECONDS for each in seconds.values())
         note = f"median {1000 * median(seconds.values()):.1f} ms; slowest {slowest}, {seconds[slowest]:.2f} s"
         note += f"; {slow} take {SLOW_SECONDS:g} s or more" if slow else ""
-    return Check("references pass", len(known), tuple(failing), note)
+    return Check("references pass", len(known), tuple(failing), note=note)
 
 
 def _flaky(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapping[str, _Seen]) -> Check:
@@ -122,7 +123,7 @@ def _flaky(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapping[s
         statuses[first] += 1
         if len(statuses) > 1 and statuses["passed"]:
             found.append(Finding(problem_id, ", ".join(f"{count} {name}" for name, count in statuses.items())))
-    return Check("references pass each time", len(known), tuple(found), f"{runs + 1} runs each")
+    return Check("references pass each time", len(known), tuple(found), note=f"{runs + 1} runs each")
 
 
 def _as_completions(benchmark: Benchmark, known: Sequence[Problem], plans: Mapping[str, Plan], trial: Trial) -> Check:
@@ -137,7 +138,7 @@ def _as_completions(benchmark: Benchmark, known: Sequence[Problem], plans: Mappi
         for problem_id, ((_, outcome),) in seen.outcomes.items()
         if outcome.status is not Status.PASSED
     ]
-    return Check(AS_COMPLETION, len(sound), tuple(found), "after the prompt, cut at its stop strings", must_hold=False)
+    return Check(AS_COMPLETION, len(sound), tuple(found), note=CUT, must_hold=False)
 
 
 def _rewritten(benchmark: Benchmark, problem: Problem) -> str:
@@ -153,7 +154,7 @@ def _modes(plans: Mapping[str, Plan]) -> Check:
     ]
     counts = Counter(plan.mode for plan in plans.values())
     note = ", ".join(f"{count} {mode}" for mode, count in counts.most_common())
-    return Check("tests run apart from the program", len(plans), tuple(found), note, must_hold=False)
+    return Check("tests run apart from the program", len(plans), tuple(found), note=note, must_hold=False)
 
 
 def _broken(seen: Sequence[_Seen]) -> Check:

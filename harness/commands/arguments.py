@@ -55,6 +55,7 @@ Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax s
 LearningCurve = Annotated[
     bool, typer.Option("--learning-curve", help="also train on 10, 20, 50, ... problems: some minutes more")
 ]
+Overlay = Annotated[bool, typer.Option(help="mend the problems that are known to be wrong (benchmarks/overlays)")]
 Limit = Annotated[int | None, typer.Option(help="use the first so many problems only")]
 Split = Annotated[str, typer.Option(help="the benchmark's split")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="of sampling; 0 is greedy")]

@@ -37,6 +37,7 @@ def list_() -> None:
 def show(
     name: Name,
     problem: Annotated[str | None, typer.Option(help="show this problem")] = None,
+    overlay: args.Overlay = True,
     json: args.Json = False,
 ) -> None:
     """A benchmark's splits, licence and sha256, or one of its problems."""
@@ -45,7 +46,7 @@ def show(
     from benchmarks.registry import open_benchmark
     from harness.errors import QprobeError
 
-    benchmark = open_benchmark(name)
+    benchmark = open_benchmark(name, overlay=overlay)
     found = benchmark.problems()
     if problem is None:
         print(jsonlib.dumps(_card(benchmark, found), indent=1))
@@ -66,6 +67,7 @@ def check(
     sandbox: args.SandboxKind = "docker",
     workers: args.Workers = None,
     image: args.Image = None,
+    overlay: args.Overlay = True,
     json: args.Json = False,
 ) -> None:
     """Examine a benchmark: references pass, worthless and cheating programs fail, prompts give nothing away.
@@ -81,7 +83,7 @@ def check(
     from sandbox import open_sandbox
 
     terminal, budget = Terminal(), Budget()
-    benchmark = open_benchmark(name)
+    benchmark = open_benchmark(name, overlay=overlay)
     benchmark.problems()  # complains before a sandbox is opened
     with open_sandbox(sandbox, workers, image) as room:
         limits = {"limits": budget.base, "of_references": budget.of_references}
@@ -119,6 +121,7 @@ def new(name: Annotated[str, typer.Argument(help="small letters, digits and unde
 
 
 def _card(benchmark: "Benchmark", found: "Sequence[Problem]") -> dict[str, Any]:
+    from benchmarks.overlay import overlay_of
     from benchmarks.problem import problems_digest
 
     return {
@@ -127,6 +130,7 @@ def _card(benchmark: "Benchmark", found: "Sequence[Problem]") -> dict[str, Any]:
         "splits": Counter(each.split for each in found),
         "licence": getattr(benchmark, "licence", "unknown"),
         "sha256": problems_digest(found),
+        "overlay": overlay.described if (overlay := overlay_of(benchmark)) else None,
     }
 
 
@@ -138,15 +142,18 @@ def _table(checks: "Sequence[Check]") -> Table:
     for each in checks:
         count = len(each.findings)
         result = f"FAILS on {count}" if each.fails else f"{count} to know" if count else "ok"
+        result += f", {len(each.known)} known" if each.known else ""
         table.add_row(each.name, result, str(each.looked_at), each.note, style="bold red" if each.fails else None)
     return table
 
 
 def _print_findings(checks: "Sequence[Check]", terminal: Terminal) -> None:
     for each in checks:
-        if each.findings:
+        if each.findings or each.known:
             terminal.out.print(f"{each.name}:", style="bold red" if each.fails else "bold", highlight=False)
         for finding in each.findings[:SHOWN]:
             terminal.out.print(f"  {finding.problem_id}  {finding.detail}", markup=False, highlight=False)
+        for finding in each.known:
+            terminal.out.print(f"  known: {finding.problem_id}  {finding.detail}", markup=False, highlight=False)
         if (more := len(each.findings) - SHOWN) > 0:
             terminal.out.print(f"  and {more} more: --json names them all", markup=False, highlight=False)

@@ -44,6 +44,7 @@ def run(
     k: Annotated[int, typer.Option("--k", help="samples a problem")] = 20,
     limit: args.Limit = None,
     split: args.Split = "test",
+    overlay: args.Overlay = True,
     temperature: args.Temperature = 0.8,
     top_p: args.TopP = 0.95,
     max_new_tokens: args.MaxNewTokens = 300,
@@ -81,6 +82,7 @@ def run(
         sandbox=sandbox,
         benchmark=benchmark,
         split=None if samples else split,
+        overlay=overlay,
         limit=limit,
         k=k,
         folds=folds,
@@ -98,12 +100,12 @@ def run(
         keep_config(folder, {**given, "folder": str(folder)})
     if samples:
         Terminal(quiet=quiet).say(f"{folder}: {benchmark}, the samples of {samples}.")
-        stages.import_(folder, samples, benchmark, format_name, quiet)
+        stages.import_(folder, samples, benchmark, format_name, overlay, quiet)
     else:
         Terminal(quiet=quiet).say(f"{folder}: {checked.problems} problems of {benchmark} x {k} samples of {model}.")
         stages.generate(
             *(folder, benchmark, model, k, limit, split, temperature, top_p, max_new_tokens, batch_size, device),
-            *(seed, quiet),
+            *(seed, overlay, quiet),
         )
     stages.grade(folder, sandbox, workers, cpu_seconds, image, quiet)
     stages.embed(folder, embedder or model, layers, pooling, device, quiet)

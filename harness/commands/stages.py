@@ -17,6 +17,7 @@ def import_(
     samples: Annotated[Path, typer.Option(help="a JSONL file of samples, gzip'ed or not")],
     benchmark: args.BenchmarkName,
     format_name: args.SampleFormat = "auto",
+    overlay: args.Overlay = True,
     quiet: args.Quiet = False,
 ) -> None:
     """Start a run from samples that somebody else drew."""
@@ -25,7 +26,7 @@ def import_(
     from harness.store import Store
 
     terminal = Terminal(quiet=quiet)
-    asked = open_benchmark(benchmark)
+    asked = open_benchmark(benchmark, overlay=overlay)
     with Store(run, create=True) as store:
         done = import_samples(store, asked, samples, format_name)
     terminal.say(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
@@ -47,6 +48,7 @@ def generate(
     batch_size: args.BatchSize = None,
     device: args.Device = "auto",
     seed: args.Seed = 0,
+    overlay: args.Overlay = True,
     quiet: args.Quiet = False,
 ) -> None:
     """Draw k completions of every problem from a model."""
@@ -57,7 +59,7 @@ def generate(
     from harness.models.sampling import Sampling
     from harness.store import Store
 
-    work = plan(open_benchmark(benchmark), k=k, seed=seed, split=split, limit=limit)
+    work = plan(open_benchmark(benchmark, overlay=overlay), k=k, seed=seed, split=split, limit=limit)
     sampling = Sampling(temperature, top_p, max_new_tokens)
     with Store(run, create=True) as store:
         engine = HfEngine(model, sampling, batch_size=batch_size, device=device)
