@@ -24,6 +24,7 @@ class Completion:
     tokens: int | None = None  # generated tokens, the stop string's included
     logprob: float | None = None  # sum over those tokens of log p(token) at temperature 1, in nats
     seed: int | None = None
+    token_ids: tuple[int, ...] = ()  # those tokens as drawn; empty where the engine does not tell them
 
     @property
     def id(self) -> SampleId:

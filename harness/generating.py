@@ -1,6 +1,7 @@
-"""Generate: draw k completions of every problem from a model, batch by batch."""
+"""Generate: draw k completions of every problem from a model, and keep each soon after it has ended."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
@@ -10,7 +11,10 @@ from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request
 from harness.models.sampling import sample_seed
 from harness.store import Store
-from harness.terminal import Terminal
+from harness.terminal import Advance, Terminal
+
+KEEP_SECONDS = 2.0
+"""Completions are committed together, this often: what `kill -9` can lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,9 @@ def plan(benchmark: Benchmark, *, k: int, seed: int, split: str = "test", limit:
 
 
 def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> int:
-    """Draw what the run does not hold yet; every batch is committed as it comes. Returns how many were drawn."""
-    engine.check([problem.prompt for problem in work.problems])
+    """Draw what the run does not hold yet; what was drawn is kept however this ends. Returns how many were drawn."""
+    wanted = [(problem, index) for problem in work.problems for index in range(work.k)]
+    engine.check([_request(work, problem, index) for problem, index in wanted if index == 0])
     if file := store.settings().get("source", {}).get("file"):
         raise QprobeError(f"{store.folder} holds the samples of {file}: draw a model's into another run folder.")
     store.settle("benchmark", work.benchmark.name)
@@ -47,44 +52,45 @@ def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> in
     store.settle("generation", {**engine.identity, "seed": work.seed})
     store.note("source", {"model": engine.name, "complete": True})
     store.add_problems(work.problems)
-    wanted = [(problem, index) for problem in work.problems for index in range(work.k)]
     there = set(store.sample_ids())
     pending = [(problem, index) for problem, index in wanted if SampleId(problem.id, index) not in there]
     if len(pending) < len(wanted):
         terminal.say(f"Generating: {len(wanted) - len(pending):,} of {len(wanted):,} samples are there already.")
+    if pending and engine.caveat:
+        terminal.say(engine.caveat)
     with terminal.progress("Generating", len(wanted), len(wanted) - len(pending)) as advance:
-        for batch in _batches(pending, engine.batch_size):
-            store.add_completions(_drawn(engine, work, batch))
-            advance(len(batch))
+        _draw(store, engine, work, pending, advance)
     return len(pending)
 
 
-def _drawn(engine: Engine, work: Plan, batch: Sequence[tuple[Problem, int]]) -> list[Completion]:
-    seeds = [sample_seed(work.seed, problem.id, index) for problem, index in batch]
-    requests = [Request(problem.prompt, problem.stop, seed) for (problem, _), seed in zip(batch, seeds, strict=True)]
-    drawn = engine.generate(requests)
-    return [
-        _completion(work.benchmark, problem, index, seed, generated)
-        for (problem, index), seed, generated in zip(batch, seeds, drawn, strict=True)
-    ]
+def _draw(store: Store, engine: Engine, work: Plan, pending: Sequence[tuple[Problem, int]], advance: Advance) -> None:
+    """Keep completions as they come, a few seconds' worth at a time; the last of them also when drawing fails."""
+    drawn: list[Completion] = []
+    kept = time.monotonic()
+    try:
+        for position, generated in engine.generate([_request(work, *each) for each in pending]):
+            drawn.append(_completion(work, *pending[position], generated))
+            if time.monotonic() - kept >= KEEP_SECONDS:
+                advance(store.add_completions(drawn))
+                drawn, kept = [], time.monotonic()
+    finally:
+        advance(store.add_completions(drawn))
 
 
-def _completion(benchmark: Benchmark, problem: Problem, index: int, seed: int, drawn: Generated) -> Completion:
+def _request(work: Plan, problem: Problem, index: int) -> Request:
+    return Request(problem.prompt, problem.stop, sample_seed(work.seed, problem.id, index))
+
+
+def _completion(work: Plan, problem: Problem, index: int, drawn: Generated) -> Completion:
     return Completion(
         problem_id=problem.id,
         index=index,
         prompt=problem.prompt,
         text=drawn.text,
-        program=benchmark.program(problem, problem.prompt, drawn.text),
+        program=work.benchmark.program(problem, problem.prompt, drawn.text),
         finish_reason=drawn.finish_reason,
         tokens=drawn.tokens,
         logprob=drawn.logprob,
-        seed=seed,
+        seed=sample_seed(work.seed, problem.id, index),
+        token_ids=drawn.token_ids,
     )
-
-
-def _batches(pending: Sequence[tuple[Problem, int]], size: int) -> Iterator[Sequence[tuple[Problem, int]]]:
-    """Prompts of like lengths together: padding is computed and thrown away."""
-    ordered = sorted(pending, key=lambda item: -len(item[0].prompt))
-    for first in range(0, len(ordered), size):
-        yield ordered[first : first + size]

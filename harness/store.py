@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, fields
@@ -33,6 +34,9 @@ CREATE TABLE IF NOT EXISTS completions (
     problem_id TEXT, idx INTEGER, prompt TEXT, text TEXT, program TEXT, finish_reason TEXT, tokens INTEGER,
     logprob REAL, seed INTEGER, PRIMARY KEY (problem_id, idx)
 );
+CREATE TABLE IF NOT EXISTS tokens (
+    problem_id TEXT, idx INTEGER, ids BLOB, PRIMARY KEY (problem_id, idx)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     grader TEXT, problem_id TEXT, idx INTEGER, status TEXT, detail TEXT, cpu_seconds REAL, wall_seconds REAL,
     mode TEXT, PRIMARY KEY (grader, problem_id, idx)
@@ -149,14 +153,18 @@ class Store:
         Returns how many were new.
         """
         rows = [astuple(completion) for completion in completions]
+        drawn = [(*row[:2], array("I", row[-1]).tobytes()) for row in rows if row[-1]]
         with self._transaction():
             before = self._db.total_changes
-            self._db.executemany(f"INSERT OR IGNORE INTO completions VALUES ({_marks(9)})", rows)
-            return self._db.total_changes - before
+            self._db.executemany(f"INSERT OR IGNORE INTO completions VALUES ({_marks(9)})", [row[:-1] for row in rows])
+            new = self._db.total_changes - before
+            self._db.executemany("INSERT OR IGNORE INTO tokens VALUES (?, ?, ?)", drawn)
+        return new
 
     def completions(self, where: str = "1", values: tuple[object, ...] = ()) -> Iterator[Completion]:
         """The run's completions, by problem (in the order they were added) and index."""
-        return (Completion(*row) for row in self._db.execute(_COMPLETIONS.format(where=where), values))
+        rows = self._db.execute(_COMPLETIONS.format(where=where), values)
+        return (Completion(*(*row[:-1], tuple(array("I", row[-1] or b"")))) for row in rows)
 
     def sample_ids(self) -> list[SampleId]:
         """Which samples there are, in the order of `completions`."""
@@ -223,7 +231,8 @@ class Store:
 _PROBLEM = tuple(field.name for field in fields(Problem))
 _OUTCOME = tuple(field.name for field in fields(Outcome))
 _COMPLETIONS = (
-    "SELECT c.* FROM completions c JOIN problems p ON p.id = c.problem_id WHERE {where} ORDER BY p.rowid, c.idx"
+    "SELECT c.*, t.ids FROM completions c JOIN problems p ON p.id = c.problem_id "
+    "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
 )
 _UNGRADED = (
     "c.problem_id = ? AND NOT EXISTS "

@@ -11,6 +11,10 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -77,6 +81,39 @@ def save_qwen2(folder: Path) -> Path:
         bos_token_id=None,
     )
     return _save(folder, Qwen2ForCausalLM(config))
+
+
+def save_mistral(folder: Path, *, window: int) -> Path:
+    """A Mistral whose attention reaches `window` tokens back."""
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=window,
+        max_position_embeddings=512,
+        eos_token_id=0,
+        bos_token_id=None,
+    )
+    return _save(folder, MistralForCausalLM(config))
+
+
+def save_mamba(folder: Path) -> Path:
+    """A state-space model: no keys and values, and no padding."""
+    torch.manual_seed(0)
+    config = MambaConfig(
+        vocab_size=300,
+        hidden_size=32,
+        state_size=4,
+        num_hidden_layers=2,
+        eos_token_id=0,
+        bos_token_id=0,
+        pad_token_id=1,
+    )
+    return _save(folder, MambaForCausalLM(config))
 
 
 def save_bert(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """What every engine does: continue prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,16 +12,18 @@ class Request:
     prompt: str
     stop: tuple[str, ...]
     seed: int
+    greedy: bool = False  # the likeliest token each time, whatever the sampling
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
     """One completion as it was drawn."""
 
-    text: str
+    text: str  # raw: with the stop string, and whatever the token that ended it holds behind it
     finish_reason: str  # "stop" | "length"
     tokens: int
-    logprob: float  # sum over the tokens of log p(token) at temperature 1, in nats
+    logprob: float | None  # sum over the tokens of log p(token) at temperature 1, in nats; None where it is not told
+    token_ids: tuple[int, ...] = ()  # as drawn, the end token included; empty where they are not told
 
 
 class Engine(Protocol):
@@ -38,14 +40,17 @@ class Engine(Protocol):
         ...
 
     @property
-    def batch_size(self) -> int:
-        """How many requests to give at a time."""
+    def caveat(self) -> str:
+        """What keeps a sample from being the same in another batch or after a resume, in a sentence; "" if nothing."""
         ...
 
-    def check(self, prompts: Sequence[str]) -> None:
-        """Raise QprobeError for a prompt that can't be continued; reads no weights."""
+    def check(self, requests: Sequence[Request]) -> None:
+        """Raise QprobeError for a request that can't be fulfilled; reads no weights and draws nothing."""
         ...
 
-    def generate(self, requests: Sequence[Request]) -> list[Generated]:
-        """Draw the completions, in the order of the requests."""
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
+        """Draw the completions and yield each with its request's position, as they come, in any order.
+
+        What was yielded stands when a later one fails. Raises QprobeError for what the user can mend.
+        """
         ...

@@ -1,19 +1,22 @@
 """Completions from a causal transformers model, on CPU or GPU, batched across problems."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness.errors import QprobeError
-from harness.models.endings import Endings
+from harness.models.batch_decoding import BatchDecoder
+from harness.models.decoding import Decoder, Job
 from harness.models.engine import Generated, Request
+from harness.models.forward import Forward, takes_slots
 from harness.models.hf_embedder import is_causal
 from harness.models.pretrained import Pretrained, model_name
-from harness.models.sampling import Sampling, SeededDraws
+from harness.models.sampling import Sampling
+from harness.models.stops import Pieces
+from harness.models.tokens import prompt_ids
 
 
 class HfEngine:
@@ -26,7 +29,7 @@ class HfEngine:
         if not is_causal(self.model.config):
             raise QprobeError(f"{self.model.name} is an encoder ({self.model.config.model_type}): it writes no text.")
         self.sampling = sampling
-        self.batch_size = batch_size or (64 if self.model.target_device.startswith("cuda") else 32)
+        self.batch_size = batch_size or 128
 
     @property
     def name(self) -> str:
@@ -38,11 +41,16 @@ class HfEngine:
         """All that a completion depends on besides its request."""
         return {"fingerprint": self.model.fingerprint, **asdict(self.sampling)}
 
-    def check(self, prompts: Sequence[str]) -> None:
+    @property
+    def caveat(self) -> str:
+        """Half precision rounds a batch's rows differently."""
+        return ""
+
+    def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError where a prompt leaves the context no room for a completion."""
         context = self.model.context
-        for prompt in prompts:
-            tokens = len(self.model.tokenizer(prompt, verbose=False).input_ids)
+        for prompt in dict.fromkeys(request.prompt for request in requests):
+            tokens = len(prompt_ids(self.model.tokenizer, prompt))
             if context is not None and tokens + self.sampling.max_new_tokens > context:
                 raise QprobeError(
                     f"A prompt of {tokens} tokens and {self.sampling.max_new_tokens} new ones exceed the model's "
@@ -56,52 +64,53 @@ class HfEngine:
         return self.model.load(AutoModelForCausalLM)
 
     @cached_property
-    def _tokenizer(self) -> Any:  # noqa: ANN401
-        tokenizer = self.model.tokenizer
-        tokenizer.padding_side = "left"
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
-        return tokenizer
+    def _pieces(self) -> Pieces:
+        return Pieces(self.model.tokenizer)
 
-    @torch.inference_mode()
-    def generate(self, requests: Sequence[Request]) -> list[Generated]:
-        """Draw the completions, in the order of the requests; each ends at its own stop string."""
-        inputs = self._tokenizer([request.prompt for request in requests], return_tensors="pt", padding=True)
-        inputs = {name: inputs[name].to(self.model.target_device) for name in ("input_ids", "attention_mask")}
-        draws = SeededDraws(self.sampling, [request.seed for request in requests])
-        endings = Endings(self._tokenizer, self._end_tokens, [request.stop for request in requests])
-        out = self._weights.generate(
-            **inputs,
-            generation_config=self._plain_config(),
-            logits_processor=[draws],
-            stopping_criteria=[endings],
-        )
-        new_NT = out[:, inputs["input_ids"].shape[1] :].cpu()
-        return [self._generated(ids, row, draws, endings) for row, ids in enumerate(new_NT)]
+    @cached_property
+    def _forward(self) -> Forward | None:
+        """None where the model needs the slower way."""
+        forward = Forward(self._weights, self.model.target_device)
+        return forward if takes_slots(forward) else None
 
-    def _plain_config(self) -> Any:  # noqa: ANN401
-        """Greedy over what SeededDraws leaves; the model's own defaults (penalties, top-k) would draw otherwise."""
-        from transformers import GenerationConfig
-
-        return GenerationConfig(  # type: ignore[no-untyped-call]
-            do_sample=False,
-            max_new_tokens=self.sampling.max_new_tokens,
-            pad_token_id=self._tokenizer.pad_token_id,
-        )
-
-    @property
+    @cached_property
     def _end_tokens(self) -> list[int]:
         """The tokens that end a text: chat models often name several."""
         named = self._weights.generation_config.eos_token_id
         tokens = named if isinstance(named, list) else [named]
-        return sorted({token for token in (*tokens, self._tokenizer.eos_token_id) if token is not None})
+        return sorted({token for token in (*tokens, self.model.tokenizer.eos_token_id) if token is not None})
 
-    def _generated(self, ids: Tensor, row: int, draws: SeededDraws, endings: Endings) -> Generated:
-        """One row of the output; what follows its end is of no meaning."""
-        tokens = endings.length(row, len(ids))
-        return Generated(
-            text=self._tokenizer.decode(ids[:tokens], skip_special_tokens=True),
-            finish_reason="stop" if endings.ended(row) else "length",
-            tokens=tokens,
-            logprob=draws.logprob(row, tokens),
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
+        """Draw the completions, and yield each with its request's position when it ends.
+
+        Where memory does not do for a batch, what is left is drawn with smaller ones.
+        """
+        left = {job.position: job for job in self._jobs(requests)}
+        while left:
+            try:
+                for position, generated in self._decoder().run(list(left.values())):
+                    del left[position]
+                    yield position, generated
+            except torch.OutOfMemoryError as error:
+                if self.batch_size == 1:
+                    raise QprobeError(
+                        f"{self.model.target_device} has not the memory for one sequence: {error}"
+                    ) from error
+                self.batch_size //= 2
+                torch.cuda.empty_cache()
+
+    def _jobs(self, requests: Sequence[Request]) -> list[Job]:
+        """The requests as tokens, the longest prompts first, those of one prompt together."""
+        tokens = {prompt: prompt_ids(self.model.tokenizer, prompt) for prompt in {each.prompt for each in requests}}
+        jobs = [
+            Job(position, tokens[each.prompt], tuple(filter(None, each.stop)), each.seed, each.greedy)
+            for position, each in enumerate(requests)
+        ]
+        return sorted(jobs, key=lambda job: (-len(job.prompt), job.prompt))
+
+    def _decoder(self) -> Decoder | BatchDecoder:
+        if self._forward is not None:
+            return Decoder(self._forward, self._pieces, self._end_tokens, self.sampling, self.batch_size)
+        return BatchDecoder(
+            self._weights, self.model.target_device, self._pieces, self._end_tokens, self.sampling, self.batch_size
         )

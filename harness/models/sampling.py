@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
+HEAD = 512
+"""So many of the likeliest tokens nearly always hold the nucleus: a whole vocabulary is sorted where they don't."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -25,42 +28,68 @@ def sample_seed(run_seed: int, problem_id: str, index: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def uniforms(seed: int, count: int) -> Tensor:
+    """The random numbers of one sample, [count], float64: its t-th token is drawn with the t-th."""
+    return torch.from_numpy(np.random.Generator(np.random.Philox(seed)).random(count))
+
+
 class SeededDraws(LogitsProcessor):
-    """Draws each row's next token with the row's own random numbers, and leaves greedy decoding no other choice.
+    """Draws each row's next token with the row's own random numbers, and leaves `generate` no other choice."""
 
-    Row i's t-th token is the inverse of the (tempered, top-p) distribution function at the t-th number of a Philox
-    stream keyed by the row's seed. A sample therefore does not depend on its batch, beyond rounding of the logits.
-    """
-
-    def __init__(self, sampling: Sampling, seeds: Sequence[int]) -> None:
+    def __init__(self, sampling: Sampling, seeds: Sequence[int], greedy: Sequence[bool]) -> None:
+        """`greedy` rows take the likeliest token each time."""
         self._sampling = sampling
-        streams = (np.random.Generator(np.random.Philox(seed)) for seed in seeds)
-        self._uniforms_NT = torch.from_numpy(np.stack([s.random(sampling.max_new_tokens) for s in streams]))
+        self._greedy = torch.tensor(greedy)
+        self._uniforms_NT = torch.stack([uniforms(seed, sampling.max_new_tokens) for seed in seeds])
         self._logprobs: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Turn the logits [rows, vocabulary] into ones that allow the drawn token alone."""
-        logits = scores.float()
-        uniforms = self._uniforms_NT[:, len(self._logprobs)].to(logits.device)
-        chosen = draw(logits, uniforms, self._sampling.temperature, self._sampling.top_p)[:, None]
-        self._logprobs.append(logits.log_softmax(-1).gather(1, chosen).squeeze(1).cpu())
-        return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
+        numbers = self._uniforms_NT[:, len(self._logprobs)].to(scores.device)
+        chosen, logprobs = draw(scores, numbers, self._sampling, self._greedy.to(scores.device))
+        self._logprobs.append(logprobs.cpu())
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
 
     def logprob(self, row: int, tokens: int) -> float:
         """The sum over a row's first `tokens` drawn tokens of log p(token) at temperature 1, in nats."""
         return float(sum(float(step[row]) for step in self._logprobs[:tokens]))
 
 
-def draw(logits_NV: Tensor, uniforms_N: Tensor, temperature: float, top_p: float) -> Tensor:
-    """One token a row, [rows]: of the likeliest tokens that together hold `top_p`, by inverse transform.
+def draw(
+    logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling, greedy_N: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """One token a row, [rows], and its log-probability at temperature 1 in nats, [rows].
+
+    Row i's token is the inverse of the tempered, top-p distribution function at uniforms[i].
+    """
+    logits = logits_NV.float()
+    chosen = logits.argmax(-1) if sampling.temperature == 0 else _nucleus(logits, uniforms_N, sampling)
+    if greedy_N is not None and sampling.temperature != 0:
+        chosen = torch.where(greedy_N, logits.argmax(-1), chosen)
+    return chosen, logits.gather(1, chosen[:, None]).squeeze(1) - logits.logsumexp(-1)
+
+
+def _nucleus(logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling) -> Tensor:
+    """Of the likeliest tokens that together hold `top_p`, by inverse transform; ties go to the lower token.
 
     The token that reaches `top_p` is kept too, as in Holtzman et al. 2020 (arXiv 1904.09751).
     """
-    if temperature == 0:
-        return logits_NV.argmax(-1)
-    probabilities, order = (logits_NV / temperature).softmax(-1).sort(-1, descending=True)
-    mass = probabilities.double().cumsum(-1)
-    kept = (mass - probabilities < top_p).sum(-1, keepdim=True)
+    probabilities = (logits_NV / sampling.temperature).softmax(-1)
+    if logits_NV.shape[1] <= 4 * HEAD:
+        return _inverse(*probabilities.sort(dim=-1, descending=True, stable=True), uniforms_N, sampling.top_p)
+    likeliest, order = probabilities.topk(HEAD, dim=-1)
+    chosen = _inverse(likeliest, order, uniforms_N, sampling.top_p)
+    # Row by row, so that what a row gets does not depend on the others.
+    wide = (likeliest.double().sum(-1) < sampling.top_p).nonzero().squeeze(1)
+    if len(wide):
+        ordered = probabilities[wide].sort(dim=-1, descending=True, stable=True)
+        chosen[wide] = _inverse(*ordered, uniforms_N[wide], sampling.top_p)
+    return chosen
+
+
+def _inverse(likeliest: Tensor, order: Tensor, uniforms_N: Tensor, top_p: float) -> Tensor:
+    mass = likeliest.double().cumsum(-1)
+    kept = (mass - likeliest < top_p).sum(-1, keepdim=True)
     total = mass.gather(1, kept - 1)
     rank = torch.searchsorted(mass, uniforms_N[:, None].double() * total, right=True)
     return order.gather(1, rank.minimum(kept - 1)).squeeze(1)

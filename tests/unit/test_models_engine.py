@@ -1,4 +1,4 @@
-"""The transformers engine and sampling."""
+"""The transformers engine, its decoding loop, and sampling."""
 
 from pathlib import Path
 
@@ -8,12 +8,24 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import QprobeError
-from harness.models.engine import Request
+from harness.models.batch_decoding import BatchDecoder
+from harness.models.decoding import Decoder
+from harness.models.engine import Generated, Request
+from harness.models.forward import Forward
 from harness.models.hf_engine import HfEngine
-from harness.models.sampling import Sampling, draw, sample_seed
-from tests.tiny_models import save_bert, save_gpt2, save_qwen2
+from harness.models.sampling import HEAD, Sampling, draw, sample_seed
+from harness.models.slots import SlotCache
+from harness.models.stops import Pieces, StopFinder
+from tests.tiny_models import save_bert, save_gpt2, save_mamba, save_mistral, save_qwen2, tokenizer
 
 PROMPTS = ["def add(a, b):\n", "for x in range(3):\n    print(x", "x", "def f():\n" * 9]
+
+
+def in_order(engine: HfEngine, work: list[Request]) -> list[Generated]:
+    """The completions in the order of their requests."""
+    found = dict(engine.generate(work))
+    assert sorted(found) == list(range(len(work)))
+    return [found[position] for position in range(len(work))]
 
 
 def requests(seeds: list[int], stop: tuple[str, ...] = ()) -> list[Request]:
@@ -31,23 +43,62 @@ def engine(request: pytest.FixtureRequest, tiny_llama: Path, tmp_path_factory: p
 
 
 def test_a_sample_does_not_depend_on_its_batch(engine: HfEngine):
-    work = requests([1, 2, 3, 4, 5, 6])
-    together = engine.generate(work)
-    alone = [engine.generate([one])[0] for one in work]
-    assert [g.text for g in together] == [g.text for g in alone]
-    assert [g.tokens for g in together] == [g.tokens for g in alone]
-    assert [g.logprob for g in together] == pytest.approx([g.logprob for g in alone], abs=1e-3)
+    """Prompts of unlike lengths, rows that end and are replaced, rows moved together: what each draws is its own."""
+    work = requests(list(range(14)), stop=("e", "0"))
+    assert isinstance(engine._decoder(), Decoder), "the loop under test"
+    alone = [in_order(engine, [one])[0] for one in work]
+    assert len({done.tokens for done in alone}) > 3
+    for rows in (14, 9, 2):
+        together = in_order(replace_rows(engine, rows), work)
+        assert [g.token_ids for g in together] == [g.token_ids for g in alone]
+        assert [g.text for g in together] == [g.text for g in alone]
+        assert [g.finish_reason for g in together] == [g.finish_reason for g in alone]
+        assert [g.logprob for g in together] == pytest.approx([g.logprob for g in alone], abs=1e-3)
+
+
+def replace_rows(engine: HfEngine, rows: int) -> HfEngine:
+    engine.batch_size = rows
+    return engine
+
+
+def test_the_loop_draws_what_plain_generate_draws(engine: HfEngine):
+    """Against transformers' own loop over a prompt at a time, which has no slots."""
+    work = requests(list(range(9)), stop=("e", "0"))
+    plain = BatchDecoder(engine._weights, "cpu", engine._pieces, engine._end_tokens, engine.sampling, rows=4)
+    theirs = dict(plain.run(engine._jobs(work)))
+    ours = in_order(engine, work)
+    assert [theirs[position].token_ids for position in range(9)] == [done.token_ids for done in ours]
+    assert [theirs[position].text for position in range(9)] == [done.text for done in ours]
+    assert [theirs[position].finish_reason for position in range(9)] == [done.finish_reason for done in ours]
+    assert [theirs[i].logprob for i in range(9)] == pytest.approx([done.logprob for done in ours], abs=1e-3)
+
+
+def test_a_model_with_a_state_is_drawn_the_slower_way(tmp_path: Path):
+    engine = HfEngine(f"hf:{save_mamba(tmp_path)}", Sampling(max_new_tokens=12), device="cpu", batch_size=3)
+    work = requests(list(range(6)))
+    assert isinstance(engine._decoder(), BatchDecoder)
+    assert [g.text for g in in_order(engine, work)] == [in_order(engine, [one])[0].text for one in work]
+
+
+def test_a_sliding_window_is_kept(tmp_path: Path):
+    """Prompt and completion longer than the window: the loop's masks must be the model's own."""
+    engine = HfEngine(f"hf:{save_mistral(tmp_path, window=8)}", Sampling(max_new_tokens=24), device="cpu")
+    work = requests(list(range(5)))
+    plain = BatchDecoder(engine._weights, "cpu", engine._pieces, engine._end_tokens, engine.sampling, rows=4)
+    theirs = dict(plain.run(engine._jobs(work)))
+    assert isinstance(engine._decoder(), Decoder)
+    assert [theirs[i].token_ids for i in range(5)] == [done.token_ids for done in in_order(engine, work)]
 
 
 def test_samples_of_one_prompt_differ_by_seed_alone(engine: HfEngine):
-    texts = [engine.generate([Request("x", (), seed)])[0].text for seed in (7, 7, 8)]
+    texts = [in_order(engine, [Request("x", (), seed)])[0].text for seed in (7, 7, 8)]
     assert texts[0] == texts[1] != texts[2]
 
 
 def test_each_row_ends_at_its_own_stop_string(engine: HfEngine):
-    free = engine.generate(requests([1, 2, 3, 4]))
+    free = in_order(engine, requests([1, 2, 3, 4]))
     stop = next(letter for letter in free[0].text[2:] if letter.isascii())
-    stopped = engine.generate([Request(PROMPTS[0], (stop,), 1), *requests([1, 2, 3, 4])[1:]])
+    stopped = in_order(engine, [Request(PROMPTS[0], (stop,), 1), *requests([1, 2, 3, 4])[1:]])
     assert stopped[0].finish_reason == "stop"
     assert free[0].text.startswith(stopped[0].text.rstrip("\ufffd"))
     assert stopped[0].tokens < free[0].tokens
@@ -56,25 +107,59 @@ def test_each_row_ends_at_its_own_stop_string(engine: HfEngine):
 
 def test_the_logprob_is_the_models_own(engine: HfEngine):
     """Against an independent reading: one plain forward pass over prompt and completion."""
-    short = HfEngine(engine.name, Sampling(max_new_tokens=2), device="cpu")
-    tokenizer = short.model.tokenizer
-    prompt, checked = tokenizer(PROMPTS[0]).input_ids, 0
-    for done in short.generate([Request(PROMPTS[0], (), seed) for seed in range(40)]):
-        ids = prompt + tokenizer(done.text).input_ids
-        if "\ufffd" in done.text or len(ids) - len(prompt) != done.tokens:
-            continue  # not the tokens that were drawn: half a character, or a pair that merges
+    tokenizer = engine.model.tokenizer
+    prompt = tokenizer(PROMPTS[0]).input_ids
+    for done in in_order(engine, [Request(PROMPTS[0], (), seed) for seed in range(4)]):
+        ids = [*prompt, *done.token_ids]
         with torch.inference_mode():
-            logprobs = short._weights(torch.tensor([ids])).logits[0].log_softmax(-1)
+            logprobs = engine._weights(torch.tensor([ids])).logits[0].log_softmax(-1)
         expected = sum(float(logprobs[i - 1, ids[i]]) for i in range(len(prompt), len(ids)))
         assert done.logprob == pytest.approx(expected, abs=1e-3)
-        checked += 1
-    assert checked >= 3
+        assert done.tokens == len(done.token_ids)
+        assert tokenizer.decode(done.token_ids, skip_special_tokens=True) == done.text
 
 
-def test_temperature_0_is_greedy(tiny_llama: Path):
-    greedy = HfEngine(f"hf:{tiny_llama}", Sampling(temperature=0, max_new_tokens=8), device="cpu")
-    one, other = greedy.generate([Request("x", (), 1), Request("x", (), 2)])
-    assert one.text == other.text
+def test_greedy(tiny_llama: Path):
+    """At temperature 0, and for a request that asks for it among others that do not."""
+    cold = HfEngine(f"hf:{tiny_llama}", Sampling(temperature=0, max_new_tokens=8), device="cpu")
+    one, other = in_order(cold, [Request("x", (), 1), Request("x", (), 2)])
+    assert one.token_ids == other.token_ids
+    warm = HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=8), device="cpu")
+    greedy, drawn = in_order(warm, [Request("x", (), 1, greedy=True), Request("x", (), 1)])
+    assert greedy.token_ids == one.token_ids != drawn.token_ids
+
+
+def test_a_batch_too_large_for_the_memory_is_halved(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch):
+    engine = HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=8), device="cpu", batch_size=8)
+    expected, step = in_order(engine, requests(list(range(10)))), Forward.step
+
+    def scarce(self: Forward, ids: list[int], slots: SlotCache) -> torch.Tensor:
+        if len(ids) > 3:
+            raise torch.OutOfMemoryError("full")
+        return step(self, ids, slots)
+
+    monkeypatch.setattr(Forward, "step", scarce)
+    found = in_order(engine, requests(list(range(10))))
+    assert [done.token_ids for done in found] == [done.token_ids for done in expected]
+    assert engine.batch_size == 2
+
+
+@settings(deadline=None)
+@given(
+    text=st.text(alphabet="ab\né€🙂", min_size=1, max_size=30),
+    stops=st.lists(st.text(alphabet="ab\né🙂", min_size=1, max_size=3), min_size=1, max_size=3),
+)
+def test_a_stop_string_is_found_with_the_token_that_completes_it(text: str, stops: list[str]):
+    """However the text is cut into tokens: against decoding all of it after every token."""
+    words = tokenizer()
+    pieces = Pieces(words)
+    ids = words(text, add_special_tokens=False).input_ids
+    finder, found = StopFinder(pieces, tuple(stops)), []
+    for count in range(1, len(ids) + 1):
+        found.append(finder.found(ids[:count]))
+        whole = words.decode(ids[:count])
+        assert found[-1] == any(stop in whole for stop in stops) or any(found[:-1])
+    assert pieces.text(ids) == text
 
 
 @settings(max_examples=50, deadline=None)
@@ -86,7 +171,7 @@ def test_temperature_0_is_greedy(tiny_llama: Path):
 def test_draws_have_the_nucleus_distribution(logits: list[float], temperature: float, top_p: float):
     """Over a fine grid of uniform numbers the tokens come as often as an independent nucleus says."""
     grid = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000
-    drawn = draw(torch.tensor([logits]).expand(4000, -1), grid, temperature, top_p)
+    drawn, _ = draw(torch.tensor([logits]).expand(4000, -1), grid, Sampling(temperature, top_p))
     probabilities = [float(p) for p in (torch.tensor(logits, dtype=torch.float64) / temperature).softmax(-1)]
     by_rank = sorted(probabilities, reverse=True)
     before = [sum(by_rank[:rank]) for rank in range(len(by_rank))]
@@ -94,6 +179,23 @@ def test_draws_have_the_nucleus_distribution(logits: list[float], temperature: f
     nucleus = [p if mass < top_p else 0.0 for p, mass in zip(by_rank, before, strict=True)]
     seen = sorted((float((drawn == token).double().mean()) for token in range(len(logits))), reverse=True)
     assert seen == pytest.approx([p / sum(nucleus) for p in nucleus], abs=2e-3)
+
+
+def test_a_large_vocabulary_is_drawn_from_as_a_small_one():
+    """The shortcut through the likeliest tokens, and rows that are too flat for it: against the whole order."""
+    generator = torch.Generator().manual_seed(0)
+    sharpness = torch.tensor([0.0, 0.5, 3.0, 9.0]).repeat(50)[:, None]
+    logits = torch.randn(200, 4 * HEAD + 900, generator=generator) * sharpness
+    logits += torch.linspace(0, 1e-3, logits.shape[1])  # no ties
+    numbers = torch.rand(200, dtype=torch.float64, generator=generator)
+    drawn, logprobs = draw(logits, numbers, Sampling())
+    for row in range(200):
+        p, order = (logits[row].double() / 0.8).softmax(-1).sort(descending=True)
+        before = p.cumsum(0) - p
+        nucleus = p[before < 0.95].cumsum(0)
+        rank = int((nucleus / nucleus[-1] <= numbers[row]).sum())
+        assert abs(order.tolist().index(int(drawn[row])) - rank) <= 1, "the right token, or its neighbour by rounding"
+    assert torch.allclose(logprobs, logits.log_softmax(-1).gather(1, drawn[:, None])[:, 0], atol=1e-4)
 
 
 def test_seeds_are_the_samples_own():
@@ -109,6 +211,6 @@ def test_an_encoder_writes_no_text(tmp_path: Path):
 
 def test_a_prompt_longer_than_the_context_is_refused(tiny_llama: Path):
     engine = HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=300))
-    engine.check(["x"])
+    engine.check([Request("x", (), 0)])
     with pytest.raises(QprobeError, match="context of 512"):
-        engine.check(["word " * 300])
+        engine.check([Request("word " * 300, (), 0)])
