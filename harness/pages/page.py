@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.pages.browser import Data, packed
-from harness.pages.figures import colours, figures
+from harness.pages.figures import figures
 from harness.pages.tiles import tiles
 from harness.report_tables import chosen_cells, curve_cells, heading, notes, selection_cells
 from harness.reporting import Report
@@ -35,13 +35,12 @@ def page(report: Report, data: Data) -> str:
         lead=heading(report).partition(": ")[2],
         tiles=tiles(report),
         notes=notes(report),
-        figures=figures(report),
+        figures=figures(report, data),
         tables={
-            "Figures": selection_cells(report),
+            "All figures": selection_cells(report),
             "Best of k": curve_cells(report),
             "Chosen in each fold": chosen_cells(report),
         },
-        colours=colours(report),
         data=packed(data),
         style=Markup(style),
         script=Markup(script),

@@ -92,9 +92,9 @@ class Plot:
         box = {"x": self.x(left) + 1, "y": top, "width": max(self.x(right) - self.x(left) - 2, 1)}
         _name(_add(self._group(f"bar {css}"), "rect", **box, height=max(self.y(0) - top, 0.5)), title)
 
-    def whisker(self, low: Point, high: Point, css: str = "") -> None:
+    def whisker(self, low: Point, high: Point, css: str = "", name: str = "") -> None:
         """An interval: a line with a cross-bar at both ends."""
-        group = self._group(f"whisker {css}")
+        group = self._group(f"whisker {css}", name)
         (x1, y1), (x2, y2) = ((self.x(x), self.y(y)) for x, y in (low, high))
         _add(group, "line", x1=x1, y1=y1, x2=x2, y2=y2)
         dx, dy = (0, 4) if y1 == y2 else (4, 0)

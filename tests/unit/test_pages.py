@@ -5,6 +5,7 @@ import gzip
 import itertools
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 
 from harness.pages import page
 from harness.pages.browser import Data, browser_data
+from harness.pages.figure import Figure
 from harness.pages.figures import figures
 from harness.pages.plot import Plot
 from harness.pages.scale import Scale
 from harness.probing import load_scores, probe
+from harness.report_tables import short
 from harness.reporting import Report, report
 from harness.store import Store
 from tests.made_run import fill
@@ -89,7 +92,8 @@ def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, Data]):
     assert [tag for tag, _ in tags.found].count("script") == 2
     assert not [tag for tag, _ in tags.found if tag in ("img", "b", "iframe", "object")]
     assert not [name for _, attributes in tags.found for name in attributes if name.startswith("on")]
-    assert "fooled" not in html
+    assert "<img" not in html
+    assert html.count("<script") == 2
     assert "&lt;b&gt;run" in html
 
 
@@ -125,13 +129,46 @@ def test_a_page_is_the_same_each_time(hostile: tuple[Report, Data]):
 
 
 def test_figures_show_the_reports_numbers(hostile: tuple[Report, Data]):
-    drawn = {figure.name: figure for figure in figures(hostile[0])}
-    assert {"selection", "best-of-k", "statuses"} <= set(drawn)
+    drawn = {figure.name: figure for figure in figures(*hostile)}
+    assert set(drawn) == {"selection", "best-of-k", "frontier", "calibration", "tenths", "difficulty", "statuses"}
     for figure in drawn.values():
-        Xml.fromstring(figure.svg)
+        for panel in figure.panels:
+            Xml.fromstring(panel)
     row = next(row for row in hostile[0].rows if row.name == "mse")
-    assert f"mse: {row.value:.3f} [{row.low:.3f}, {row.high:.3f}], gain {row.gain:+.3f}" in drawn["selection"].svg
-    assert "passed: 24" in drawn["statuses"].svg
+    assert (
+        f"mse: {short(row.value)} [{short(row.low)}, {short(row.high)}], gain {short(row.gain, '+')}"
+        in drawn["selection"].panels[0]
+    )
+    assert "passed: 24" in drawn["statuses"].panels[0]
+
+
+def polyline(figure: Figure, name: str) -> list[tuple[float, float]]:
+    """The corners of a named line, in places of the drawing."""
+    found = Xml.fromstring(figure.panels[0]).find(f".//g[@class='series c0'][@data-series='{name}']/polyline")
+    return [tuple(map(float, pair.split(","))) for pair in found.get("points").split()]
+
+
+def test_a_line_goes_through_its_numbers(hostile: tuple[Report, Data]):
+    made = hostile[0]
+    drawn = {figure.name: figure for figure in figures(*hostile)}
+    values = next(line for line in made.best_of_k.lines if line.name == "mse").value
+    corners = polyline(drawn["best-of-k"], "mse")
+    assert len(corners) == len(values) == 6
+    heights = [-y for _, y in corners]
+    scale = (heights[-1] - heights[0]) / (values[-1] - values[0])
+    assert [(y - heights[0]) / scale + values[0] for y in heights] == pytest.approx(values, abs=0.002)
+    assert len(polyline(drawn["frontier"], "mse")) == len(made.frontiers[0].limit)
+    assert len(polyline(drawn["calibration"], "mse")) == len(made.calibrations[0].bins)
+    assert len(drawn["difficulty"].panels) == 2
+    assert drawn["difficulty"].panels[0].count("<circle") == made.problems
+
+
+def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Data]):
+    made, data = hostile
+    several = {"mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(made.chosen["mse"])]}
+    drawn = {figure.name: figure for figure in figures(replace(made, chosen={**made.chosen, **several}), data)}
+    assert "mse: 3/last in 2 of 4 folds" in drawn["layers"].panels[0]
+    assert "mse: 4/last in 2 of 4 folds" in drawn["layers"].panels[0]
 
 
 def test_the_page_is_a_file(hostile: tuple[Report, Data], tmp_path: Path):

@@ -16,15 +16,20 @@ function startLegends() {
   for (const figure of document.querySelectorAll("figure")) {
     const drawn = [...figure.querySelectorAll("g[data-series]")];
     for (const key of figure.querySelectorAll(".key")) {
-      const name = key.dataset.series;
-      const faint = (on) => drawn.forEach((g) => g.classList.toggle("faint", on && g.dataset.series !== name));
-      key.addEventListener("pointerenter", () => faint(true));
-      key.addEventListener("pointerleave", () => faint(false));
-      key.addEventListener("click", () => {
-        const off = key.getAttribute("aria-pressed") === "true";
-        key.setAttribute("aria-pressed", String(!off));
-        drawn.filter((g) => g.dataset.series === name).forEach((g) => g.classList.toggle("off", off));
-      });
+      const own = drawn.filter((g) => g.dataset.series === key.dataset.series);
+      const others = drawn.filter((g) => g.dataset.series !== key.dataset.series);
+      const show = (on) => {
+        key.setAttribute("aria-pressed", String(on));
+        own.forEach((g) => g.classList.toggle("off", !on));
+      };
+      const point = (on) => {
+        own.forEach((g) => g.classList.toggle("lit", on));
+        others.forEach((g) => g.classList.toggle("faint", on));
+      };
+      key.addEventListener("pointerenter", () => point(true));
+      key.addEventListener("pointerleave", () => point(false));
+      key.addEventListener("click", () => show(key.getAttribute("aria-pressed") !== "true"));
+      show(key.getAttribute("aria-pressed") === "true");
     }
   }
 }
