@@ -41,9 +41,40 @@ def notes(report: Report) -> list[str]:
         lines.append(
             f"Problems known to be wrong: overlay {report.overlay}, see benchmarks/overlays; --no-overlay is without."
         )
+    lines += _said_of_k(report) + _said_of_scores(report) + _said_of_differences(report)
     if trusting := {mode: count for mode, count in report.modes.items() if mode != "separate"}:
         listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
         lines.append(f"Problems whose tests must trust the program's own objects or process: {listed}.")
+    return lines
+
+
+def _said_of_k(report: Report) -> list[str]:
+    short_of = [k for k in report.ks if k > report.samples_a_problem[0]]
+    lines = ["Of k: exact expectations over all subsets of k samples; * is p below .05."] if report.at_k else []
+    for k in short_of:
+        few = sum(graded < k for graded in report.per_problem.graded)
+        lines.append(f"Warning: {few} problems have fewer than {k} graded samples and give no number at k = {k}.")
+    return lines
+
+
+def _said_of_scores(report: Report) -> list[str]:
+    return [
+        "Scores: share of the way to pass@k; AUC within problems; gain of what length does not tell; share of the "
+        "variance between problems and its rank correlation with their pass rate; calibration error of mse and ce."
+    ]
+
+
+def _said_of_differences(report: Report) -> list[str]:
+    """Which paired differences are more than chance, after correction."""
+    lines = []
+    for family, what in (("objectives", "between objectives"), ("baselines", "of objectives from baselines")):
+        found = report.differences[family]
+        sure = sorted((each for each in found if each.p_holm < 0.05), key=lambda each: -abs(each.value))
+        named = "; ".join(f"{each.name} - {each.other} {short(each.value, '+')}" for each in sure[:5])
+        more = f"; and {len(sure) - 5} more" if len(sure) > 5 else ""
+        listed = f": {named}{more}" if sure else ""
+        if found:
+            lines.append(f"{len(sure)} of {len(found)} differences {what} survive Holm's correction{listed}.")
     return lines
 
 
@@ -82,6 +113,57 @@ def curve_cells(report: Report) -> tuple[Cells, list[Cells]]:
     return ("best of k", *(f"k = {k}" for k in report.ks)), rows
 
 
+def at_k_cells(report: Report) -> tuple[Cells, list[Cells]]:
+    """The gain of selection among k samples, for a few k and for all: header and rows; * is p below .05."""
+    found = [(f"of {part.k}", part.rows) for part in report.at_k] + [("of all", report.rows)]
+    if not report.at_k:
+        return (), []
+    rows = [
+        (name, *(_gain_cell(row) for row in alike))
+        for name, *alike in zip([row.name for row in report.rows], *(rows for _, rows in found), strict=True)
+        if not name.startswith("pass@")
+    ]
+    return ("gain, selection among", *(title for title, _ in found)), rows
+
+
+def _gain_cell(row: Row) -> str:
+    """+.031*: the gain, and whether it is more than chance after correction."""
+    if math.isnan(row.gain):
+        return ""
+    p = row.p if math.isnan(row.p_holm) else row.p_holm
+    return short(row.gain, "+") + ("*" if p < 0.05 else " ")
+
+
+def score_cells(report: Report) -> tuple[Cells, list[Cells]]:
+    """What each objective's scores know: header and rows."""
+    calibration = {each.name: each for each in report.calibrations}
+    difficulty = {each.name: each for each in report.difficulties}
+    rows = []
+    for row in (row for row in report.rows if row.name in report.chosen):
+        known, error = difficulty[row.name], calibration[row.name].error
+        numbers = (known.between, known.correlation, float("nan") if error is None else error)
+        rows.append(
+            (
+                row.name,
+                f"{row.headroom:.0%}",
+                short(row.auc),
+                short(row.gain_without_length, "+"),
+                *("" if math.isnan(number) else short(number) for number in numbers),
+            )
+        )
+    header = ("scores", "headroom", "AUC", "less length", "between", "difficulty", "calibration")
+    return header, rows
+
+
+def learning_cells(report: Report) -> tuple[Cells, list[Cells]]:
+    """The learning curve: header and rows."""
+    if report.learning is None:
+        return (), []
+    line = report.learning.line
+    header = ("trained on problems", *map(str, report.learning.problems))
+    return header, [(line.name, *(short(value) for value in line.value))]
+
+
 def chosen_cells(report: Report) -> tuple[Cells, list[Cells]]:
     """What was chosen for every objective in every fold: header and rows."""
     rows = [
@@ -104,14 +186,19 @@ def terminal(report: Report) -> RenderableType:
     """The report for a terminal, 80 columns wide or more."""
     return Group(
         Text(heading(report), style="bold"),
-        _table(*selection_cells(report)),
-        _table(*curve_cells(report)),
+        *(_table(header, rows) for header, rows in tables(report)),
         *(Text(line, style="dim") for line in notes(report)),
     )
 
 
+def tables(report: Report) -> list[tuple[Cells, list[Cells]]]:
+    """Every table that has rows, as header and rows."""
+    every = (selection_cells, at_k_cells, score_cells, curve_cells, learning_cells)
+    return [(header, rows) for header, rows in (cells(report) for cells in every) if rows]
+
+
 def _table(header: Cells, rows: Iterable[Cells]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for number, name in enumerate(header):
         table.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
@@ -126,8 +213,8 @@ def _is_gain(row: Cells) -> bool:
 
 def markdown(report: Report) -> str:
     """The report as Markdown."""
-    parts = [f"## {heading(report)}", _markdown_table(*selection_cells(report)), _markdown_table(*curve_cells(report))]
-    return "\n\n".join([*parts, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
+    shown = [_markdown_table(header, rows) for header, rows in tables(report)]
+    return "\n\n".join([f"## {heading(report)}", *shown, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
 
 
 def _markdown_table(header: Cells, rows: Sequence[Cells]) -> str:

@@ -1,11 +1,13 @@
 """From a run's rows to its numbers, against a second and simpler computation of them."""
 
+import io
 import json
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from benchmarks import Problem
 from harness.commands.printing import picture
@@ -14,7 +16,7 @@ from harness.errors import QprobeError
 from harness.features import sample_features
 from harness.fingerprints import fingerprint, fingerprints
 from harness.probing import load_scores, probe
-from harness.report_tables import markdown, terminal
+from harness.report_tables import markdown, notes, terminal
 from harness.reporting import Report, report
 from harness.store import Store
 from harness.vectors import VectorFile
@@ -203,3 +205,27 @@ def test_programs_are_the_same_but_for_spacing_comments_and_quotes():
     assert prints[3] == prints[4], "what does not parse is compared as text"
     assert len(set(prints)) == 6
     assert prints == [fingerprint(program) for program in [*same, *other]]
+
+
+def test_the_terminal_needs_no_more_than_80_columns(made: Report):
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(terminal(made))
+    shown = console.export_text()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    for words in ("gain, selection among", "of 5", "headroom", "trained on problems", "survive Holm's correction"):
+        assert words in shown
+
+
+def test_problems_with_few_samples_are_warned_of(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, signal=8.0)
+        fewer = {SampleId("M/0", n): Outcome(Status.UNTESTED) for n in range(3)}
+        store.note("grader", "h")
+        store.add_verdicts("h", {**store.verdicts("g"), **fewer})
+        probe(store, ["mse"], folds=4)
+        made = report(store)
+    assert made.samples_a_problem == (3, 6)
+    assert any("Warning: 1 problems have fewer than 5 graded samples" in line for line in notes(made))
+    assert made.at_k[0].rows[0].name == "pass@1"
+    assert next(row for row in made.at_k[0].rows if row.name == "mse").value > 0.9
