@@ -1,24 +1,26 @@
 """Embed: vectors of every sample of a run, appended batch by batch, read memory-mapped."""
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Protocol
 
-from harness.completion import SampleId
-from harness.models.tokens import Tokens
+from harness.completion import Completion, SampleId
+from harness.models.tokens import Text, Tokens
+from harness.probes.samples import View
+from harness.shelves import Shelf, Wanted
 from harness.store import Store
 from harness.terminal import Terminal
-from harness.vectors import Floats, VectorFile
+from harness.vectors import Floats, Precision
 
 BATCH_TOKENS = 8192
-"""Padded tokens a batch may hold."""
+"""Padded tokens a batch may hold, a shared prompt counted once a sample: its keys and values are."""
 
 WINDOW = 2048
 """Texts sorted by length at a time: enough to fill batches of like lengths, few enough to keep memory flat."""
+
+SHARED_FROM = 4
+"""A prompt with so many different completions gets batches of its own, where the embedder can share it."""
 
 
 class Embedder(Protocol):
@@ -31,20 +33,30 @@ class Embedder(Protocol):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a vector depends on; the same identity means the same vectors."""
+        """All that a vector depends on besides its view; the same identity and view mean the same vectors."""
         ...
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(layers, poolings, width) of one sample's vectors."""
+    def views(self) -> tuple[View, ...]:
+        """The views asked for."""
         ...
 
-    def tokenise(self, prompt: str, completion: str) -> Tokens:
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether a batch of one prompt's samples is cheaper than a mixed one. Asked when there is work to do."""
+        ...
+
+    def tokenise(self, text: Text) -> Tokens:
         """Tokens of one sample."""
         ...
 
-    def embed(self, samples: Sequence[Tokens]) -> Floats:
-        """Vectors [samples, layers, poolings, width], float32."""
+    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Floats:
+        """Vectors [samples, views, width], float32."""
         ...
 
 
@@ -59,86 +71,133 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text to embed, and the samples that share it: equal samples have equal vectors."""
+class Item:
+    """A text to embed, its tokens, and the samples that share it: equal samples have equal vectors."""
 
-    prompt: str
-    continuation: str
+    text: Text
+    tokens: Tokens
     samples: tuple[SampleId, ...]
 
 
-Tokenised = tuple[Text, Tokens]
+def embed(store: Store, embedder: Embedder, terminal: Terminal, precision: Precision = "float32") -> Embedded:
+    """Embed every sample that lacks vectors of the views asked for; batches are committed as they come."""
+    wanted = Wanted(embedder.identity, embedder.views, embedder.width, precision)
+    writing = _Writing(store, wanted.shelves(store))
+    shelves = [shelf.key for shelf in writing.shelves]
+    about = {"embedder": embedder.name, **embedder.identity, "views": embedder.views, "shelves": shelves}
+    store.note(f"view {wanted.key}", about)
+    total = store.count_samples()
+    reused = total - (pending := store.count_without_vectors(shelves))
+    if reused:
+        terminal.say(f"Embedding: {reused:,} of {total:,} samples have their vectors already.")
+    cut = 0
+    if pending:
+        with terminal.progress("Embedding", total, reused) as advance:
+            for batch in _pending_batches(store, embedder, writing):
+                advance(writing.write(batch, embedder.embed([item.tokens for item in batch], writing.views)))
+                cut += sum(len(item.samples) for item in batch if item.tokens.cut)
+    store.note("view", wanted.key)
+    return Embedded(wanted.key, pending, reused, cut)
 
 
-def view_key(embedder: Embedder) -> str:
-    """Names an embedder, its layers and poolings in a run."""
-    return hashlib.sha256(json.dumps(embedder.identity, sort_keys=True).encode()).hexdigest()[:12]
+class _Writing:
+    """The shelves of one embedding, and which samples each of them lacks."""
+
+    def __init__(self, store: Store, shelves: Sequence[Shelf]) -> None:
+        self.shelves = shelves
+        self.views = tuple(view for shelf in shelves for view in shelf.views)
+        self._store = store
+        self._next_row = {shelf.key: store.next_vector_row(shelf.key) for shelf in shelves}
+
+    def done(self, problem_id: str) -> list[set[SampleId]]:
+        """For each shelf, the problem's samples that it holds."""
+        return [set(self._store.vector_rows(shelf.key, problem_id)) for shelf in self.shelves]
+
+    def write(self, batch: Sequence[Item], vectors: Floats) -> int:
+        """Write a batch's vectors where they are missing, and commit them. Returns how many samples are new."""
+        problems = {sample.problem_id for item in batch for sample in item.samples}
+        known = list(zip(*(self.done(problem) for problem in problems), strict=True))
+        first, rows, new = 0, {}, set()
+        for shelf, sets in zip(self.shelves, known, strict=True):
+            there, views = set().union(*sets), slice(first, first + len(shelf.views))
+            lacking = [at for at, item in enumerate(batch) if not there.issuperset(item.samples)]
+            row = self._next_row[shelf.key]
+            if lacking:
+                shelf.file.write(row, vectors[lacking, views])
+            rows[shelf.key] = {s: row + n for n, at in enumerate(lacking) for s in batch[at].samples}
+            new |= rows[shelf.key].keys() - there
+            self._next_row[shelf.key] += len(lacking)
+            first += len(shelf.views)
+        self._store.add_vector_rows(rows)
+        return len(new)
 
 
-def vector_file(store: Store, view: str) -> VectorFile:
-    """The file that holds a view's vectors."""
-    return VectorFile(store.folder / f"vectors-{view}.f32", tuple(store.settings()[f"view {view}"]["shape"]))
-
-
-def embed(store: Store, embedder: Embedder, terminal: Terminal) -> Embedded:
-    """Embed every sample that has no vectors in this view yet; batches are committed as they come."""
-    view = view_key(embedder)
-    store.note(f"view {view}", {"embedder": embedder.name, **embedder.identity, "shape": list(embedder.shape)})
-    known = store.vector_rows(view)
-    total = len(store.sample_ids())
-    if known:
-        terminal.say(f"Embedding: {len(known):,} of {total:,} samples have their vectors already.")
-    cut, row, file = 0, max(known.values(), default=-1) + 1, vector_file(store, view)
-    with terminal.progress("Embedding", total, len(known)) as advance:
-        for batch in _pending_batches(store, embedder, known):
-            file.write(row, embedder.embed([tokens for _, tokens in batch]))
-            rows = {sample: row + at for at, (text, _) in enumerate(batch) for sample in text.samples}
-            store.add_vector_rows(view, rows)
-            row += len(batch)
-            cut += sum(len(text.samples) for text, tokens in batch if tokens.cut)
-            advance(len(rows) - len(rows.keys() & known.keys()))
-    store.note("view", view)
-    return Embedded(view, total - len(known), len(known), cut)
-
-
-def _pending_batches(store: Store, embedder: Embedder, known: Mapping[SampleId, int]) -> Iterator[list[Tokenised]]:
+def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Iterator[list[Item]]:
     """What is left to embed.
 
     Batches are made of all texts and only then searched for those that are left: a run that was killed goes on with
     the very batches of one that was not, so that its vectors agree to the last bit.
     """
-    for window in _windows(_texts(store)):
-        if all(_is_done(text, known) for text in window):
-            continue
-        for batch in _batches([(text, embedder.tokenise(text.prompt, text.continuation)) for text in window]):
-            if pending := [item for item in batch if not _is_done(item[0], known)]:
-                yield pending
+    stops = {problem.id: problem.stop for problem in store.problems()}
+    for window in _windows(store):
+        ids = {completion.problem_id for completion in window}
+        there = {problem: set.intersection(*writing.done(problem)) for problem in ids}
+        lacking = {completion.id for completion in window if completion.id not in there[completion.problem_id]}
+        if lacking:
+            for batch in _batches(_items(window, stops, embedder), shared=embedder.shares_prompts):
+                if pending := [item for item in batch if lacking.intersection(item.samples)]:
+                    yield pending
 
 
-def _is_done(text: Text, known: Mapping[SampleId, int]) -> bool:
-    return all(sample in known for sample in text.samples)
-
-
-def _texts(store: Store) -> Iterator[Text]:
-    """Every text of the run, a problem at a time, equal samples of a problem once."""
+def _windows(store: Store) -> Iterator[list[Completion]]:
+    """The run's completions, whole problems at a time."""
+    window: list[Completion] = []
     for problem in store.problems():
-        samples: dict[tuple[str, str], list[SampleId]] = defaultdict(list)
-        for completion in store.completions("c.problem_id = ?", (problem.id,)):
-            samples[completion.prompt, completion.continuation].append(completion.id)
-        for (prompt, continuation), ids in samples.items():
-            yield Text(prompt, continuation, tuple(ids))
-
-
-def _windows(texts: Iterator[Text]) -> Iterator[list[Text]]:
-    while window := list(islice(texts, WINDOW)):
+        window += store.completions("c.problem_id = ?", (problem.id,))
+        if len(window) >= WINDOW:
+            yield window
+            window = []
+    if window:
         yield window
 
 
-def _batches(window: list[Tokenised]) -> Iterator[list[Tokenised]]:
+def _items(window: Sequence[Completion], stops: Mapping[str, Sequence[str]], embedder: Embedder) -> list[Item]:
+    """Every different text of some completions; `stops` holds each problem's stop strings."""
+    samples: dict[Text, list[SampleId]] = defaultdict(list)
+    for completion in window:
+        samples[as_text(completion, stops[completion.problem_id])].append(completion.id)
+    return [Item(text, embedder.tokenise(text), tuple(ids)) for text, ids in samples.items()]
+
+
+def as_text(completion: Completion, stops: Sequence[str]) -> Text:
+    """A completion as an embedder reads it: what the model wrote up to where its program ends.
+
+    Where the program is no plain beginning of it (a fenced block in prose), all that was written is read.
+    """
+    text, program = completion.text, completion.continuation
+    if not text or not text.startswith(program):
+        return Text.of(completion.prompt, text or program, token_ids=completion.token_ids)
+    stop = next((stop for stop in stops if text.startswith(stop, len(program))), "")
+    if not completion.token_ids:
+        return Text.of(completion.prompt, program, stop)
+    return Text(completion.prompt, text, len(program), len(program) + len(stop), completion.token_ids)
+
+
+def _batches(items: Sequence[Item], *, shared: bool) -> Iterator[list[Item]]:
+    """Batches of one prompt's samples where that is worth it, and mixed batches of the others."""
+    by_prompt: Mapping[tuple[int, ...], list[Item]] = defaultdict(list)
+    for item in items:
+        by_prompt[item.tokens.prefix if shared else ()].append(item)
+    few = [item for group in by_prompt.values() if len(group) < SHARED_FROM for item in group]
+    for group in (*(group for group in by_prompt.values() if len(group) >= SHARED_FROM), few):
+        yield from _of_like_lengths(group)
+
+
+def _of_like_lengths(items: Iterable[Item]) -> Iterator[list[Item]]:
     """Texts of like lengths together, as many as BATCH_TOKENS allow, the longest first."""
-    batch: list[Tokenised] = []
-    for item in sorted(window, key=lambda item: -len(item[1].ids)):
-        if batch and (len(batch) + 1) * len(batch[0][1].ids) > BATCH_TOKENS:
+    batch: list[Item] = []
+    for item in sorted(items, key=lambda item: -len(item.tokens.ids)):
+        if batch and (len(batch) + 1) * len(batch[0].tokens.ids) > BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(item)

@@ -77,8 +77,8 @@ def _check_models(model: str, embedder: str, layers: str | None, pooling: str | 
 
     if model:
         HfEngine(model, Sampling())
-    shape = HfEmbedder(embedder, layers=layers, pooling=pooling).shape
-    return 4 * shape[0] * shape[1] * shape[2]
+    reader = HfEmbedder(embedder, layers=layers, pooling=pooling)
+    return 4 * len(reader.views) * reader.width
 
 
 def free_bytes(folder: Path) -> int:

@@ -8,23 +8,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from harness.completion import SampleId
-from harness.embedding import vector_file
 from harness.errors import QprobeError
 from harness.features import sample_features
 from harness.files import whole_file
 from harness.numbers import SampleFeatures
 from harness.probe_files import save_probes
-from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, View, cross_validate, train_probes
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, cross_validate, train_probes
 from harness.probes.controls import random_directions
 from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
 from harness.probes.samples import ProbeError
+from harness.shelves import read_views
 from harness.store import Store
 
 SCORES_FILE = "scores.safetensors"
@@ -107,26 +106,14 @@ def load_samples(store: Store) -> Samples:
         raise QprobeError(f"{store.folder} has no verdicts: run qprobe grade {store.folder} first.")
     if now["view"] is None:
         raise QprobeError(f"{store.folder} has no vectors: run qprobe embed {store.folder} first.")
-    ids, rows = store.sample_ids(), store.vector_rows(now["view"])
-    if missing := len([sample for sample in ids if sample not in rows]):
-        raise QprobeError(f"{missing:,} samples have no vectors yet: run qprobe embed {store.folder} again.")
+    ids = store.sample_ids()
+    vectors = read_views(store, now["view"], ids)
     rewards: dict[tuple[str, int], float | None] = {
         sample: outcome.reward for sample, outcome in store.verdicts(now["grader"]).items()
     }
     if missing := len([sample for sample in ids if sample not in rewards]):
         raise QprobeError(f"{missing:,} samples have no verdict yet: run qprobe grade {store.folder} again.")
-    return Samples.join(ids, _views(store, now["view"], [rows[sample] for sample in ids]), rewards)
-
-
-def _views(store: Store, view: str, rows: list[int]) -> dict[View, torch.Tensor]:
-    """One [samples, width] tensor for each layer and pooling, in the order of the samples."""
-    about = store.settings()[f"view {view}"]
-    vectors = vector_file(store, view).read()
-    return {
-        View(layer, pooling): torch.from_numpy(np.ascontiguousarray(vectors[rows, at_layer, at_pooling]))
-        for at_layer, layer in enumerate(about["layers"])
-        for at_pooling, pooling in enumerate(about["poolings"])
-    }
+    return Samples.join(ids, vectors, rewards)
 
 
 def _save(

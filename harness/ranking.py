@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import Benchmark, Problem
 from harness.completion import Completion
-from harness.embedding import Embedder, embed, vector_file
+from harness.embedding import Embedder, embed
 from harness.errors import ProbeError, QprobeError
 from harness.importing import new_completions, read_drawn
 from harness.models.hf_embedder import HfEmbedder
@@ -19,6 +19,7 @@ from harness.models.pretrained import Pretrained, model_name
 from harness.numbers import softmax_chances
 from harness.probes import Probe
 from harness.sample_files import Problems, numbered_rows
+from harness.shelves import open_shelf
 from harness.store import Store
 from harness.terminal import Terminal
 
@@ -126,10 +127,10 @@ def _scores(probe: Probe, completions: Sequence[Completion], embedder: Embedder,
         store.add_problems(Problem(name, prompt, entry_point="", tests="") for name, prompt in prompts.items())
         store.add_completions(completions)
         view = embed(store, embedder, terminal).view
-        about, rows = store.settings()[f"view {view}"], store.vector_rows(view)
-        vectors = np.array(vector_file(store, view).read())  # a row for each distinct text: equal ones tie exactly
-    places = [(about["layers"].index(layer), about["poolings"].index(pooling)) for layer, pooling in probe.card.views]
-    scores_R = probe([torch.from_numpy(vectors[:, layer, pooling]) for layer, pooling in places]).tolist()
+        (key,) = store.settings()[f"view {view}"]["shelves"]  # of a new run: all views are on one
+        shelf, rows = open_shelf(store, key), store.vector_rows(key)
+        vectors = np.array(shelf.file.read())  # a row for each distinct text: equal ones tie exactly
+    scores_R = probe([torch.from_numpy(vectors[:, shelf.views.index(each)]) for each in probe.card.views]).tolist()
     return [scores_R[rows[each.id]] for each in completions]
 
 

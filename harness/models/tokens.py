@@ -1,22 +1,77 @@
-"""A sample as tokens."""
+"""A sample as text and as tokens."""
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A sample as an embedder reads it.
+
+    `text[:end]` is the completion, `text[end:stop]` the stop string that ended it (nothing where none did).
+    """
+
+    prompt: str
+    text: str
+    end: int
+    stop: int
+    token_ids: tuple[int, ...] = ()  # of `text`, as they were drawn, an end token included; () where unknown
+
+    @classmethod
+    def of(cls, prompt: str, completion: str, stop: str = "", token_ids: Sequence[int] = ()) -> "Text":
+        """A completion and the stop string that ended it."""
+        return cls(prompt, completion + stop, len(completion), len(completion + stop), tuple(token_ids))
+
+    @property
+    def completion(self) -> str:
+        """What the model wrote, without the stop string."""
+        return self.text[: self.end]
+
+    @property
+    def stop_string(self) -> str:
+        """What ended the completion; "" where nothing did."""
+        return self.text[self.end : self.stop]
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
-    """Prompt and completion, joined as tokens: the positions [start, end) are the completion's."""
+    """Prompt and completion, joined as tokens: the positions [start, end) are the completion's, [end, stop) the stop's.
+
+    What comes behind `stop` (an encoder's closing token) belongs to neither.
+    """
 
     ids: list[int]
     start: int
     end: int
+    stop: int
     cut: bool  # whether tokens were left out because the context is too short
 
     @property
-    def span(self) -> tuple[int, int]:
-        """The completion's positions; the last position there is where the completion is empty."""
-        return (self.start, self.end) if self.end > self.start else (len(self.ids) - 1, len(self.ids))
+    def prefix(self) -> tuple[int, ...]:
+        """The tokens before the completion."""
+        return tuple(self.ids[: self.start])
+
+
+def spans_of_drawn(ids: Sequence[int], text: Text, decode: Callable[[Sequence[int]], str]) -> tuple[int, int] | None:
+    """How many of the drawn tokens hold the completion, and how many hold it and its stop string.
+
+    A token that holds the completion's end and the stop string's beginning counts as the stop's. None where the tokens
+    do not read as the text: they come from another tokenizer.
+    """
+    if decode(ids) != text.text:
+        return None
+
+    def length(count: int) -> int:
+        return len(decode(ids[:count]))
+
+    counts = range(len(ids) + 1)
+    end = bisect_right(counts, text.end, key=length) - 1
+    while end and length(end - 1) == length(end):  # end tokens, which read as nothing
+        end -= 1
+    whole = text.stop == len(text.text)
+    return end, len(ids) if whole else max(end, bisect_left(counts, text.stop, key=length))
 
 
 def prompt_ids(tokenizer: Any, prompt: str) -> tuple[int, ...]:  # noqa: ANN401 - transformers' own

@@ -6,82 +6,186 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from benchmarks import Problem
-from harness import embedding
-from harness.completion import Completion
-from harness.embedding import embed, vector_file
 from harness.errors import QprobeError
 from harness.models.hf_embedder import HfEmbedder
-from harness.models.layers import parse_layers
-from harness.models.tokens import Tokens
-from harness.store import Store
-from harness.terminal import Terminal
+from harness.models.layers import parse_layers, parse_poolings
+from harness.models.pooling import Spans, pool
+from harness.models.states import HiddenStates
+from harness.models.tokens import Text, Tokens, spans_of_drawn
+from harness.probes.samples import View
 from harness.vectors import Floats
-from tests.tiny_models import save_bert, save_gpt2, save_llama, save_qwen2
+from tests.tiny_models import MAKERS, save_bert, save_gpt2, save_llama, tokenizer
 
 TEXTS = [("def add(a, b):\n", "    return a + b\n"), ("x", ""), ("", "y = 1\n"), ("def f():\n" * 8, "    pass\n" * 5)]
+STOP = "\ndef"
 
 
-@pytest.fixture(scope="module", params=["llama", "gpt2", "qwen2", "bert"])
+def vectors(embedder: HfEmbedder, samples: Sequence[Tokens]) -> Floats:
+    return embedder.embed(samples, embedder.views)
+
+
+@pytest.fixture(scope="module", params=MAKERS)
 def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> HfEmbedder:
-    save = {"llama": save_llama, "gpt2": save_gpt2, "qwen2": save_qwen2, "bert": save_bert}[request.param]
-    folder = save(tmp_path_factory.mktemp(request.param))
-    return HfEmbedder(f"hf:{folder}", layers="all", pooling="last,mean,prompt", device="cpu")
+    """Every layer and pooling of a small model of each architecture."""
+    folder = MAKERS[request.param](tmp_path_factory.mktemp(request.param))
+    pooling = "last,mean,prompt" if request.param == "bert" else "last,mean,prompt,after-stop"
+    return HfEmbedder(f"hf:{folder}", layers="all", pooling=pooling, device="cpu")
 
 
 def test_a_vector_does_not_depend_on_its_batch(embedder: HfEmbedder):
-    samples = [embedder.tokenise(*text) for text in TEXTS]
-    together = embedder.embed(samples)
-    assert together.shape == (len(TEXTS), *embedder.shape) == (4, 3, 3, 32)
-    for sample, vectors in zip(samples, together, strict=True):
-        np.testing.assert_allclose(embedder.embed([sample])[0], vectors, atol=2e-5)
-    backwards = embedder.embed(samples[::-1])[::-1]
+    samples = [embedder.tokenise(Text.of(*text)) for text in TEXTS]
+    together = vectors(embedder, samples)
+    assert together.shape == (len(TEXTS), len(embedder.views), 32)
+    for sample, found in zip(samples, together, strict=True):
+        np.testing.assert_allclose(vectors(embedder, [sample])[0], found, atol=2e-5)
+    backwards = vectors(embedder, samples[::-1])[::-1]
     np.testing.assert_allclose(backwards, together, atol=2e-5)
+
+
+def test_a_shared_prompt_changes_nothing(embedder: HfEmbedder):
+    """The same texts in one batch, which shares the prompt where the model can, and one by one, which does not."""
+    completions = ["    return a + b\n", "", "    pass\n" * 6, "    return b\n", "x"]
+    prompt = "def add(a, b):\n    # the sum of two numbers\n"
+    samples = [embedder.tokenise(Text.of(prompt, text, STOP if text else "")) for text in completions]
+    together = vectors(embedder, samples)
+    attention = embedder.model.config.model_type not in ("mamba", "bert")
+    assert embedder.shares_prompts == (embedder._prompt is not None) == attention
+    for sample, found in zip(samples, together, strict=True):
+        np.testing.assert_allclose(vectors(embedder, [sample])[0], found, atol=2e-5)
+
+
+def states_of(embedder: HfEmbedder, ids: list[int]) -> list[np.ndarray]:
+    """Every hidden state of one sequence, read as transformers offers them; [tokens, width] each."""
+    model, batch = embedder._weights, torch.tensor([ids])
+    with torch.inference_mode():
+        found = model(batch, output_hidden_states=True).hidden_states
+        if embedder.model.config.model_type == "mamba":  # its list leaves out the embedding
+            found = [model.embeddings(batch), *found[:1], found[-1]]
+    return [state[0].numpy() for state in found]
 
 
 def test_the_poolings_are_what_they_say(embedder: HfEmbedder):
     """Against an independent reading: one plain forward pass over the whole text."""
-    prompt, completion = TEXTS[0]
-    ids = embedder.model.tokenizer(prompt).input_ids + embedder.model.tokenizer(completion).input_ids
-    start = len(embedder.model.tokenizer(prompt).input_ids)
-    with torch.inference_mode():
-        states = embedder._weights(torch.tensor([ids]), output_hidden_states=True).hidden_states
-    vectors = embedder.embed([embedder.tokenise(prompt, completion)])[0]
-    for layer in range(3):
-        state = states[layer][0].numpy()
-        np.testing.assert_allclose(vectors[layer, 0], state[-1], atol=1e-5)
-        np.testing.assert_allclose(vectors[layer, 1], state[start:].mean(0), atol=1e-5)
-        np.testing.assert_allclose(vectors[layer, 2], state[start - 1], atol=1e-5)
+    plain = embedder.model.tokenizer
+    prompt, completion, stop = (list(plain(text).input_ids) for text in (*TEXTS[0], STOP))
+    end = len(prompt) + len(completion)
+    states = states_of(embedder, [*prompt, *completion, *(stop if embedder.causal else [])])
+    found = vectors(embedder, [embedder.tokenise(Text.of(*TEXTS[0], STOP))])[0]
+    for at, (layer, pooling) in enumerate(embedder.views):
+        expected = {
+            "last": states[layer][end - 1],
+            "mean": states[layer][len(prompt) : end].mean(0),
+            "prompt": states[layer][len(prompt) - 1],
+            "after-stop": states[layer][-1],
+        }[pooling]
+        np.testing.assert_allclose(found[at], expected, atol=1e-5, err_msg=f"{layer} {pooling}")
+
+
+def test_layers_above_the_last_that_is_wanted_are_not_computed(tmp_path: Path):
+    embedder = HfEmbedder(f"hf:{save_llama(tmp_path, layers=6)}", layers="2", device="cpu")
+    for layer in embedder._weights.layers[2:]:
+        layer.forward = None  # calling it would fail
+    assert vectors(embedder, [embedder.tokenise(Text.of(*TEXTS[0]))]).shape == (1, 1, 32)
+
+
+def test_no_hook_stays(embedder: HfEmbedder):
+    vectors(embedder, [embedder.tokenise(Text.of(*TEXTS[0]))])
+    assert all(not block._forward_pre_hooks for block in embedder._states._blocks)
+    assert isinstance(embedder._states, HiddenStates)
+
+
+def test_states_are_pooled_in_float32():
+    """The mean of many halves is that of float32, not of sums in float16."""
+    states = torch.full((1, 4096, 2), 3.0, dtype=torch.float16)
+    sample = Tokens([0] * 4096, 0, 4096, 4096, cut=False)
+    pooled = pool(states, Spans.of([sample]), "mean")
+    assert pooled.dtype == torch.float32
+    assert pooled.tolist() == [[3.0, 3.0]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_the_mean_is_the_mean_of_the_span(data: st.DataObject):
+    length = data.draw(st.integers(1, 6))
+    start = data.draw(st.integers(0, length))
+    end = data.draw(st.integers(start, length))
+    states = torch.randn(1, length, 3)
+    found = pool(states, Spans.of([Tokens([0] * length, start, end, end, cut=False)]), "mean")[0]
+    inside = states[0, start:end] if end > start else states[0, max(end - 1, 0) : max(end, 1)]
+    torch.testing.assert_close(found, inside.mean(0))
+
+
+class TestDrawnTokens:
+    """Token ids that were kept at generation."""
+
+    plain = tokenizer()
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.plain.decode(ids, skip_special_tokens=True))
+
+    def test_they_are_read_as_they_were_drawn(self, tmp_path: Path):
+        """Letter by letter, as no tokenizer would write it."""
+        embedder = HfEmbedder(f"hf:{save_gpt2(tmp_path)}", pooling="last,after-stop", device="cpu")
+        ids = [i for letter in "return x\ndef" for i in self.plain(letter).input_ids]
+        assert len(ids) == 12 > len(self.plain("return x\ndef").input_ids)
+        sample = embedder.tokenise(Text.of("p", "return x", "\ndef", ids))
+        assert sample.ids == [*self.plain("p").input_ids, *ids]
+        assert (sample.end - sample.start, sample.stop - sample.start) == (8, 12)
+        other = embedder.tokenise(Text.of("p", "return y", "\ndef", ids))
+        assert other.ids == self.plain("p").input_ids + [
+            i for text in ("return y", "\ndef") for i in self.plain(text).input_ids
+        ]
+
+    def test_a_token_across_the_stop_belongs_to_it(self):
+        text = "    return a + b\n"
+        ids = self.plain(text).input_ids
+        ends = [len(self.decode(ids[:count])) for count in range(len(ids) + 1)]
+        for end in range(len(text)):
+            found = spans_of_drawn(ids, Text.of("", text[:end], text[end:]), self.decode)
+            assert found == (max(count for count, reached in enumerate(ends) if reached <= end), len(ids))
+
+    def test_an_end_token_comes_after_the_stop(self):
+        ids = [*self.plain("x = 1").input_ids, self.plain.eos_token_id]
+        assert spans_of_drawn(ids, Text.of("", "x = 1", ""), self.decode) == (len(ids) - 1, len(ids))
+
+    def test_those_of_another_tokenizer_are_not_taken(self):
+        assert spans_of_drawn([5, 6, 7], Text.of("", "x = 1"), self.decode) is None
+
+    def test_text_behind_the_stop_is_not_read(self):
+        ids = [i for letter in "ab\n#cd" for i in self.plain(letter).input_ids]
+        assert spans_of_drawn(ids, Text("", "ab\n#cd", 2, 4, tuple(ids)), self.decode) == (2, 4)
 
 
 def test_the_default_layer_is_the_papers_depth(tmp_path: Path):
     causal = HfEmbedder(f"hf:{save_llama(tmp_path / 'c', layers=8)}")
-    assert (causal.layers, causal.poolings) == ((6,), ("last",))
+    assert causal.views == (View(6, "last"),)
     encoder = HfEmbedder(f"hf:{save_bert(tmp_path / 'e')}")
-    assert (encoder.layers, encoder.poolings) == ((2,), ("mean",))
+    assert encoder.views == (View(2, "mean"),)
 
 
 def test_a_real_encoder_tells_a_right_program_from_prose(minilm: Path):
     """Special tokens stand around the text; like texts get like vectors."""
     embedder = HfEmbedder(f"hf:{minilm}", device="cpu")
     texts = ["return a + b", "return b + a", "the weather in spring"]
-    samples = [embedder.tokenise("def add(a, b):", text) for text in texts]
+    samples = [embedder.tokenise(Text.of("def add(a, b):", text)) for text in texts]
     assert samples[0].ids[0] == embedder.model.tokenizer.cls_token_id
     assert samples[0].ids[-1] == embedder.model.tokenizer.sep_token_id
-    unit = [v / np.linalg.norm(v) for v in embedder.embed(samples)[:, 0, 0]]
+    unit = [v / np.linalg.norm(v) for v in vectors(embedder, samples)[:, 0]]
     assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2
 
 
 def test_a_long_text_loses_the_prompts_beginning(tmp_path: Path):
     embedder = HfEmbedder(f"hf:{save_llama(tmp_path, context=64)}")
-    sample = embedder.tokenise("abcdefgh " * 50, "end")
-    whole = embedder.tokenise("", "end")
+    sample = embedder.tokenise(Text.of("abcdefgh " * 50, "end"))
+    whole = embedder.tokenise(Text.of("", "end"))
     assert sample.cut
     assert len(sample.ids) == 64
-    assert sample.ids[sample.start :] == whole.ids
-    assert embedder.embed([sample]).shape == (1, 1, 1, 32)
-    assert len(embedder.tokenise("x", "long " * 100).ids) == 64
+    assert sample.ids[sample.start :] == whole.ids[whole.start :]
+    assert vectors(embedder, [sample]).shape == (1, 1, 32)
+    assert len(embedder.tokenise(Text.of("x", "long " * 100)).ids) == 64
 
 
 @pytest.mark.parametrize(
@@ -97,10 +201,18 @@ def test_layers(text: str, layers: int, expected: tuple[int, ...]):
     assert parse_layers(text, layers) == expected
 
 
-@pytest.mark.parametrize("text", ["33", "-34", "1.5", "x", ""])
+@pytest.mark.parametrize("text", ["33", "-34", "1.5", "x", "", "inf", "nan.0"])
 def test_layers_that_are_not_there(text: str):
     with pytest.raises(QprobeError, match="layer"):
         parse_layers(text, 32)
+
+
+def test_poolings():
+    assert parse_poolings("mean, before-stop,last", causal=True) == ("mean", "last")
+    with pytest.raises(QprobeError, match="There is no pooling 'max': there are last, mean, prompt, after-stop"):
+        parse_poolings("max", causal=True)
+    with pytest.raises(QprobeError, match="An encoder reads no stop string"):
+        parse_poolings("after-stop", causal=False)
 
 
 def test_bad_models_get_one_sentence(tmp_path: Path):
@@ -117,65 +229,3 @@ def test_bad_models_get_one_sentence(tmp_path: Path):
         (folder / name).unlink()
     with pytest.raises(QprobeError, match="has no tokenizer"):
         HfEmbedder(f"hf:{folder}")
-    with pytest.raises(QprobeError, match="There is no pooling 'max'"):
-        HfEmbedder(f"hf:{save_gpt2(tmp_path / 'gpt2')}", pooling="max")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "run", create=True)
-    store.add_problems([Problem(f"T/{n}", f"def f{n}():\n", "f", "assert True") for n in range(6)])
-    store.add_completions(
-        Completion(f"T/{n}", i, f"def f{n}():\n", "", f"def f{n}():\n    return {'1' * (i // 2 + n)}\n")
-        for n in range(6)
-        for i in range(8)
-    )
-    return store
-
-
-def all_vectors(store: Store, view: str) -> dict[tuple[str, int], bytes]:
-    vectors = vector_file(store, view).read()
-    return {sample: vectors[row].tobytes() for sample, row in store.vector_rows(view).items()}
-
-
-class Interrupted(HfEmbedder):
-    """An embedder that is stopped by ^C after some batches."""
-
-    left = 10**9
-
-    def embed(self, samples: Sequence[Tokens]) -> Floats:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        return super().embed(samples)
-
-
-def test_an_embedding_that_was_interrupted_goes_on_to_the_same_bits(
-    store: Store, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(embedding, "BATCH_TOKENS", 120)
-    embedder = Interrupted(f"hf:{tiny_llama}", device="cpu")
-    view = embed(store, embedder, Terminal(quiet=True)).view
-    whole, batches = all_vectors(store, view), 10**9 - embedder.left
-    assert len(whole) == 48
-    assert len(set(store.vector_rows(view).values())) == 24, "equal programs of a problem share their vectors"
-    for committed in range(1, batches):
-        store._db.execute("DELETE FROM vectors")
-        vector_file(store, view).path.unlink()
-        embedder.left = committed
-        with pytest.raises(KeyboardInterrupt):
-            embed(store, embedder, Terminal(quiet=True))
-        assert 0 < len(store.vector_rows(view)) < 48
-        embedder.left = 10**9
-        done = embed(store, embedder, Terminal(quiet=True))
-        assert (done.new > 0, done.new + done.reused) == (True, 48)
-        assert all_vectors(store, view) == whole
-
-
-def test_other_layers_are_another_view(store: Store, tiny_llama: Path):
-    one = embed(store, HfEmbedder(f"hf:{tiny_llama}", layers="1", device="cpu"), Terminal(quiet=True))
-    two = embed(store, HfEmbedder(f"hf:{tiny_llama}", layers="1,2", device="cpu"), Terminal(quiet=True))
-    assert one.view != two.view
-    assert (two.new, vector_file(store, two.view).shape) == (48, (2, 1, 32))
-    again = embed(store, HfEmbedder(f"hf:{tiny_llama}", layers="1", device="cpu"), Terminal(quiet=True))
-    assert (again.new, again.reused) == (0, 48)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.embedding import vector_file
 from harness.errors import QprobeError
 from harness.models.hf_embedder import HfEmbedder
 from harness.probe_files import probe_path
 from harness.probes import Probe, ProbeError, load_probe
 from harness.probing import probe
 from harness.ranking import as_json, open_reader, picked_rows, rank, read_completions
+from harness.shelves import read_views
 from harness.store import Store
 from tests.runs import QUIET, completions, make_run, problem
 from tests.tiny_models import save_llama
@@ -96,9 +96,7 @@ def test_ranking_a_runs_own_samples_gives_the_scores_of_its_own_vectors(
     with Store(run) as store:
         drawn = list(store.completions())
         view = store.settings()["view"]
-        layer = store.settings()[f"view {view}"]["layers"].index(trained.card.views[0].layer)
-        rows = store.vector_rows(view)
-        own = torch.from_numpy(vector_file(store, view).read()[[rows[each.id] for each in drawn], layer, 0].copy())
+        own = torch.from_numpy(read_views(store, view, [each.id for each in drawn])[trained.card.views[0]])
     file = write(
         tmp_path / "s.jsonl",
         [{"task_id": each.problem_id, "prompt": each.prompt, "completion": each.text} for each in drawn],

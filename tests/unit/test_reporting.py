@@ -15,11 +15,12 @@ from harness.completion import Completion, SampleId
 from harness.errors import QprobeError
 from harness.features import sample_features
 from harness.fingerprints import fingerprint, fingerprints
+from harness.probes.samples import View
 from harness.probing import load_scores, probe
 from harness.report_tables import markdown, notes, terminal
 from harness.reporting import Report, report
+from harness.shelves import Wanted
 from harness.store import Store
-from harness.vectors import VectorFile
 from sandbox import Outcome, Status
 
 PROBLEMS, SAMPLES, WIDTH = 12, 6, 8
@@ -40,12 +41,14 @@ def fill(store: Store, *, signal: float) -> None:
     store.add_completions(completions)
     passes = {c.id: (c.index + int(c.problem_id[2:])) % 3 == 0 for c in completions}
     store.add_verdicts("g", {i: Outcome(Status.PASSED if ok else Status.FAILED) for i, ok in passes.items()})
-    vectors = np.random.default_rng(0).standard_normal((len(completions), 1, 1, WIDTH)).astype(np.float32)
+    vectors = np.random.default_rng(0).standard_normal((len(completions), 1, WIDTH)).astype(np.float32)
     for row, completion in enumerate(completions):
-        vectors[row, 0, 0, 0] += signal * passes[completion.id]
-    VectorFile(store.folder / "vectors-v.f32", (1, 1, WIDTH)).write(0, vectors)
-    store.add_vector_rows("v", {completion.id: row for row, completion in enumerate(completions)})
-    about = {"embedder": "made", "layers": [3], "poolings": ["last"], "shape": [1, 1, WIDTH]}
+        vectors[row, 0, 0] += signal * passes[completion.id]
+    wanted = Wanted({"fingerprint": "made"}, (View(3, "last"),), WIDTH)
+    (shelf,) = wanted.shelves(store)
+    shelf.file.write(0, vectors)
+    store.add_vector_rows({shelf.key: {completion.id: row for row, completion in enumerate(completions)}})
+    about = {"embedder": "made", "views": wanted.views, "shelves": [shelf.key]}
     for name, value in (("view v", about), ("view", "v"), ("grader", "g")):
         store.note(name, value)
 

@@ -99,15 +99,14 @@ def test_one_command_at_a_time(tmp_path: Path):
 def _write_for_ever(folder: Path) -> None:
     """What the killed child does: one more problem, its samples, its vectors, again and again."""
     with Store(folder, create=True) as store:
-        file = VectorFile(folder / "v.f32", (1, 1, 4))
+        file = VectorFile(folder / "v.f32", (1, 4))
         while True:
             number = len(store.problems())
             store.add_problems([problem(number)])
             store.add_completions([completion(number, i) for i in range(20)])
-            rows = store.vector_rows("v")
-            first = max(rows.values(), default=-1) + 1
-            file.write(first, [np.full((1, 1, 4), number, np.float32)] * 20)
-            store.add_vector_rows("v", {SampleId(f"T/{number}", i): first + i for i in range(20)})
+            first = store.next_vector_row("v")
+            file.write(first, np.full((20, 1, 4), number, np.float32))
+            store.add_vector_rows({"v": {SampleId(f"T/{number}", i): first + i for i in range(20)}})
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_tears_nothing(tmp_path: Path):
@@ -129,6 +128,6 @@ def test_kill_9_at_any_moment_loses_nothing_and_tears_nothing(tmp_path: Path):
             assert all(indices == list(range(20)) for indices in per_problem.values())
             rows = store.vector_rows("v")
             if rows:
-                vectors = VectorFile(tmp_path / "v.f32", (1, 1, 4)).read()
-                assert all(vectors[row, 0, 0, 0] == int(sample.problem_id[2:]) for sample, row in rows.items())
+                vectors = VectorFile(tmp_path / "v.f32", (1, 4)).read()
+                assert all(vectors[row, 0, 0] == int(sample.problem_id[2:]) for sample, row in rows.items())
     assert kept >= 10
