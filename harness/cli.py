@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import catalogue, experiment, inspection, probes, stages
+from harness.commands import catalogue, comparison, experiment, inspection, probes, stages
 from harness.errors import MENDABLE
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command()(stages.grade)
 app.command()(stages.embed)
 app.command()(stages.probe)
 app.command()(stages.report)
+app.command()(comparison.compare)
 app.command()(stages.export)
 app.command()(probes.rank)
 app.add_typer(catalogue.benchmarks)

@@ -86,7 +86,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
-        return {"schema": SCHEMA, **_jsonable(asdict(self))}
+        return {"schema": SCHEMA, **jsonable(asdict(self))}
 
 
 def report(store: Store, ks: Sequence[int] | None = None) -> Report:
@@ -204,9 +204,10 @@ def _source(source: dict[str, Any]) -> str:
     return str(source.get("model") or source.get("file"))
 
 
-def _jsonable(value: Any) -> Any:  # noqa: ANN401 - walks JSON
+def jsonable(value: Any) -> Any:  # noqa: ANN401 - walks JSON
+    """The same in JSON's own types; a number that does not exist is null."""
     if isinstance(value, dict):
-        return {name: _jsonable(item) for name, item in value.items()}
+        return {name: jsonable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

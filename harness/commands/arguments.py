@@ -19,6 +19,7 @@ def _complete_benchmark(incomplete: str) -> list[str]:
     return [name for name in benchmark_names() if name.startswith(incomplete)]
 
 
+Format = Annotated[Literal["table", "json", "markdown", "latex", "csv"], typer.Option("--format", help="what to print")]
 BenchmarkName = Annotated[
     str,
     typer.Option(

@@ -2,15 +2,19 @@
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
+from harness import comparison_tables
+from harness.comparing import Comparison
 from harness.files import whole_file
 from harness.pages import page
 from harness.pages.browser import Data
 from harness.report_tables import heading, markdown, terminal
 from harness.reporting import Report
+from harness.table_formats import csv_text, latex_table, markdown_table
 from harness.terminal import Terminal
 
 
@@ -26,6 +30,24 @@ def show_report(report: Report, data: Data, run: Path, shown: Terminal, *, as_js
     else:
         shown.out.print(terminal(report))
         shown.say(f"To look at: {run}/report.html. The same as files: report.json, report.md, report.svg.")
+
+
+def show_comparison(found: Comparison, shown: Terminal, form: str) -> None:
+    """Print a comparison of runs in one of the forms of `--format`."""
+    if form == "table":
+        shown.out.print(comparison_tables.terminal(found))
+    else:
+        print(comparison_text(found, form))
+
+
+def comparison_text(found: Comparison, form: str) -> str:
+    """A comparison as "json", "markdown", "latex" or "csv"; the last has the differences."""
+    if form == "json":
+        return json.dumps(found.as_json(), indent=1)
+    if form == "csv":
+        return csv_text([asdict(each) for each in found.differences]).rstrip("\n")
+    draw = latex_table if form == "latex" else markdown_table
+    return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(found))
 
 
 def picture(report: Report) -> str:

@@ -1,0 +1,63 @@
+"""Tables as text: for the terminal, as Markdown, LaTeX and CSV. A table is a header and rows of cells, all strings."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+Cells = tuple[str, ...]
+TableCells = tuple[Cells, list[Cells]]
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def terminal_table(header: Cells, rows: Sequence[Cells], is_bold: Callable[[Cells], bool] = lambda _: False) -> Table:
+    """For the terminal: the first column to the left and the others to the right, as wide as need be and no wider."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(header):
+        table.add_column(Text(name), justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row), style="bold" if is_bold(row) else None)
+    return table
+
+
+def markdown_table(header: Cells, rows: Sequence[Cells]) -> str:
+    """As Markdown."""
+    rule = (":--", *("--:" for _ in header[1:]))
+    escaped = [[cell.replace("|", r"\|") for cell in cells] for cells in (header, rule, *rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
+
+
+def latex_table(header: Cells, rows: Sequence[Cells]) -> str:
+    """As a LaTeX tabular; it needs the package booktabs."""
+    lines = [" & ".join(map(latex, cells)) + r" \\" for cells in (header, *rows)]
+    columns = "l" + "r" * (len(header) - 1)
+    top, *rest = lines
+    body = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", top, r"\midrule", *rest, r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(body)
+
+
+def latex(text: str) -> str:
+    """Text as LaTeX shows it; a minus before a number becomes a real one."""
+    if text[:1] == "-" and text[1:2] in set(".0123456789"):
+        return f"$-${latex(text[1:])}"
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def csv_text(records: Sequence[Mapping[str, object]]) -> str:
+    """As CSV, a record a line, under the names of the first one; numbers in full."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(records[0]) if records else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else value for name, value in record.items()} for record in records)
+    return file.getvalue()
