@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from sandbox import Job, Limits
@@ -22,11 +22,16 @@ class Problem:
     split: str = "test"
     stop: tuple[str, ...] = ()  # the completion ends before the first of these
     language: str = ""  # of a whole program, whose tests `sandbox.cases.program_tests` made; "" for a function
+    base_tests: str = ""  # the original tests, where `tests` adds to them: their verdicts are kept beside
 
     def job(self, program: str, limits: Limits, key: str | None = None) -> Job:
         """`program` before this problem's tests, as the sandbox takes it; known there as `key`, or by the id."""
         name, entry_point = self.id if key is None else key, self.entry_point or None
         return Job(name, program, self.tests, entry_point, self.setup, limits, language=self.language)
+
+    def base(self) -> "Problem":
+        """The problem as it was before tests were added to it."""
+        return replace(self, tests=self.base_tests, base_tests="")
 
 
 def problems_digest(problems: Sequence[Problem]) -> str:

@@ -12,13 +12,15 @@ SHIPPED = {
     "humaneval": "benchmarks.humaneval:HumanEval",
     "mbpp": "benchmarks.mbpp:Mbpp",
     "mbpp-sanitized": "benchmarks.mbpp:MbppSanitized",
+    "humaneval-plus": "benchmarks.evalplus:HumanEvalPlus",
+    "mbpp-plus": "benchmarks.evalplus:MbppPlus",
     "mini": "benchmarks.mini:Mini",
     "mini-programs": "benchmarks.mini_programs:MiniPrograms",
     "mini-programs-js": "benchmarks.mini_programs:MiniProgramsJs",
 }
 """Name -> where the class is. Imported when asked for, so that a name costs nothing."""
 
-READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized"})
+READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus"})
 
 
 def open_benchmark(name: str, *, overlay: bool = True) -> Benchmark:

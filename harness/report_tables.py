@@ -37,6 +37,10 @@ def notes(report: Report) -> list[str]:
         f"{report.distinct:.0%} of a problem's programs are distinct.",
         f"{report.no_signal} of {report.problems} problems carry no ranking signal (all samples pass, or all fail).",
     ]
+    if report.base_pass_at_1 is not None:
+        lines.append(
+            f"Every figure is by all tests; by the base tests alone, pass@1 is {short(report.base_pass_at_1)}."
+        )
     if report.overlay:
         lines.append(
             f"Problems known to be wrong: overlay {report.overlay}, see benchmarks/overlays; --no-overlay is without."

@@ -1,7 +1,7 @@
 """Report: the numbers of a run, as plain data that every way of showing them reads."""
 
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.errors import QprobeError
 from harness.features import PROGRAMS
+from harness.grading import base_key
 from harness.numbers import (
     Calibration,
     Difference,
@@ -69,6 +70,7 @@ class Report:
     distinct: float  # mean share of a problem's programs that are distinct
     statuses: dict[str, int]  # verdicts by status
     modes: dict[str, int]  # problems by where their tests ran: "separate", "live" or "shared" (sandbox/README.md)
+    base_pass_at_1: float | None  # by the base tests alone, where the benchmark adds to them
     no_signal: int  # problems whose samples all pass or all fail
     settings: dict[str, Any]  # folds, seed, beta, preset, grader, view
     chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
@@ -197,7 +199,20 @@ def _verdicts(store: Store, scores: Scores) -> dict[str, Any]:
     verdicts = store.verdicts(scores.settings["grader"])
     mode_of = {sample.problem_id: outcome.mode for sample, outcome in verdicts.items()}
     statuses = Counter(outcome.status.value for outcome in verdicts.values())
-    return {"statuses": dict(statuses.most_common()), "modes": dict(Counter(mode_of.values()).most_common())}
+    return {
+        "statuses": dict(statuses.most_common()),
+        "modes": dict(Counter(mode_of.values()).most_common()),
+        "base_pass_at_1": _base_pass_at_1(store, scores),
+    }
+
+
+def _base_pass_at_1(store: Store, scores: Scores) -> float | None:
+    """The mean over problems of the share of samples that pass the base tests; None where there are none."""
+    rewards: defaultdict[str, list[float]] = defaultdict(list)
+    for sample, outcome in store.verdicts(base_key(scores.settings["grader"])).items():
+        if outcome.reward is not None:
+            rewards[sample.problem_id].append(outcome.reward)
+    return float(np.mean([np.mean(each) for each in rewards.values()])) if rewards else None
 
 
 def _source(source: dict[str, Any]) -> str:
