@@ -102,7 +102,7 @@ class _Suite:
         left = (each for each in self.store.ungraded(self.grader) if each.problem_id in problems)
         work = (candidate(each, problems[each.problem_id], plans[each.problem_id], self.budget) for each in left)
         broken = passed = 0
-        with terminal.progress(title, total, reused) as advance, _kept(self.store, self.grader) as keep:
+        with terminal.progress(title, total, reused) as advance, kept(self.store, self.grader) as keep:
             for sample, outcome in _outcomes(self.sandbox, work):
                 if outcome.status is Status.BROKEN:
                     broken += 1
@@ -144,7 +144,7 @@ def _outcomes(sandbox: Sandbox, work: Iterable[Job]) -> Iterator[tuple[SampleId,
 
 
 @contextmanager
-def _kept(store: Store, grader: str) -> Iterator[Keep]:
+def kept(store: Store, grader: str) -> Iterator[Keep]:
     """Commit outcomes every COMMIT_SECONDS, and whatever is left when the loop ends or breaks."""
     waiting: dict[SampleId, Outcome] = {}
     last = time.monotonic()

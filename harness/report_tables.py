@@ -41,6 +41,11 @@ def notes(report: Report) -> list[str]:
         lines.append(
             f"Every figure is by all tests; by the base tests alone, pass@1 is {short(report.base_pass_at_1)}."
         )
+    if report.stability is not None:
+        changed, programs = len(report.stability.changed), report.stability.programs
+        lines.append(f"{programs} programs were graded twice: {changed} of the rewards changed.")
+    if report.shown_tests:
+        lines.append(f"Shown test: {report.shown_tests} problems show one; passing it tells part of the verdict.")
     if report.overlay:
         lines.append(
             f"Problems known to be wrong: overlay {report.overlay}, see benchmarks/overlays; --no-overlay is without."

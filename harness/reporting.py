@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ from harness.report_parts import (
     learning_line,
     per_problem,
 )
+from harness.second_look import Shown, Stability, shown_answers, stability
 from harness.store import Store
 
 SCHEMA = "qprobe-report/1"
@@ -85,6 +86,8 @@ class Report:
     differences: dict[str, list[Difference]]  # "objectives": among them; "baselines": each less each baseline
     per_problem: PerProblem
     learning: LearningCurve | None  # where the probes were asked for it
+    stability: Stability | None  # of verdicts, where programs were graded twice
+    shown_tests: int  # problems whose prompt shows a test that the programs were run on
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
@@ -97,7 +100,8 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
     Raises QprobeError where a stage is missing, or a k is larger than the samples there are.
     """
     scores = load_scores(store)
-    made = _material(scores, *sample_rewards(store, scores))
+    answers = shown_answers(store, scores.settings["grader"], scores.problem_ids, scores.indices_PN)
+    made = _material(scores, *sample_rewards(store, scores), answers)
     counts_P = made.mask_PN.sum(1)
     chosen = _chosen_ks(ks, int(counts_P.max()))
     summary = _summary(made, scores, None)
@@ -129,17 +133,24 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
         differences=compared(made, summary),
         per_problem=per_problem(made, summary, distinct_P),
         learning=_learning(made, scores),
+        stability=stability(store, scores.settings["grader"]),
+        shown_tests=answers.problems if answers else 0,
     )
 
 
-def _material(scores: Scores, rewards_PN: Floats, mask_PN: Bools) -> Material:
+def _material(scores: Scores, rewards_PN: Floats, mask_PN: Bools, answers: Shown | None) -> Material:
     named = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
     beta = scores.settings["beta"]
     raw = {}
     for name, scores_PN in named.items():
         temperatures_F = np.array([choice["temperature"] for choice in scores.chosen[name]])
         raw[name] = scores_PN * temperatures_F[scores.fold_P, None] / beta if beta else scores_PN
-    baselines = baseline_scores(scores.features, mask_PN)
+    features = scores.features
+    if answers is not None:
+        features = replace(features, groups={**features.groups, "outputs": answers.groups_PN})
+    baselines = baseline_scores(features, mask_PN)
+    if answers is not None:
+        baselines["passes shown test"] = answers.passes_PN
     return Material(scores.problem_ids, scores.indices_PN, rewards_PN, mask_PN, named, raw, baselines)
 
 

@@ -75,16 +75,22 @@ def grade(
     cpu_seconds: args.CpuSeconds = None,
     image: args.Image = None,
     quiet: args.Quiet = False,
+    again: args.Again = 200,
+    outputs: args.Outputs = False,
 ) -> None:
     """Run every program of a run in sandboxes."""
     from harness.grading import Budget
     from harness.grading import grade as grade_stage
+    from harness.second_look import grade_again, run_shown_tests
     from harness.store import Store
     from sandbox import open_sandbox
 
     terminal = Terminal(quiet=quiet)
     with Store(run) as store, open_sandbox(sandbox, workers, image) as room:
         done = grade_stage(store, room, Budget(cpu_seconds), terminal)
+        grade_again(store, room, Budget(cpu_seconds), terminal, again)
+        if outputs and not run_shown_tests(store, room, Budget(cpu_seconds), terminal):
+            terminal.say("No prompt of this benchmark shows a test: there are no outputs to compare.")
     terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
     if done.broken:
         raise QprobeError(
