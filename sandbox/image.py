@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sandbox import interpreter
 from sandbox.engine import LABEL, connect
 from sandbox.outcome import SandboxError
+from sandbox.runners import find_runner
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -43,15 +44,17 @@ def ensure_image(client: "DockerClient", image: str | None = None) -> tuple[str,
     return (_pull(client, name) if image else build_image(client)), name
 
 
-def build_image(client: "DockerClient", name: str | None = None, extra: Sequence[Path] = ()) -> str:
-    """Make an image of the running interpreter, with the folders `extra` as site-packages. Returns its id."""
+def build_image(
+    client: "DockerClient", name: str | None = None, extra: Sequence[Path] = (), programs: Sequence[Path] = ()
+) -> str:
+    """Make an image of the running interpreter, with more as `interpreter.pack` takes it. Returns its id."""
     from docker.errors import APIError
 
     name = name or default_image()
     repository, _, tag = name.partition(":")
     with tempfile.TemporaryDirectory(prefix="qprobe-image-") as folder:
         archive = Path(folder, "root.tar")
-        interpreter.pack(archive, extra)
+        interpreter.pack(archive, extra, programs)
         changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", f"LABEL {LABEL}=image"]
         try:
             client.api.import_image(src=str(archive), repository=repository, tag=tag or "latest", changes=changes)
@@ -71,19 +74,23 @@ def _pull(client: "DockerClient", name: str) -> str:
         raise SandboxError(f"The image {name} cannot be fetched: {error.explanation}") from error
 
 
-def build_with_packages(packages: Sequence[str], name: str | None = None) -> str:
-    """Make an image with extra packages, and return its name, to be given as `image`. Raises SandboxError.
+def build_with(packages: Sequence[str] = (), languages: Sequence[str] = (), name: str | None = None) -> str:
+    """Make an image with extra packages and languages, and return its name, to be given as `image`.
 
-    The packages are installed by this interpreter's pip and copied in: nothing in the image needs a network.
+    The packages are installed by this interpreter's pip and copied in, and so is what runs the languages: nothing in
+    the image needs a network. Raises SandboxError.
     """
+    programs = [find_runner(language) for language in languages]
     for package in packages:
         if package.startswith("-"):
             raise SandboxError(f"{package!r} is an option and no package.")
-    name = name or f"{REPOSITORY}:py{interpreter.version()}-{_RECIPE}-with-{_tag(packages)}"
+    added = [*packages, *languages]
+    name = name or (f"{default_image()}-with-{_tag(added)}" if added else default_image())
     with tempfile.TemporaryDirectory(prefix="qprobe-packages-") as folder:
-        _install(packages, folder)
+        if packages:
+            _install(packages, folder)
         with closing(connect()) as client:
-            build_image(client, name, [Path(folder)])
+            build_image(client, name, [Path(folder)], programs)
     return name
 
 

@@ -36,8 +36,10 @@ def version() -> str:
     return platform.python_version()
 
 
-def pack(target: Path, extra: Sequence[Path] = ()) -> None:
-    """Write a tar file of a root folder with this interpreter in it. `extra` folders go to its site-packages.
+def pack(target: Path, extra: Sequence[Path] = (), programs: Sequence[Path] = ()) -> None:
+    """Write a tar file of a root folder with this interpreter in it.
+
+    `extra` folders go to its site-packages; `programs` are put beside it, with the shared objects they need.
 
     Raises SandboxError where this interpreter cannot run in a container.
     """
@@ -46,7 +48,9 @@ def pack(target: Path, extra: Sequence[Path] = ()) -> None:
     with tarfile.open(target, "w") as tar:
         _add_folders(tar)
         _add_files(tar)
-        objects = [*_add_interpreter(tar), *_add_packages(tar, extra), *_add_shell(tar)]
+        objects = [*_add_interpreter(tar), *_add_packages(tar, extra), *_add_shell(tar), *programs]
+        for program in programs:
+            _add(tar, program, f"{_HOME}/bin/{program.name}")
         carried = tuple(f"{os.path.realpath(folder)}/" for folder in extra)  # packages find their own by themselves
         needed = {_place(path): os.path.realpath(path) for path in sorted(_shared_objects(objects))}
         for place, path in needed.items():

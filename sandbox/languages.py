@@ -15,5 +15,6 @@ def check_languages(sandbox: Sandbox, names: Iterable[str]) -> None:
         if outcome.status is not Status.PASSED:
             why = outcome.detail or outcome.status
             raise SandboxError(
-                f"Programs in {job.language} cannot be run here ({why}): name an image that can (--image)."
+                f"Programs in {job.language} cannot be run here ({why}). An image that can is made by qprobe sandbox "
+                f"build --language {job.language}, and named with --image."
             )

@@ -46,6 +46,7 @@ class Line:
         """Queue jobs at the guest. They count as waiting also where this raises GuestError."""
         parts = []
         for job in jobs:
+            _check_language(job)
             self._sent += 1
             self.waiting.append(job)
             body = _body(job)
@@ -84,14 +85,21 @@ class Line:
         return kind, number, self._guest.read_exact(size, timeout) if size else b""
 
 
+def _check_language(job: Job) -> None:
+    if job.language and job.language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise SandboxError(f"There is no language {job.language!r} for whole programs: there are {known}.")
+
+
 def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
     limits = job.limits
+    reserved = LANGUAGES[job.language].reserved_bytes if job.language else 0
     return wire.JobHeader(
         number=number,
         body_bytes=body_bytes,
         cpu_seconds=limits.cpu_seconds,
         wall_seconds=limits.wall_seconds,
-        memory_bytes=limits.memory_bytes,
+        memory_bytes=limits.memory_bytes + reserved,
         processes=limits.processes,
         file_bytes=limits.file_bytes,
         answer_bytes=limits.output_bytes,
@@ -100,9 +108,6 @@ def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
 
 
 def _body(job: Job) -> bytes:
-    if job.language and job.language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise SandboxError(f"There is no language {job.language!r} for whole programs: there are {known}.")
     fields = {
         "program": job.program,
         "language": job.language,

@@ -41,12 +41,21 @@ def check(kind: args.SandboxKind = "docker", json: args.Json = False) -> None:
 
 @sandbox.command()
 def build(
-    package: Annotated[list[str], typer.Option(help="a package that programs may import; repeat for more")],
+    package: Annotated[
+        list[str] | None, typer.Option(help="a package that programs may import; repeat for more")
+    ] = None,
+    language: Annotated[list[str] | None, typer.Option(help="another language of whole programs: javascript")] = None,
 ) -> None:
-    """Make an image with extra packages, and print its name for grade --image."""
-    from sandbox.image import build_with_packages
+    """Make an image with extra packages or languages, and print its name for grade --image."""
+    from sandbox import open_sandbox
+    from sandbox.image import build_with
+    from sandbox.languages import check_languages
 
-    print(build_with_packages(package))
+    name = build_with(package or [], language or [])
+    if language:
+        with open_sandbox("docker", workers=1, image=name) as room:
+            check_languages(room, language)
+    print(name)
 
 
 @sandbox.command()

@@ -120,6 +120,8 @@ def _refused(kind: str, detail: str) -> tuple[Verdict, str]:
 
 
 def _crash(exit_code: int, complaint: bytes) -> tuple[Verdict, str]:
+    if b"out of memory" in complaint:  # node says so, and aborts
+        return Verdict.MEMORY, "out of memory"
     if exit_code < 0:
         return Verdict.EXITED, f"killed by signal {-exit_code}"
     reason = _reason(complaint.decode("utf-8", "replace"))

@@ -5,7 +5,7 @@ import select
 from contextlib import suppress
 
 _CHUNK_BYTES = 65536
-_ERROR_BYTES = 2000
+_ERROR_BYTES = 8000  # an interpreter that dies prints its stack below the reason
 
 
 def converse(fds: tuple[int, int, int], given: bytes, limit: int) -> tuple[bytes | None, bytes]:

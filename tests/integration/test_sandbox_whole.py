@@ -1,27 +1,17 @@
 """Whole programs: what they read and print decides, on every backend. Cheats never score, honest ones always do."""
 
-import hashlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from sandbox import Job, Limits, Outcome, Sandbox, SandboxError, Status
 from sandbox.cases import Case, Checker, Compare, program_tests
+from tests.whole_programs import ANSWERS, SECRET, SUMS, jobs_of, read_whole
 
-CORPUS = Path(__file__).parent.parent / "corpus" / "whole"
 ADD = "a, b = map(int, input().split())\nprint(a + b)"
-SUMS = program_tests([Case("1 2\n", "3\n"), Case("20 22\n", "42\n")])
-ANSWERS = {word: f"answer-{hashlib.md5(word.encode()).hexdigest()}" for word in ("one", "two", "three")}
-SECRET = program_tests([Case(word, answer) for word, answer in ANSWERS.items()])
 QUICK = Limits(cpu_seconds=1.0, wall_seconds=3.0)
-
-
-def read_whole(name: str) -> dict[str, str]:
-    parts = (CORPUS / f"{name}.txt").read_text(encoding="utf-8").split("=== ")[1:]
-    return {title.strip(): source for title, _, source in (part.partition("\n") for part in parts)}
+BRIEF = Limits(cpu_seconds=1.5, wall_seconds=3.0)
 
 
 def run_one(sandbox: Sandbox, program: str, tests: str = SUMS, language: str = "python", **fields: object) -> Outcome:
@@ -157,26 +147,20 @@ def test_an_image_without_the_language_is_no_programs_fault(docker_sandbox: Sand
     assert "the image has no node" in outcome.detail
 
 
-def _jobs(programs: dict[str, str], tests: str, times: int = 1) -> Iterator[Job]:
-    limits = Limits(cpu_seconds=1.5, wall_seconds=3.0)
-    for name, source in programs.items():
-        for _ in range(times):
-            yield Job(name, source, tests, limits=limits, language="python")
-
-
 def test_every_honest_program_scores(any_sandbox: Sandbox):
-    outcomes = any_sandbox.run(_jobs(read_whole("honest"), SUMS))
+    outcomes = any_sandbox.run(jobs_of(read_whole("honest"), SUMS, BRIEF, "python"))
     assert {job.key: outcome for job, outcome in outcomes if outcome.reward != 1.0} == {}
 
 
 def test_no_cheat_scores(any_sandbox: Sandbox):
-    cheats = {name: source.replace("KNOWN", repr(ANSWERS)) for name, source in read_whole("cheats").items()}
+    cheats = read_whole("cheats")
     assert len(cheats) >= 30
     if any_sandbox.identity.startswith("process"):  # nobody but a container holds these back
         for name in ("as many processes as it can", "fills the disk"):
             del cheats[name]
-    # Twice: what the first left behind must not help the second.
-    outcomes = [(job.key, outcome) for job, outcome in any_sandbox.run(_jobs(cheats, SECRET, times=2))]
+    outcomes = [
+        (job.key, outcome) for job, outcome in any_sandbox.run(jobs_of(cheats, SECRET, BRIEF, "python", times=2))
+    ]
     assert len(outcomes) == 2 * len(cheats)
     assert {key: outcome for key, outcome in outcomes if outcome.reward != 0.0} == {}
 
