@@ -29,6 +29,7 @@ SOUND = [
 ]
 FLAKY = "import os\ndef f2(x):\n    return x if os.urandom(1)[0] > 100 else None\n"
 SHOWN = '"""Square.\nassert f3(2) == 4\nassert f3(3) == 9\n"""\n'
+ALIKE = SHOWN.rstrip('"\n') + '\nassert f6(2) == 4\n"""\n'
 LIVE = "class Pair:\n    def __init__(self, x):\n        self.x = x\ndef f4(x):\n    return Pair(x)\n"
 CUT = "def f5(x):\n    return g(x)\n\ndef g(x):\n    return 3 * x\n"
 
@@ -52,7 +53,7 @@ def test_every_planted_fault_is_named(tmp_path: Path, kind: str):
         problem(3, "assert f3(2) == 4\nassert f3(3) == 9", "def f3(x):\n    return x * x\n", SHOWN),
         problem(4, "assert f4(1).x == 1\nassert f4(2).x == 2", LIVE),
         problem(5, "assert f5(1) == 3\nassert f5(2) == 6", CUT),
-        problem(6, "assert f6(3) == 9\nassert f6(2) == 4", "def f6(x):\n    return x * x\n", SHOWN, "train"),
+        problem(6, "assert f6(3) == 9\nassert f6(2) == 4", "def f6(x):\n    return x * x\n", ALIKE, "train"),
     ]
     status, found, errors = check(tmp_path, rows, "--sandbox", kind)
     assert status == 1
