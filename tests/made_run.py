@@ -7,8 +7,9 @@ import numpy as np
 
 from benchmarks import Problem
 from harness.completion import Completion
+from harness.probes.samples import View
+from harness.shelves import Wanted
 from harness.store import Store
-from harness.vectors import VectorFile
 from sandbox import Outcome, Status
 
 WIDTH = 8
@@ -42,12 +43,13 @@ def fill(
     passes = {c.id: (c.index + int(c.problem_id[len(name) :])) % 3 == 0 for c in completions}
     fail = Outcome(Status.FAILED, detail, 0.01, 0.02)
     store.add_verdicts("g", {i: Outcome(Status.PASSED, "", 0.01, 0.02) if ok else fail for i, ok in passes.items()})
-    shape = (layers, 1, WIDTH)
-    vectors = np.random.default_rng(0).standard_normal((len(completions), *shape)).astype(np.float32)
+    vectors = np.random.default_rng(0).standard_normal((len(completions), layers, WIDTH)).astype(np.float32)
     for row, completion in enumerate(completions):
-        vectors[row, -1, 0, 0] += signal * passes[completion.id]
-    VectorFile(store.folder / "vectors-v.f32", shape).write(0, vectors)
-    store.add_vector_rows("v", {completion.id: row for row, completion in enumerate(completions)})
-    about = {"embedder": "made", "layers": list(range(1, layers + 1)), "poolings": ["last"], "shape": list(shape)}
+        vectors[row, -1, 0] += signal * passes[completion.id]
+    wanted = Wanted({"fingerprint": "made"}, tuple(View(layer, "last") for layer in range(1, layers + 1)), WIDTH)
+    (shelf,) = wanted.shelves(store)
+    shelf.file.write(0, vectors)
+    store.add_vector_rows({shelf.key: {completion.id: row for row, completion in enumerate(completions)}})
+    about = {"embedder": "made", "views": wanted.views, "shelves": [shelf.key]}
     for key, value in (("view v", about), ("view", "v"), ("grader", "g")):
         store.note(key, value)
