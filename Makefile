@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo test test-all lint docs format clean
 help:
 	@echo "make demo      run the whole line on what ships with qprobe, and print the table"
 	@echo "make test      run the tests (docker tests where a Docker engine answers)"
 	@echo "make test-all  the slow tests too"
 	@echo "make lint      ruff and mypy, as CI runs them"
+	@echo "make docs      the documentation as a site in build/site, warnings as errors"
 	@echo "make clean     remove the environment"
 
 demo: $(VENV)/.user
@@ -24,6 +25,9 @@ lint: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.writer
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.developer
 	$(BIN)/ruff check --fix .
@@ -41,6 +45,10 @@ $(VENV)/.user: pyproject.toml | $(BIN)/python
 
 $(VENV)/.developer: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[hub,dev]'
+	@touch $@ $(VENV)/.user
+
+$(VENV)/.writer: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@ $(VENV)/.user
 
 clean:

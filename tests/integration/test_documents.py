@@ -15,10 +15,10 @@ from tests.documents import ELSEWHERE, PAGES, blocks
 
 RUN = [page for page in PAGES if any(block.is_run for block in blocks(page))]
 SMALLER = "--limit 6 --k 2 --max-new-tokens 32"
-"""Added to every `qprobe run`: the whole of it would take an afternoon."""
+"""Added to every `qprobe run`: the whole of it would take an afternoon; and fewer samples for the demo."""
 QPROBE = f"""#!/bin/bash
 # qprobe as it is installed, with smaller runs; a model as small as the tests' may find nothing to learn from
-[ "$1" != run ] || set -- "$@" {SMALLER}
+case $1 in run) set -- "$@" {SMALLER} ;; demo) set -- "$@" --k 2 ;; esac
 said=$({sys.executable} -m harness "$@" 2>&1 >/dev/fd/3); status=$?
 echo "$said" >&2
 [[ $1 == run && $said == *"nothing to learn from"* ]] || exit $status
