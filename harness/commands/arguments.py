@@ -69,6 +69,7 @@ TopP = Annotated[float, typer.Option(min=0.0, max=1.0, help="nucleus sampling")]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="the longest completion")]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="sequences at a time [default: 64 on a GPU, 32 elsewhere]")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+Track = Annotated[str | None, typer.Option(help="send the report to mlflow or wandb too [default: to nobody]")]
 Ks = Annotated[str | None, typer.Option("--k", help="report best of these k, separated by commas")]
 
 

@@ -12,6 +12,7 @@ from harness.commands.recording import keep_config
 from harness.errors import QprobeError
 from harness.provenance import CONFIG_FILE
 from harness.terminal import Terminal
+from harness.tracking import check_tracker
 
 Target = Annotated[
     Path | None,
@@ -63,6 +64,7 @@ def run(
     seed: args.Seed = 0,
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",
+    track: args.Track = None,
     assignments: Assignments = None,
     dry_run: Annotated[bool, typer.Option(help="say how many programs, how much disk, how long; do nothing")] = False,
     print_config: Annotated[bool, typer.Option(help="print the settings and where each came from, and stop")] = False,
@@ -77,6 +79,8 @@ def run(
     from harness.preflight import check_experiment
 
     _check_sources(benchmark, model, samples, embedder)
+    if track:
+        check_tracker(track)
     folder = folder or configuration.folder_setting(ctx) or default_folder(benchmark, samples or model)
     checked = check_experiment(
         folder,
@@ -111,7 +115,7 @@ def run(
     stages.grade(folder, sandbox, workers, cpu_seconds, image, quiet)
     stages.embed(folder, embedder or model, layers, pooling, precision, device, quiet)
     stages.probe(folder, objective, folds, seed, beta, preset, quiet)
-    stages.report(folder, None, json, quiet)
+    stages.report(folder, None, track, json, quiet)
 
 
 def _check_sources(benchmark: str, model: str, samples: Path | None, embedder: str | None) -> None:

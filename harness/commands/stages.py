@@ -146,7 +146,13 @@ def probe(
     terminal.say(f"Trained {len(objectives)} objectives on {folds} folds: qprobe report {run} shows what they gain.")
 
 
-def report(run: args.Run, k: args.Ks = None, json: args.Json = False, quiet: args.Quiet = False) -> None:
+def report(
+    run: args.Run,
+    k: args.Ks = None,
+    track: args.Track = None,
+    json: args.Json = False,
+    quiet: args.Quiet = False,
+) -> None:
     """Show probed against baseline pass@1, and write report.html, .json, .md and .svg into the run."""
     from harness.commands.printing import show_report
     from harness.pages.browser import browser_data
@@ -158,6 +164,11 @@ def report(run: args.Run, k: args.Ks = None, json: args.Json = False, quiet: arg
         found = make_report(store, args.numbers(k))
         data = browser_data(store, load_scores(store))
     show_report(found, data, run, Terminal(quiet=quiet), as_json=json)
+    if track:
+        from harness.tracking import track as send
+
+        send(track, run)
+        Terminal(quiet=quiet).say(f"Sent to {track}.")
 
 
 def export(
