@@ -1,7 +1,9 @@
 """The whole line in one command: run, and the demo of it."""
 
+from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +15,9 @@ from harness.errors import QprobeError
 from harness.provenance import CONFIG_FILE
 from harness.terminal import Terminal
 from harness.tracking import check_tracker
+
+if TYPE_CHECKING:
+    from harness.preflight import Checked
 
 Target = Annotated[
     Path | None,
@@ -55,6 +60,8 @@ def run(
     workers: args.Workers = None,
     cpu_seconds: args.CpuSeconds = None,
     image: args.Image = None,
+    again: args.Again = 200,
+    outputs: args.Outputs = False,
     embedder: Annotated[str | None, typer.Option(help="another model to read the samples [default: the model]")] = None,
     layers: args.Layers = None,
     pooling: args.Pooling = None,
@@ -64,6 +71,7 @@ def run(
     seed: args.Seed = 0,
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",
+    learning_curve: args.LearningCurve = False,
     track: args.Track = None,
     assignments: Assignments = None,
     dry_run: Annotated[bool, typer.Option(help="say how many programs, how much disk, how long; do nothing")] = False,
@@ -72,50 +80,44 @@ def run(
     quiet: args.Quiet = False,
 ) -> None:
     """Sample, grade, embed, probe and report; run the same command again to go on where it stopped."""
-    given = configuration.settings_of(run, locals())
+    asked = dict(locals())
     if print_config:
         print(configuration.as_toml(configuration.effective(ctx)), end="")
         return
-    from harness.preflight import check_experiment
-
     _check_sources(benchmark, model, samples, embedder)
     if track:
         check_tracker(track)
     folder = folder or configuration.folder_setting(ctx) or default_folder(benchmark, samples or model)
-    checked = check_experiment(
-        folder,
-        sandbox=sandbox,
-        benchmark=benchmark,
-        split=None if samples else split,
-        overlay=overlay,
-        limit=limit,
-        k=k,
-        folds=folds,
-        objectives=args.objectives(objective),
-        model=model,
-        embedder=embedder or model,
-        layers=layers,
-        pooling=pooling,
-        create=not dry_run,
-    )
+    asked |= {"folder": folder, "embedder": embedder or model}
+    checked = _check(asked)
+    settings = configuration.settings_of(run, asked)
     if dry_run:
-        forecast(folder, checked, given, as_json=json)
+        forecast(folder, checked, settings, as_json=json)
         return
     if not (folder / CONFIG_FILE).exists():
-        keep_config(folder, {**given, "folder": str(folder)})
+        keep_config(folder, settings)
+    terminal = Terminal(quiet=quiet)
     if samples:
-        Terminal(quiet=quiet).say(f"{folder}: {benchmark}, the samples of {samples}.")
-        stages.import_(folder, samples, benchmark, format_name, overlay, quiet)
+        terminal.say(f"{folder}: {benchmark}, the samples of {samples}.")
     else:
-        Terminal(quiet=quiet).say(f"{folder}: {checked.problems} problems of {benchmark} x {k} samples of {model}.")
-        stages.generate(
-            *(folder, benchmark, model, k, limit, split, temperature, top_p, max_new_tokens, batch_size, device),
-            *(seed, overlay, quiet),
-        )
-    stages.grade(folder, sandbox, workers, cpu_seconds, image, quiet)
-    stages.embed(folder, embedder or model, layers, pooling, precision, device, quiet)
-    stages.probe(folder, objective, folds, seed, beta, preset, quiet)
+        terminal.say(f"{folder}: {checked.problems} problems of {benchmark} x {k} samples of {model}.")
+    for stage in (stages.import_ if samples else stages.generate, stages.grade, stages.embed, stages.probe):
+        stage(folder, **_of(stage, asked))
     stages.report(folder, None, track, json, quiet)
+
+
+def _of(function: Callable[..., object], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a stage among those of the whole line; they have the same names."""
+    return {name: asked[name] for name in signature(function).parameters if name in asked}
+
+
+def _check(asked: Mapping[str, Any]) -> "Checked":
+    from harness.preflight import check_experiment
+
+    wanted = args.objectives(asked["objective"])
+    split = None if asked["samples"] else asked["split"]
+    options = {**asked, "split": split, "objectives": wanted, "create": not asked["dry_run"]}
+    return check_experiment(**_of(check_experiment, options))
 
 
 def _check_sources(benchmark: str, model: str, samples: Path | None, embedder: str | None) -> None:

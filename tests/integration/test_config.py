@@ -43,8 +43,10 @@ def test_every_option_of_the_stages_is_one_of_run():
     """So that whatever a stage can be told can stand in the file."""
     known = inspect.signature(experiment.run).parameters
     for stage in (stages.import_, stages.generate, stages.grade, stages.embed, stages.probe):
-        asked = set(inspect.signature(stage).parameters) - {"run"}
-        assert asked <= set(known), (stage.__name__, asked - set(known))
+        for name, option in inspect.signature(stage).parameters.items():
+            if name != "run":
+                assert name in known, (stage.__name__, name)
+                assert option.default in (inspect.Parameter.empty, known[name].default), (stage.__name__, name)
 
 
 def test_the_file_is_read_and_each_value_says_where_it_came_from(tmp_path: Path):
