@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, replace
 
 from benchmarks import Problem
 from harness.completion import Completion, SampleId
+from harness.errors import QprobeError
 from harness.store import Store
 from harness.terminal import Terminal
 from sandbox import Job, Limits, Outcome, Sandbox, Status
 from sandbox.languages import check_languages
-from sandbox.survey import Plan, survey
+from sandbox.survey import CEILING_SECONDS, FACTOR, FLOOR_SECONDS, Plan, survey
 
 COMMIT_SECONDS = 0.5
 """How much grading a killed command may lose."""
@@ -33,9 +34,20 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long programs may run: a fixed CPU time, or one that follows each problem's reference."""
+    """How long programs may run: a fixed CPU time, or one that follows each problem's reference.
+
+    It is `factor` times the reference's, at least `floor` and at most `ceiling` seconds. Raises QprobeError where
+    there is no time between the two.
+    """
 
     cpu_seconds: float | None = None
+    factor: float = FACTOR
+    floor: float = FLOOR_SECONDS
+    ceiling: float = CEILING_SECONDS
+
+    def __post_init__(self) -> None:
+        if self.floor > self.ceiling:
+            raise QprobeError(f"--min-seconds {self.floor:g} is more than --max-seconds {self.ceiling:g}.")
 
     @property
     def base(self) -> Limits:
@@ -47,11 +59,13 @@ class Budget:
     @property
     def of_references(self) -> Limits:
         """The limits of the references themselves: generous, because it is they who are measured."""
-        return replace(self.base, cpu_seconds=max(10.0, self.base.cpu_seconds), wall_seconds=60.0)
+        return replace(self.base, cpu_seconds=max(CEILING_SECONDS, self.base.cpu_seconds), wall_seconds=60.0)
 
     def limits(self, plan: Plan) -> Limits:
         """The limits of a problem's programs."""
-        return plan.limits(self.base) if self.cpu_seconds is None else self.base
+        if self.cpu_seconds is not None:
+            return self.base
+        return plan.limits(self.base, self.factor, self.floor, self.ceiling)
 
 
 def grader_key(sandbox: Sandbox, budget: Budget) -> str:

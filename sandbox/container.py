@@ -12,6 +12,7 @@ from sandbox.guests import GuestError
 from sandbox.image import ensure_image
 from sandbox.leftovers import remove_leftovers
 from sandbox.outcome import Limits, SandboxError
+from sandbox.podman import PodmanTerms, is_podman
 from sandbox.seccomp import profile
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class DockerBackend:
         self._client: DockerClient | None = None
         self._image_id = ""
         self._seccomp: str | None = None
+        self._podman: PodmanTerms | None = None
         self._lock = threading.Lock()
 
     @property
@@ -45,7 +47,12 @@ class DockerBackend:
 
     def open(self) -> None:
         self._client = engine.connect(self._host)
-        self._seccomp = profile(str(self._client.info().get("Architecture", "")))
+        facts = self._client.info()
+        if self._runtime and self._runtime not in (known := facts.get("Runtimes") or {self._runtime: None}):
+            raise SandboxError(f"The Docker engine has no runtime {self._runtime!r}: it has {', '.join(known)}.")
+        self._seccomp = profile(str(facts.get("Architecture", "")))
+        if is_podman(self._client):
+            self._podman = PodmanTerms(self._seccomp)
         remove_leftovers(self._client)
         self._image_id, _ = ensure_image(self._client, self._image)
 
@@ -68,6 +75,9 @@ class DockerBackend:
         if self._client is not None:
             self._client.close()
             self._client = None
+        if self._podman is not None:
+            self._podman.close()
+            self._podman = None
 
     def _create(self, client: "DockerClient") -> str:
         api = client.api
@@ -90,7 +100,7 @@ class DockerBackend:
     def _walls(self) -> dict[str, Any]:
         """What keeps a program in. The reasons are in README.md."""
         memory = self._largest.memory_bytes + _SCRATCH_BYTES + _SHARED_BYTES + _OVERHEAD_BYTES
-        return {
+        walls = {
             "auto_remove": True,
             "network_mode": "none",
             "read_only": True,
@@ -109,6 +119,7 @@ class DockerBackend:
             "init": False,
             "runtime": self._runtime,
         }
+        return self._podman.walls(walls) if self._podman else walls
 
 
 _ENVIRONMENT = {

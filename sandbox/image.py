@@ -1,5 +1,6 @@
 """The image that containers are made of: a Python interpreter and nothing else. The guest is sent at each start."""
 
+import json
 import re
 import subprocess
 import sys
@@ -57,8 +58,10 @@ def build_image(
         interpreter.pack(archive, extra, programs)
         changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", f"LABEL {LABEL}=image"]
         try:
-            client.api.import_image(src=str(archive), repository=repository, tag=tag or "latest", changes=changes)
-            return str(client.images.get(name).id)
+            said = client.api.import_image(src=str(archive), repository=repository, changes=changes)
+            made = str(json.loads(said.strip().splitlines()[-1])["status"])
+            client.api.tag(made, repository, tag or "latest")  # apart, since Podman's import drops the tag
+            return made
         except APIError as error:
             raise SandboxError(f"The Docker engine did not take the image: {error.explanation}") from error
 

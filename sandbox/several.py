@@ -28,9 +28,9 @@ class SeveralBackends:
         """Start a guest on the next engine that can. Raises GuestError."""
         first = next(self._turns)
         error = GuestError("there is no engine")
-        for place in range(len(self._backends)):
+        for nth in range(len(self._backends)):
             try:
-                return self._backends[(first + place) % len(self._backends)].start(place)
+                return self._backends[(first + nth) % len(self._backends)].start(place)
             except GuestError as failure:
                 error = failure
         raise error

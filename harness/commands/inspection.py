@@ -14,7 +14,12 @@ sandbox = typer.Typer(name="sandbox", help="Build, check and clean the sandbox."
 
 
 @sandbox.command()
-def check(kind: args.SandboxKind = "docker", json: args.Json = False) -> None:
+def check(
+    kind: args.SandboxKind = "docker",
+    image: args.Image = None,
+    runtime: args.Runtime = None,
+    json: args.Json = False,
+) -> None:
     """Try the sandbox's walls with hostile programs, here and now; exit status 1 where one does not hold."""
     from dataclasses import asdict
 
@@ -23,7 +28,7 @@ def check(kind: args.SandboxKind = "docker", json: args.Json = False) -> None:
     from sandbox.selftest import check_sandbox, walls
 
     terminal = Terminal()
-    with open_sandbox(kind, workers=1) as room, terminal.progress("Checking", len(walls())) as advance:
+    with open_sandbox(kind, 1, image, runtime=runtime) as room, terminal.progress("Checking", len(walls())) as advance:
         rows = []
         for row in check_sandbox(room):
             rows.append(row)

@@ -73,7 +73,11 @@ def grade(
     sandbox: args.SandboxKind = "docker",
     workers: args.Workers = None,
     cpu_seconds: args.CpuSeconds = None,
+    time_factor: args.TimeFactor = 20.0,
+    min_seconds: args.MinSeconds = 1.0,
+    max_seconds: args.MaxSeconds = 10.0,
     image: args.Image = None,
+    runtime: args.Runtime = None,
     quiet: args.Quiet = False,
     again: args.Again = 200,
     outputs: args.Outputs = False,
@@ -86,10 +90,11 @@ def grade(
     from sandbox import open_sandbox
 
     terminal = Terminal(quiet=quiet)
-    with Store(run) as store, open_sandbox(sandbox, workers, image) as room:
-        done = grade_stage(store, room, Budget(cpu_seconds), terminal)
-        grade_again(store, room, Budget(cpu_seconds), terminal, again)
-        if outputs and not run_shown_tests(store, room, Budget(cpu_seconds), terminal):
+    budget = Budget(cpu_seconds, time_factor, min_seconds, max_seconds)
+    with Store(run) as store, open_sandbox(sandbox, workers, image, runtime=runtime) as room:
+        done = grade_stage(store, room, budget, terminal)
+        grade_again(store, room, budget, terminal, again)
+        if outputs and not run_shown_tests(store, room, budget, terminal):
             terminal.say("No prompt of this benchmark shows a test: there are no outputs to compare.")
     terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
     if done.broken:

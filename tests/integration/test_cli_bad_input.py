@@ -54,6 +54,15 @@ def test_no_docker_engine(run: Path):
 
 
 @pytest.mark.docker
+def test_a_runtime_that_the_engine_has_not(run: Path):
+    refused("grade", str(run), "--runtime", "nope", says="The Docker engine has no runtime 'nope': it has")
+
+
+def test_time_limits_the_wrong_way_round(run: Path):
+    refused("grade", str(run), "--min-seconds", "20", says="--min-seconds 20 is more than --max-seconds 10")
+
+
+@pytest.mark.docker
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user whom the engine refuses")
 def test_an_engine_that_refuses_us():
     """Seen from a user who may not use the engine's socket."""
