@@ -6,6 +6,7 @@ sha256 is checked against it each time it is read.
 
 import hashlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -87,6 +88,8 @@ class HubData:
             from datasets.exceptions import DatasetsError
         except ImportError as error:
             raise BenchmarkError(self._missing("the package `datasets` is not installed")) from error
+        # What goes wrong is said once, by us, and not at each of the client's retries.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         if not sys.stderr.isatty():
             disable_progress_bars()
         try:

@@ -141,6 +141,15 @@ def test_a_hub_that_cannot_be_reached_with_nothing_kept_is_one_sentence():
     assert "\n" not in text
 
 
+def test_a_hub_that_does_not_answer_is_said_once(tmp_path: Path):
+    """Not at each of its client's retries too."""
+    nowhere = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "QPROBE_MBPP": ""}
+    done = qprobe("benchmarks", "fetch", "mbpp", QPROBE_CACHE=str(tmp_path), **nowhere)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("qprobe: mbpp cannot be had: the hub did not give it (")
+
+
 def test_fetch_and_show_on_the_command_line(tmp_path: Path):
     hub_folder(tmp_path / "data")
     file = mapping(tmp_path, 'licence = "MIT"\n' + MAPPING)
