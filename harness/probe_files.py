@@ -14,18 +14,22 @@ from harness.store import Store
 FOLDER = "probes"
 
 
-def probe_path(store: Store, objective: str) -> Path:
+def probe_path(folder: Path, objective: str) -> Path:
     """Where the probe of an objective is kept; what cannot stand in a file's name becomes a dash."""
-    return store.folder / FOLDER / f"{re.sub(r'[^A-Za-z0-9_.]+', '-', objective)}.safetensors"
+    return folder / f"{re.sub(r'[^A-Za-z0-9_.]+', '-', objective)}.safetensors"
 
 
-def save_probes(store: Store, samples: Samples, found: CrossValidation, probes: Mapping[str, Probe]) -> list[Path]:
-    """Write every probe with its provenance and its out-of-fold figures on its card. Raises QprobeError."""
+def save_probes(
+    store: Store,
+    folder: Path,
+    probes: Mapping[str, Probe],
+    figures: Mapping[str, Mapping[str, float]],
+    folds: int = 0,
+) -> list[Path]:
+    """Write every probe with its provenance and its figures on its card. Raises QprobeError where it cannot."""
     settings = store.settings()
     view = settings[f"view {settings['view']}"]
-    figures = out_of_fold_figures(samples, found)
     paths = []
-    (store.folder / FOLDER).mkdir(exist_ok=True)
     for objective, probe in probes.items():
         card = replace(
             probe.card,
@@ -33,10 +37,12 @@ def save_probes(store: Store, samples: Samples, found: CrossValidation, probes: 
             fingerprint=str(view.get("fingerprint", "")),
             benchmark=str(settings.get("benchmark", "")),
             prompt=str(settings.get("prompt", "")),
-            folds=int(found.fold_P.max()) + 1,
+            folds=folds,
             figures=figures[objective],
         )
-        with whole_file(path := probe_path(store, objective)) as draft:
+        path = probe_path(folder, objective)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as draft:
             replace(probe, card=card).save(draft)
         paths.append(path)
     return paths
@@ -47,13 +53,13 @@ def out_of_fold_figures(samples: Samples, found: CrossValidation) -> dict[str, d
     scores = {name: found.scores_of(name).numpy() for name in found.objectives}
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     summary = summarise(rewards_PN, mask_PN, scores, beta=found.beta)
-    base = summary["pass@1"].value
-    return {name: {"pass@1": base, **_figures(summary[name])} for name in scores}
+    return {name: row_figures(summary[name], summary["pass@1"]) for name in scores}
 
 
-def _figures(row: Row) -> dict[str, float]:
-    """JSON has no NaN: a figure that does not exist is left out."""
+def row_figures(row: Row, base: Row) -> dict[str, float]:
+    """A row's figures for a card; JSON has no NaN, so a figure that does not exist is left out."""
     named = {
+        "pass@1": base.value,
         "probed": row.value,
         "gain": row.gain,
         "gain_low": row.gain_low,

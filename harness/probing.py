@@ -17,8 +17,17 @@ from harness.errors import QprobeError
 from harness.features import sample_features
 from harness.files import whole_file
 from harness.numbers import SampleFeatures
-from harness.probe_files import save_probes
-from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Samples, cross_validate, train_probes
+from harness.probe_files import FOLDER, out_of_fold_figures, save_probes
+from harness.probes import (
+    DEFAULT_OBJECTIVES,
+    Choices,
+    CrossValidation,
+    Plan,
+    Samples,
+    cross_validate,
+    group_near_duplicates,
+    train_probes,
+)
 from harness.probes.controls import random_directions
 from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
@@ -66,31 +75,51 @@ def probe(
     beta: float = 0.1,
     preset: str = "nested",
     learning: bool = False,
+    choices: Choices | None = None,
+    group_duplicates: bool = False,
 ) -> CrossValidation:
     """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
 
     With `learning`, the learning curve of the paper's own objective too (of the first, where `pg` is not asked for).
-    Raises QprobeError where verdicts or vectors are missing.
+    `choices` says what is chosen between instead of what the preset tries; with `group_duplicates`, problems whose
+    prompts nearly agree share a fold. Raises QprobeError where verdicts or vectors are missing.
     """
+    plan = (choices or Choices()).plan(preset)
     samples = load_samples(store)
-    found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=preset)
+    groups = near_duplicates(store, samples.problem_ids) if group_duplicates else None
+    found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups)
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
-    curve = _learn(samples, found, settings) if learning else None
+    settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
+    curve = _learn(samples, found, settings, plan, groups) if learning else None
     _save(store, settings, samples, found, curve)
-    save_probes(store, samples, found, train_probes(samples, objectives, seed=seed, plan=preset))
+    probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups)
+    save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, found), folds)
     return found
 
 
-def _learn(samples: Samples, found: CrossValidation, settings: dict[str, Any]) -> Learning:
+def _learn(
+    samples: Samples, found: CrossValidation, settings: dict[str, Any], plan: Plan, groups: dict[str, int] | None
+) -> Learning:
     """Train on more and more problems; sizes too small to hold a pass and a failure are left out."""
     objective = "pg" if "pg" in found.objectives else found.objectives[0]
     most = len(found.problem_ids) - int(found.fold_P.bincount().max())
-    how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"], "plan": settings["preset"]}
+    how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"]}
     curve: dict[int, NDArray[np.float64]] = {}
     for size in [*(size for size in LEARNING_SIZES if size < most), most]:
         with suppress(ProbeError):
-            curve[size] = learning_curve(samples, objective, [size], **how)[0].numpy()
+            curve[size] = learning_curve(samples, objective, [size], **how, plan=plan, groups=groups)[0].numpy()
     return Learning(objective, tuple(curve), np.stack(list(curve.values())))
+
+
+def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
+    """A number for each problem; near-duplicates share one."""
+    prompts = {problem.id: problem.prompt for problem in store.problems()}
+    return group_near_duplicates({problem_id: prompts[problem_id] for problem_id in problem_ids})
+
+
+def grid_card(plan: Plan) -> dict[str, Any]:
+    """What was chosen between, as JSON's own types."""
+    return {**asdict(plan.grid), "views": [str(view) for view in plan.grid.views], "temperatures": plan.temperatures}
 
 
 def current(store: Store) -> dict[str, Any]:
@@ -119,7 +148,7 @@ def load_samples(store: Store) -> Samples:
 def _save(
     store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation, learning: Learning | None
 ) -> None:
-    chosen = {name: [_as_card(choice) for choice in choices] for name, choices in found.chosen.items()}
+    chosen = {name: [as_card(choice) for choice in choices] for name, choices in found.chosen.items()}
     card = {"settings": settings, "problem_ids": found.problem_ids, "objectives": found.objectives, "chosen": chosen}
     indices_PN = samples.indices_PN.numpy()
     arrays = {
@@ -151,7 +180,7 @@ def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
     return SampleFeatures(arrays.pop(LENGTHS, None), arrays.pop(LOGPROBS, None), groups)
 
 
-def _as_card(choice: Choice) -> dict[str, Any]:
+def as_card(choice: Choice) -> dict[str, Any]:
     """What was chosen for one fold, as JSON's own types; a figure that is not there is null."""
     setting = {**asdict(choice.setting), "views": [str(view) for view in choice.setting.views]}
     figure = None if math.isnan(choice.figure) else choice.figure

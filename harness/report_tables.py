@@ -13,8 +13,11 @@ from harness.reporting import Report
 
 Cells = tuple[str, ...]
 
+ROW_HEADER: Cells = ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p")
+
 _PRESETS = {
     "nested": "its temperature and the training chosen inside the training folds",
+    "wide": "its temperature, its form and the training chosen inside the training folds",
     "paper": "trained and selected as in the Q-Probe paper (beta 0.1)",
 }
 
@@ -89,10 +92,11 @@ def _said_of_differences(report: Report) -> list[str]:
 
 def selection_cells(report: Report) -> tuple[Cells, list[Cells]]:
     """The main table: header and rows."""
-    return ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p"), [_cells(row) for row in report.rows]
+    return ROW_HEADER, [row_cells(row) for row in report.rows]
 
 
-def _cells(row: Row) -> Cells:
+def row_cells(row: Row) -> Cells:
+    """A row as it stands under ROW_HEADER."""
     value = (row.name, short(row.value), interval(row.low, row.high))
     if row.name == "pass@1":
         return (*value, "", "", "")
@@ -195,7 +199,7 @@ def terminal(report: Report) -> RenderableType:
     """The report for a terminal, 80 columns wide or more."""
     return Group(
         Text(heading(report), style="bold"),
-        *(_table(header, rows) for header, rows in tables(report)),
+        *(table(header, rows) for header, rows in tables(report)),
         *(Text(line, style="dim") for line in notes(report)),
     )
 
@@ -206,13 +210,14 @@ def tables(report: Report) -> list[tuple[Cells, list[Cells]]]:
     return [(header, rows) for header, rows in (cells(report) for cells in every) if rows]
 
 
-def _table(header: Cells, rows: Iterable[Cells]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+def table(header: Cells, rows: Iterable[Cells]) -> Table:
+    """Header and rows for a terminal; gains that are more than chance are bold."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for number, name in enumerate(header):
-        table.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
+        shown.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row, style="bold" if _is_gain(row) else None)
-    return table
+        shown.add_row(*row, style="bold" if _is_gain(row) else None)
+    return shown
 
 
 def _is_gain(row: Cells) -> bool:
@@ -222,10 +227,11 @@ def _is_gain(row: Cells) -> bool:
 
 def markdown(report: Report) -> str:
     """The report as Markdown."""
-    shown = [_markdown_table(header, rows) for header, rows in tables(report)]
+    shown = [markdown_table(header, rows) for header, rows in tables(report)]
     return "\n\n".join([f"## {heading(report)}", *shown, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
 
 
-def _markdown_table(header: Cells, rows: Sequence[Cells]) -> str:
+def markdown_table(header: Cells, rows: Sequence[Cells]) -> str:
+    """Header and rows as a Markdown table."""
     rule = (":--", *("--:" for _ in header[1:]))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))

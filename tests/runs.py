@@ -1,5 +1,6 @@
 """Runs made on the spot: real stores and real vectors, with programs and verdicts that are known beforehand."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +19,8 @@ WORDS = ("apple", "river", "stone", "cloud", "tiger", "lemon", "piano", "rocket"
 def problem(benchmark: str, number: int, split: str = "test") -> Problem:
     """One of as many problems as are wanted, no two alike."""
     name = f"{WORDS[number % 10]}_{number}"
-    prompt = (
-        f'def {name}(x):\n    """Take the {WORDS[number * 7 % 10]} {number} from the {WORDS[number * 3 % 10]}."""\n'
-    )
+    about = " ".join(random.Random(number).choices(WORDS, k=12))
+    prompt = f'def {name}(x):\n    """{about}"""\n'
     return Problem(f"{benchmark}/{number}", prompt, name, f"assert {name}({number}) == {number}", split=split)
 
 

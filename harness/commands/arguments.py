@@ -1,11 +1,14 @@
 """Arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from harness.errors import QprobeError
+
+if TYPE_CHECKING:
+    from harness.probes import Choices
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the run's folder, such as results/NAME")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and errors only")]
@@ -58,7 +61,20 @@ Precision = Annotated[Literal["float32", "float16"], typer.Option(help="of the v
 Objectives = Annotated[
     str | None, typer.Option("--objective", help="names such as mse,ce,pg, or FILE.py:FUNCTION [default: all of ours]")
 ]
-Preset = Annotated[str, typer.Option(help="nested: all is chosen inside the training folds; paper: as in the paper")]
+Preset = Annotated[
+    str,
+    typer.Option(help="nested: all is chosen inside the training folds; wide: from more; paper: as in the paper"),
+]
+Forms = Annotated[
+    str | None,
+    typer.Option("--form", help="probe forms to choose between: linear, mlp, mlp-2, gated [default: linear]"),
+]
+L2s = Annotated[str | None, typer.Option("--l2", help="regularisation to choose between, separated by commas")]
+LearningRates = Annotated[str | None, typer.Option(help="learning rates to choose between, separated by commas")]
+TrainBetas = Annotated[
+    str | None, typer.Option(help="temperatures in training to choose between, of pg, dpo, listwise")
+]
+GroupDuplicates = Annotated[bool, typer.Option(help="problems whose prompts nearly agree share a fold")]
 Folds = Annotated[int, typer.Option(help="folds of problems")]
 Seed = Annotated[int, typer.Option(help="of everything that is drawn")]
 Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax selection; 0 takes the best")]
@@ -94,6 +110,23 @@ def objectives(text: str | None) -> list[str]:
     from harness.probes import DEFAULT_OBJECTIVES
 
     return list(DEFAULT_OBJECTIVES)
+
+
+def choices(form: str | None, l2: str | None, learning_rate: str | None, train_beta: str | None) -> "Choices":
+    """What probes are to be chosen between, where it is not what the preset tries. Raises QprobeError."""
+    from harness.probes import Choices
+
+    forms = tuple(names(form)) if form is not None else ()
+    return Choices(
+        forms, _reals("--l2", l2), _reals("--learning-rate", learning_rate), _reals("--train-beta", train_beta)
+    )
+
+
+def _reals(option: str, text: str | None) -> tuple[float, ...]:
+    try:
+        return () if text is None else tuple(float(part) for part in names(text))
+    except ValueError as error:
+        raise QprobeError(f"{option} {text} is not a list of numbers separated by commas.") from error
 
 
 def numbers(text: str | None) -> list[int] | None:

@@ -16,6 +16,9 @@ from harness.report_tables import heading, markdown, terminal
 from harness.reporting import Report
 from harness.table_formats import csv_text, latex_table, markdown_table
 from harness.terminal import Terminal
+from harness.transfer_tables import transfer_markdown, transfer_tables
+from harness.transferring import FOLDER as TRANSFER
+from harness.transferring import TransferReport
 
 
 def show_report(report: Report, data: Data, run: Path, shown: Terminal, *, as_json: bool) -> None:
@@ -48,6 +51,19 @@ def comparison_text(found: Comparison, form: str) -> str:
         return csv_text([asdict(each) for each in found.differences]).rstrip("\n")
     draw = latex_table if form == "latex" else markdown_table
     return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(found))
+
+
+def show_transfer(found: TransferReport, run: Path, shown: Terminal, *, as_json: bool) -> None:
+    """Print what transfer came to, and write it beside its probes as `report.json` and `report.md`."""
+    text = json.dumps(found.as_json(), indent=1)
+    for name, content in (("json", text + "\n"), ("md", transfer_markdown(found))):
+        with whole_file(run / TRANSFER / f"report.{name}") as draft:
+            draft.write_text(content, encoding="utf-8")
+    if as_json:
+        print(text)
+    else:
+        shown.out.print(transfer_tables(found))
+        shown.say(f"The probes and the same as files: {run / TRANSFER}.")
 
 
 def picture(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""Commands that use trained probes."""
+"""Commands that take probes to other problems: transfer between runs and splits, and ranking new completions."""
 
 import json as jsonlib
 from collections.abc import Sequence
@@ -48,6 +48,46 @@ def rank(
         print(jsonlib.dumps(as_json(chosen, rankings), indent=1))
     else:
         terminal.out.print(_table(rankings))
+
+
+def transfer(
+    train_on: Annotated[str, typer.Option(help="RUN, RUN:SPLIT, BENCHMARK or BENCHMARK:SPLIT, separated by commas")],
+    test_on: Annotated[str, typer.Option(help="the same; each is reported by itself")],
+    runs: Annotated[Path, typer.Option(help="the folder of runs in which benchmarks are looked for")] = Path("results"),
+    objective: args.Objectives = None,
+    seed: args.Seed = 0,
+    beta: args.Beta = 0.1,
+    preset: args.Preset = "nested",
+    form: args.Forms = None,
+    l2: args.L2s = None,
+    learning_rate: args.LearningRates = None,
+    train_beta: args.TrainBetas = None,
+    leave_out_duplicates: Annotated[
+        bool, typer.Option(help="learn from no problem whose prompt nearly agrees with a test problem's")
+    ] = False,
+    json: args.Json = False,
+    quiet: args.Quiet = False,
+) -> None:
+    """Train probes on the problems of some runs or splits, and report what they gain on others, as the paper does."""
+    from harness.commands.printing import show_transfer
+    from harness.problem_sets import join_sets, load_sets
+    from harness.transferring import transfer as make_transfer
+
+    choices = args.choices(form, l2, learning_rate, train_beta)
+    train, tests = join_sets(load_sets(args.names(train_on), runs)), load_sets(args.names(test_on), runs)
+    terminal, objectives = Terminal(quiet=quiet), args.objectives(objective)
+    terminal.say(f"Training {', '.join(objectives)} on {len(train.samples.problem_ids)} problems of {train.name}.")
+    found = make_transfer(
+        train,
+        tests,
+        objectives,
+        seed=seed,
+        beta=beta,
+        preset=preset,
+        choices=choices,
+        leave_out_duplicates=leave_out_duplicates,
+    )
+    show_transfer(found, train.folder, terminal, as_json=json)
 
 
 def _write_rows(path: Path, rows: Sequence[str]) -> None:

@@ -138,6 +138,11 @@ def probe(
     preset: args.Preset = "nested",
     quiet: args.Quiet = False,
     learning_curve: args.LearningCurve = False,
+    form: args.Forms = None,
+    l2: args.L2s = None,
+    learning_rate: args.LearningRates = None,
+    train_beta: args.TrainBetas = None,
+    group_duplicates: args.GroupDuplicates = False,
 ) -> None:
     """Train probes with cross-validation by problem, and score every sample by probes that never saw its problem."""
     from harness.probing import probe as probe_stage
@@ -147,7 +152,17 @@ def probe(
     objectives = args.objectives(objective)
     terminal.say(f"Probing: {', '.join(objectives)} on {folds} folds of problems.")
     with Store(run) as store:
-        probe_stage(store, objectives, folds=folds, seed=seed, beta=beta, preset=preset, learning=learning_curve)
+        probe_stage(
+            store,
+            objectives,
+            folds=folds,
+            seed=seed,
+            beta=beta,
+            preset=preset,
+            learning=learning_curve,
+            choices=args.choices(form, l2, learning_rate, train_beta),
+            group_duplicates=group_duplicates,
+        )
     terminal.say(f"Trained {len(objectives)} objectives on {folds} folds: qprobe report {run} shows what they gain.")
 
 

@@ -4,7 +4,7 @@ from benchmarks.duplicates import group_near_duplicates
 from harness.probes.crossvalidation import CrossValidation, cross_validate, cross_validations
 from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
-from harness.probes.plan import PRESETS, Grid, Plan
+from harness.probes.plan import PRESETS, Choices, Grid, Plan
 from harness.probes.probe import Card, Probe, load_probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, OBJECTIVES, find_objective, objective_names
 from harness.probes.samples import ProbeError, SampleId, Samples, View
@@ -17,6 +17,7 @@ __all__ = [
     "PRESETS",
     "Card",
     "Choice",
+    "Choices",
     "CrossValidation",
     "Grid",
     "Plan",

@@ -7,6 +7,7 @@ over the inner folds are taken, and the probe is trained again on all of the tas
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -90,14 +91,11 @@ def _fit_together(
     def run(members: Sequence[Member]) -> list[Trained]:
         return _train_by_schedule(samples, members, plan, moments)
 
-    settings = plan.grid.settings(samples)
     if plan.inner_folds:
         plan = _with_few_problems(plan, min(int(task.train_P.sum()) for task in tasks))
-        choices = _choose(samples, tasks, settings, plan, groups, run)
-    elif len(settings) == len(plan.temperatures) == 1:
-        choices = [Choice(settings[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))] * len(tasks)
+        choices = _choose(samples, tasks, plan, groups, run)
     else:
-        raise ProbeError(f"without inner folds nothing can be chosen, and there are {len(settings)} settings: name one")
+        choices = [_only_choice(samples, task, plan) for task in tasks]
     members = [
         Member(task.objective, choice.setting, task.train_P, None, choice.epochs, task.seed, task.shuffle)
         for task, choice in zip(tasks, choices, strict=True)
@@ -108,27 +106,31 @@ def _fit_together(
     ]
 
 
+def _only_choice(samples: Samples, task: Task, plan: Plan) -> Choice:
+    settings = plan.grid.settings(samples, task.objective)
+    if len(settings) > 1 or len(plan.temperatures) > 1:
+        raise ProbeError(f"without inner folds nothing can be chosen, and there are {len(settings)} settings: name one")
+    return Choice(settings[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))
+
+
 def _choose(
     samples: Samples,
     tasks: Sequence[Task],
-    settings: Sequence[Setting],
     plan: Plan,
     groups: Mapping[str, int] | None,
     run: Callable[[Sequence[Member]], list[Trained]],
 ) -> list[Choice]:
     """Train every setting on every inner fold of every task, and take each task's best."""
+    settings = {task.objective: plan.grid.settings(samples, task.objective) for task in tasks}
     trials = [
         Member(task.objective, setting, task.train_P & ~held_out_P, held_out_P, None, task.seed, task.shuffle)
         for task in tasks
-        for setting in settings
+        for setting in settings[task.objective]
         for held_out_P in _inner_folds(samples, task, plan, groups)
     ]
-    curves = [trained.curve_EB for trained in run(trials)]
-    size = len(settings) * plan.inner_used
-    return [
-        _best(settings, plan, np.stack([_extended(curve, plan) for curve in curves[start : start + size]]))
-        for start in range(0, len(curves), size)
-    ]
+    curves = (_extended(trained.curve_EB, plan) for trained in run(trials))
+    own = (settings[task.objective] for task in tasks)
+    return [_best(tried, plan, np.stack(list(islice(curves, len(tried) * plan.inner_used)))) for tried in own]
 
 
 def _with_few_problems(plan: Plan, problems: int) -> Plan:

@@ -1,13 +1,17 @@
 """How a run's probes are trained: what is chosen between, on what schedule, and the presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from itertools import product
 
+from harness.probes.forms import find_form
 from harness.probes.samples import ProbeError, Samples, View
 from harness.probes.setting import Schedule, Setting
 
 SAMPLE_WISE = ("mse", "ce")
 """The objectives that look at one sample at a time; the paper draws their batches without regard to problems."""
+
+WITHOUT_POLICY = ("mse", "ce", "pairwise", "hinge", "copg")
+"""The objectives that train no softmax policy: whatever beta is in training, they come out the same."""
 
 
 @dataclass(frozen=True)
@@ -20,16 +24,20 @@ class Grid:
     learning_rates: tuple[float, ...] = (3e-4, 3e-3)
     betas: tuple[float, ...] = (0.1,)  # temperatures of the policy in training
 
-    def settings(self, samples: Samples) -> list[Setting]:
-        """Every setting, in order. Raises ProbeError for a view that the samples lack."""
+    def settings(self, samples: Samples, objective: str = "") -> list[Setting]:
+        """Every setting that can make a difference to the objective, in order.
+
+        Raises ProbeError for a view that the samples lack.
+        """
         views = self.views or samples.views
         if absent := [str(view) for view in views if view not in samples.vectors]:
             raise ProbeError(f"no vectors of layer {', '.join(absent)}; there are {', '.join(map(str, samples.views))}")
         if "gated" in self.forms and len({samples.vectors[view].shape[-1] for view in views}) > 1:
             raise ProbeError("a gated probe reads vectors of one width, and these views differ: name fewer views")
+        betas = self.betas[:1] if objective in WITHOUT_POLICY else self.betas
         return [
             Setting(read, form, l2, rate, beta)
-            for form, l2, rate, beta in product(self.forms, self.l2s, self.learning_rates, self.betas)
+            for form, l2, rate, beta in product(self.forms, self.l2s, self.learning_rates, betas)
             for read in ([views] if form == "gated" else [(view,) for view in views])
         ]
 
@@ -60,7 +68,17 @@ epochs of batches of 1000 samples (for the others 100 problems x 10 samples), be
 What its public code does otherwise (weight decay 0.01, L_PG at beta 1, remainders dropped, one permutation for all
 problems) is left out. One layer: the paper reads the last token at layer 26 of 32."""
 
-PRESETS: dict[str, Plan] = {"nested": Plan(), "paper": PAPER}
+WIDE = Plan(
+    grid=Grid(
+        forms=("linear", "mlp", "mlp-2", "gated"),
+        l2s=(1.0, 0.1, 0.01, 0.001),
+        learning_rates=(3e-4, 3e-3),
+        betas=(0.03, 0.1, 0.3),
+    )
+)
+"""Everything is chosen between that there is to choose: many times the work of the default."""
+
+PRESETS: dict[str, Plan] = {"nested": Plan(), "wide": WIDE, "paper": PAPER}
 
 
 def find_plan(preset: str) -> Plan:
@@ -68,3 +86,29 @@ def find_plan(preset: str) -> Plan:
     if preset not in PRESETS:
         raise ProbeError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
     return PRESETS[preset]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user wants chosen between instead of what the preset tries; () leaves the preset's."""
+
+    forms: tuple[str, ...] = ()
+    l2s: tuple[float, ...] = ()
+    learning_rates: tuple[float, ...] = ()
+    betas: tuple[float, ...] = ()
+
+    def plan(self, preset: str) -> Plan:
+        """The preset with these choices. Raises ProbeError for a number or name that is none, and for the paper's."""
+        plan = find_plan(preset)
+        given = {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
+        if not given:
+            return plan
+        if not plan.inner_folds:
+            raise ProbeError(
+                f"the preset {preset} leaves nothing to choose: take nested or wide to choose between more"
+            )
+        for form in self.forms:
+            find_form(form)
+        if any(number < 0 for number in self.l2s) or any(number <= 0 for number in self.learning_rates + self.betas):
+            raise ProbeError("learning rates and betas must be above zero, and l2 not below")
+        return replace(plan, grid=replace(plan.grid, **given))

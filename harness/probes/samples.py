@@ -7,13 +7,15 @@ import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from harness.errors import ProbeError as ProbeError
+
+Named = TypeVar("Named", str, tuple[str, int])
 
 SampleId = tuple[str, int]
 """A problem's id and the index of one of its samples."""
@@ -72,6 +74,29 @@ class Samples:
             indices_PN,
         )
 
+    @classmethod
+    def together(cls, parts: Sequence["Samples"]) -> "Samples":
+        """The problems of several sets as one, padded to the widest, with the views that all of them have.
+
+        Raises ProbeError where two sets share a problem, or no view.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        ids = [problem for part in parts for problem in part.problem_ids]
+        if len(set(ids)) < len(ids):
+            raise ProbeError(f"the sets share problem {_first_repeated(ids)}: each may be learnt from once")
+        views = [view for view in parts[0].views if all(view in part.vectors for part in parts)]
+        if not views:
+            raise ProbeError("the sets share no layer and pooling: embed them with the same layers")
+        width = max(part.mask_PN.shape[1] for part in parts)
+        return cls(
+            tuple(ids),
+            {view: torch.cat([_padded(part.vectors[view], width, 0.0) for part in parts]) for view in views},
+            torch.cat([_padded(part.rewards_PN, width, 0.0) for part in parts]),
+            torch.cat([_padded(part.mask_PN, width, False) for part in parts]),
+            torch.cat([_padded(part.indices_PN, width, -1) for part in parts]),
+        )
+
     @property
     def views(self) -> tuple[View, ...]:
         """Every view there is, in the order given."""
@@ -128,8 +153,14 @@ class Samples:
         return int(((graded_P > 0) & ((passed_P == 0) | (passed_P == graded_P))).sum())
 
 
-def _first_repeated(ids: Sequence[SampleId]) -> SampleId:
-    seen: set[SampleId] = set()
+def _padded(values: Tensor, width: int, filler: float) -> Tensor:
+    """[P, N, ...] widened to [P, width, ...]."""
+    spare = values.new_full((len(values), width - values.shape[1], *values.shape[2:]), filler)
+    return torch.cat([values, spare], dim=1)
+
+
+def _first_repeated(ids: Sequence[Named]) -> Named:
+    seen: set[Named] = set()
     return next(sample for sample in ids if sample in seen or seen.add(sample))  # type: ignore[func-returns-value]
 
 

@@ -43,7 +43,10 @@ def train_and_test(
     """
     for name, test in tests.items():
         if shared := set(train.problem_ids) & set(test.problem_ids):
-            raise ProbeError(f"{name} shares {len(shared)} problems with the training set, such as {min(shared)}")
+            raise ProbeError(
+                f"{name} shares {len(shared)} problems with the training set, such as {min(shared)}: other samples of "
+                "the same problems are no test, so split by problem, or cross-validate with qprobe probe"
+            )
     fitted = _fit_all(train, objectives, controls, seed, plan, groups)
     probes, dealt = fitted[: len(objectives)], fitted[len(objectives) :]
     return Transfer(

@@ -71,8 +71,7 @@ def test_a_probes_card_says_where_it_came_from(run: Path, trained: Probe, tiny_l
 
 
 def test_a_name_that_is_a_path_makes_a_plain_file_name(run: Path):
-    with Store(run) as store:
-        assert probe_path(store, "losses/margin.py:margin") == run / "probes" / "losses-margin.py-margin.safetensors"
+    assert probe_path(run, "losses/margin.py:margin") == run / "losses-margin.py-margin.safetensors"
 
 
 def test_new_completions_are_ranked_and_the_best_picked(fresh: Path, trained: Probe, reader: HfEmbedder):
