@@ -1,0 +1,101 @@
+"""The figures of the published runs in one page: `python -m scripts.reference_figures > results/reference/FIGURES.md`.
+
+Reads every `results/reference/*/report.json`. For each run: every objective, baseline and control under selection among
+5, 10 and all samples, with 95 % intervals; then which paired differences survive Holm's correction.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
+
+Json = dict[str, Any]
+
+
+HEAD = """\
+# Figures of the published runs
+
+Made by `python -m scripts.reference_figures` from the `report.json` of each run. Of k: the expected reward of
+selection among k samples, over all subsets of k. Gains are over pass@1, with 95 % intervals, paired by problem;
+* is p below .05, for objectives after Holm's correction."""
+
+
+def main() -> None:
+    """Print the page."""
+    print(HEAD)
+    for path in sorted(REFERENCE.glob("*/report.json")):
+        print("\n" + section(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def section(report: Json) -> str:
+    """One run's part of the page."""
+    fewest, most = report["samples_a_problem"]
+    samples = str(most) if fewest == most else f"{fewest} to {most}"
+    parts = [
+        f"## {report['run']}",
+        f"{report['benchmark']}, {report['problems']} problems x {samples} samples; {report['no_signal']} problems "
+        f"carry no ranking signal; {report['distinct']:.0%} of a problem's programs are distinct. "
+        f"{said_of_stability(report)}",
+        table(report),
+        "\n".join(f"- {line}" for line in survivors(report)),
+    ]
+    return "\n\n".join(parts)
+
+
+def said_of_stability(report: Json) -> str:
+    """How steady the verdicts were."""
+    found = report.get("stability")
+    return f"Graded twice: {found['programs']} programs, {len(found['changed'])} rewards changed." if found else ""
+
+
+def table(report: Json) -> str:
+    """Every row at every k."""
+    parts = [*((f"of {part['k']}", part["rows"]) for part in report["at_k"]), ("of all", report["rows"])]
+    lines = ["| selection | " + " | ".join(f"{title} | gain" for title, _ in parts) + " | AUC |"]
+    lines.append("| :-- |" + " --: | --: |" * len(parts) + " --: |")
+    for row, *others in zip(report["rows"], *(rows for _, rows in parts[:-1]), strict=True):
+        cells = [cell for each in (*others, row) for cell in (short(each["value"]), gain(each))]
+        name = "pass@k" if row["name"].startswith("pass@") and row["name"] != "pass@1" else row["name"]
+        lines.append(f"| {name} | {' | '.join(cells)} | {short(row['auc'])} |")
+    return "\n".join(lines)
+
+
+def gain(row: Json) -> str:
+    """+.012 [-.003, +.027]*, or nothing where no gain is to be judged."""
+    if row["name"].startswith("pass@") or row["gain"] is None:
+        return ""
+    p = row["p"] if row["p_holm"] is None else row["p_holm"]
+    star = "*" if p is not None and p < 0.05 else ""
+    return f"{short(row['gain'], '+')} [{short(row['gain_low'], '+')}, {short(row['gain_high'], '+')}]{star}"
+
+
+def short(number: float | None, sign: str = "") -> str:
+    """Three places and no leading zero."""
+    return (
+        ""
+        if number is None
+        else f"{number:{sign}.3f}".replace("0.", ".", 1)
+        if abs(number) < 1
+        else f"{number:{sign}.3f}"
+    )
+
+
+def survivors(report: Json) -> list[str]:
+    """Which differences are more than chance."""
+    rows = [row for row in report["rows"] if row["p_holm"] is not None]
+    gains = [f"{row['name']} {short(row['gain'], '+')}" for row in rows if row["p_holm"] < 0.05 and row["gain"] > 0]
+    losses = [f"{row['name']} {short(row['gain'], '+')}" for row in rows if row["p_holm"] < 0.05 and row["gain"] < 0]
+    lines = [f"Objectives that gain over pass@1: {', '.join(gains) or 'none'}."]
+    lines += [f"Objectives that lose: {', '.join(losses)}."] if losses else []
+    for family, what in (("objectives", "between objectives"), ("baselines", "of an objective from a baseline")):
+        found = report["differences"][family]
+        sure = [each for each in found if each["p_holm"] < 0.05]
+        named = [f"{each['name']} - {each['other']} {short(each['value'], '+')}" for each in sure]
+        listed = f": {', '.join(named)}" if named else ""
+        lines.append(f"{len(sure)} of {len(found)} differences {what} survive{listed}.")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
