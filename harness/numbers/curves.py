@@ -63,17 +63,20 @@ def reward_against_kl(
     mask_PN: Bools,
     betas: Sequence[float],
     ks: Sequence[int] = (),
+    *,
+    error: float = 1e-6,
 ) -> list[Tradeoff]:
     """Reward and distance from the base policy over beta, for each k and in the limit of many samples.
 
-    The base policy is the stored samples, each as likely as the others. Theorem 4.1 of Q-Probe (arXiv 2402.14688): as
-    k grows the policy tends to p0 exp(Q / beta) / Z, which of all policies at its distance earns most by the scores.
+    The base policy is the stored samples, each as likely as the others; chances are good to `error`. Theorem 4.1 of
+    Q-Probe (arXiv 2402.14688): as k grows the policy tends to p0 exp(Q / beta) / Z, which of all policies at its
+    distance earns most by the scores.
     """
     graded_P = mask_PN.any(1)
     scores_PN, rewards_PN, mask_PN = scores_PN[graded_P], rewards_PN[graded_P], mask_PN[graded_P]
     curve = []
     for beta in betas:
-        policies: dict[int | None, Floats] = {k: chances_of_k(scores_PN, mask_PN, k, beta) for k in ks}
+        policies: dict[int | None, Floats] = {k: chances_of_k(scores_PN, mask_PN, k, beta, error) for k in ks}
         policies[None] = softmax_chances(scores_PN, mask_PN, beta)
         for k, chances_PN in policies.items():
             reward = float(known_mean((chances_PN * rewards_PN).sum(1)))
