@@ -55,10 +55,12 @@ class Problems:
         self._places: dict[str, str] = {}
         self._found: list[Problem] = []
 
-    def add(self, place: str, make: Callable[[], Problem]) -> None:
-        """Add what `make` returns. Raises BenchmarkError where it raises ValueError, or the id is taken."""
+    def add(self, place: str, make: Callable[[], Problem | None]) -> None:
+        """Add what `make` returns, if anything. Raises BenchmarkError where it raises ValueError or the id is taken."""
         try:
             problem = make()
+            if problem is None:
+                return
             if problem.id in self._places:
                 raise ValueError(f"the id {problem.id!r} is taken already, by {self._places[problem.id]}")
         except ValueError as error:

@@ -14,13 +14,15 @@ SHIPPED = {
     "mbpp-sanitized": "benchmarks.mbpp:MbppSanitized",
     "humaneval-plus": "benchmarks.evalplus:HumanEvalPlus",
     "mbpp-plus": "benchmarks.evalplus:MbppPlus",
+    "apps": "benchmarks.apps:Apps",
+    "livecodebench": "benchmarks.livecodebench:LiveCodeBench",
     "mini": "benchmarks.mini:Mini",
     "mini-programs": "benchmarks.mini_programs:MiniPrograms",
     "mini-programs-js": "benchmarks.mini_programs:MiniProgramsJs",
 }
 """Name -> where the class is. Imported when asked for, so that a name costs nothing."""
 
-READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus"})
+READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus", "apps", "livecodebench"})
 
 
 def open_benchmark(name: str, *, overlay: bool = True) -> Benchmark:

@@ -57,7 +57,7 @@ def show(
     if json:
         print(jsonlib.dumps(asdict(chosen), indent=1))
     else:
-        Terminal().out.print(f"{chosen.prompt}\n# tests\n{chosen.tests}", markup=False, highlight=False)
+        Terminal().out.print(f"{chosen.prompt}\n# tests\n{_readable(chosen)}", markup=False, highlight=False)
 
 
 @benchmarks.command()
@@ -118,6 +118,15 @@ def new(name: Annotated[str, typer.Argument(help="small letters, digits and unde
     for path in write_skeleton(name, Path()):
         print(path)
     Terminal().say(f"Look at it with qprobe benchmarks check {name}.py; use it with --benchmark {name}.py.")
+
+
+def _readable(problem: "Problem") -> str:
+    """The tests as a person reads them; of a whole program, what it reads and what it should print."""
+    from sandbox.cases import cases_of
+
+    if not problem.language:
+        return problem.tests
+    return "\n".join(f"{case.input.rstrip()}\n-->\n{case.output.rstrip()}\n" for case in cases_of(problem.tests))
 
 
 def _card(benchmark: "Benchmark", found: "Sequence[Problem]") -> dict[str, Any]:

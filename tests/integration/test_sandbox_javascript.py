@@ -73,6 +73,11 @@ def test_without_the_language_one_sentence_says_what_to_do():
     assert "qprobe sandbox build --language javascript" in done.stderr
 
 
+def test_the_command_makes_the_same_image(image: str):
+    done = qprobe("sandbox", "build", "--language", "javascript")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{image}\n", "")
+
+
 def test_a_language_of_which_nothing_is_known():
     with pytest.raises(SandboxError, match="No image can be made for the language 'cobol': there are javascript"):
         build_with(languages=["cobol"])

@@ -138,7 +138,7 @@ def test_wrong_problems_are_named_by_line_and_field(tmp_path: Path, row: object,
     ("name", "complaint"),
     [
         ("humanevall", "Did you mean humaneval"),
-        ("zzz", "There are humaneval"),
+        ("zzz", "There are apps, humaneval"),
         ("humaneval:x.jsonl", "reads no file"),
         ("absent.jsonl", "no such file"),
         ("absent.toml", "no such file"),

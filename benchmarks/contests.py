@@ -1,0 +1,149 @@
+"""What APPS and LiveCodeBench share: problems of programming contests, some of which ask for a function.
+
+A problem that reads standard input asks for a whole program. One that names a function becomes a function problem: its
+cases are calls. Contests write such a function as a method of a class `Solution`, which counts as the function.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.extraction import whole_program
+from benchmarks.hub import HubData, Row
+from benchmarks.jsonl import Problems
+from benchmarks.problem import Problem
+from benchmarks.reading import numbered_lines, parse_row, read_text
+from sandbox.cases import Case, Compare, program_tests
+
+PREAMBLE = """from bisect import *
+from collections import *
+from functools import *
+from heapq import *
+from itertools import *
+from typing import *
+import bisect, collections, functools, heapq, itertools, math, random, re, string, sys
+"""
+"""What contest sites import before a function, whose authors rely on it."""
+
+SETUP = """inf, nan = float("inf"), float("nan")
+
+
+def plain(value):
+    return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def same(found, expected, wrapped):
+    found = plain(found)
+    return found == expected or wrapped and isinstance(expected, list) and [found] == expected[:1]
+"""
+"""A tuple counts as the list it is written as in JSON; `wrapped` results may stand in a list of their own."""
+
+_CLASS = re.compile(r"^class\s+Solution\b", re.MULTILINE)
+
+
+class Call(NamedTuple):
+    """One call of a function."""
+
+    arguments: list[Any]
+    result: Any
+
+
+class Asked(NamedTuple):
+    """What is common to both kinds of problems."""
+
+    id: str
+    prompt: str
+    solution: str
+    split: str
+
+
+class Contest:
+    """A benchmark of contest problems, from a file of the authors' rows or from the hub."""
+
+    name: str
+    licence: str
+    data: HubData
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = Path(path) if path else None
+
+    def problems(self) -> Sequence[Problem]:
+        """All problems that have tests. Raises BenchmarkError naming the row and the field that is wrong."""
+        problems = Problems(str(self._path or self.data.name))
+        for place, split, make_row in self._rows():
+            problems.add(place, _maker(self.problem, make_row, split))
+        return problems.all()
+
+    def problem(self, row: Row, split: str) -> Problem | None:
+        """One problem, None where it has no tests. Raises ValueError with a short reason."""
+        raise NotImplementedError
+
+    def fetch(self) -> Path | None:
+        """Keep a copy of the hub's rows; None where a file is read."""
+        return None if self._path else self.data.fetch()
+
+    def program(self, problem: Problem, prompt: str, completion: str) -> str:
+        """The completion, or the block between fences in it; a method of `Solution` made the function asked for."""
+        program = whole_program(completion, problem.stop)
+        return program if problem.language else as_function(program, problem.entry_point)
+
+    def _rows(self) -> Iterator[tuple[str, str, Callable[[], Row]]]:
+        if self._path is None:
+            for number, (split, row) in enumerate(self.data.rows(), start=1):
+                yield f"row {number}", split, _given(row)
+            return
+        for number, line in numbered_lines(read_text(self._path)):
+            yield f"line {number}", "test", _parsed(line)
+
+
+def _maker(
+    problem: Callable[[Row, str], Problem | None], make_row: Callable[[], Row], split: str
+) -> Callable[[], Problem | None]:
+    return lambda: problem(make_row(), split)
+
+
+def _given(row: Row) -> Callable[[], Row]:
+    return lambda: row
+
+
+def _parsed(line: str) -> Callable[[], Row]:
+    return lambda: parse_row(line)
+
+
+def as_function(program: str, name: str) -> str:
+    """A program whose function `name` can be called: the preamble, the program, and the method as a function."""
+    tail = f"\n\n{name} = Solution().{name}\n" if _CLASS.search(program) else ""
+    return f"{PREAMBLE}\n{program}{tail}"
+
+
+def function_problem(asked: Asked, name: str, calls: Sequence[Call], *, wrapped: bool = False) -> Problem:
+    """A problem that asks for a function. Raises ValueError where `name` is no name, or there is no call."""
+    if not name.isidentifier():
+        raise ValueError(f"{name!r} is not the name of a function")
+    if not calls:
+        raise ValueError("there is no case")
+    lines = [f"    assert same(candidate(*{call.arguments!r}), {call.result!r}, {wrapped})" for call in calls]
+    tests = "\n".join(["def check(candidate):", *lines]) + "\n"
+    solution = as_function(asked.solution, name) if asked.solution else ""
+    return Problem(asked.id, asked.prompt, name, tests, solution, SETUP, asked.split)
+
+
+def program_problem(asked: Asked, cases: Sequence[Case], compare: Compare) -> Problem:
+    """A problem that asks for a whole program. Raises ValueError where there is no case."""
+    if not cases:
+        raise ValueError("there is no case")
+    tests = program_tests(cases, compare)
+    return Problem(asked.id, asked.prompt, "", tests, asked.solution, "", asked.split, language="python")
+
+
+def text(row: Row, name: str) -> str:
+    """A field that must be a text; "" where it is null. Raises ValueError."""
+    if name not in row:
+        raise ValueError(f"the field {name!r} is missing")
+    value = row[name]
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"the field {name!r} is not a string")
+    return value

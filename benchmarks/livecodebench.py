@@ -1,0 +1,116 @@
+"""LiveCodeBench: contest problems with their dates (Jain et al. 2024, arXiv 2403.07974), CC-BY-4.0.
+
+The rows have the columns of `livecodebench/code_generation_lite`. They are read from a file of JSON lines, as the
+authors publish them (`livecodebench:test6.jsonl`), the kept copy or the hub. There are no references.
+"""
+
+import base64
+import binascii
+import io
+import json
+import pickle
+import zlib
+from typing import Any, NoReturn
+
+from benchmarks.contests import Asked, Call, Contest, function_problem, program_problem, text
+from benchmarks.hub import HubData, Row
+from benchmarks.problem import Problem
+from sandbox.cases import Case
+
+_COLUMNS = ("public_test_cases", "private_test_cases")
+
+
+class LiveCodeBench(Contest):
+    """The problems, public and private cases together. Outputs are compared as numbers where they are numbers."""
+
+    name = "livecodebench"
+    licence = "CC-BY-4.0"
+    data = HubData(
+        "livecodebench",
+        "livecodebench/code_generation_lite",
+        otherwise="name the authors' file with --benchmark livecodebench:FILE.jsonl",
+    )
+
+    def problem(self, row: Row, split: str) -> Problem | None:
+        """See `Contest.problem`."""
+        cases = [case for name in _COLUMNS for case in _cases(row, name)]
+        kinds = {case["testtype"] for case in cases}
+        if not cases:
+            return None
+        if len(kinds) > 1:
+            raise ValueError(f"its cases are of several kinds: {', '.join(sorted(kinds))}")
+        starter = text(row, "starter_code")
+        prompt = _prompt(text(row, "question_content"), starter)
+        asked = Asked(f"LCB/{text(row, 'question_id')}", prompt, "", split)
+        if kinds == {"functional"}:
+            return function_problem(asked, _function(row), _calls(cases))
+        return program_problem(asked, [Case(case["input"], case["output"]) for case in cases], "numbers")
+
+
+def _prompt(question: str, starter: str) -> str:
+    how = (
+        f"Complete this code and give all of it:\n```python\n{starter}\n```"
+        if starter.strip()
+        else "Write a Python program that reads standard input and writes standard output."
+    )
+    return f"{question}\n\n{how}\n\n"
+
+
+def _cases(row: Row, name: str) -> list[dict[str, str]]:
+    cases = _decoded(text(row, name), name)
+    if not isinstance(cases, list):
+        raise ValueError(f"the field {name!r} is not a list of cases")
+    for number, case in enumerate(cases, start=1):
+        if not isinstance(case, dict) or not all(isinstance(case.get(key), str) for key in ("input", "output")):
+            raise ValueError(f"case {number} of the field {name!r} lacks a text 'input' or 'output'")
+        if case.setdefault("testtype", "stdin") not in ("stdin", "functional"):
+            raise ValueError(f"case {number} of the field {name!r}: the testtype is {case['testtype']!r}")
+    return cases
+
+
+def _decoded(value: str, name: str) -> Any:  # noqa: ANN401 - JSON's own types
+    """JSON, as it is or as the authors pack it: JSON in a pickled text, compressed, in base64."""
+    if not value.strip():
+        return []
+    if value.lstrip().startswith("["):
+        return _loaded(value, name)
+    try:
+        packed = zlib.decompress(base64.b64decode(value, validate=True))
+        inner = _TextsOnly(io.BytesIO(packed)).load()
+    except (binascii.Error, zlib.error, pickle.UnpicklingError, EOFError, ValueError, IndexError) as error:
+        raise ValueError(f"the field {name!r} is neither JSON nor packed as the authors pack it ({error})") from error
+    return _loaded(inner, name) if isinstance(inner, str | bytes) else inner
+
+
+class _TextsOnly(pickle.Unpickler):
+    """A pickle from a file may run anything; one that names no class or function cannot."""
+
+    def find_class(self, module_name: str, global_name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
+
+
+def _loaded(value: str | bytes, name: str) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"the field {name!r} does not hold JSON ({error})") from error
+
+
+def _function(row: Row) -> str:
+    metadata = _loaded(text(row, "metadata") or "{}", "metadata")
+    name = metadata.get("func_name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str):
+        raise ValueError("the field 'metadata' has no 'func_name', which its functional cases need")
+    return name
+
+
+def _calls(cases: list[dict[str, str]]) -> list[Call]:
+    """Calls, one argument a line."""
+    found = []
+    for number, case in enumerate(cases, start=1):
+        try:
+            arguments = [json.loads(line) for line in case["input"].split("\n") if line.strip()]
+            found.append(Call(arguments, json.loads(case["output"])))
+        except ValueError as error:
+            raise ValueError(f"case {number}: its arguments or its result are not JSON ({error})") from error
+    return found
