@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -94,17 +94,19 @@ class Report:
         return {"schema": SCHEMA, **jsonable(asdict(self))}
 
 
-def report(store: Store, ks: Sequence[int] | None = None) -> Report:
+def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, float] | None = None) -> Report:
     """Read a run's verdicts and out-of-fold scores and make the numbers.
 
+    `greedy` holds the reward of a greedy sample, by problem; those that have none take no part in its row.
     Raises QprobeError where a stage is missing, or a k is larger than the samples there are.
     """
     scores = load_scores(store)
     answers = shown_answers(store, scores.settings["grader"], scores.problem_ids, scores.indices_PN)
     made = _material(scores, *sample_rewards(store, scores), answers)
+    others = _others(scores, greedy)
     counts_P = made.mask_PN.sum(1)
     chosen = _chosen_ks(ks, int(counts_P.max()))
-    summary = _summary(made, scores, None)
+    summary = _summary(made, scores, None, others)
     distinct_P = distinct_samples(scores.features.groups[PROGRAMS], made.mask_PN)
     passed_P = (made.rewards_PN * made.mask_PN).sum(1)
     about = store.settings()
@@ -125,7 +127,7 @@ def report(store: Store, ks: Sequence[int] | None = None) -> Report:
         rows=summary.rows,
         ks=chosen,
         curves=tuple(_curves(made, chosen)),
-        at_k=tuple(AtK(k, _summary(made, scores, k).rows) for k in chosen if 1 < k < counts_P.max()),
+        at_k=tuple(AtK(k, _summary(made, scores, k, others).rows) for k in chosen if 1 < k < counts_P.max()),
         best_of_k=best_of_every_k(made),
         frontiers=frontiers(made, scores.settings["beta"], _few_ks(int(counts_P.max()))),
         calibrations=calibrations(made),
@@ -154,7 +156,11 @@ def _material(scores: Scores, rewards_PN: Floats, mask_PN: Bools, answers: Shown
     return Material(scores.problem_ids, scores.indices_PN, rewards_PN, mask_PN, named, raw, baselines)
 
 
-def _summary(made: Material, scores: Scores, k: int | None) -> Summary:
+def _others(scores: Scores, greedy: Mapping[str, float] | None) -> dict[str, Floats]:
+    return {"greedy": np.array([greedy.get(name, np.nan) for name in scores.problem_ids])} if greedy else {}
+
+
+def _summary(made: Material, scores: Scores, k: int | None, others: Mapping[str, Floats]) -> Summary:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # problems with fewer samples take no part, and the notes say so
         return summarise(
@@ -166,6 +172,7 @@ def _summary(made: Material, scores: Scores, k: int | None) -> Summary:
             control_CPN=scores.control_CPN,
             random_CPN=scores.random_CPN,
             baselines=made.baselines,
+            others=others,
             lengths_PN=scores.features.lengths_PN,
         )
 

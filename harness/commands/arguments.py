@@ -80,6 +80,7 @@ Seed = Annotated[int, typer.Option(help="of everything that is drawn")]
 Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax selection; 0 takes the best")]
 Again = Annotated[int, typer.Option(min=0, help="grade so many programs twice, to see whether verdicts stay the same")]
 Outputs = Annotated[bool, typer.Option("--outputs", help="also run the test that a prompt shows, to compare answers")]
+Greedy = Annotated[Path | None, typer.Option(help="a run of one sample a problem at temperature 0, to compare with")]
 LearningCurve = Annotated[
     bool, typer.Option("--learning-curve", help="also train on 10, 20, 50, ... problems: some minutes more")
 ]

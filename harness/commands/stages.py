@@ -172,16 +172,19 @@ def report(
     track: args.Track = None,
     json: args.Json = False,
     quiet: args.Quiet = False,
+    greedy: args.Greedy = None,
 ) -> None:
     """Show probed against baseline pass@1, and write report.html, .json, .md and .svg into the run."""
     from harness.commands.printing import show_report
+    from harness.greedy import greedy_rewards
     from harness.pages.browser import browser_data
     from harness.probing import load_scores
     from harness.reporting import report as make_report
     from harness.store import Store
 
     with Store(run) as store:
-        found = make_report(store, args.numbers(k))
+        known = greedy_rewards(greedy, store.settings()["benchmark"]) if greedy else None
+        found = make_report(store, args.numbers(k), known)
         data = browser_data(store, load_scores(store))
     show_report(found, data, run, Terminal(quiet=quiet), as_json=json)
     if track:

@@ -15,6 +15,7 @@ from harness.completion import Completion, SampleId
 from harness.errors import QprobeError
 from harness.features import sample_features
 from harness.fingerprints import fingerprint, fingerprints
+from harness.greedy import greedy_rewards
 from harness.probes.samples import View
 from harness.probing import load_scores, probe
 from harness.report_tables import markdown, notes, terminal
@@ -232,3 +233,24 @@ def test_problems_with_few_samples_are_warned_of(tmp_path: Path):
     assert any("Warning: 1 problems have fewer than 5 graded samples" in line for line in notes(made))
     assert made.at_k[0].rows[0].name == "pass@1"
     assert next(row for row in made.at_k[0].rows if row.name == "mse").value > 0.9
+
+
+def test_a_greedy_run_is_a_row(store: Store, made: Report, tmp_path: Path):
+    with Store(tmp_path / "greedy", create=True) as other:
+        other.settle("benchmark", "made")
+        other.add_problems(Problem(f"M/{p}", "def f():\n", "f", "assert f()") for p in range(PROBLEMS))
+        other.add_completions(Completion(f"M/{p}", 0, "", "", "") for p in range(PROBLEMS))
+        other.settle("generation", {"temperature": 0.0})
+        other.note("grader", "g")
+        passed = {SampleId(f"M/{p}", 0): Outcome(Status.PASSED if p % 2 else Status.FAILED) for p in range(PROBLEMS)}
+        other.add_verdicts("g", passed)
+    rewards = greedy_rewards(tmp_path / "greedy", "made")
+    rows = {row.name: row for row in report(store, greedy=rewards).rows}
+    assert rows["greedy"].value == pytest.approx(0.5)
+    assert rows["greedy"].gain == pytest.approx(0.5 - 1 / 3)
+    with pytest.raises(QprobeError, match="is a run of made, not of mbpp"):
+        greedy_rewards(tmp_path / "greedy", "mbpp")
+    with Store(tmp_path / "greedy") as other:
+        other.note("generation", {"temperature": 0.8})
+    with pytest.raises(QprobeError, match="is not greedy: draw one sample a problem"):
+        greedy_rewards(tmp_path / "greedy", "made")
