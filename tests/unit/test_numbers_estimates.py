@@ -70,6 +70,17 @@ def test_softmax_selection_of_many_agrees_with_drawing_subsets(beta: float):
     assert chances_PN.sum() == pytest.approx(1.0, abs=60 * ERROR)
 
 
+@given(SAMPLES, st.sampled_from([2.0, 0.3, 0.05]), st.sampled_from([1e-2, 1e-4, 1e-7]))
+@settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore:.*no number for them")
+def test_the_stated_error_is_kept(samples: list[tuple[int, int]], beta: float, error: float):
+    scores_PN, _, mask_PN = padded(samples)
+    for k in range(1, len(samples) + 1):
+        chances_PN = chances_of_k(scores_PN, mask_PN, k, beta, error)
+        expected = brute_chances([score for score, _ in samples], k, beta)
+        np.testing.assert_allclose(chances_PN[0, :-1], expected, atol=error)
+
+
 def test_softmax_over_all_samples_survives_extreme_scores():
     chances_PN = softmax_chances(np.array([[1e6, 0.0, 1e6]]), np.array([[True, True, True]]), 1e-3)
     np.testing.assert_allclose(chances_PN, [[0.5, 0.0, 0.5]])
