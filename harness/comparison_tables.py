@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.comparing import Comparison
-from harness.report_tables import interval, short
+from harness.number_texts import interval, p_text, short
 from harness.table_formats import Cells, TableCells, terminal_table
 
 
@@ -40,14 +40,10 @@ def value_cells(found: Comparison) -> TableCells:
 def difference_cells(found: Comparison) -> TableCells:
     """Each run less the first: header and rows."""
     rows: list[Cells] = [
-        (each.row, each.run, short(each.value, "+"), interval(each.low, each.high, "+"), _p(each.p_holm))
+        (each.row, each.run, short(each.value, "+"), interval(each.low, each.high, "+"), p_text(each.p_holm))
         for each in found.differences
     ]
     return ("selection", "run", f"less {found.runs[0]}", "95 % interval", "p"), rows
-
-
-def _p(number: float) -> str:
-    return "<.001" if number < 0.001 else short(number)
 
 
 def tables(found: Comparison) -> list[TableCells]:

@@ -1,17 +1,13 @@
-"""A report as tables: for the terminal (rich) and as Markdown."""
+"""A report as tables, each a header and rows of text. `report_formats` shows them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from typing import Any
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from harness.number_texts import interval, p_text, share, short
 from harness.numbers import Row
 from harness.reporting import Report
-
-Cells = tuple[str, ...]
+from harness.table_formats import Cells, TableCells
 
 ROW_HEADER: Cells = ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p")
 
@@ -36,9 +32,8 @@ def notes(report: Report) -> list[str]:
         f"Probes: vectors of {report.embedder}; {settings['folds']}-fold cross-validation by problem, "
         f"seed {settings['seed']}; softmax selection among all samples, {_PRESETS[settings['preset']]}.",
         "Intervals: 95 %, bootstrap over problems; gains and p-values paired by problem, p corrected by Holm.",
-        f"Verdicts: {', '.join(f'{count:,} {name}' for name, count in report.statuses.items())}; "
-        f"{report.distinct:.0%} of a problem's programs are distinct.",
-        f"{report.no_signal} of {report.problems} problems carry no ranking signal (all samples pass, or all fail).",
+        f"{report.distinct:.0%} of a problem's programs are distinct; {report.no_signal} of {report.problems} problems "
+        "carry no ranking signal (all samples pass, or all fail).",
     ]
     if report.base_pass_at_1 is not None:
         lines.append(
@@ -90,7 +85,7 @@ def _said_of_differences(report: Report) -> list[str]:
     return lines
 
 
-def selection_cells(report: Report) -> tuple[Cells, list[Cells]]:
+def selection_cells(report: Report) -> TableCells:
     """The main table: header and rows."""
     return ROW_HEADER, [row_cells(row) for row in report.rows]
 
@@ -104,29 +99,19 @@ def row_cells(row: Row) -> Cells:
     return (*value, *gain, "" if row.name.startswith("pass@") else p_value(row))
 
 
-def short(number: float, sign: str = "") -> str:
-    """Three places and no leading zero: .221, +.028, 1.000."""
-    return f"{number:{sign}.3f}".replace("0.", ".", 1) if abs(number) < 0.9995 else f"{number:{sign}.3f}"
-
-
-def interval(low: float, high: float, sign: str = "") -> str:
-    """[.204, .241]"""
-    return f"[{short(low, sign)}, {short(high, sign)}]"
-
-
 def p_value(row: Row) -> str:
     """The row's p-value, the corrected one where it has one."""
     p = row.p if math.isnan(row.p_holm) else row.p_holm
-    return "<.001" if p < 0.001 else short(p)
+    return p_text(p)
 
 
-def curve_cells(report: Report) -> tuple[Cells, list[Cells]]:
+def curve_cells(report: Report) -> TableCells:
     """Best of k: header and rows."""
     rows = [(curve.name, *("" if v is None else short(v) for v in curve.values)) for curve in report.curves]
     return ("best of k", *(f"k = {k}" for k in report.ks)), rows
 
 
-def at_k_cells(report: Report) -> tuple[Cells, list[Cells]]:
+def at_k_cells(report: Report) -> TableCells:
     """The gain of selection among k samples, for a few k and for all: header and rows; * is p below .05."""
     found = [(f"of {part.k}", part.rows) for part in report.at_k] + [("of all", report.rows)]
     if not report.at_k:
@@ -147,7 +132,7 @@ def _gain_cell(row: Row) -> str:
     return short(row.gain, "+") + ("*" if p < 0.05 else " ")
 
 
-def score_cells(report: Report) -> tuple[Cells, list[Cells]]:
+def score_cells(report: Report) -> TableCells:
     """What each objective's scores know: header and rows."""
     calibration = {each.name: each for each in report.calibrations}
     difficulty = {each.name: each for each in report.difficulties}
@@ -168,7 +153,7 @@ def score_cells(report: Report) -> tuple[Cells, list[Cells]]:
     return header, rows
 
 
-def learning_cells(report: Report) -> tuple[Cells, list[Cells]]:
+def learning_cells(report: Report) -> TableCells:
     """The learning curve: header and rows."""
     if report.learning is None:
         return (), []
@@ -177,7 +162,7 @@ def learning_cells(report: Report) -> tuple[Cells, list[Cells]]:
     return header, [(line.name, *(short(value) for value in line.value))]
 
 
-def chosen_cells(report: Report) -> tuple[Cells, list[Cells]]:
+def chosen_cells(report: Report) -> TableCells:
     """What was chosen for every objective in every fold: header and rows."""
     rows = [
         (
@@ -195,43 +180,97 @@ def chosen_cells(report: Report) -> tuple[Cells, list[Cells]]:
     return header, rows
 
 
-def terminal(report: Report) -> RenderableType:
-    """The report for a terminal, 80 columns wide or more."""
-    return Group(
-        Text(heading(report), style="bold"),
-        *(table(header, rows) for header, rows in tables(report)),
-        *(Text(line, style="dim") for line in notes(report)),
-    )
+def choice_cells(report: Report) -> TableCells:
+    """What nested selection took for each objective, and in how many folds where they differ: header and rows."""
+    parts = ("l2", "learning_rate", "temperature")
+    rows: list[Cells] = [
+        (
+            name,
+            _counted(
+                [" ".join(each["views"]) + ("" if each["form"] == "linear" else f" {each['form']}") for each in choices]
+            ),
+            *(_counted([f"{each[part]:g}".replace("0.", ".", 1) for each in choices]) for part in parts),
+            _counted([str(each["epochs"]) for each in choices], spread=True),
+        )
+        for name, choices in report.chosen.items()
+    ]
+    return ("chosen in the folds", "layer", "l2", "learning rate", "temperature", "epochs"), rows
 
 
-def tables(report: Report) -> list[tuple[Cells, list[Cells]]]:
-    """Every table that has rows, as header and rows."""
-    every = (selection_cells, at_k_cells, score_cells, curve_cells, learning_cells)
-    return [(header, rows) for header, rows in (cells(report) for cells in every) if rows]
+def _read(choice: dict[str, Any]) -> str:
+    """What a probe reads, and its form where that is not the usual one."""
+    form = "" if choice["form"] == "linear" else f" {choice['form']}"
+    return " ".join(choice["views"]) + form
 
 
-def table(header: Cells, rows: Iterable[Cells]) -> Table:
-    """Header and rows for a terminal; gains that are more than chance are bold."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    for number, name in enumerate(header):
-        shown.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
-    for row in rows:
-        shown.add_row(*row, style="bold" if _is_gain(row) else None)
-    return shown
+def _counted(values: list[str], *, spread: bool = False) -> str:
+    """One value where all agree; else each with its number, or the least and the greatest."""
+    counts = Counter(values)
+    if len(counts) == 1:
+        return values[0]
+    if spread:
+        return f"{min(values, key=float)}-{max(values, key=float)}"
+    return "\n".join(f"{value} x{count}" for value, count in counts.most_common())
 
 
-def _is_gain(row: Cells) -> bool:
+def difference_cells(report: Report) -> TableCells:
+    """Each objective against the best of them, p corrected for all pairs of objectives: header and rows."""
+    best = max(report.chosen, key=lambda name: next(row.value for row in report.rows if row.name == name))
+    rows: list[Cells] = []
+    for each in report.differences["objectives"]:
+        if best not in (each.name, each.other):
+            continue
+        sign, other = (1, each.other) if each.name == best else (-1, each.name)
+        low, high = sorted((sign * each.low, sign * each.high))
+        rows.append((other, short(sign * each.value, "+"), interval(low, high, "+"), p_text(each.p_holm)))
+    return (f"{best} less", "difference", "95 % interval", "p"), rows
+
+
+def pair_cells(report: Report) -> TableCells:
+    """Every pair of objectives: header and rows."""
+    rows: list[Cells] = [
+        (
+            f"{each.name} less {each.other}",
+            short(each.value, "+"),
+            interval(each.low, each.high, "+"),
+            p_text(each.p_holm),
+        )
+        for each in report.differences["objectives"]
+    ]
+    return ("pairs of objectives", "difference", "95 % interval", "p"), rows
+
+
+def status_cells(report: Report) -> TableCells:
+    """Verdicts by status: header and rows."""
+    total = sum(report.statuses.values())
+    rows: list[Cells] = [(name, f"{count:,}", share(count / total)) for name, count in report.statuses.items()]
+    return ("verdict", "programs", "share"), rows
+
+
+def extraction_cells(report: Report) -> TableCells:
+    """What programs lack that were made from completions: header and rows."""
+    rows: list[Cells] = [
+        (name, f"{count:,}", share(count / report.samples)) for name, count in report.extraction.items()
+    ]
+    return ("extraction", "samples", "share"), rows
+
+
+def is_gain(row: Cells) -> bool:
     """Whether a row is a gain whose whole interval lies above zero."""
-    return len(row) == 6 and row[4].startswith("[+") and not row[0].startswith("pass@")
+    return len(row) == len(ROW_HEADER) and row[4].startswith("[+") and not row[0].startswith("pass@")
 
 
-def markdown(report: Report) -> str:
-    """The report as Markdown."""
-    shown = [markdown_table(header, rows) for header, rows in tables(report)]
-    return "\n\n".join([f"## {heading(report)}", *shown, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
-
-
-def markdown_table(header: Cells, rows: Sequence[Cells]) -> str:
-    """Header and rows as a Markdown table."""
-    rule = (":--", *("--:" for _ in header[1:]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+def tables(report: Report) -> list[TableCells]:
+    """Every table that has rows, as header and rows."""
+    every = (
+        selection_cells,
+        difference_cells,
+        at_k_cells,
+        curve_cells,
+        score_cells,
+        learning_cells,
+        choice_cells,
+        status_cells,
+        extraction_cells,
+    )
+    return [(header, rows) for header, rows in (cells(report) for cells in every) if rows]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
+from harness.extraction_trouble import extraction_trouble
 from harness.features import PROGRAMS
 from harness.grading import base_key
 from harness.numbers import (
@@ -70,6 +71,7 @@ class Report:
     samples_a_problem: tuple[int, int]  # fewest and most
     distinct: float  # mean share of a problem's programs that are distinct
     statuses: dict[str, int]  # verdicts by status
+    extraction: dict[str, int]  # samples from which no whole program was made, by what they lack
     modes: dict[str, int]  # problems by where their tests ran: "separate", "live" or "shared" (sandbox/README.md)
     base_pass_at_1: float | None  # by the base tests alone, where the benchmark adds to them
     no_signal: int  # problems whose samples all pass or all fail
@@ -219,6 +221,7 @@ def _verdicts(store: Store, scores: Scores) -> dict[str, Any]:
     statuses = Counter(outcome.status.value for outcome in verdicts.values())
     return {
         "statuses": dict(statuses.most_common()),
+        "extraction": extraction_trouble(store, verdicts),
         "modes": dict(Counter(mode_of.values()).most_common()),
         "base_pass_at_1": _base_pass_at_1(store, scores),
     }

@@ -23,7 +23,7 @@ _LATEX = {
 
 def terminal_table(header: Cells, rows: Sequence[Cells], is_bold: Callable[[Cells], bool] = lambda _: False) -> Table:
     """For the terminal: the first column to the left and the others to the right, as wide as need be and no wider."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for number, name in enumerate(header):
         table.add_column(Text(name), justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:

@@ -3,7 +3,8 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.report_tables import ROW_HEADER, markdown_table, row_cells, table
+from harness.report_tables import ROW_HEADER, is_gain, row_cells
+from harness.table_formats import markdown_table, terminal_table
 from harness.transferring import Tested, TransferReport
 
 
@@ -34,7 +35,8 @@ def transfer_tables(report: TransferReport) -> RenderableType:
     """A table a test set, for a terminal."""
     parts: list[RenderableType] = []
     for test in report.tests:
-        parts += [Text(heading(report, test), style="bold"), table(ROW_HEADER, map(row_cells, test.rows))]
+        rows = list(map(row_cells, test.rows))
+        parts += [Text(heading(report, test), style="bold"), terminal_table(ROW_HEADER, rows, is_gain)]
     return Group(*parts, *(Text(line, style="dim") for line in notes(report)))
 
 

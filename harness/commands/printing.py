@@ -12,7 +12,8 @@ from harness.comparing import Comparison
 from harness.files import whole_file
 from harness.pages import page
 from harness.pages.browser import Data
-from harness.report_tables import heading, markdown, terminal
+from harness.report_formats import FORMATS, csv_rows, json_text, latex_text, markdown, terminal
+from harness.report_tables import heading
 from harness.reporting import Report
 from harness.table_formats import csv_text, latex_table, markdown_table
 from harness.terminal import Terminal
@@ -20,19 +21,20 @@ from harness.transfer_tables import transfer_markdown, transfer_tables
 from harness.transferring import FOLDER as TRANSFER
 from harness.transferring import TransferReport
 
+FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 
-def show_report(report: Report, data: Data, run: Path, shown: Terminal, *, as_json: bool) -> None:
-    """Print the report and write `report.html`, `report.json`, `report.md` and `report.svg`."""
-    text = json.dumps(report.as_json(), indent=1)
-    written = {"json": text + "\n", "md": markdown(report), "svg": picture(report), "html": page(report, data)}
-    for name, content in written.items():
-        with whole_file(run / f"report.{name}") as draft:
+
+def show_report(report: Report, data: Data, run: Path, shown: Terminal, form: str) -> None:
+    """Print the report in one of the forms of `--format`, and write all of them and the page into the run."""
+    written = {ending: write(report) for ending, write in FILES.items()}
+    for ending, content in {**written, "svg": picture(report), "html": page(report, data)}.items():
+        with whole_file(run / f"report.{ending}") as draft:
             draft.write_text(content, encoding="utf-8")
-    if as_json:
-        print(text)
-    else:
+    if form == "table":
         shown.out.print(terminal(report))
-        shown.say(f"To look at: {run}/report.html. The same as files: report.json, report.md, report.svg.")
+        shown.say(f"To look at: {run}/report.html. The same as files: report.{', .'.join(FILES)}, .svg.")
+    else:
+        print(FORMATS[form](report).rstrip("\n"))
 
 
 def show_comparison(found: Comparison, shown: Terminal, form: str) -> None:

@@ -173,8 +173,9 @@ def report(
     json: args.Json = False,
     quiet: args.Quiet = False,
     greedy: args.Greedy = None,
+    format_name: args.Format = "table",
 ) -> None:
-    """Show probed against baseline pass@1, and write report.html, .json, .md and .svg into the run."""
+    """Show probed against baseline pass@1, and write report.html and the same in other forms into the run."""
     from harness.commands.printing import show_report
     from harness.greedy import greedy_rewards
     from harness.pages.browser import browser_data
@@ -186,7 +187,7 @@ def report(
         known = greedy_rewards(greedy, store.settings()["benchmark"]) if greedy else None
         found = make_report(store, args.numbers(k), known)
         data = browser_data(store, load_scores(store))
-    show_report(found, data, run, Terminal(quiet=quiet), as_json=json)
+    show_report(found, data, run, Terminal(quiet=quiet), "json" if json else format_name)
     if track:
         from harness.tracking import track as send
 

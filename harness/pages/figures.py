@@ -4,7 +4,7 @@ from harness.pages.browser import Data
 from harness.pages.figure import Figure
 from harness.pages.plot import Plot
 from harness.pages.scoring import calibration, difficulty, layers, tenths
-from harness.pages.selecting import best_of_k, frontier, selection
+from harness.pages.selecting import best_of_k, frontier, learning, selection
 from harness.reporting import Report
 
 
@@ -17,6 +17,7 @@ def figures(report: Report, data: Data) -> list[Figure]:
         calibration(report),
         tenths(report),
         difficulty(report, data),
+        learning(report),
         layers(report),
         statuses(report),
     )

@@ -10,10 +10,24 @@ from markupsafe import Markup
 from harness.pages.browser import Data, packed
 from harness.pages.figures import figures
 from harness.pages.tiles import tiles
-from harness.report_tables import chosen_cells, curve_cells, heading, notes, selection_cells
+from harness.report_tables import chosen_cells, heading, notes, pair_cells, tables
 from harness.reporting import Report
 
 ASSETS = files("harness.pages") / "assets"
+
+TITLES = {
+    "selection": "Probed against baseline",
+    "gain, selection among": "Selection among k samples",
+    "best of k": "Best of k",
+    "scores": "What the scores know",
+    "trained on problems": "Learning curve",
+    "chosen in the folds": "What nested selection took",
+    "verdict": "Verdicts by status",
+    "extraction": "Completions without a whole program",
+    "pairs of objectives": "Objectives compared, every pair",
+    "objective": "What nested selection took, fold by fold",
+}
+"""The first word of a table's header -> its title."""
 
 
 def page(report: Report, data: Data) -> str:
@@ -36,11 +50,8 @@ def page(report: Report, data: Data) -> str:
         tiles=tiles(report),
         notes=notes(report),
         figures=figures(report, data),
-        tables={
-            "All figures": selection_cells(report),
-            "Best of k": curve_cells(report),
-            "Chosen in each fold": chosen_cells(report),
-        },
+        tables=[*tables(report), pair_cells(report), chosen_cells(report)],
+        titles=TITLES,
         data=packed(data),
         style=Markup(style),
         script=Markup(script),

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
+from harness.number_texts import interval, short
 from harness.numbers import Row, Tradeoff
 from harness.pages.figure import BASE, PLAIN, Figure, base_row, colours, keys_of
 from harness.pages.plot import Plot
 from harness.pages.scale import padded
 from harness.report_parts import ORACLE, Line
-from harness.report_tables import interval, short
 from harness.reporting import Report
 
 
@@ -68,6 +68,22 @@ def _line_with_band(plot: Plot, xs: Sequence[float], line: Line, css: str) -> No
     ]
     plot.band([(x, low) for x, _, low, _ in known], [(x, high) for x, _, _, high in known], css, line.name)
     plot.line([(x, value) for x, value, _, _ in known], css, line.name, dots=len(known) < 12)
+
+
+def learning(report: Report) -> Figure | None:
+    """Selection over the number of problems that the probes learnt from."""
+    if report.learning is None:
+        return None
+    line, xs = report.learning.line, report.learning.problems
+    css = colours(report).get(line.name, PLAIN)
+    known = [v for v in (*line.low, *line.high, base_row(report).value) if math.isfinite(v)]
+    plot = Plot(
+        (0, max(xs)), padded(min(known), max(known)), titles=("problems learnt from", "pass@1 of what is selected")
+    )
+    plot.rule(BASE, y=base_row(report).value, name="pass@1")
+    _line_with_band(plot, xs, line, f"{css} always")
+    caption = f"Probes of {line.name} trained on ever more problems, judged on others; the band is 95 % over problems."
+    return Figure("learning", "Learning curve", caption, (str(plot),))
 
 
 def frontier(report: Report) -> Figure | None:

@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from harness.number_texts import interval, short
 from harness.numbers import Row
-from harness.report_tables import interval, p_value, short
+from harness.report_tables import p_value
 from harness.reporting import Report
 
 

@@ -40,7 +40,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Store(folder, create=True) as store:
         fill(store, program=program, name="<i>M</i>", detail=HOSTILE[1], samples=36)
         probe(store, ["mse", "ce"], folds=4)
-        show_report(report(store), browser_data(store, load_scores(store)), folder, Terminal(quiet=True), as_json=True)
+        show_report(report(store), browser_data(store, load_scores(store)), folder, Terminal(quiet=True), "json")
     return folder / "report.html"
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.number_texts import short
 from harness.pages import page
 from harness.pages.browser import Data, browser_data
 from harness.pages.figure import Figure
@@ -21,7 +22,6 @@ from harness.pages.figures import figures
 from harness.pages.plot import Plot
 from harness.pages.scale import Scale
 from harness.probing import load_scores, probe
-from harness.report_tables import short
 from harness.reporting import Report, report
 from harness.store import Store
 from tests.made_run import fill

@@ -18,7 +18,8 @@ from harness.fingerprints import fingerprint, fingerprints
 from harness.greedy import greedy_rewards
 from harness.probes.samples import View
 from harness.probing import load_scores, probe
-from harness.report_tables import markdown, notes, terminal
+from harness.report_formats import markdown, terminal
+from harness.report_tables import notes
 from harness.reporting import Report, report
 from harness.shelves import Wanted
 from harness.store import Store
