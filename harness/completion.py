@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+GREEDY = -1
+"""The index of a problem's greedy completion: a sample set of its own, and no part of the k that were drawn."""
+
 
 class SampleId(NamedTuple):
     """Names one sample of a run. Everything in a run is joined by it, never by position."""
 
     problem_id: str
-    sample: int  # 0 .. k-1 within the problem
+    sample: int  # 0 .. k-1 within the problem; GREEDY
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Completion:
     """One sample of one problem."""
 
     problem_id: str
-    index: int  # 0 .. k-1 within the problem
+    index: int  # 0 .. k-1 within the problem; GREEDY
     prompt: str  # what the model was shown
     text: str  # what it wrote, raw
     program: str  # what is run: made from the text by the benchmark's extraction, or imported whole

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import QprobeError
-from harness.models.pretrained import Pretrained, model_name
+from harness.models.pretrained import open_pretrained
 from harness.provenance import PROVENANCE_FILE, hardware, stages
 
 CHARACTERS_A_TOKEN = 3
@@ -102,7 +102,7 @@ def model_size(spec: str) -> tuple[int, int] | None:
     from transformers import AutoModel
 
     try:
-        model = Pretrained(model_name(spec))
+        model = open_pretrained(spec)
         with torch.device("meta"):
             bare = AutoModel.from_config(model.config)  # type: ignore[no-untyped-call]
             return int(bare.num_parameters()), model.layers

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
 from benchmarks.overlay import overlay_of
-from harness.completion import Completion, SampleId
+from harness.completion import GREEDY, Completion, SampleId
 from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request
 from harness.models.sampling import sample_seed
@@ -25,9 +25,17 @@ class Plan:
     problems: Sequence[Problem]
     k: int
     seed: int
+    greedy: bool = False  # draw each problem's greedy completion too
+
+    @property
+    def indices(self) -> list[int]:
+        """The indices of a problem's completions."""
+        return [*([GREEDY] if self.greedy else []), *range(self.k)]
 
 
-def plan(benchmark: Benchmark, *, k: int, seed: int, split: str = "test", limit: int | None = None) -> Plan:
+def plan(
+    benchmark: Benchmark, *, k: int, seed: int, split: str = "test", limit: int | None = None, greedy: bool = False
+) -> Plan:
     """Choose the problems. Raises QprobeError where there would be nothing to draw."""
     if k < 1:
         raise QprobeError(f"k is the number of samples a problem and must be at least 1, not {k}.")
@@ -38,12 +46,12 @@ def plan(benchmark: Benchmark, *, k: int, seed: int, split: str = "test", limit:
     if not problems:
         splits = ", ".join(sorted({problem.split for problem in everything}))
         raise QprobeError(f"{benchmark.name} has no split {split!r}: it has {splits}.")
-    return Plan(benchmark, problems[:limit], k, seed)
+    return Plan(benchmark, problems[:limit], k, seed, greedy)
 
 
 def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> int:
     """Draw what the run does not hold yet; what was drawn is kept however this ends. Returns how many were drawn."""
-    wanted = [(problem, index) for problem in work.problems for index in range(work.k)]
+    wanted = [(problem, index) for problem in work.problems for index in work.indices]
     engine.check([_request(work, problem, index) for problem, index in wanted if index == 0])
     if file := store.settings().get("source", {}).get("file"):
         raise QprobeError(f"{store.folder} holds the samples of {file}: draw a model's into another run folder.")
@@ -52,7 +60,7 @@ def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> in
     store.settle("generation", {**engine.identity, "seed": work.seed})
     store.note("source", {"model": engine.name, "complete": True})
     store.add_problems(work.problems)
-    there = set(store.sample_ids())
+    there = set(store.sample_ids(greedy=True))
     pending = [(problem, index) for problem, index in wanted if SampleId(problem.id, index) not in there]
     if len(pending) < len(wanted):
         terminal.say(f"Generating: {len(wanted) - len(pending):,} of {len(wanted):,} samples are there already.")
@@ -69,7 +77,7 @@ def _draw(store: Store, engine: Engine, work: Plan, pending: Sequence[tuple[Prob
     kept = time.monotonic()
     try:
         for position, generated in engine.generate([_request(work, *each) for each in pending]):
-            drawn.append(_completion(work, *pending[position], generated))
+            drawn.append(_completion(engine, work, *pending[position], generated))
             if time.monotonic() - kept >= KEEP_SECONDS:
                 advance(store.add_completions(drawn))
                 drawn, kept = [], time.monotonic()
@@ -78,14 +86,14 @@ def _draw(store: Store, engine: Engine, work: Plan, pending: Sequence[tuple[Prob
 
 
 def _request(work: Plan, problem: Problem, index: int) -> Request:
-    return Request(problem.prompt, problem.stop, sample_seed(work.seed, problem.id, index))
+    return Request(problem.prompt, problem.stop, sample_seed(work.seed, problem.id, index), greedy=index == GREEDY)
 
 
-def _completion(work: Plan, problem: Problem, index: int, drawn: Generated) -> Completion:
+def _completion(engine: Engine, work: Plan, problem: Problem, index: int, drawn: Generated) -> Completion:
     return Completion(
         problem_id=problem.id,
         index=index,
-        prompt=problem.prompt,
+        prompt=engine.shown(_request(work, problem, index)),
         text=drawn.text,
         program=work.benchmark.program(problem, problem.prompt, drawn.text),
         finish_reason=drawn.finish_reason,

@@ -109,8 +109,8 @@ class _Suite:
         """Run the programs that are left to run."""
         plans = self._plan(terminal)
         problems = {problem.id: problem for problem in self.problems}
-        total = sum(sample.problem_id in problems for sample in self.store.sample_ids())
-        reused = len(self.store.verdicts(self.grader))
+        total = sum(sample.problem_id in problems for sample in self.store.sample_ids(greedy=True))
+        reused = len(self.store.verdicts(self.grader, greedy=True))
         if reused:
             terminal.say(f"{title}: {reused:,} of {total:,} verdicts are there already.")
         left = (each for each in self.store.ungraded(self.grader) if each.problem_id in problems)

@@ -72,11 +72,11 @@ def check_experiment(
 def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None) -> int:
     """Check both models without their weights. Returns the bytes of one sample's vectors."""
     from harness.models.hf_embedder import HfEmbedder
-    from harness.models.hf_engine import HfEngine
+    from harness.models.opening import open_engine
     from harness.models.sampling import Sampling
 
     if model:
-        HfEngine(model, Sampling())
+        open_engine(model, Sampling())
     reader = HfEmbedder(embedder, layers=layers, pooling=pooling)
     return 4 * len(reader.views) * reader.width
 

@@ -15,7 +15,7 @@ from harness.embedding import Embedder, embed
 from harness.errors import ProbeError, QprobeError
 from harness.importing import new_completions, read_drawn
 from harness.models.hf_embedder import HfEmbedder
-from harness.models.pretrained import Pretrained, model_name
+from harness.models.pretrained import open_pretrained
 from harness.numbers import softmax_chances
 from harness.probes import Probe
 from harness.sample_files import Problems, numbered_rows
@@ -92,7 +92,7 @@ def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> 
 
     Raises ProbeError for another model, QprobeError where there is none; no weights are read yet.
     """
-    model = Pretrained(model_name(spec or probe.card.model))
+    model = open_pretrained(spec or probe.card.model)
     model.check()
     probe.require_model(f"hf:{model.name}", model.fingerprint)
     layers, poolings = (",".join(dict.fromkeys(map(str, column))) for column in zip(*probe.card.views, strict=True))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.completion import GREEDY
 from harness.errors import QprobeError
 from harness.extraction_trouble import extraction_trouble
 from harness.features import PROGRAMS
@@ -99,13 +100,14 @@ class Report:
 def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, float] | None = None) -> Report:
     """Read a run's verdicts and out-of-fold scores and make the numbers.
 
-    `greedy` holds the reward of a greedy sample, by problem; those that have none take no part in its row.
+    `greedy` holds the reward of a greedy sample, by problem, where the run's own are not to serve; problems that have
+    none take no part in its row.
     Raises QprobeError where a stage is missing, or a k is larger than the samples there are.
     """
     scores = load_scores(store)
     answers = shown_answers(store, scores.settings["grader"], scores.problem_ids, scores.indices_PN)
     made = _material(scores, *sample_rewards(store, scores), answers)
-    others = _others(scores, greedy)
+    others = _others(scores, greedy or _own_greedy(store, scores))
     counts_P = made.mask_PN.sum(1)
     chosen = _chosen_ks(ks, int(counts_P.max()))
     summary = _summary(made, scores, None, others)
@@ -140,6 +142,13 @@ def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, f
         stability=stability(store, scores.settings["grader"]),
         shown_tests=answers.problems if answers else 0,
     )
+
+
+def _own_greedy(store: Store, scores: Scores) -> dict[str, float]:
+    """The rewards of the run's own greedy completions, by problem."""
+    verdicts = store.verdicts(scores.settings["grader"], greedy=True)
+    found = {sample.problem_id: each.reward for sample, each in verdicts.items() if sample.sample == GREEDY}
+    return {problem_id: reward for problem_id, reward in found.items() if reward is not None}
 
 
 def _material(scores: Scores, rewards_PN: Floats, mask_PN: Bools, answers: Shown | None) -> Material:

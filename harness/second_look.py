@@ -122,8 +122,8 @@ def run_shown_tests(store: Store, sandbox: Sandbox, budget: Budget, terminal: Te
     plans = store.plans(grader)
     problems = {problem.id: problem for problem in store.problems()}
     cases = {name: found[0] for name, problem in problems.items() if (found := shown_cases(problem))}
-    total = sum(sample.problem_id in cases for sample in store.sample_ids())
-    there = len(store.verdicts(shown(grader)))
+    total = sum(sample.problem_id in cases for sample in store.sample_ids(greedy=True))
+    there = len(store.verdicts(shown(grader), greedy=True))
     by_problem = groupby(store.ungraded(shown(grader)), key=lambda each: each.problem_id)
     work = (
         plan.apply(_ask(program, ids, problems[problem_id], cases[problem_id], budget.limits(plan)))

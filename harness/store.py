@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks import Problem
-from harness.completion import Completion, SampleId
+from harness.completion import GREEDY, Completion, SampleId
 from harness.errors import QprobeError
 from sandbox import Outcome, Status
 from sandbox.survey import Plan
@@ -164,15 +164,19 @@ class Store:
         return new
 
     def completions(self, where: str = "1", values: tuple[object, ...] = ()) -> Iterator[Completion]:
-        """The run's completions, by problem (in the order they were added) and index."""
+        """The run's completions but the greedy ones, by problem (in the order they were added) and index."""
+        return self._completions(f"c.idx >= 0 AND {where}", values)
+
+    def _completions(self, where: str, values: tuple[object, ...]) -> Iterator[Completion]:
         rows = self._db.execute(_COMPLETIONS.format(where=where), values)
         return (Completion(*(*row[:-1], tuple(array("I", row[-1] or b"")))) for row in rows)
 
-    def sample_ids(self) -> list[SampleId]:
-        """Which samples there are, in the order of `completions`."""
+    def sample_ids(self, *, greedy: bool = False) -> list[SampleId]:
+        """Which samples there are, in the order of `completions`; with `greedy` the greedy ones too."""
         rows = self._db.execute(
             "SELECT c.problem_id, c.idx FROM completions c JOIN problems p ON p.id = c.problem_id "
-            "ORDER BY p.rowid, c.idx"
+            "WHERE c.idx >= ? ORDER BY p.rowid, c.idx",
+            (GREEDY if greedy else 0,),
         )
         return [SampleId(*row) for row in rows]
 
@@ -196,17 +200,18 @@ class Store:
         with self._transaction():
             self._db.executemany(f"INSERT OR IGNORE INTO verdicts VALUES ({_marks(3 + len(_OUTCOME))})", rows)
 
-    def verdicts(self, grader: str) -> dict[SampleId, Outcome]:
-        """The outcomes that this grader gave."""
+    def verdicts(self, grader: str, *, greedy: bool = False) -> dict[SampleId, Outcome]:
+        """The outcomes that this grader gave; with `greedy` those of the greedy samples too."""
         rows = self._db.execute(
-            f"SELECT problem_id, idx, {', '.join(_OUTCOME)} FROM verdicts WHERE grader = ?", (grader,)
+            f"SELECT problem_id, idx, {', '.join(_OUTCOME)} FROM verdicts WHERE grader = ? AND idx >= ?",
+            (grader, GREEDY if greedy else 0),
         )
         return {SampleId(row[0], row[1]): Outcome(Status(row[2]), *row[3:]) for row in rows}
 
     def ungraded(self, grader: str) -> Iterator[Completion]:
-        """The completions that this grader has not judged, a problem at a time, so that memory does not grow."""
+        """The completions that this grader has not judged, the greedy ones too, a problem at a time to save memory."""
         for (problem_id,) in self._db.execute("SELECT id FROM problems ORDER BY rowid").fetchall():
-            yield from list(self.completions(_UNGRADED, (problem_id, grader)))
+            yield from list(self._completions(_UNGRADED, (problem_id, grader)))
 
     def add_plans(self, grader: str, plans: Mapping[str, Plan]) -> None:
         """Add how this grader grades some problems, in one transaction."""

@@ -49,7 +49,12 @@ TimeFactor = Annotated[float, typer.Option(min=1.0, help="a program may use so m
 MinSeconds = Annotated[float, typer.Option(min=0.01, help="but always so many seconds")]
 MaxSeconds = Annotated[float, typer.Option(min=0.01, help="and never more than these")]
 Runtime = Annotated[str | None, typer.Option(help="a runtime of the Docker engine, such as runsc [default: its own]")]
-ModelName = Annotated[str, typer.Option("--model", help="what writes: hf:FOLDER or hf:HUB_ID")]
+ModelName = Annotated[
+    str,
+    typer.Option("--model", help="what writes: hf:FOLDER, hf:HUB_ID, openai:MODEL,url=... or vllm:HUB_ID; ,key=value"),
+]
+Adapter = Annotated[str | None, typer.Option(help="a folder with a PEFT adapter for the model")]
+DrawGreedy = Annotated[bool, typer.Option("--greedy", help="draw each problem's greedy completion too, as a baseline")]
 SampleFormat = Annotated[str, typer.Option("--format", help="of the samples: human-eval, codet, mbpp-eval or auto")]
 Layers = Annotated[
     str | None, typer.Option(help="12,18,24 or fractions of the depth 0.5,0.8 or all [default: the paper's, 26 of 32]")
@@ -138,3 +143,8 @@ def numbers(text: str | None) -> list[int] | None:
         return [int(part) for part in names(text)]
     except ValueError as error:
         raise QprobeError(f"{text!r} is not a list of whole numbers separated by commas.") from error
+
+
+def adapted(model: str, adapter: str | None) -> str:
+    """The model's name with its adapter in it."""
+    return f"{model},adapter={adapter}" if model and adapter else model

@@ -12,6 +12,8 @@ from harness.commands import configuration, stages
 from harness.commands.forecast import forecast
 from harness.commands.recording import keep_config
 from harness.errors import QprobeError
+from harness.models.opening import ENGINES
+from harness.models.spec import parse_spec
 from harness.provenance import CONFIG_FILE
 from harness.terminal import Terminal
 from harness.tracking import check_tracker
@@ -51,6 +53,8 @@ def run(
     limit: args.Limit = None,
     split: args.Split = "test",
     overlay: args.Overlay = True,
+    greedy: args.DrawGreedy = False,
+    adapter: args.Adapter = None,
     temperature: args.Temperature = 0.8,
     top_p: args.TopP = 0.95,
     max_new_tokens: args.MaxNewTokens = 300,
@@ -97,8 +101,9 @@ def run(
     if track:
         check_tracker(track)
     folder = folder or configuration.folder_setting(ctx) or default_folder(benchmark, samples or model)
-    asked |= {"folder": folder, "embedder": embedder or model}
-    checked = _check(asked)
+    writer = args.adapted(model, adapter)
+    asked |= {"folder": folder, "embedder": embedder or writer}
+    checked = _check({**asked, "model": writer})
     settings = configuration.settings_of(run, asked)
     if dry_run:
         forecast(folder, checked, settings, as_json=json)
@@ -135,13 +140,13 @@ def _check_sources(benchmark: str, model: str, samples: Path | None, embedder: s
         raise QprobeError("No benchmark: give --benchmark, or benchmark = ... in FILE.toml.")
     if bool(model) == bool(samples):
         raise QprobeError("Give either --model, which draws samples, or --samples, a file of them.")
-    if samples and not embedder:
-        raise QprobeError("Samples from a file need --embedder, the model that reads them.")
+    if not embedder and (samples or model.partition(":")[0] in set(ENGINES) - {"hf"}):
+        raise QprobeError("Samples from a file or a server need --embedder, the model that reads them.")
 
 
 def default_folder(benchmark: str, source: str | Path) -> Path:
     """results/BENCHMARK-SOURCE, named by the last parts of both."""
-    named = Path(source.partition(":")[2]).name if isinstance(source, str) else source.name.split(".")[0]
+    named = Path(parse_spec(source, tuple(ENGINES)).name).name if isinstance(source, str) else source.name.split(".")[0]
     parts = (Path(benchmark.partition(":")[0]).name.split(".")[0], named)
     return Path("results") / "-".join(parts)
 

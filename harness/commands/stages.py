@@ -49,20 +49,22 @@ def generate(
     device: args.Device = "auto",
     seed: args.Seed = 0,
     overlay: args.Overlay = True,
+    greedy: args.DrawGreedy = False,
+    adapter: args.Adapter = None,
     quiet: args.Quiet = False,
 ) -> None:
     """Draw k completions of every problem from a model."""
     from benchmarks.registry import open_benchmark
     from harness.generating import generate as generate_stage
     from harness.generating import plan
-    from harness.models.hf_engine import HfEngine
+    from harness.models.opening import open_engine
     from harness.models.sampling import Sampling
     from harness.store import Store
 
-    work = plan(open_benchmark(benchmark, overlay=overlay), k=k, seed=seed, split=split, limit=limit)
+    work = plan(open_benchmark(benchmark, overlay=overlay), k=k, seed=seed, split=split, limit=limit, greedy=greedy)
     sampling = Sampling(temperature, top_p, max_new_tokens)
     with Store(run, create=True) as store:
-        engine = HfEngine(model, sampling, batch_size=batch_size, device=device)
+        engine = open_engine(args.adapted(model, adapter), sampling, batch_size=batch_size, device=device)
         new = generate_stage(store, engine, work, terminal := Terminal(quiet=quiet))
     terminal.say(f"Generated {new:,} samples.")
 

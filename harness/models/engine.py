@@ -13,15 +13,16 @@ class Request:
     stop: tuple[str, ...]
     seed: int
     greedy: bool = False  # the likeliest token each time, whatever the sampling
+    chat: bool = False  # the prompt is what a user says to a chat model
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
     """One completion as it was drawn."""
 
-    text: str  # raw: with the stop string, and whatever the token that ended it holds behind it
+    text: str  # raw; may hold the stop string, and whatever the token that ended it holds behind it
     finish_reason: str  # "stop" | "length"
-    tokens: int
+    tokens: int | None  # None where it is not told
     logprob: float | None  # sum over the tokens of log p(token) at temperature 1, in nats; None where it is not told
     token_ids: tuple[int, ...] = ()  # as drawn, the end token included; empty where they are not told
 
@@ -42,6 +43,10 @@ class Engine(Protocol):
     @property
     def caveat(self) -> str:
         """What keeps a sample from being the same in another batch or after a resume, in a sentence; "" if nothing."""
+        ...
+
+    def shown(self, request: Request) -> str:
+        """What the model is shown: the prompt, in its chat template where the request is for a chat."""
         ...
 
     def check(self, requests: Sequence[Request]) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from harness.errors import QprobeError
 from harness.models.layers import default_layer, parse_layers, parse_poolings
 from harness.models.pooling import Spans, pool
-from harness.models.pretrained import Pretrained, model_name
+from harness.models.pretrained import open_pretrained
 from harness.models.states import HiddenStates, Prompt, Take
 from harness.models.stops import Pieces
 from harness.models.tokens import Text, Tokens, prompt_ids, spans_of_drawn
@@ -31,7 +31,7 @@ class HfEmbedder:
         self, spec: str, *, layers: str | None = None, pooling: str | None = None, device: str = "auto"
     ) -> None:
         """Check all that is cheap to check; the weights are read by the first `embed`. Raises QprobeError."""
-        self.model = Pretrained(model_name(spec), device=device)
+        self.model = open_pretrained(spec, device=device)
         self.model.check()
         if getattr(self.model.config, "is_encoder_decoder", False):
             raise QprobeError(f"{self.model.name} is an encoder-decoder: choose a causal model or an encoder.")

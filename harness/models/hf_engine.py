@@ -13,7 +13,7 @@ from harness.models.decoding import Decoder, Job
 from harness.models.engine import Generated, Request
 from harness.models.forward import Forward, takes_slots
 from harness.models.hf_embedder import is_causal
-from harness.models.pretrained import Pretrained, model_name
+from harness.models.pretrained import open_pretrained
 from harness.models.sampling import Sampling
 from harness.models.stops import Pieces
 from harness.models.tokens import prompt_ids
@@ -24,7 +24,7 @@ class HfEngine:
 
     def __init__(self, spec: str, sampling: Sampling, *, batch_size: int | None = None, device: str = "auto") -> None:
         """Check all that is cheap to check; the weights are read by the first `generate`. Raises QprobeError."""
-        self.model = Pretrained(model_name(spec), device=device)
+        self.model = open_pretrained(spec, device=device)
         self.model.check()
         if not is_causal(self.model.config):
             raise QprobeError(f"{self.model.name} is an encoder ({self.model.config.model_type}): it writes no text.")
@@ -43,13 +43,29 @@ class HfEngine:
 
     @property
     def caveat(self) -> str:
-        """Half precision rounds a batch's rows differently."""
-        return ""
+        """Half precision rounds a row differently in another batch; float32 does too, but next to never visibly."""
+        if self.model.target_device == "cpu" and self.model.dtype in ("auto", "float32") and not self.model.quantize:
+            return ""
+        return (
+            "On this device, or in half precision, a row's rounding depends on its batch, so that a sample drawn in "
+            "another may differ from some token on; on a CPU in float32 it does not."
+        )
+
+    def shown(self, request: Request) -> str:
+        """The prompt, in the model's chat template where the request is for a chat. Raises QprobeError without one."""
+        if not request.chat:
+            return request.prompt
+        tokenizer = self.model.tokenizer
+        if not tokenizer.chat_template:
+            raise QprobeError(f"{self.model.name} has no chat template: give it a prompt to continue, not a chat.")
+        said = [{"role": "user", "content": request.prompt}]
+        shown: str = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+        return shown
 
     def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError where a prompt leaves the context no room for a completion."""
         context = self.model.context
-        for prompt in dict.fromkeys(request.prompt for request in requests):
+        for prompt in dict.fromkeys(map(self.shown, requests)):
             tokens = len(prompt_ids(self.model.tokenizer, prompt))
             if context is not None and tokens + self.sampling.max_new_tokens > context:
                 raise QprobeError(
@@ -101,10 +117,11 @@ class HfEngine:
 
     def _jobs(self, requests: Sequence[Request]) -> list[Job]:
         """The requests as tokens, the longest prompts first, those of one prompt together."""
-        tokens = {prompt: prompt_ids(self.model.tokenizer, prompt) for prompt in {each.prompt for each in requests}}
+        shown = [self.shown(each) for each in requests]
+        tokens = {prompt: prompt_ids(self.model.tokenizer, prompt) for prompt in set(shown)}
         jobs = [
-            Job(position, tokens[each.prompt], tuple(filter(None, each.stop)), each.seed, each.greedy)
-            for position, each in enumerate(requests)
+            Job(position, tokens[prompt], tuple(filter(None, each.stop)), each.seed, each.greedy)
+            for position, (prompt, each) in enumerate(zip(shown, requests, strict=True))
         ]
         return sorted(jobs, key=lambda job: (-len(job.prompt), job.prompt))
 

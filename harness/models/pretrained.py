@@ -9,6 +9,8 @@ from typing import Any
 from safetensors import SafetensorError
 
 from harness.errors import QprobeError
+from harness.models.adapters import check_adapter, with_adapter
+from harness.models.spec import parse_spec
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -22,12 +24,28 @@ FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeErro
 """What transformers raises, depending on what is wrong with a folder or a hub id."""
 
 
-def model_name(spec: str) -> str:
-    """The folder or hub id in `hf:NAME`. Raises QprobeError for any other scheme."""
-    scheme, colon, name = spec.partition(":")
-    if scheme != "hf" or not colon or not name:
-        raise QprobeError(f"{spec!r} names no model: write hf:FOLDER or hf:HUB_ID.")
-    return name
+OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter")
+DTYPES = {name: name for name in ("auto", "float32", "bfloat16", "float16")}
+QUANTIZED = {name: name for name in ("8bit", "4bit")}
+
+
+def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
+    """The model that `hf:NAME[,key=value]` names, not checked yet.
+
+    Raises QprobeError for another scheme, an unknown option or a wrong value.
+    """
+    parsed = parse_spec(spec, ("hf",))
+    parsed.only(OPTIONS)
+    return Pretrained(
+        parsed.name,
+        revision=parsed.options.get("revision"),
+        device=parsed.options.get("device", device),
+        dtype=parsed.one_of("dtype", DTYPES, "auto"),
+        device_map=parsed.options.get("device_map"),
+        quantize=parsed.one_of("quantize", QUANTIZED, ""),
+        trust_remote_code=parsed.flag("trust_remote_code"),
+        adapter=parsed.options.get("adapter"),
+    )
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,10 @@ class Pretrained:
     revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    device_map: str | None = None  # "auto" spreads a model over all GPUs (needs the package accelerate)
+    quantize: str = ""  # "8bit" | "4bit", by the package bitsandbytes
+    trust_remote_code: bool = False  # run code that comes with the model
+    adapter: str | None = None  # a folder
 
     def check(self) -> None:
         """Raise QprobeError, in one sentence, for all that can be known to be wrong before the weights are read."""
@@ -46,6 +68,8 @@ class Pretrained:
         elif self.name.startswith((".", "/", "~")) or self.name.count("/") > 1:
             raise QprobeError(f"There is no folder {self.name}.")
         _ = self.config, self.tokenizer
+        if self.adapter:
+            check_adapter(Path(self.adapter), self.config)
 
     def _check_folder(self, folder: Path) -> None:
         if not (folder / "config.json").is_file():
@@ -75,7 +99,7 @@ class Pretrained:
 
     def _read(self, what: str, from_pretrained: Any) -> Any:  # noqa: ANN401
         try:
-            return from_pretrained(self.name, revision=self.revision)
+            return from_pretrained(self.name, revision=self.revision, trust_remote_code=self.trust_remote_code)
         except FAILURES as error:
             where = "folder" if self.is_local else "hub (is it reachable, and the id right?)"
             reason = str(error).strip().split("\n")[0]
@@ -99,9 +123,15 @@ class Pretrained:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with the weights: the hub's commit, or a digest of the sizes and ends of the folder's files."""
+        """Changes with the weights: the hub's commit, or a digest of the sizes and ends of the folder's files.
+
+        Where the weights are rounded or adapted by an option, with that too.
+        """
         commit = getattr(self.config, "_commit_hash", None)
-        return str(commit) if commit and not self.is_local else _folder_digest(Path(self.name))
+        own = str(commit) if commit and not self.is_local else _folder_digest(Path(self.name))
+        changes = [self.dtype * (self.dtype != "auto"), self.quantize]
+        changes.append(_folder_digest(Path(self.adapter)) if self.adapter else "")
+        return hashlib.sha256("\n".join([own, *changes]).encode()).hexdigest()[:32] if any(changes) else own
 
     @cached_property
     def target_device(self) -> str:
@@ -120,15 +150,42 @@ class Pretrained:
         # Their bar writes into ours, and their report lists the head that an embedder has no use for.
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        try:
+            model = self._from_pretrained(auto_class)
+        except (*FAILURES, RuntimeError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise QprobeError(f"{self.name} does not fit on {self.target_device}: try quantize=8bit.") from error
+            reason = str(error).strip().split("\n")[0]
+            raise QprobeError(f"The model {self.name} cannot be loaded: {reason}") from error
+        return model.eval()
+
+    def _from_pretrained(self, auto_class: Any) -> Any:  # noqa: ANN401
+        from transformers import AutoModel, AutoModelForCausalLM
+
+        backbone = self.adapter is not None and auto_class is AutoModel
+        model: Any = (AutoModelForCausalLM if backbone else auto_class).from_pretrained(
+            self.name, revision=self.revision, trust_remote_code=self.trust_remote_code, **self._placing()
+        )
+        if not self.device_map and not self.quantize:
+            model = model.to(self.target_device)
+        if self.adapter:  # adapters name the layers of the model with its head
+            model = with_adapter(model, Path(self.adapter), merge=not self.quantize)
+        return model.base_model if backbone else model
+
+    def _placing(self) -> dict[str, Any]:
+        """How the weights are rounded, and where they go."""
+        from transformers import BitsAndBytesConfig
+
         dtype = self.dtype
         if dtype == "auto" and self.target_device == "cpu":
             dtype = "float32"  # half precision is slow, and rounds a vector differently, on most CPUs
-        try:
-            model = auto_class.from_pretrained(self.name, revision=self.revision, dtype=dtype)
-            return model.to(torch.device(self.target_device)).eval()
-        except (*FAILURES, RuntimeError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise QprobeError(f"The model {self.name} cannot be loaded: {reason}") from error
+        placing: dict[str, Any] = {"dtype": dtype}
+        if self.quantize:
+            bits = {f"load_in_{self.quantize}": True}
+            placing["quantization_config"] = BitsAndBytesConfig(**bits)  # type: ignore[no-untyped-call]
+        if self.device_map or self.quantize:
+            placing["device_map"] = self.device_map or self.target_device
+        return placing
 
 
 def _folder_digest(folder: Path, ends: int = 2**20) -> str:

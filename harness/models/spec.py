@@ -1,0 +1,66 @@
+"""How a model is named: `SCHEME:NAME[,key=value,...]`, such as `hf:Qwen/Qwen2.5-Coder-1.5B,dtype=bfloat16`."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from harness.errors import QprobeError
+
+T = TypeVar("T")
+
+EXAMPLES = "hf:FOLDER, hf:HUB_ID, openai:MODEL,url=http://localhost:8000/v1 or vllm:HUB_ID"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A model's name, taken apart."""
+
+    scheme: str
+    name: str
+    options: dict[str, str] = field(default_factory=dict)
+
+    def only(self, known: Sequence[str]) -> None:
+        """Raise QprobeError for an option that is not known."""
+        for key in self.options:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+                raise QprobeError(f"{self.scheme}: has no option {key!r}: {hint}")
+
+    def one_of(self, key: str, meanings: dict[str, T], default: T) -> T:
+        """An option that takes one of a few words. Raises QprobeError for another."""
+        word = self.options.get(key)
+        if word is None:
+            return default
+        if word not in meanings:
+            raise QprobeError(f"{key}={word} cannot be: {key} is one of {', '.join(meanings)}.")
+        return meanings[word]
+
+    def flag(self, key: str) -> bool:
+        """An option that is true or false; false where it is not given."""
+        return self.one_of(key, {"true": True, "false": False}, default=False)
+
+    def number(self, key: str, default: int, most: int) -> int:
+        """An option that is a whole number from 1 to `most`. Raises QprobeError for anything else."""
+        word = self.options.get(key, str(default))
+        if not word.isdecimal() or not 1 <= int(word) <= most:
+            raise QprobeError(f"{key}={word} cannot be: {key} is a whole number from 1 to {most}.")
+        return int(word)
+
+
+def parse_spec(text: str, schemes: Sequence[str] = ("hf",)) -> Spec:
+    """Take a model's name apart. Raises QprobeError where it names none, or a scheme that is not one of `schemes`.
+
+    A value reaches to the next `,key=`, so that names and values may hold commas.
+    """
+    scheme, colon, rest = text.partition(":")
+    name, *pairs = re.split(r",(?=[a-z_]+=)", rest)
+    if not colon or not name or "=" in name.partition("/")[0]:
+        raise QprobeError(f"{text!r} names no model: write {EXAMPLES}.")
+    if scheme not in schemes:
+        near = difflib.get_close_matches(scheme, schemes, n=1, cutoff=0.7)
+        hint = f"did you mean {near[0]}:{name}?" if near else f"write {EXAMPLES}."
+        raise QprobeError(f"{text!r} names no model here: there is no engine {scheme!r}; {hint}")
+    return Spec(scheme, name, dict(pair.split("=", 1) for pair in pairs))

@@ -1,0 +1,66 @@
+"""Engines from the command line: a server's samples and key, the greedy set, and a run that goes on after a failure."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.completion import GREEDY, SampleId
+from harness.store import Store
+from tests.command import qprobe
+from tests.model_server import serve
+
+KEY = "sk-very-secret-1234567890"
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    """Four problems that random text solves sometimes: nothing need be returned."""
+    rows = [
+        {"id": f"E/{n}", "prompt": f"x = {n} #", "entry_point": "x", "tests": "assert x != 2", "stop": ["\n"]}
+        for n in range(4)
+    ]
+    file = tmp_path / "bench.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def test_a_server_that_fails_midway_and_a_key_that_is_nowhere(tmp_path: Path, benchmark: Path, tiny_llama: Path):
+    run = tmp_path / "run"
+    with serve(tiny_llama) as server:
+        asked = f"openai:tiny,url={server.url},concurrency=1,retries=1"
+        command = ("-v", "generate", str(run), "--benchmark", str(benchmark), "--model", asked, "--k", "3")
+        command = (*command, "--max-new-tokens", "6")
+        server.faults.extend(["", "", "", "", "401"])
+        failed = qprobe(*command, OPENAI_API_KEY=KEY, OPENAI_LOG="debug")
+        assert failed.returncode == 1
+        assert "refuses the key" in failed.stderr
+        with Store(run) as store:
+            assert len(store.sample_ids()) == 4, "what was drawn before is kept"
+        done = qprobe(*command, OPENAI_API_KEY=KEY)
+        assert done.returncode == 0, done.stderr
+        assert "4 of 12 samples are there already" in done.stderr
+        assert "need not honour a seed" in done.stderr
+        assert server.keys == {f"Bearer {KEY}"}
+    with Store(run) as store:
+        assert len(store.sample_ids()) == 12
+    assert KEY not in failed.stdout + failed.stderr + done.stdout + done.stderr
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_the_greedy_completions_are_a_row_of_the_report(tmp_path: Path, benchmark: Path, tiny_llama: Path):
+    run = tmp_path / "run"
+    common = ("--benchmark", str(benchmark), "--model", f"hf:{tiny_llama}", "--max-new-tokens", "6", "--k", "4")
+    done = qprobe("run", str(run), *common, "--greedy", "--sandbox", "process", "--folds", "2", "--json", "-q")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    with Store(run) as store:
+        verdicts = store.verdicts(store.settings()["grader"], greedy=True)
+        assert len(store.sample_ids()) == 16
+        assert len(verdicts) == 20
+    rewards = [verdicts[SampleId(f"E/{n}", GREEDY)].reward for n in range(4)]
+    rows = {row["name"]: row for row in report["rows"]}
+    assert report["samples"] == 16
+    assert rows["greedy"]["value"] == pytest.approx(sum(map(float, rewards)) / 4) == 0.75
+    assert sum(report["statuses"].values()) == 16, "the greedy completions are no part of the samples"

@@ -1,0 +1,151 @@
+"""A real HTTP server that speaks OpenAI's protocol, wrapping a small transformers model, and fails when told to."""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from harness.models.engine import Generated, Request
+from harness.models.hf_engine import HfEngine
+from harness.models.sampling import Sampling
+
+
+class ModelServer(ThreadingHTTPServer):
+    """Serves one model; `faults` are what becomes of the next requests: "429", "500", "cut", "slow", "nonsense", ..."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.engine = HfEngine(f"hf:{folder}", Sampling(max_new_tokens=8), device="cpu")
+        self.faults: deque[str] = deque()
+        self.seen: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self.refuses: set[str] = set()
+        self.lock = threading.Lock()
+        self.at_work = self.most_at_work = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def draw(self, body: dict[str, Any], prompt: str) -> list[Generated]:
+        """n completions of a prompt; a sample's seed is the request's plus its place."""
+        engine = self.engine
+        temperature, top_p = body.get("temperature", 1.0), body.get("top_p", 1.0)
+        engine.sampling = Sampling(temperature, top_p, body["max_tokens"])
+        seed = body.get("seed", len(self.seen))
+        requests = [Request(prompt, tuple(body.get("stop") or ()), seed + i) for i in range(body.get("n", 1))]
+        found = dict(engine.generate(requests))
+        return [found[i] for i in range(len(requests))]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    server: ModelServer
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: tests read standard error."""
+
+    def do_GET(self) -> None:
+        self._send(200, {"object": "list", "data": [{"id": "tiny", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.seen.append(body)
+            self.server.keys.add(self.headers.get("Authorization", ""))
+            fault = self.server.faults.popleft() if self.server.faults else ""
+            self.server.at_work += 1
+            self.server.most_at_work = max(self.server.at_work, self.server.most_at_work)
+        try:
+            self._answer(body, fault)
+        finally:
+            with self.server.lock:
+                self.server.at_work -= 1
+
+    def _answer(self, body: dict[str, Any], fault: str) -> None:
+        if fault in ("429", "500", "401"):
+            said = f"you sent {self.headers.get('Authorization')}"
+            self._send(int(fault), {"error": {"message": said}}, {"Retry-After": "0.05"} if fault == "429" else {})
+        elif fault == "cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"choi')
+            self.connection.close()
+        elif fault == "nonsense":
+            self._send(200, {"hello": "world"})
+        elif fault == "html":
+            self._raw(200, b"<html>welcome</html>", "text/html")
+        elif refused := self.server.refuses & set(body):
+            field = min(refused)
+            self._send(400, {"error": {"message": f"unknown field '{field}'", "param": field}})
+        else:
+            if fault == "slow":
+                time.sleep(1.5)
+            self._work(body, fault)
+
+    def _work(self, body: dict[str, Any], fault: str) -> None:
+        if self.path.endswith("/embeddings"):
+            rows = [{"index": i, "embedding": [float(len(text)), float(i)]} for i, text in enumerate(body["input"])]
+            self._send(200, {"data": rows[::-1], "model": "tiny"})
+            return
+        chat = self.path.endswith("/chat/completions")
+        prompt = body["messages"][0]["content"] if chat else body["prompt"]
+        if len(prompt) > 2000:
+            error = {"message": "This model's maximum context length is 512 tokens.", "code": "context_length_exceeded"}
+            self._send(400, {"error": error})
+            return
+        with self.server.lock:
+            drawn = self.server.draw(body, prompt)
+        drawn = drawn[:1] if fault == "few" else drawn
+        headers = (
+            {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"} if fault == "pace" else {}
+        )
+        choices = [self._choice(i, each, body, chat=chat) for i, each in enumerate(drawn)]
+        usage = {"prompt_tokens": 1, "completion_tokens": sum(each.tokens or 0 for each in drawn), "total_tokens": 1}
+        self._send(200, {"id": "x", "model": "tiny", "choices": choices[::-1], "usage": usage}, headers)
+
+    def _choice(self, index: int, drawn: Generated, body: dict[str, Any], *, chat: bool) -> dict[str, Any]:
+        each = (drawn.logprob or 0.0) / (drawn.tokens or 1)
+        told: dict[str, Any] | None = None
+        if body.get("logprobs"):
+            tokens = drawn.tokens or 0
+            told = (
+                {"content": [{"token": "x", "logprob": each, "top_logprobs": []}] * tokens}
+                if chat
+                else {"token_logprobs": [each] * tokens, "tokens": ["x"] * tokens}
+            )
+        text = {"message": {"role": "assistant", "content": drawn.text}} if chat else {"text": drawn.text}
+        return {"index": index, "finish_reason": drawn.finish_reason, "logprobs": told, **text}
+
+    def _send(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        self._raw(status, json.dumps(body).encode(), "application/json", headers)
+
+    def _raw(self, status: int, content: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[ModelServer]:
+    """A server at work until the block ends."""
+    server = ModelServer(folder)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

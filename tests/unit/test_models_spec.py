@@ -1,0 +1,138 @@
+"""Names of models: what opens, and what is said of the rest; adapters; chat templates."""
+
+import json
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.errors import QprobeError
+from harness.models.engine import Request
+from harness.models.hf_embedder import HfEmbedder
+from harness.models.hf_engine import HfEngine
+from harness.models.opening import ENGINES, open_engine
+from harness.models.pretrained import open_pretrained
+from harness.models.sampling import Sampling
+from harness.models.spec import Spec, parse_spec
+from tests.tiny_models import save_llama
+
+
+def test_a_spec_is_taken_apart():
+    assert parse_spec("hf:a/b") == Spec("hf", "a/b")
+    options = {"url": "http://h:8000/v1", "n": "4"}
+    assert parse_spec("openai:m,url=http://h:8000/v1,n=4", tuple(ENGINES)) == Spec("openai", "m", options)
+    assert parse_spec("hf:dir/a,b,dtype=float16") == Spec("hf", "dir/a,b", {"dtype": "float16"})
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("gpt2", "names no model: write hf:FOLDER"),
+        ("hf:", "names no model"),
+        ("hf:dtype=float16", "names no model"),
+        ("openia:gpt", "there is no engine 'openia'; did you mean openai:gpt?"),
+        ("ollama:x", "there is no engine 'ollama'; write hf:FOLDER"),
+        ("hf:x,dtpye=float16", "hf: has no option 'dtpye': did you mean dtype?"),
+        ("hf:x,dtype=int3", "dtype is one of auto, float32, bfloat16, float16"),
+        ("hf:x,quantize=2bit", "quantize is one of 8bit, 4bit"),
+        ("hf:x,trust_remote_code=yes", "trust_remote_code is one of true, false"),
+    ],
+)
+def test_a_wrong_spec_is_refused_in_a_sentence(spec: str, says: str):
+    with pytest.raises(QprobeError) as caught:
+        open_engine(spec, Sampling())
+    assert says in str(caught.value)
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed")
+def test_vllm_where_it_is_not_installed():
+    with pytest.raises(QprobeError, match="need the package vllm and a GPU"):
+        open_engine("vllm:x", Sampling())
+
+
+def test_code_that_comes_with_a_model_runs_only_when_asked(tmp_path: Path):
+    """A configuration class in the folder: refused, and the file does not run, until trust_remote_code=true."""
+    folder = save_llama(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Mine"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "mine.py").write_text(
+        f"from pathlib import Path\nfrom transformers import LlamaConfig\nPath({str(tmp_path / 'ran')!r}).touch()\n"
+        "class Mine(LlamaConfig):\n    model_type = 'mine'\n"
+    )
+    with pytest.raises(QprobeError, match="configuration of"):
+        open_pretrained(f"hf:{folder}").check()
+    assert not (tmp_path / "ran").exists()
+    assert open_pretrained(f"hf:{folder},trust_remote_code=true").config.num_hidden_layers == 2
+    assert (tmp_path / "ran").exists()
+
+
+def test_the_dtype_is_the_one_asked_for(tiny_llama: Path):
+    engine = HfEngine(f"hf:{tiny_llama},dtype=bfloat16", Sampling(max_new_tokens=4), device="cpu")
+    assert engine._weights.dtype == torch.bfloat16
+    assert "rounding" in engine.caveat
+    assert len(dict(engine.generate([Request("x", (), i) for i in range(3)]))) == 3
+    plain = HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=4), device="cpu")
+    assert plain.caveat == ""
+    assert plain.identity["fingerprint"] != engine.identity["fingerprint"]
+
+
+def test_chat(tmp_path: Path, tiny_llama: Path):
+    asked = Request("add two", (), 1, chat=True)
+    with pytest.raises(QprobeError, match="has no chat template"):
+        HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=4)).check([asked])
+    folder = Path(shutil.copytree(tiny_llama, tmp_path / "chat"))
+    template = (
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<bot>{% endif %}"
+    )
+    (folder / "chat_template.jinja").write_text(template)
+    engine = HfEngine(f"hf:{folder}", Sampling(max_new_tokens=4), device="cpu")
+    assert engine.shown(asked) == "<user>add two<bot>"
+    assert dict(engine.generate([asked])) == dict(engine.generate([Request("<user>add two<bot>", (), 1)]))
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter with weights that change what the tiny Llama says."""
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    from transformers import AutoModelForCausalLM
+
+    base = save_llama(tmp_path_factory.mktemp("base"))
+    torch.manual_seed(1)
+    config = peft.LoraConfig(target_modules=["q_proj", "v_proj", "up_proj"], r=4, init_lora_weights=False)
+    folder = tmp_path_factory.mktemp("adapter")
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(folder)
+    return folder
+
+
+def test_an_adapter_changes_what_is_drawn_and_read(adapter: Path, tiny_llama: Path):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    work = [Request("x", (), i) for i in range(3)]
+    bare = HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=8), device="cpu")
+    adapted = HfEngine(f"hf:{tiny_llama},adapter={adapter}", Sampling(max_new_tokens=8), device="cpu")
+    drawn = dict(adapted.generate(work))
+    assert drawn != dict(bare.generate(work))
+    assert bare.identity["fingerprint"] != adapted.identity["fingerprint"]
+    theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_llama), str(adapter)).eval()
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.inference_mode():
+        assert torch.allclose(adapted._weights(ids).logits, theirs(ids).logits, atol=1e-4)
+        states = theirs(ids, output_hidden_states=True).hidden_states
+        read = HfEmbedder(f"hf:{tiny_llama},adapter={adapter}", device="cpu")._weights(ids, output_hidden_states=True)
+    assert torch.allclose(read.hidden_states[-1], states[-1], atol=1e-4)
+
+
+def test_an_adapter_of_another_model_is_refused(adapter: Path, tmp_path: Path):
+    for folder, change in [("wide", {"width": 64}), ("flat", {"layers": 1})]:
+        other = save_llama(tmp_path / folder, **change)
+        with pytest.raises(QprobeError, match="belongs to another model: it was trained beside"):
+            HfEngine(f"hf:{other},adapter={adapter}", Sampling())
+    deep = HfEngine(f"hf:{save_llama(tmp_path / 'deep', layers=3)},adapter={adapter}", Sampling(), device="cpu")
+    with pytest.raises(QprobeError, match="belongs to another model"):
+        list(deep.generate([Request("x", (), 0)]))
+    with pytest.raises(QprobeError, match="holds no adapter"):
+        HfEngine(f"hf:{tmp_path / 'deep'},adapter={tmp_path}", Sampling())
