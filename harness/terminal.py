@@ -10,7 +10,8 @@ from rich.text import Text
 from harness.logbook import log
 
 Advance = Callable[..., None]
-"""advance(count=1, note="") moves a stage's bar on; `note` replaces the words behind it."""
+"""advance(count=1, note="", more=0) moves a stage's bar on; `note` replaces the words behind it, and `more` is added to
+what there is to do."""
 
 
 class RateColumn(ProgressColumn):
@@ -48,7 +49,8 @@ class Terminal:
         with Progress(*columns, console=self.err, disable=not self.err.is_terminal or self.err.quiet) as bar:
             task = bar.add_task(title, total=total, completed=done, note="")
 
-            def advance(count: int = 1, note: str = "") -> None:
-                bar.update(task, advance=count, note=note)
+            def advance(count: int = 1, note: str = "", more: int = 0) -> None:
+                known = bar.tasks[task].total or 0
+                bar.update(task, advance=count, note=note, total=known + more)
 
             yield advance

@@ -70,6 +70,7 @@ def transfer(
 ) -> None:
     """Train probes on the problems of some runs or splits, and report what they gain on others, as the paper does."""
     from harness.commands.printing import show_transfer
+    from harness.probes.watching import watched
     from harness.problem_sets import join_sets, load_sets
     from harness.transferring import transfer as make_transfer
 
@@ -77,16 +78,20 @@ def transfer(
     train, tests = join_sets(load_sets(args.names(train_on), runs)), load_sets(args.names(test_on), runs)
     terminal, objectives = Terminal(quiet=quiet), args.objectives(objective)
     terminal.say(f"Training {', '.join(objectives)} on {len(train.samples.problem_ids)} problems of {train.name}.")
-    found = make_transfer(
-        train,
-        tests,
-        objectives,
-        seed=seed,
-        beta=beta,
-        preset=preset,
-        choices=choices,
-        leave_out_duplicates=leave_out_duplicates,
-    )
+    with (
+        terminal.progress("Training probes", 0) as advance,
+        watched(lambda wanted, done: advance(done, more=wanted)),
+    ):
+        found = make_transfer(
+            train,
+            tests,
+            objectives,
+            seed=seed,
+            beta=beta,
+            preset=preset,
+            choices=choices,
+            leave_out_duplicates=leave_out_duplicates,
+        )
     show_transfer(found, train.folder, terminal, as_json=json)
 
 

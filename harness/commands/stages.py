@@ -147,13 +147,18 @@ def probe(
     group_duplicates: args.GroupDuplicates = False,
 ) -> None:
     """Train probes with cross-validation by problem, and score every sample by probes that never saw its problem."""
+    from harness.probes.watching import watched
     from harness.probing import probe as probe_stage
     from harness.store import Store
 
     terminal = Terminal(quiet=quiet)
     objectives = args.objectives(objective)
     terminal.say(f"Probing: {', '.join(objectives)} on {folds} folds of problems.")
-    with Store(run) as store:
+    with (
+        Store(run) as store,
+        terminal.progress("Training probes", 0) as advance,
+        watched(lambda wanted, done: advance(done, more=wanted)),
+    ):
         probe_stage(
             store,
             objectives,

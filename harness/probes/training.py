@@ -29,6 +29,7 @@ from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
 from harness.probes.setting import Schedule
 from harness.probes.validation import Curve, has_stalled, validate
+from harness.probes.watching import tell
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,12 @@ def train(
     known = (moments or measure(samples)) if schedule.standardise else None
     order = sorted(range(len(members)), key=lambda place: _cohort_of(members[place]))
     trained: dict[int, Trained] = {}
+    tell(wanted=len(members))
     for _, places in groupby(order, key=lambda place: _cohort_of(members[place])[:2]):
         cohort = _Cohort(samples, {place: members[place] for place in places}, schedule, temperatures, known)
-        trained.update(cohort.run())
+        for place, result in cohort.run():
+            trained[place] = result
+            tell(done=1)
     return [trained[place] for place in range(len(members))]
 
 
