@@ -138,7 +138,8 @@ def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Ite
     Batches are made of all texts and only then searched for those that are left: a run that was killed goes on with
     the very batches of one that was not, so that its vectors agree to the last bit.
     """
-    stops = {problem.id: problem.stop for problem in store.problems()}
+    stop = store.settings().get("stop")  # the prompt's, where it has its own
+    stops = {problem.id: problem.stop if stop is None else stop for problem in store.problems()}
     for window in _windows(store):
         ids = {completion.problem_id for completion in window}
         there = {problem: set.intersection(*writing.done(problem)) for problem in ids}

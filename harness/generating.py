@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
 from benchmarks.overlay import overlay_of
+from benchmarks.prompts import Prompt
 from harness.completion import GREEDY, Completion, SampleId
 from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request
 from harness.models.sampling import sample_seed
+from harness.prompting import find_prompt
 from harness.store import Store
 from harness.terminal import Advance, Terminal
 
@@ -25,6 +27,7 @@ class Plan:
     problems: Sequence[Problem]
     k: int
     seed: int
+    prompt: Prompt
     greedy: bool = False  # draw each problem's greedy completion too
 
     @property
@@ -34,7 +37,14 @@ class Plan:
 
 
 def plan(
-    benchmark: Benchmark, *, k: int, seed: int, split: str = "test", limit: int | None = None, greedy: bool = False
+    benchmark: Benchmark,
+    *,
+    k: int,
+    seed: int,
+    split: str = "test",
+    limit: int | None = None,
+    prompt: str = "paper",
+    greedy: bool = False,
 ) -> Plan:
     """Choose the problems. Raises QprobeError where there would be nothing to draw."""
     if k < 1:
@@ -46,7 +56,7 @@ def plan(
     if not problems:
         splits = ", ".join(sorted({problem.split for problem in everything}))
         raise QprobeError(f"{benchmark.name} has no split {split!r}: it has {splits}.")
-    return Plan(benchmark, problems[:limit], k, seed, greedy)
+    return Plan(benchmark, problems[:limit], k, seed, find_prompt(prompt, benchmark), greedy)
 
 
 def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> int:
@@ -57,6 +67,8 @@ def generate(store: Store, engine: Engine, work: Plan, terminal: Terminal) -> in
         raise QprobeError(f"{store.folder} holds the samples of {file}: draw a model's into another run folder.")
     store.settle("benchmark", work.benchmark.name)
     store.settle("overlay", overlay.described if (overlay := overlay_of(work.benchmark)) else "")
+    store.settle("prompt", work.prompt.identity)
+    store.note("stop", work.prompt.stop)
     store.settle("generation", {**engine.identity, "seed": work.seed})
     store.note("source", {"model": engine.name, "complete": True})
     store.add_problems(work.problems)
@@ -86,7 +98,8 @@ def _draw(store: Store, engine: Engine, work: Plan, pending: Sequence[tuple[Prob
 
 
 def _request(work: Plan, problem: Problem, index: int) -> Request:
-    return Request(problem.prompt, problem.stop, sample_seed(work.seed, problem.id, index), greedy=index == GREEDY)
+    prompt, seed = work.prompt, sample_seed(work.seed, problem.id, index)
+    return Request(prompt.render(problem), prompt.stops(problem), seed, greedy=index == GREEDY, chat=prompt.chat)
 
 
 def _completion(engine: Engine, work: Plan, problem: Problem, index: int, drawn: Generated) -> Completion:
@@ -95,7 +108,7 @@ def _completion(engine: Engine, work: Plan, problem: Problem, index: int, drawn:
         index=index,
         prompt=engine.shown(_request(work, problem, index)),
         text=drawn.text,
-        program=work.benchmark.program(problem, problem.prompt, drawn.text),
+        program=work.prompt.extract(problem, drawn.text),
         finish_reason=drawn.finish_reason,
         tokens=drawn.tokens,
         logprob=drawn.logprob,

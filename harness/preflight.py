@@ -38,6 +38,7 @@ def check_experiment(
     benchmark: str,
     split: str | None,
     overlay: bool,
+    prompt: str,
     limit: int | None,
     k: int,
     folds: int,
@@ -57,7 +58,10 @@ def check_experiment(
     for name in objectives:
         find_objective(name)
     asked = open_benchmark(benchmark, overlay=overlay)
-    problems = asked.problems() if split is None else plan(asked, k=k, seed=0, split=split, limit=limit).problems
+    if split is None:
+        problems = asked.problems()
+    else:
+        problems = plan(asked, k=k, seed=0, split=split, limit=limit, prompt=prompt).problems
     if len(problems) < folds:
         raise QprobeError(f"{len(problems)} problems cannot make {folds} folds: ask for fewer folds.")
     if create:

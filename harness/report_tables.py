@@ -8,6 +8,7 @@ from harness.number_texts import interval, p_text, share, short
 from harness.numbers import Row
 from harness.reporting import Report
 from harness.table_formats import Cells, TableCells
+from sandbox import Status
 
 ROW_HEADER: Cells = ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p")
 
@@ -35,6 +36,7 @@ def notes(report: Report) -> list[str]:
         f"{report.distinct:.0%} of a problem's programs are distinct; {report.no_signal} of {report.problems} problems "
         "carry no ranking signal (all samples pass, or all fail).",
     ]
+    lines += _said_of_prompt(report)
     if report.base_pass_at_1 is not None:
         lines.append(
             f"Every figure is by all tests; by the base tests alone, pass@1 is {short(report.base_pass_at_1)}."
@@ -52,6 +54,20 @@ def notes(report: Report) -> list[str]:
     if trusting := {mode: count for mode, count in report.modes.items() if mode != "separate"}:
         listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
         lines.append(f"Problems whose tests must trust the program's own objects or process: {listed}.")
+    return lines
+
+
+def _said_of_prompt(report: Report) -> list[str]:
+    """Which prompt it was, and how many programs are none: where most are, the extraction is wrong, not the model."""
+    lines = [f"Prompt: {report.prompt}."] if report.prompt else []
+    broken, graded = report.statuses.get(Status.SYNTAX, 0), sum(report.statuses.values())
+    if 2 * broken > graded:
+        lines.append(
+            f"WARNING: {broken:,} of {graded:,} programs do not even compile: look at some of them; another --prompt, "
+            "or qprobe extract with another, may be what is missing."
+        )
+    elif broken:
+        lines.append(f"{broken:,} of {graded:,} programs do not compile.")
     return lines
 
 

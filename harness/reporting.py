@@ -65,6 +65,7 @@ class Report:
     run: str
     benchmark: str
     overlay: str  # what was done about problems known to be wrong; "" where nothing was
+    prompt: str  # what the model was shown, by name and version; "" for samples that somebody else drew
     source: str  # the model, or the file the samples came from
     embedder: str
     problems: int
@@ -118,6 +119,7 @@ def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, f
         run=store.folder.name,
         benchmark=about["benchmark"],
         overlay=about.get("overlay", ""),
+        prompt=about.get("prompt", ""),
         source=_source(about["source"]),
         embedder=about[f"view {scores.settings['view']}"]["embedder"],
         problems=len(scores.problem_ids),

@@ -1,8 +1,8 @@
 """The store of a run: one folder, one SQLite file, safe against `kill -9` at any moment.
 
-Problems, completions and verdicts are rows that are only ever added; a row is there whole or not at all (WAL), and a
-stage's work is what has no row yet. Settings are written down by the first command that needs them; a later command
-with others is refused, because its rows would not compare.
+Problems, completions and verdicts are rows that are only ever added (an extraction alone replaces programs); a row is
+there whole or not at all (WAL), and a stage's work is what has no row yet. Settings are written down by the first
+command that needs them; a later command with others is refused, because its rows would not compare.
 """
 
 import fcntl
@@ -163,6 +163,16 @@ class Store:
             self._db.executemany("INSERT OR IGNORE INTO tokens VALUES (?, ?, ?)", drawn)
         return new
 
+    def replace_programs(self, programs: Mapping[SampleId, str]) -> None:
+        """Put other programs in the places of some, and drop their verdicts and vectors, in one transaction."""
+        with self._transaction():
+            for sample, program in programs.items():
+                self._db.execute(
+                    "UPDATE completions SET program = ? WHERE problem_id = ? AND idx = ?", (program, *sample)
+                )
+                for table in ("verdicts", "vectors"):
+                    self._db.execute(f"DELETE FROM {table} WHERE problem_id = ? AND idx = ?", sample)
+
     def completions(self, where: str = "1", values: tuple[object, ...] = ()) -> Iterator[Completion]:
         """The run's completions but the greedy ones, by problem (in the order they were added) and index."""
         return self._completions(f"c.idx >= 0 AND {where}", values)
@@ -257,6 +267,7 @@ _COMPLETIONS = (
     "SELECT c.*, t.ids FROM completions c JOIN problems p ON p.id = c.problem_id "
     "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
 )
+_UPDATE = "UPDATE completions SET program = ? WHERE problem_id = ? AND idx = ?"
 _LACKING = (
     "SELECT COUNT(*) FROM completions c WHERE (SELECT COUNT(*) FROM vectors v "
     "WHERE v.view IN ({shelves}) AND v.problem_id = c.problem_id AND v.idx = c.idx) < ?"

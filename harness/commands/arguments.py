@@ -63,6 +63,9 @@ Pooling = Annotated[
     str | None, typer.Option(help="some of last, mean, prompt, after-stop [default: last; mean for encoders]")
 ]
 Precision = Annotated[Literal["float32", "float16"], typer.Option(help="of the vectors on disk")]
+PromptName = Annotated[
+    str, typer.Option("--prompt", help="paper, chat, fewshot-N, successes-N:RUN or FILE.toml: what the model is shown")
+]
 Objectives = Annotated[
     str | None, typer.Option("--objective", help="names such as mse,ce,pg, or FILE.py:FUNCTION [default: all of ours]")
 ]

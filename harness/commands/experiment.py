@@ -55,6 +55,7 @@ def run(
     overlay: args.Overlay = True,
     greedy: args.DrawGreedy = False,
     adapter: args.Adapter = None,
+    prompt: args.PromptName = "paper",
     temperature: args.Temperature = 0.8,
     top_p: args.TopP = 0.95,
     max_new_tokens: args.MaxNewTokens = 300,

@@ -51,6 +51,7 @@ def generate(
     overlay: args.Overlay = True,
     greedy: args.DrawGreedy = False,
     adapter: args.Adapter = None,
+    prompt: args.PromptName = "paper",
     quiet: args.Quiet = False,
 ) -> None:
     """Draw k completions of every problem from a model."""
@@ -61,12 +62,34 @@ def generate(
     from harness.models.sampling import Sampling
     from harness.store import Store
 
-    work = plan(open_benchmark(benchmark, overlay=overlay), k=k, seed=seed, split=split, limit=limit, greedy=greedy)
+    asked = open_benchmark(benchmark, overlay=overlay)
+    work = plan(asked, k=k, seed=seed, split=split, limit=limit, prompt=prompt, greedy=greedy)
     sampling = Sampling(temperature, top_p, max_new_tokens)
     with Store(run, create=True) as store:
         engine = open_engine(args.adapted(model, adapter), sampling, batch_size=batch_size, device=device)
         new = generate_stage(store, engine, work, terminal := Terminal(quiet=quiet))
     terminal.say(f"Generated {new:,} samples.")
+
+
+def extract(
+    run: args.Run,
+    prompt: Annotated[str | None, typer.Option(help="whose extraction [default: the prompt of the run]")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="[default: the run's]")] = None,
+    quiet: args.Quiet = False,
+) -> None:
+    """Make the programs again from the stored text; only those that change are graded and embedded again."""
+    from benchmarks.registry import open_benchmark
+    from harness.extracting import extract as extract_stage
+    from harness.extracting import settings_of_run
+    from harness.prompting import find_prompt
+    from harness.store import Store
+
+    with Store(run) as store:
+        made_with = settings_of_run(store, benchmark=benchmark, prompt=prompt)
+        asked = open_benchmark(made_with.benchmark, overlay=made_with.overlay)
+        done = extract_stage(store, find_prompt(made_with.prompt, asked))
+    next_step = f": qprobe grade {run} judges those" if done.changed else ""
+    Terminal(quiet=quiet).say(f"{done.changed:,} of {done.samples:,} programs read differently now{next_step}.")
 
 
 @recorded

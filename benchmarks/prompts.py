@@ -1,0 +1,114 @@
+"""Prompts: what a model is shown for a problem, and how its answer becomes a program. Named and versioned.
+
+Scores under different prompts do not compare, so a run keeps to one; a preset whose text changes gets another version.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from benchmarks.answers import answered_program
+from benchmarks.extraction import cut_at
+from benchmarks.problem import Benchmark, BenchmarkError, Problem
+
+PRESETS = ("paper", "chat", "fewshot-N", "successes-N:RUN", "FILE.toml")
+AUTHORS_SHOTS = ("MBPP/2", "MBPP/3", "MBPP/4")
+"""The problems of MBPP's own three-shot prompt (Austin et al. 2021, arXiv 2108.07732); more come behind these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One way of asking for programs. `render`, and with it `extract`, is a pure function of the problem."""
+
+    name: str  # "mbpp/paper"
+    version: int
+    render: Callable[[Problem], str]
+    extract: Callable[[Problem, str], str]  # (problem, raw text of a completion) -> program
+    stop: tuple[str, ...] | None = None  # None: each problem's own
+    chat: bool = False  # the prompt is what a user says to a chat model
+    digest: str = ""  # of what else it depends on: examples, a template's text
+
+    @property
+    def identity(self) -> str:
+        """Names all that a prompt's scores depend on: "mbpp/paper v1", "mbpp/fewshot-3 v1 0f3a..."."""
+        return f"{self.name} v{self.version} {self.digest}".strip()
+
+    def stops(self, problem: Problem) -> tuple[str, ...]:
+        """The strings that end a completion of this problem."""
+        return problem.stop if self.stop is None else self.stop
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One solved problem that stands before the one that is asked."""
+
+    problem_id: str
+    prompt: str
+    solution: str  # what follows the prompt
+
+
+def paper(benchmark: Benchmark) -> Prompt:
+    """The benchmark's own prompt, continued: of MBPP and HumanEval those of the paper (arXiv 2402.14688, section 4)."""
+    return Prompt(
+        f"{benchmark.name}/paper",
+        1,
+        lambda problem: problem.prompt,
+        lambda problem, text: benchmark.program(problem, problem.prompt, text),
+    )
+
+
+def chat(benchmark: Benchmark) -> Prompt:
+    """A question to a chat model, which is to answer with one block of code."""
+    return Prompt(f"{benchmark.name}/chat", 1, _question, answered_program, stop=(), chat=True)
+
+
+def _question(problem: Problem) -> str:
+    if not problem.entry_point:
+        return f"{problem.prompt.rstrip()}\n\nAnswer with one code block that holds the whole program."
+    return (
+        f"Write the Python function `{problem.entry_point}`.\n\n```python\n{problem.prompt.rstrip()}\n```\n\n"
+        "Answer with one code block that holds the whole function and the imports it needs, and nothing else."
+    )
+
+
+def with_shots(name: str, benchmark: Benchmark, shots: Sequence[Shot]) -> Prompt:
+    """Solved problems before the benchmark's own prompt; a problem never sees its own solution."""
+    base = paper(benchmark)
+    digest = hashlib.sha256(json.dumps([[shot.prompt, shot.solution] for shot in shots]).encode()).hexdigest()[:12]
+
+    def render(problem: Problem) -> str:
+        before = [f"{shot.prompt}{shot.solution.rstrip()}\n\n" for shot in shots if shot.problem_id != problem.id]
+        return "".join([*before, problem.prompt])
+
+    return replace(base, name=f"{benchmark.name}/{name}", render=render, digest=digest)
+
+
+def fewshot(benchmark: Benchmark, count: int) -> Prompt:
+    """The first problems of the benchmark's `prompt` split, solved; of MBPP, first those that its authors used."""
+    pool = [problem for problem in benchmark.problems() if problem.split == "prompt" and problem.solution]
+    pool.sort(key=lambda problem: problem.id not in AUTHORS_SHOTS)
+    if not 1 <= count <= len(pool):
+        has = f"has {len(pool)} problems" if pool else "has no split of problems"
+        raise BenchmarkError(f"{benchmark.name} {has} to show in a prompt: fewshot-{count} cannot be.")
+    shots = [Shot(each.id, each.prompt, each.solution.removeprefix(each.prompt)) for each in pool[:count]]
+    return with_shots(f"fewshot-{count}", benchmark, shots)
+
+
+def shot_of(problem: Problem, program: str, stops: Sequence[str]) -> Shot:
+    """A problem with a program that solves it, cut where a completion would end."""
+    return Shot(problem.id, problem.prompt, cut_at(program.removeprefix(problem.prompt), stops))
+
+
+def open_prompt(spec: str, benchmark: Benchmark) -> Prompt:
+    """Return the prompt that a user names. Raises BenchmarkError where there is none."""
+    if spec.endswith(".toml"):
+        from benchmarks.prompt_template import read_template
+
+        return read_template(spec, benchmark)
+    if spec in ("paper", "chat"):
+        return paper(benchmark) if spec == "paper" else chat(benchmark)
+    if number := re.fullmatch(r"fewshot-(\d+)", spec):
+        return fewshot(benchmark, int(number.group(1)))
+    raise BenchmarkError(f"There is no prompt {spec!r}: there are {', '.join(PRESETS)}.")
