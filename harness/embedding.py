@@ -16,6 +16,12 @@ from harness.vectors import Floats, Precision
 BATCH_TOKENS = 8192
 """Padded tokens a batch may hold, a shared prompt counted once a sample: its keys and values are."""
 
+LIKE = 0.75
+"""Texts of a batch that is worth a pass are at least so long, relative to the longest."""
+
+WORTH_A_PASS = 256
+"""Tokens from which a pass is more than its overhead."""
+
 WINDOW = 2048
 """Texts sorted by length at a time: enough to fill batches of like lengths, few enough to keep memory flat."""
 
@@ -190,17 +196,28 @@ def _batches(items: Sequence[Item], *, shared: bool) -> Iterator[list[Item]]:
     for item in items:
         by_prompt[item.tokens.prefix if shared else ()].append(item)
     few = [item for group in by_prompt.values() if len(group) < SHARED_FROM for item in group]
-    for group in (*(group for group in by_prompt.values() if len(group) >= SHARED_FROM), few):
-        yield from _of_like_lengths(group)
+    for group in by_prompt.values():
+        if len(group) >= SHARED_FROM:
+            yield from _of_like_lengths(group, shared=len(group[0].tokens.prefix) if shared else 0)
+    yield from _of_like_lengths(few)
 
 
-def _of_like_lengths(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Texts of like lengths together, as many as BATCH_TOKENS allow, the longest first."""
+def _of_like_lengths(items: Iterable[Item], shared: int = 0) -> Iterator[list[Item]]:
+    """Texts of like lengths together, the longest first; their first `shared` tokens are not computed again."""
     batch: list[Item] = []
     for item in sorted(items, key=lambda item: -len(item.tokens.ids)):
-        if batch and (len(batch) + 1) * len(batch[0].tokens.ids) > BATCH_TOKENS:
+        if batch and _is_full(batch, item, shared):
             yield batch
             batch = []
         batch.append(item)
     if batch:
         yield batch
+
+
+def _is_full(batch: Sequence[Item], item: Item, shared: int) -> bool:
+    """Whether one more text is too much memory, or more padding than another pass costs."""
+    longest = len(batch[0].tokens.ids)
+    if (len(batch) + 1) * longest > BATCH_TOKENS:
+        return True
+    short = len(item.tokens.ids) - shared < LIKE * (longest - shared)
+    return short and len(batch) * (longest - shared) >= WORTH_A_PASS

@@ -159,11 +159,9 @@ def report_memory(store: Store, model: Path, options: argparse.Namespace) -> Non
         texts = [embedding.as_text(each, problem.stop) for each in store.completions("c.problem_id = ?", (problem.id,))]
         longest = max(len(watched.tokenise(text).ids) for text in texts)
         paper = max(paper, len(texts) * longest * (options.layers + 1) * options.width * 4)
-    print(
-        f"hidden states held, counted from shapes: ours {watched.most / 2**20:.1f} MiB, the paper's {paper / 2**20:.1f} MiB",
-        end=" ",
-    )
-    print(f"({paper / watched.most:.1f} x)")
+    ours, theirs = watched.most / 2**20, paper / 2**20
+    print(f"hidden states held, counted from shapes: ours {ours:.1f} MiB, the paper's {theirs:.1f} MiB", end=" ")
+    print(f"({theirs / ours:.1f} x)")
 
 
 if __name__ == "__main__":

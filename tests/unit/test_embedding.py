@@ -1,5 +1,6 @@
 """The embedding of a run: nothing twice, nothing lost, more layers and more samples at the price of what is new."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import itemgetter
@@ -7,18 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks import Problem
 from benchmarks.extraction import cut_at
 from harness import embedding
 from harness.completion import Completion, SampleId
-from harness.embedding import as_text, embed
+from harness.embedding import Item, as_text, embed
 from harness.errors import QprobeError
 from harness.models.engine import Request
 from harness.models.hf_embedder import HfEmbedder
 from harness.models.hf_engine import HfEngine
 from harness.models.sampling import Sampling
-from harness.models.tokens import Tokens
+from harness.models.tokens import Text, Tokens
 from harness.probes.samples import View
 from harness.shelves import open_shelf, read_views
 from harness.store import Store
@@ -187,3 +190,78 @@ def test_tokens_are_read_as_they_were_drawn(tmp_path: Path, tiny_llama: Path):
         assert tokens.ids == [*plain(problem.prompt).input_ids, *each.token_ids]
         if each.finish_reason == "stop":
             assert tokens.end < tokens.stop == len(tokens.ids)
+
+
+def item(length: int, start: int = 10) -> Item:
+    text = Text.of("p", "x" * length)
+    return Item(text, Tokens([7] * (start + length), start, start + length, start + length, cut=False), ())
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(0, 400), min_size=1, max_size=60))
+def test_batches_hold_everything_once_and_little_padding(lengths: list[int]):
+    items = [item(length) for length in lengths]
+    batches = list(embedding._of_like_lengths(items, shared=10))
+    assert sorted(id(each) for batch in batches for each in batch) == sorted(map(id, items))
+    for batch in batches:
+        longest = max(len(each.tokens.ids) for each in batch)
+        assert len(batch) * longest <= embedding.BATCH_TOKENS
+        padding = sum(longest - len(each.tokens.ids) for each in batch)
+        own = sum(len(each.tokens.ids) - 10 for each in batch)
+        assert padding <= max(own / embedding.LIKE, embedding.WORTH_A_PASS)
+
+
+class Synthetic:
+    """As wide as a model of 7 billion parameters, at no cost: a sample's vectors are its number."""
+
+    name, identity, shares_prompts, width = "synthetic", {"fingerprint": "synthetic"}, True, 4096
+    views = tuple(View(layer, "last") for layer in (12, 18, 24))
+
+    def tokenise(self, text: Text) -> Tokens:
+        """One token a character of the prompt; the completion is the sample's number."""
+        ids = [1] * len(text.prompt) + [int(text.completion)]
+        return Tokens(ids, len(text.prompt), len(ids), len(ids), cut=False)
+
+    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Floats:
+        """The numbers, as often as a vector is wide."""
+        numbers = np.array([each.ids[-1] for each in samples], dtype=np.float32)
+        return np.broadcast_to(numbers[:, None, None], (len(samples), len(views), self.width)).copy()
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_however_many_samples(tmp_path: Path):
+    """100,000 samples of 3 x 4096 in half precision are 2.3 GiB on disk and next to nothing in memory."""
+    problems, samples = 1000, 100
+    if shutil.disk_usage(tmp_path).free < 4 * 2**30:
+        pytest.skip("not 4 GiB free on the disk")
+    with Store(tmp_path / "run", create=True) as store:
+        store.add_problems(Problem(f"T/{n}", f"p{n}", "f", "assert True") for n in range(problems))
+        for n in range(problems):
+            store.add_completions(Completion(f"T/{n}", i, f"p{n}", str(i), str(i)) for i in range(samples))
+        after_few, before = 0, rss_bytes()
+        watched = Synthetic()
+        write, rows = VectorFile.write, 0
+
+        def watching(file: VectorFile, first_row: int, block: Floats) -> None:
+            nonlocal after_few, rows
+            write(file, first_row, block)
+            rows = first_row + len(block)
+            if not after_few and rows > 5000:
+                after_few = rss_bytes()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(VectorFile, "write", watching)
+            view = embed(store, watched, QUIET, "float16").view
+        assert rows == problems * samples
+        assert rss_bytes() - after_few < 64 * 2**20, "20 times the samples, no more memory"
+        assert after_few - before < 256 * 2**20
+        (key,) = store.settings()[f"view {view}"]["shelves"]
+        stored, places = open_shelf(store, key).file.read(), store.vector_rows(key)
+        assert all(stored[places[SampleId(f"T/{n}", 99)], 2, 4095] == 99 for n in range(0, problems, 50))
+        assert embed(store, watched, QUIET, "float16").new == 0
+
+
+def rss_bytes() -> int:
+    """What this process has in memory now, files that are mapped left out."""
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return 1024 * int(fields["RssAnon"].split()[0])
