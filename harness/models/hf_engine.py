@@ -62,17 +62,6 @@ class HfEngine:
         shown: str = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
         return shown
 
-    def shown(self, request: Request) -> str:
-        """The prompt, in the model's chat template where the request is for a chat. Raises QprobeError without one."""
-        if not request.chat:
-            return request.prompt
-        tokenizer = self.model.tokenizer
-        if not tokenizer.chat_template:
-            raise QprobeError(f"{self.model.name} has no chat template: give it a prompt to continue, not a chat.")
-        said = [{"role": "user", "content": request.prompt}]
-        shown: str = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
-        return shown
-
     def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError where a prompt leaves the context no room for a completion."""
         context = self.model.context
