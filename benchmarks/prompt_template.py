@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.answers import answered_program
 from benchmarks.extraction import cut_at
 from benchmarks.problem import Benchmark, BenchmarkError, Problem
-from benchmarks.prompts import Prompt
+from benchmarks.prompt import Prompt
 from benchmarks.reading import read_text
 
 FIELDS = ("id", "prompt", "entry_point", "first_test")

@@ -1,43 +1,20 @@
-"""Prompts: what a model is shown for a problem, and how its answer becomes a program. Named and versioned.
-
-Scores under different prompts do not compare, so a run keeps to one; a preset whose text changes gets another version.
-"""
+"""The presets: prompts by name, each with a version, which a preset whose text changes raises."""
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.answers import answered_program
 from benchmarks.extraction import cut_at
 from benchmarks.problem import Benchmark, BenchmarkError, Problem
+from benchmarks.prompt import Prompt
+from benchmarks.prompt_template import read_template
 
 PRESETS = ("paper", "chat", "fewshot-N", "successes-N:RUN", "FILE.toml")
 AUTHORS_SHOTS = ("MBPP/2", "MBPP/3", "MBPP/4")
 """The problems of MBPP's own three-shot prompt (Austin et al. 2021, arXiv 2108.07732); more come behind these."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """One way of asking for programs. `render`, and with it `extract`, is a pure function of the problem."""
-
-    name: str  # "mbpp/paper"
-    version: int
-    render: Callable[[Problem], str]
-    extract: Callable[[Problem, str], str]  # (problem, raw text of a completion) -> program
-    stop: tuple[str, ...] | None = None  # None: each problem's own
-    chat: bool = False  # the prompt is what a user says to a chat model
-    digest: str = ""  # of what else it depends on: examples, a template's text
-
-    @property
-    def identity(self) -> str:
-        """Names all that a prompt's scores depend on: "mbpp/paper v1", "mbpp/fewshot-3 v1 0f3a..."."""
-        return f"{self.name} v{self.version} {self.digest}".strip()
-
-    def stops(self, problem: Problem) -> tuple[str, ...]:
-        """The strings that end a completion of this problem."""
-        return problem.stop if self.stop is None else self.stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +81,6 @@ def shot_of(problem: Problem, program: str, stops: Sequence[str]) -> Shot:
 def open_prompt(spec: str, benchmark: Benchmark) -> Prompt:
     """Return the prompt that a user names. Raises BenchmarkError where there is none."""
     if spec.endswith(".toml"):
-        from benchmarks.prompt_template import read_template
-
         return read_template(spec, benchmark)
     if spec in ("paper", "chat"):
         return paper(benchmark) if spec == "paper" else chat(benchmark)

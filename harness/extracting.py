@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 
-from benchmarks.prompts import Prompt
+from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
 from harness.probing import SCORES_FILE
 from harness.provenance import CONFIG_FILE

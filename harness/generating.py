@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
 from benchmarks.overlay import overlay_of
-from benchmarks.prompts import Prompt
+from benchmarks.prompt import Prompt
 from harness.completion import GREEDY, Completion, SampleId
 from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from benchmarks import Benchmark
-from benchmarks.prompts import Prompt, Shot, open_prompt, shot_of, with_shots
+from benchmarks.prompt import Prompt
+from benchmarks.prompts import Shot, open_prompt, shot_of, with_shots
 from harness.errors import QprobeError
 from harness.store import Store
 

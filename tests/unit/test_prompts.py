@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks import BenchmarkError, Problem
 from benchmarks.answers import answered_program, blocks, compiles, without_reasoning
-from benchmarks.prompts import Prompt, open_prompt
+from benchmarks.prompt import Prompt
+from benchmarks.prompts import open_prompt
 from benchmarks.registry import open_benchmark
 from harness.completion import Completion
 from harness.errors import QprobeError
