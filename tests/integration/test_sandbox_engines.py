@@ -1,10 +1,14 @@
 """Other engines than the default one: stopped and started again while it grades, two at once, over TCP, Podman.
 
-The engine is a second daemon of our own, with its own folder and socket, so that nobody else's containers are touched.
+An engine that is stopped is a second daemon of our own, with its own folder and socket: nobody else's containers are
+touched.
 """
 
+import contextlib
 import os
 import shutil
+import socket
+import socketserver
 import subprocess
 import threading
 import time
@@ -126,6 +130,37 @@ def test_another_runtime(second_engine: Engine):
     with open_sandbox("docker", workers=1, runtime=second_engine.runtime) as sandbox:
         outcomes = {job.key: outcome.status for job, outcome in sandbox.run(right_and_wrong(4))}
     assert_all_right(outcomes, 4)
+
+
+class Forwarder(socketserver.BaseRequestHandler):
+    """One connection over TCP, handed on to the engine of this machine."""
+
+    def handle(self) -> None:
+        with socket.socket(socket.AF_UNIX) as engine:
+            engine.connect("/var/run/docker.sock")
+            back = threading.Thread(target=hand_on, args=(engine, self.request))
+            back.start()
+            hand_on(self.request, engine)
+            back.join()
+
+
+def hand_on(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_an_engine_over_tcp(monkeypatch: pytest.MonkeyPatch):
+    require_engine()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forwarder) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_address[1]}")
+        with open_sandbox("docker", workers=2) as sandbox:
+            outcomes = {job.key: outcome.status for job, outcome in sandbox.run(right_and_wrong(40))}
+        server.shutdown()
+    assert_all_right(outcomes, 40)
 
 
 @pytest.fixture
