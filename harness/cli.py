@@ -7,8 +7,6 @@ import errno
 import os
 import sqlite3
 import sys
-import tempfile
-import traceback
 from typing import Annotated
 
 import typer
@@ -25,9 +23,21 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:
+    """The callback of --version."""
+    if asked:
+        from importlib.metadata import version
+
+        print(f"qprobe {version('qprobe')}")
+        raise typer.Exit
+
+
 @app.callback()
 def everything(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log all there is to know to a file here")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="say the version")
+    ] = False,
 ) -> None:
     """What stands before the command."""
     if verbose:
@@ -95,11 +105,10 @@ def _disk_trouble(error: OSError | sqlite3.Error) -> str:
 
 
 def _our_fault(error: Exception) -> int:
-    with tempfile.NamedTemporaryFile("w", prefix="qprobe-", suffix=".log", delete=False) as log:
-        traceback.print_exception(error, file=log)
-    print(
-        f"qprobe: a fault of ours ({type(error).__name__}: {error}). Please report it with {log.name}.", file=sys.stderr
-    )
+    from harness.logbook import log_fault
+
+    said = f"{type(error).__name__}: {error}"
+    print(f"qprobe: a fault of ours ({said}). Please report it with {log_fault(error)}.", file=sys.stderr)
     return 3
 
 

@@ -64,12 +64,12 @@ def check_experiment(
         problems = plan(asked, k=k, seed=0, split=split, limit=limit, prompt=prompt).problems
     if len(problems) < folds:
         raise QprobeError(f"{len(problems)} problems cannot make {folds} folds: ask for fewer folds.")
-    if create:
-        with Store(folder, create=True):
-            pass
     row_bytes = _check_models(model, embedder, layers, pooling)
     checked = Checked(len(problems), fmean(len(problem.prompt) for problem in problems), row_bytes)
     _check_disk(folder, checked.disk_bytes(len(problems) * k))
+    if create:
+        with Store(folder, create=True):
+            pass
     return checked
 
 

@@ -202,9 +202,7 @@ def choice_cells(report: Report) -> TableCells:
     rows: list[Cells] = [
         (
             name,
-            _counted(
-                [" ".join(each["views"]) + ("" if each["form"] == "linear" else f" {each['form']}") for each in choices]
-            ),
+            _counted([_read(each) for each in choices]),
             *(_counted([f"{each[part]:g}".replace("0.", ".", 1) for each in choices]) for part in parts),
             _counted([str(each["epochs"]) for each in choices], spread=True),
         )

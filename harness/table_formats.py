@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-Cells = tuple[str, ...]
+Cells = tuple[str, ...]  # a cell of several lines has them all in a terminal, and commas between them elsewhere
 TableCells = tuple[Cells, list[Cells]]
 
 _LATEX = {
@@ -34,13 +35,13 @@ def terminal_table(header: Cells, rows: Sequence[Cells], is_bold: Callable[[Cell
 def markdown_table(header: Cells, rows: Sequence[Cells]) -> str:
     """As Markdown."""
     rule = (":--", *("--:" for _ in header[1:]))
-    escaped = [[cell.replace("|", r"\|") for cell in cells] for cells in (header, rule, *rows)]
+    escaped = [[_one_line(cell).replace("|", r"\|") for cell in cells] for cells in (header, rule, *rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
 def latex_table(header: Cells, rows: Sequence[Cells]) -> str:
     """As a LaTeX tabular; it needs the package booktabs."""
-    lines = [" & ".join(map(latex, cells)) + r" \\" for cells in (header, *rows)]
+    lines = [" & ".join(latex(_one_line(cell)) for cell in cells) + r" \\" for cells in (header, *rows)]
     columns = "l" + "r" * (len(header) - 1)
     top, *rest = lines
     body = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", top, r"\midrule", *rest, r"\bottomrule", r"\end{tabular}"]
@@ -49,9 +50,12 @@ def latex_table(header: Cells, rows: Sequence[Cells]) -> str:
 
 def latex(text: str) -> str:
     """Text as LaTeX shows it; a minus before a number becomes a real one."""
-    if text[:1] == "-" and text[1:2] in set(".0123456789"):
-        return f"$-${latex(text[1:])}"
-    return "".join(_LATEX.get(character, character) for character in text)
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return re.sub(r"(^|[\s\[])-(?=[.\d])", r"\1$-$", escaped)
+
+
+def _one_line(cell: str) -> str:
+    return cell.replace("\n", ", ")
 
 
 def csv_text(records: Sequence[Mapping[str, object]]) -> str:

@@ -26,7 +26,7 @@ Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE, FILE.j
 
 @benchmarks.command(name="list")
 def list_() -> None:
-    """The names of the benchmarks that ship with qprobe, and of those that other packages offer."""
+    """Name the benchmarks. They ship with qprobe, or another package offers them."""
     from benchmarks.registry import benchmark_names
 
     for name in benchmark_names():
@@ -40,7 +40,7 @@ def show(
     overlay: args.Overlay = True,
     json: args.Json = False,
 ) -> None:
-    """A benchmark's splits, licence and sha256, or one of its problems."""
+    """Show a benchmark, or one of its problems."""
     from dataclasses import asdict
 
     from benchmarks.registry import open_benchmark
@@ -70,7 +70,9 @@ def check(
     overlay: args.Overlay = True,
     json: args.Json = False,
 ) -> None:
-    """Examine a benchmark: references pass, worthless and cheating programs fail, prompts give nothing away.
+    """Examine whether a benchmark is fit to be used.
+
+    References must pass, worthless and cheating programs fail, prompts give nothing away.
 
     Exit status 1 where a check fails.
     """
@@ -99,7 +101,7 @@ def check(
 
 @benchmarks.command()
 def fetch(name: Name) -> None:
-    """Get a benchmark's data from the hub and keep it, so that it can be used offline ever after."""
+    """Keep a benchmark's data from the hub. It can be used offline ever after."""
     from benchmarks.registry import open_benchmark
 
     benchmark = open_benchmark(name)
@@ -112,7 +114,7 @@ def fetch(name: Name) -> None:
 
 @benchmarks.command()
 def new(name: Annotated[str, typer.Argument(help="small letters, digits and underscores")]) -> None:
-    """Write NAME.py, a small working benchmark to start from, and test_NAME.py, into the current folder."""
+    """Write a small working benchmark to start from. It is NAME.py, with test_NAME.py, in the current folder."""
     from benchmarks.skeleton import write_skeleton
 
     for path in write_skeleton(name, Path()):

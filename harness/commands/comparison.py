@@ -23,7 +23,7 @@ def compare(
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Compare runs on the problems that all of them have, paired by problem."""
+    """Compare runs, paired by problem. Takes the problems that all of them have."""
     from harness.commands.printing import show_comparison
     from harness.comparing import compare as compare_runs
 

@@ -117,11 +117,13 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _checked(ctx: typer.Context, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values by the name of their parameter. Raises QprobeError for an unknown key or a value of another type."""
+    """The values by the name of their parameter. Raises QprobeError for an unknown key, a table, or a value amiss."""
     known = _settable(ctx)
     checked = {}
     for written, value in values.items():
         key = written.replace("-", "_")
+        if isinstance(value, dict):
+            raise QprobeError(f"{source}: [{written}] is a table, and there are none: settings stand one a line.")
         if key not in known:
             raise QprobeError(_unknown(source, written, known))
         value = _as_option(value)

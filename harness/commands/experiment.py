@@ -93,7 +93,7 @@ def run(
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Sample, grade, embed, probe and report; run the same command again to go on where it stopped."""
+    """Sample, grade, embed, probe and report. Run the same command again to go on where it stopped."""
     asked = dict(locals())
     if print_config:
         print(configuration.as_toml(configuration.effective(ctx)), end="")
@@ -159,7 +159,7 @@ def demo(
     seed: args.Seed = 0,
     quiet: args.Quiet = False,
 ) -> None:
-    """The whole line on what ships with qprobe: no network, no GPU, about two minutes."""
+    """Try the whole line on what ships with qprobe. No network and no GPU; about two minutes."""
     from benchmarks.mini import MODEL
     from harness.preflight import available_sandbox
 

@@ -44,7 +44,9 @@ def forecast(folder: Path, checked: "Checked", settings: Mapping[str, Any], *, a
 
 
 def _table(stages: list["StageEstimate"]) -> Table:
-    table = Table("stage", "samples to do", "about", "judged by", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("stage", "samples to do", "about", "judged by"):
+        table.add_column(name, justify="right" if name in ("samples to do", "about") else "left")
     for stage in stages:
         table.add_row(stage.stage, f"{stage.new:,}", _duration(stage.seconds), stage.judged_by)
     if all(stage.seconds is not None for stage in stages):

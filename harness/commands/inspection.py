@@ -20,7 +20,7 @@ def check(
     runtime: args.Runtime = None,
     json: args.Json = False,
 ) -> None:
-    """Try the sandbox's walls with hostile programs, here and now; exit status 1 where one does not hold."""
+    """Try the sandbox's walls with hostile programs. Exit status 1 where one does not hold."""
     from dataclasses import asdict
 
     from harness.errors import QprobeError
@@ -51,7 +51,7 @@ def build(
     ] = None,
     language: Annotated[list[str] | None, typer.Option(help="another language of whole programs: javascript")] = None,
 ) -> None:
-    """Make an image with extra packages or languages, and print its name for grade --image."""
+    """Make an image with extra packages or languages. Prints its name, for grade --image."""
     from sandbox import open_sandbox
     from sandbox.image import build_with
     from sandbox.languages import check_languages

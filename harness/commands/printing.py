@@ -32,7 +32,7 @@ def show_report(report: Report, data: Data, run: Path, shown: Terminal, form: st
             draft.write_text(content, encoding="utf-8")
     if form == "table":
         shown.out.print(terminal(report))
-        shown.say(f"To look at: {run}/report.html. The same as files: report.{', .'.join(FILES)}, .svg.")
+        shown.say(f"To look at: {run}/report.html. As files: report.{', .'.join(FILES)}, .svg.")
     else:
         print(FORMATS[form](report).rstrip("\n"))
 

@@ -30,7 +30,7 @@ def rank(
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Score completions with a trained probe and pick the best of each problem; nothing is run."""
+    """Pick the best of each problem's completions by a probe. Nothing is run."""
     from benchmarks.registry import open_benchmark
     from harness.probes import load_probe
     from harness.ranking import as_json, open_reader, picked_rows, read_completions
@@ -68,7 +68,7 @@ def transfer(
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Train probes on the problems of some runs or splits, and report what they gain on others, as the paper does."""
+    """Train probes on some runs or splits, report on others. As in the paper; each test set is reported by itself."""
     from harness.commands.printing import show_transfer
     from harness.probes.watching import watched
     from harness.problem_sets import join_sets, load_sets

@@ -77,7 +77,7 @@ def extract(
     benchmark: Annotated[str | None, typer.Option(help="[default: the run's]")] = None,
     quiet: args.Quiet = False,
 ) -> None:
-    """Make the programs again from the stored text; only those that change are graded and embedded again."""
+    """Make the programs again from the stored text. Only those that change are graded and embedded again."""
     from benchmarks.registry import open_benchmark
     from harness.extracting import extract as extract_stage
     from harness.extracting import settings_of_run
@@ -138,7 +138,7 @@ def embed(
     device: args.Device = "auto",
     quiet: args.Quiet = False,
 ) -> None:
-    """Turn every sample of a run into vectors: chosen layers of a model, pooled."""
+    """Turn every sample of a run into vectors. They are the states of a model at chosen layers, pooled."""
     from harness.embedding import embed as embed_stage
     from harness.store import Store
 
@@ -169,7 +169,7 @@ def probe(
     train_beta: args.TrainBetas = None,
     group_duplicates: args.GroupDuplicates = False,
 ) -> None:
-    """Train probes with cross-validation by problem, and score every sample by probes that never saw its problem."""
+    """Train probes with cross-validation by problem. Samples are scored by probes that never saw their problem."""
     from harness.probes.watching import watched
     from harness.probing import probe as probe_stage
     from harness.store import Store
@@ -205,7 +205,7 @@ def report(
     greedy: args.Greedy = None,
     format_name: args.Format = "table",
 ) -> None:
-    """Show probed against baseline pass@1, and write report.html and the same in other forms into the run."""
+    """Show probed against baseline pass@1. Writes report.html, and the same in other forms, into the run."""
     from harness.commands.printing import show_report
     from harness.greedy import greedy_rewards
     from harness.pages.browser import browser_data

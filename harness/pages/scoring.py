@@ -69,8 +69,8 @@ def difficulty(report: Report, data: Data) -> Figure | None:
     if not panels:
         return None
     caption = (
-        "A dot is a problem: its pass rate, and the mean held-out score of its samples. Beside the name stand the share"
-        "of the scores' variance that lies between problems, and Spearman's correlation of the two, with its interval. "
+        "A dot is a problem: its pass rate, and the mean held-out score of its samples. Beside the name stand the "
+        "share of the scores' variance that lies between problems, and Spearman's correlation, with its interval. "
         "Selection within a problem uses only what is left."
     )
     return Figure("difficulty", "Score against difficulty", caption, panels, wide=True)

@@ -110,3 +110,18 @@ def test_verbose_logs_to_a_file(tmp_path: Path):
     (log,) = tmp_path.glob("qprobe-*.log")
     assert f"Logging to {log.name}." in done.stderr
     assert "benchmarks list" in log.read_text()
+
+
+def test_a_fault_of_ours_goes_to_the_log_there_is(tmp_path: Path):
+    fault = "from harness.cli import main, app\napp.command('fault')(lambda: {}['gone'])\nmain()"
+    for before in ((), ("-v",)):
+        command = [sys.executable, "-c", fault, *before, "fault"]
+        environment = {**qprobe.environment, "TMPDIR": str(tmp_path)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 3
+        (log,) = tmp_path.glob("qprobe-*.log")
+        assert f"a fault of ours (KeyError: 'gone'). Please report it with {log}." in done.stderr
+        said = log.read_text()
+        assert "Traceback" in said
+        assert "torch" in said, "the versions beneath it"
+        log.unlink()

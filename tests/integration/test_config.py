@@ -91,7 +91,7 @@ def test_an_option_goes_before_set_and_set_before_the_file(tmp_path: Path):
         ("k = 1.5", "k cannot be '1.5'"),
         ("sandbox = 'jail'", "'jail' is not one of"),
         ("top_p = 7", "top_p cannot be '7'"),
-        ("[generate]\nk = 2", "there is no setting 'generate'"),
+        ("[generate]\nk = 2", "[generate] is a table, and there are none"),
         ("k =", "is not TOML"),
     ],
 )

@@ -16,6 +16,7 @@ from harness.report_formats import FORMATS, terminal
 from harness.report_tables import choice_cells, difference_cells, extraction_cells, pair_cells, status_cells
 from harness.reporting import Report, report
 from harness.store import Store
+from harness.table_formats import latex
 from sandbox import Outcome, Status
 from tests.made_run import fill
 
@@ -95,4 +96,12 @@ def test_every_form_says_the_same(made: Report):
     shown = f"{value:.3f}".lstrip("0")
     assert f"| mse | {shown} |" in texts["markdown"]
     assert f"mse & {shown} &" in texts["latex"]
+    marked = [line for line in texts["markdown"].splitlines() if "|" in line]
+    assert all(line[0] == line[-1] == "|" for line in marked), "a cell of several lines would break the table"
     assert texts["latex"].count(r"\begin{tabular}") == texts["latex"].count(r"\end{tabular}") >= 7
+
+
+def test_a_minus_is_one_in_latex():
+    assert latex("-.104") == "$-$.104"
+    assert latex("[-.297, +.108]") == "[$-$.297, +.108]"
+    assert latex("4-11 of_a & -x") == r"4-11 of\_a \& -x"
