@@ -84,7 +84,7 @@ TrainBetas = Annotated[
 ]
 GroupDuplicates = Annotated[bool, typer.Option(help="problems whose prompts nearly agree share a fold")]
 Folds = Annotated[int, typer.Option(help="folds of problems")]
-Seed = Annotated[int, typer.Option(help="of everything that is drawn")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="of everything that is drawn")]
 Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax selection; 0 takes the best")]
 Again = Annotated[int, typer.Option(min=0, help="grade so many programs twice, to see whether verdicts stay the same")]
 Outputs = Annotated[bool, typer.Option("--outputs", help="also run the test that a prompt shows, to compare answers")]

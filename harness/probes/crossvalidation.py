@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness.probes.folds import assign_folds
 from harness.probes.nested import Choice, Fitted, Task, fit
-from harness.probes.plan import Plan, find_plan
+from harness.probes.plan import Plan, find_plan, refuse_temperature
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
@@ -71,6 +71,7 @@ def cross_validations(
 ) -> list[CrossValidation]:
     """`cross_validate` once for each seed, all trained together; a seed draws the folds and the first weights."""
     plan = find_plan(plan) if isinstance(plan, str) else plan
+    refuse_temperature(beta)
     for name in objectives:
         find_objective(name)
     deals: list[tuple[str, int | None]] = [(name, None) for name in objectives]

@@ -80,7 +80,10 @@ def refuse_one_sided(samples: Samples, train_P: Tensor) -> None:
     if len(graded) and bool((graded != graded[0]).any()):
         return
     lack = "graded sample" if len(graded) == 0 else "failing sample" if graded[0] > 0 else "passing sample"
-    raise ProbeError(f"the {int(train_P.sum())} training problems have no {lack}: there is nothing to learn from")
+    raise ProbeError(
+        f"the {int(train_P.sum())} training problems have no {lack}: there is nothing to learn from; draw more "
+        "samples, or take problems of which some samples pass and some fail"
+    )
 
 
 def _fit_together(
@@ -92,7 +95,7 @@ def _fit_together(
         return _train_by_schedule(samples, members, plan, moments)
 
     if plan.inner_folds:
-        plan = _with_few_problems(plan, min(int(task.train_P.sum()) for task in tasks))
+        plan = _with_few_problems(plan, min(_apart(samples, task, groups) for task in tasks))
         choices = _choose(samples, tasks, plan, groups, run)
     else:
         choices = [_only_choice(samples, task, plan) for task in tasks]
@@ -109,7 +112,11 @@ def _fit_together(
 def _only_choice(samples: Samples, task: Task, plan: Plan) -> Choice:
     settings = plan.grid.settings(samples, task.objective)
     if len(settings) > 1 or len(plan.temperatures) > 1:
-        raise ProbeError(f"without inner folds nothing can be chosen, and there are {len(settings)} settings: name one")
+        read = ", ".join(dict.fromkeys(str(view) for setting in settings for view in setting.views))
+        raise ProbeError(
+            f"without inner folds nothing can be chosen, and there are {len(settings)} settings (layers: {read}): "
+            "embed with one layer and one pooling, or choose with the preset nested"
+        )
     return Choice(settings[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))
 
 
@@ -131,6 +138,12 @@ def _choose(
     curves = (_extended(trained.curve_EB, plan) for trained in run(trials))
     own = (settings[task.objective] for task in tasks)
     return [_best(tried, plan, np.stack(list(islice(curves, len(tried) * plan.inner_used)))) for tried in own]
+
+
+def _apart(samples: Samples, task: Task, groups: Mapping[str, int] | None) -> int:
+    """How many training problems, or groups of near-duplicates, can be put into inner folds."""
+    names, group_of = (samples.problem_ids[place] for place in task.train_P.nonzero()), groups or {}
+    return len({group_of.get(name, name) for name in names})
 
 
 def _with_few_problems(plan: Plan, problems: int) -> Plan:
@@ -159,10 +172,16 @@ def _extended(curve_EB: Curve, plan: Plan) -> Curve:
 
 
 def _best(settings: Sequence[Setting], plan: Plan, curves_TEB: Curve) -> Choice:
-    """The setting, epoch and temperature with the best mean figure, from the curves of every setting and fold."""
+    """The setting, epoch and temperature with the best mean figure, from the curves of every setting and fold.
+
+    A setting that diverged has no figure from there on. Raises ProbeError where all did, from the first epoch.
+    """
     curves_CEB = curves_TEB.reshape(len(settings), plan.inner_used, *curves_TEB.shape[1:]).mean(axis=1)
-    setting, epoch, temperature = np.unravel_index(curves_CEB.argmax(), curves_CEB.shape)
-    figure = float(curves_CEB[setting, epoch, temperature])
+    known_CEB = np.nan_to_num(curves_CEB, nan=-np.inf)
+    setting, epoch, temperature = np.unravel_index(known_CEB.argmax(), known_CEB.shape)
+    figure = float(known_CEB[setting, epoch, temperature])
+    if figure == -np.inf:
+        raise ProbeError("training diverged with every setting: try smaller learning rates and l2, or larger betas")
     return Choice(settings[setting], plan.temperatures[temperature], int(epoch) + 1, figure)
 
 

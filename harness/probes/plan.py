@@ -1,5 +1,6 @@
 """How a run's probes are trained: what is chosen between, on what schedule, and the presets."""
 
+import math
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
 
@@ -109,6 +110,14 @@ class Choices:
             )
         for form in self.forms:
             find_form(form)
-        if any(number < 0 for number in self.l2s) or any(number <= 0 for number in self.learning_rates + self.betas):
-            raise ProbeError("learning rates and betas must be above zero, and l2 not below")
+        if not all(0 <= l2 < math.inf for l2 in self.l2s):
+            raise ProbeError("l2 must be zero or above, and finite")
+        if not all(0 < number < math.inf for number in self.learning_rates + self.betas):
+            raise ProbeError("learning rates and betas in training must be above zero, and finite")
         return replace(plan, grid=replace(plan.grid, **given))
+
+
+def refuse_temperature(beta: float) -> None:
+    """Raise ProbeError for a temperature of selection at which nothing can be selected."""
+    if not 0 <= beta < math.inf:
+        raise ProbeError(f"selection at beta {beta} is not possible: take 0, or any finite number above")

@@ -127,22 +127,28 @@ class _Cohort:
 
     def _step(self, batch: Batch, factor: float) -> None:
         leaves = {name: weight.detach().requires_grad_() for name, weight in self.adam.weights.items()}
-        total = (self._losses(leaves, batch) + self.columns.l2_M * _squared_norms(leaves)).sum()
-        gradients = torch.autograd.grad(total, list(leaves.values()))
+        scores_MGS = self.scorer(self.columns.folded(leaves), batch.problems_G[:, None], batch.places_GS)
+        penalty = (self.columns.l2_M * _squared_norms(leaves)).sum()
+        slopes = [self._slopes(scores_MGS.detach(), batch), torch.ones_like(penalty)]
+        gradients = torch.autograd.grad([scores_MGS, penalty], list(leaves.values()), slopes)
         self.adam.step(dict(zip(leaves, gradients, strict=True)), factor)
 
-    def _losses(self, weights: Weights, batch: Batch) -> Tensor:
-        """The loss [M] of every member on its own part of the batch."""
+    def _slopes(self, scores_MGS: Tensor, batch: Batch) -> Tensor:
+        """The derivative of every member's loss by its scores, [M, G, S].
+
+        One objective at a time: those that look at every pair of samples need much memory until theirs is known.
+        """
         problems_G1 = batch.problems_G[:, None]
-        scores_MGS = self.scorer(self.columns.folded(weights), problems_G1, batch.places_GS)
         rewards_KGS = self.rewards_KPN[:, problems_G1, batch.places_GS]
         mask_MGS = batch.mask_GS & self.columns.train_MP[:, problems_G1]
-        losses = []
+        slopes: list[Tensor] = []
         for name, here in self._objectives():
             rewards_MGS = rewards_KGS[self.columns.deal_M[here]] if len(rewards_KGS) > 1 else rewards_KGS
             context = Context(self.columns.beta_M[here, None, None], self.columns.mean_reward_M[here, None, None])
-            losses.append(find_objective(name)(scores_MGS[here], rewards_MGS, mask_MGS[here], context))
-        return torch.cat(losses)
+            own_MGS = scores_MGS[here].requires_grad_()
+            losses_M = find_objective(name)(own_MGS, rewards_MGS, mask_MGS[here], context)
+            slopes += torch.autograd.grad(losses_M.sum(), own_MGS)
+        return torch.cat(slopes)
 
     def _objectives(self) -> Iterator[tuple[str, slice]]:
         """Each objective with the members trained on it."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness.probes.crossvalidation import rescale, scores_of
 from harness.probes.nested import Choice, Fitted, Task, fit
-from harness.probes.plan import Plan, find_plan
+from harness.probes.plan import Plan, find_plan, refuse_temperature
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
@@ -41,6 +41,7 @@ def train_and_test(
 
     Raises ProbeError where a test set shares a problem with the training set, or lacks a view that a probe reads.
     """
+    refuse_temperature(beta)
     for name, test in tests.items():
         if shared := set(train.problem_ids) & set(test.problem_ids):
             raise ProbeError(

@@ -1,0 +1,122 @@
+"""What `qprobe probe` and `qprobe transfer` let a user choose does what it says, and bad values end in one sentence."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from harness.cli import main
+from harness.embedding import embed
+from harness.models.hf_embedder import HfEmbedder
+from harness.probing import load_scores
+from harness.store import Store
+from sandbox import Outcome, Status
+from tests.runs import QUIET, completions, make_run, problem
+
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
+    """Eight problems, of which 0 and 100 read alike."""
+    torch.set_num_threads(1)
+    folder = make_run(tmp_path_factory.mktemp("runs") / "run", tiny_llama, numbers=range(7))
+    with Store(folder) as store:
+        twin = replace(problem("own", 0), id="own/100")
+        store.add_problems([twin])
+        store.add_completions(drawn := completions(twin, 6))
+        store.add_verdicts("known", {each.id: outcome(each.index) for each in drawn})
+        embed(store, HfEmbedder(f"hf:{tiny_llama}", layers="1,2"), QUIET)
+    return folder
+
+
+def outcome(index: int) -> Outcome:
+    return Outcome(Status.PASSED if index % 2 else Status.FAILED)
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    """The same run, to change."""
+    return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`qprobe` in this process: its exit status and what it complained of."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["qprobe", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), " ".join(capsys.readouterr().err.split())
+
+    return call
+
+
+BAD = [
+    (["--form", "spline"], "no probe form is called 'spline'; there are linear"),
+    (["--form", ","], "names nothing"),
+    (["--l2", "much"], "--l2 much is not a list of numbers separated by commas"),
+    (["--l2", "0.1;1"], "is not a list of numbers separated by commas"),
+    (["--l2", "-1"], "l2 must be zero or above"),
+    (["--l2", "nan"], "l2 must be zero or above, and finite"),
+    (["--learning-rate", "0"], "must be above zero"),
+    (["--learning-rate", "1e-3,inf"], "must be above zero, and finite"),
+    (["--learning-rate", "1e300"], "training diverged with every setting"),
+    (["--train-beta", "0"], "must be above zero"),
+    (["--train-beta", ""], "names nothing"),
+    (["--preset", "paper", "--l2", "1"], "the preset paper leaves nothing to choose"),
+    (["--preset", "paper"], "2 settings (layers: 1/last, 2/last): embed with one layer and one pooling"),
+    (["--preset", "best"], "no preset is called 'best'; there are nested, wide, paper"),
+    (["--beta", "nan"], "Invalid value for '--beta'"),
+    (["--beta", "inf"], "selection at beta inf is not possible"),
+    (["--beta", "-1"], "Invalid value for '--beta'"),
+    (["--seed", "-1"], "Invalid value for '--seed'"),
+    (["--folds", "0"], "cross-validation needs two folds at least, not 0"),
+    (["--folds", "9"], "8 problems cannot make 9 folds"),
+    (["--folds", "8", "--group-duplicates"], "7 groups of problems cannot make 8 folds"),
+    (["--objective", "listwize"], "did you mean listwise"),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), BAD, ids=lambda value: "_".join(value) if isinstance(value, list) else "")
+def test_a_bad_value_is_one_sentence(run: Path, command: Command, options: list[str], says: str):
+    status, said = command("probe", str(run), "--objective", "pg", *options, "-q")
+    assert status == 1, said
+    assert says in said
+    assert not (run / "scores.safetensors").exists(), "nothing is written of a command that was refused"
+
+
+def test_what_is_chosen_between_is_what_was_asked_for(copy: Path, command: Command):
+    options = ["--form", "mlp", "--l2", "0.5", "--learning-rate", "0.02", "--train-beta", "0.7"]
+    grouped = ["--objective", "pg", "--folds", "2", "--group-duplicates", "-q"]
+    assert command("probe", str(copy), *grouped, *options) == (0, "")
+    with Store(copy) as store:
+        scores = load_scores(store)
+    for choice in scores.chosen["pg"]:
+        found = [choice[name] for name in ("form", "l2", "learning_rate", "beta")]
+        assert found == ["mlp", 0.5, 0.02, 0.7]
+    places = [scores.problem_ids.index(name) for name in ("own/0", "own/100")]
+    assert len(set(scores.fold_P[places].tolist())) == 1
+    assert scores.settings["groups"] == 7
+    with safe_open(copy / "probes" / "pg.safetensors", "np") as file:
+        card = json.loads(file.metadata()["card"])
+    assert (card["form"], card["training"]["l2"]) == ("mlp", 0.5)
+
+
+def test_a_vector_that_is_not_finite_is_named(copy: Path, command: Command):
+    (file,) = copy.glob("vectors-*.f32")
+    vectors = np.fromfile(file, dtype="<f4")
+    vectors[3] = np.nan
+    vectors.tofile(file)
+    status, said = command("probe", str(copy), "--objective", "mse", "-q")
+    assert status == 1
+    assert "the vector of sample" in said
+    assert "(layer 1/last) is not finite: embed it again" in said
