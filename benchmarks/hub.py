@@ -95,9 +95,16 @@ class HubData:
         try:
             splits = load_dataset(self.dataset, self.config, revision=self.revision)
         except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-            raise BenchmarkError(self._missing(f"the hub did not give it ({type(error).__name__})")) from error
+            raise BenchmarkError(self._refused(error)) from error
         # Through JSON, so that rows are the same whether they come from the hub or from the kept copy.
         return [(str(name), json.loads(json.dumps(row, default=str))) for name, rows in splits.items() for row in rows]
+
+    def _refused(self, error: Exception) -> str:
+        """What to do where a data set is not given: for a folder or a wrong name, its reader says what is wrong."""
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.')}"
+        if self.is_local:
+            return f"{self.dataset} cannot be read as a data set of the hub ({reason})."
+        return self._missing(f"the hub did not give it ({reason})")
 
     def _missing(self, why: str) -> str:
         return (

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks.reading import numbered_lines, parse_row, read_text
 REQUIRED = ("id", "prompt", "entry_point", "tests")
 OPTIONAL = ("solution", "setup", "split")
 SOURCES = ("tests", "setup", "solution")
+NOT_EMPTY = ("id", "prompt", "tests", "split")
 _DEFINED = re.compile(r"^(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
 
 
@@ -83,10 +85,10 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
     required, optional = (whole.REQUIRED, whole.OPTIONAL) if "cases" in row else (REQUIRED, OPTIONAL)
     _check_names(row, required, optional)
     for name in {*required, *optional} - {"cases"}:
-        if not isinstance(row.get(name, ""), str):
-            raise ValueError(f"the field {name!r} is not a string")
-    if not row["id"].strip():
-        raise ValueError("the field 'id' is empty")
+        _check_text(name, row.get(name, ""))
+    for name in NOT_EMPTY:
+        if name in row and not row[name].strip():
+            raise ValueError(f"the field {name!r} is empty")
     stop = row.get("stop", [] if "cases" in row else list(FUNCTION_STOPS))
     if not (isinstance(stop, list) and all(isinstance(text, str) and text for text in stop)):
         raise ValueError("the field 'stop' is not a list of non-empty strings")
@@ -111,10 +113,20 @@ def _check_names(row: dict[str, Any], required: Sequence[str], optional: Sequenc
     for name in known:
         near = get_close_matches(name, strangers, n=1, cutoff=0.8)
         if name not in row and near:
-            raise ValueError(f"the field {near[0]!r} is unknown; did you mean {name!r}?")
+            raise ValueError(f"the field {near[0]!r} is unknown (did you mean {name!r}?)")
     missing = [name for name in required if name not in row]
     if missing:
         raise ValueError(f"the field {missing[0]!r} is missing")
+
+
+def _check_text(name: str, value: object) -> None:
+    """A text that can be stored and shown to a model: JSON can say halves of a character, which no file can hold."""
+    if not isinstance(value, str):
+        raise ValueError(f"the field {name!r} is not a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the field {name!r} holds half a character (U+{ord(value[error.start]):X})") from error
 
 
 def _check_compiles(name: str, source: str) -> None:
@@ -123,14 +135,15 @@ def _check_compiles(name: str, source: str) -> None:
             warnings.simplefilter("ignore")  # an odd escape is the author's business
             ast.parse(source)
     except SyntaxError as error:
-        raise ValueError(f"the field {name!r} does not compile ({error.msg}, line {error.lineno} of it)") from error
+        place = f", line {error.lineno} of it" if error.lineno else ""
+        raise ValueError(f"the field {name!r} does not compile ({error.msg}{place})") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"the field {name!r} does not compile ({error})") from error
 
 
 def _check_entry_point(entry_point: str, prompt: str) -> None:
     """A model must be able to know what its function is to be called."""
-    if not entry_point.isidentifier():
+    if not entry_point.isidentifier() or iskeyword(entry_point):
         raise ValueError(f"the field 'entry_point' is not the name of a function: {entry_point!r}")
     defined = _DEFINED.findall(prompt)
     if defined and entry_point not in defined:

@@ -131,18 +131,20 @@ def _check_keys(where: str, table: object, known: Sequence[str]) -> None:
         if key not in known:
             near = get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise ValueError(f"there is nothing called {key!r}{where}; {hint}")
+            raise ValueError(f"there is nothing called {key!r}{where} ({hint})")
 
 
 def fill(template: str, row: Row) -> Any:  # noqa: ANN401 - a column's value, whatever it is
     """A column's value, or a template's text. Raises ValueError for a column that is not there."""
-    names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
     try:
+        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
         if names:
             return template.format_map({name: _text(value) for name, value in row.items()})
         value = row[template]
-    except (KeyError, IndexError, AttributeError, TypeError) as error:
-        raise ValueError(f"{template!r} needs a column {error} that it has not: it has {', '.join(row)}") from error
+    except KeyError as error:
+        raise ValueError(f"{template!r} needs a column {error}, and there are only {', '.join(row)}") from error
+    except (IndexError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"the template {template!r} cannot be filled ({error})") from error
     return _text(value)
 
 

@@ -111,7 +111,8 @@ def _story(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_filename})" if trace else ""
+    file = trace.tb_frame.f_code.co_filename if trace else "<"  # "<frozen importlib ...>": Python's own, no place
+    place = "" if file.startswith("<") or trace is None else f" (line {trace.tb_lineno} of {file})"
     return f"{type(error).__name__}: {error}{place}"
 
 

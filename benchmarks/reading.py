@@ -11,10 +11,10 @@ from benchmarks.problem import BenchmarkError
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, gzip'ed or not (decided by its first bytes, not by its name)."""
+    """The text of a UTF-8 file, without a byte order mark; gzip'ed or not, as its first bytes say and not its name."""
     try:
         raw = path.read_bytes()
-        return (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
+        return (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise BenchmarkError(f"{path}: there is no such file.") from error
     except IsADirectoryError as error:
@@ -40,11 +40,11 @@ def parse_row(line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from error
+        raise ValueError(f"not JSON ({error.msg} at column {error.colno}): one object a line is asked for") from error
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
     if not isinstance(row, dict):
-        raise ValueError("not a JSON object")
+        raise ValueError("not a JSON object: one object a line is asked for")
     return row
 
 

@@ -65,6 +65,8 @@ def _open_foreign(name: str) -> Benchmark:
     from benchmarks.plugins import open_entry_point, open_plugin
 
     module, _, attribute = name.partition(":")
+    if Path(module).suffix not in ("", ".py") and Path(module).is_file():
+        raise BenchmarkError(f"{module} is no benchmark: a file of problems ends in .jsonl, .jsonl.gz, .toml or .py.")
     if module.endswith(".py") or attribute.isidentifier() or "." in module.strip("."):
         return open_plugin(name)
     benchmark = open_entry_point(name)

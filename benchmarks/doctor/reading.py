@@ -94,5 +94,5 @@ def _near_duplicates(problems: Sequence[Problem], field: str) -> Check:
         if len({splits[name] for name in group}) > 1
     ]
     what = {"prompt": "prompts", "tests": "tests"}[field]
-    note = f"groups of near-duplicates: {len(several)}, {len(found)} of them across splits"
+    note = f"groups of near-duplicates: {len(several)}, {len(found)} of them across splits" if several else ""
     return Check(f"{what} differ across splits", len(problems), tuple(found), note=note, must_hold=False)

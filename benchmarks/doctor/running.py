@@ -105,7 +105,7 @@ def _references(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapp
             where = "" if plans[problem_id].trouble else "within the limits of candidates, "
             failing.append(Finding(problem_id, f"{where}{outcome.status}: {outcome.detail}"))
     seconds = {name: plan.reference_seconds for name, plan in plans.items() if plan.reference_seconds is not None}
-    note = "no problem has a reference"
+    note = "no problem has a reference" if not known else ""
     if seconds:
         slowest = max(seconds, key=lambda name: seconds[name])
         slow = sum(each >= SLOW_SECONDS for each in seconds.values())

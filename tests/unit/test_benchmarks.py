@@ -119,12 +119,16 @@ def test_a_jsonl_file_is_a_benchmark(tmp_path: Path):
         ),
         ({**GOOD, "id": "b", "setup": "import"}, "line 2: the field 'setup' does not compile"),
         ({**GOOD, "id": "b", "solution": None}, "line 2: the field 'solution' is not a string"),
-        ({**GOOD, "id": "b", "solutoin": ""}, "line 2: the field 'solutoin' is unknown; did you mean 'solution'"),
+        ({**GOOD, "id": "b", "solutoin": ""}, "line 2: the field 'solutoin' is unknown .did you mean 'solution'"),
         ({**GOOD, "id": " "}, "line 2: the field 'id' is empty"),
+        ({**GOOD, "id": "b", "tests": "\n"}, "line 2: the field 'tests' is empty"),
+        ({**GOOD, "id": "b", "tests": "assert f(1)\0"}, r"line 2: the field 'tests' does not compile \([^,]*\)\.$"),
+        ({**GOOD, "id": "b", "prompt": "def f(): # \ud800"}, r".*'prompt' holds half a character \(U\+D800"),
         ({**GOOD, "id": "b", "entry_point": "g"}, "line 2: the prompt does not define the entry point 'g'; it defines"),
         ({**GOOD, "id": "b", "prompt": "Do it."}, "line 2: the prompt neither defines nor names the entry point 'f'"),
         ({**GOOD, "id": "b", "entry_point": "f()"}, "line 2: the field 'entry_point' is not the name of a function"),
-        ("{", "line 2: not JSON"),
+        ({**GOOD, "id": "b", "entry_point": "if"}, "line 2: the field 'entry_point' is not the name of a function"),
+        ("{", "line 2: not JSON .* one object a line is asked for"),
     ],
 )
 def test_wrong_problems_are_named_by_line_and_field(tmp_path: Path, row: object, complaint: str):
@@ -132,6 +136,20 @@ def test_wrong_problems_are_named_by_line_and_field(tmp_path: Path, row: object,
     file.write_text(json.dumps(GOOD) + "\n" + (row if isinstance(row, str) else json.dumps(row)))
     with pytest.raises(BenchmarkError, match=complaint):
         open_benchmark(str(file)).problems()
+
+
+@pytest.mark.parametrize(("start", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"", b"\r\n")])
+def test_files_written_on_windows(tmp_path: Path, start: bytes, end: bytes):
+    file = tmp_path / "mine.jsonl"
+    file.write_bytes(start + json.dumps(GOOD).encode() + end + json.dumps({**GOOD, "id": "b"}).encode() + end)
+    assert [problem.id for problem in open_benchmark(str(file)).problems()] == ["a/1", "b"]
+
+
+def test_a_file_of_another_kind(tmp_path: Path):
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(GOOD))
+    with pytest.raises(BenchmarkError, match=r"mine.json is no benchmark: a file of problems ends in \.jsonl"):
+        open_benchmark(str(file))
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_checker_is_read_from_beside_the_file(tmp_path: Path):
         ({"language": "cobol"}, "line 2: the field 'language' is 'cobol'; there are python, javascript"),
         ({"tests": "assert f()"}, "line 2: a problem with 'cases' asks for a whole program and has no field 'tests'"),
         ({"solution": "print("}, "line 2: the field 'solution' does not compile"),
-        ({"solutoin": ""}, "line 2: the field 'solutoin' is unknown; did you mean 'solution'"),
+        ({"solutoin": ""}, "line 2: the field 'solutoin' is unknown .did you mean 'solution'"),
         ({"prompt": None}, "line 2: the field 'prompt' is not a string"),
         ({"id": "a/1"}, "line 2: the id 'a/1' is taken already, by line 1"),
     ],
