@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
-from harness.probing import SCORES_FILE
 from harness.provenance import CONFIG_FILE
+from harness.scores import SCORES_FILE
 from harness.store import Store
 
 

@@ -1,22 +1,16 @@
 """Probe: cross-validate every objective on a run's vectors and verdicts, and keep the out-of-fold scores."""
 
-import json
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from harness.completion import SampleId
 from harness.errors import QprobeError
 from harness.features import sample_features
-from harness.files import whole_file
-from harness.numbers import SampleFeatures
 from harness.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.probes import (
     DEFAULT_OBJECTIVES,
@@ -32,38 +26,11 @@ from harness.probes.controls import random_directions
 from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
 from harness.probes.samples import ProbeError
+from harness.scores import Learning, Scores, current, save_scores
 from harness.shelves import read_views
 from harness.store import Store
 
-SCORES_FILE = "scores.safetensors"
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
-LENGTHS, LOGPROBS = "lengths_PN", "log_probabilities_PN"
-
-
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """Out-of-fold scores of one objective from S sizes of training set."""
-
-    objective: str
-    problems: tuple[int, ...]  # how many were learnt from
-    scores_SPN: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Out-of-fold scores of a run. P problems, N samples of a problem, O objectives, C controls."""
-
-    settings: dict[str, Any]  # what the probes were trained on and how
-    problem_ids: tuple[str, ...]
-    objectives: tuple[str, ...]
-    indices_PN: NDArray[np.int64]  # the sample's index; -1 for padding
-    scores_OPN: NDArray[np.float64]
-    control_CPN: NDArray[np.float64]  # by probes trained on shuffled labels
-    random_CPN: NDArray[np.float64]  # by random directions of the vectors
-    fold_P: NDArray[np.int64]
-    chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
-    features: SampleFeatures
-    learning: Learning | None = None
 
 
 def probe(
@@ -91,7 +58,7 @@ def probe(
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
     curve = _learn(samples, found, settings, plan, groups) if learning else None
-    _save(store, settings, samples, found, curve)
+    save_scores(store, _scores(store, settings, samples, found, curve))
     probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups)
     save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, found), folds)
     return found
@@ -122,12 +89,6 @@ def grid_card(plan: Plan) -> dict[str, Any]:
     return {**asdict(plan.grid), "views": [str(view) for view in plan.grid.views], "temperatures": plan.temperatures}
 
 
-def current(store: Store) -> dict[str, Any]:
-    """The grader and the view that the run's last grading and embedding made."""
-    settings = store.settings()
-    return {"grader": settings.get("grader"), "view": settings.get("view")}
-
-
 def load_samples(store: Store) -> Samples:
     """Join a run's vectors and rewards by sample. Raises QprobeError where a stage is missing or unfinished."""
     now = current(store)
@@ -145,39 +106,24 @@ def load_samples(store: Store) -> Samples:
     return Samples.join(ids, vectors, rewards)
 
 
-def _save(
+def _scores(
     store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation, learning: Learning | None
-) -> None:
-    chosen = {name: [as_card(choice) for choice in choices] for name, choices in found.chosen.items()}
-    card = {"settings": settings, "problem_ids": found.problem_ids, "objectives": found.objectives, "chosen": chosen}
+) -> Scores:
+    """What the run keeps of a cross-validation."""
     indices_PN = samples.indices_PN.numpy()
-    arrays = {
-        "indices_PN": indices_PN,
-        **_feature_arrays(sample_features(store, found.problem_ids, indices_PN)),
-        "scores_OPN": found.scores_OPN.numpy(),
-        "control_CPN": found.control_CPN.numpy().astype(np.float64),
-        "random_CPN": random_directions(samples, seed=settings["seed"]).numpy(),
-        "fold_P": found.fold_P.numpy(),
-    }
-    if learning is not None:
-        card["learning"] = {"objective": learning.objective, "problems": learning.problems}
-        arrays["learning_SPN"] = learning.scores_SPN
-    with whole_file(store.folder / SCORES_FILE) as draft:
-        save_file(arrays, draft, metadata={"card": json.dumps(card)})
-
-
-def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
-    """The features by the name each has in the file; what is not known has none."""
-    named: dict[str, NDArray[Any] | None] = {LENGTHS: features.lengths_PN, LOGPROBS: features.log_probabilities_PN}
-    for name, groups_PN in features.groups.items():
-        named[f"groups {name}"] = groups_PN
-    return {name: array for name, array in named.items() if array is not None}
-
-
-def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
-    """The features, taken out of a file's arrays."""
-    groups = {name.removeprefix("groups "): arrays.pop(name) for name in list(arrays) if name.startswith("groups ")}
-    return SampleFeatures(arrays.pop(LENGTHS, None), arrays.pop(LOGPROBS, None), groups)
+    return Scores(
+        settings,
+        tuple(found.problem_ids),
+        tuple(found.objectives),
+        indices_PN,
+        found.scores_OPN.numpy(),
+        found.control_CPN.numpy().astype(np.float64),
+        random_directions(samples, seed=settings["seed"]).numpy(),
+        found.fold_P.numpy(),
+        {name: [as_card(choice) for choice in choices] for name, choices in found.chosen.items()},
+        sample_features(store, found.problem_ids, indices_PN),
+        learning,
+    )
 
 
 def as_card(choice: Choice) -> dict[str, Any]:
@@ -185,37 +131,3 @@ def as_card(choice: Choice) -> dict[str, Any]:
     setting = {**asdict(choice.setting), "views": [str(view) for view in choice.setting.views]}
     figure = None if math.isnan(choice.figure) else choice.figure
     return {**setting, "temperature": choice.temperature, "epochs": choice.epochs, "inner_figure": figure}
-
-
-def load_scores(store: Store) -> Scores:
-    """The run's out-of-fold scores. Raises QprobeError where there are none, or newer verdicts or vectors."""
-    path = store.folder / SCORES_FILE
-    if not path.is_file():
-        raise QprobeError(f"{store.folder} has no probes: run qprobe probe {store.folder} first.")
-    with safe_open(path, "np") as file:
-        card = json.loads(file.metadata()["card"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if {name: card["settings"][name] for name in ("grader", "view")} != current(store):
-        raise QprobeError(
-            f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
-        )
-    if "random_CPN" not in arrays:
-        raise QprobeError(f"The probes of {store.folder} are an earlier version's: run qprobe probe again.")
-    learnt_SPN, about = arrays.pop("learning_SPN", None), card.get("learning", {})
-    learning = Learning(about["objective"], tuple(about["problems"]), learnt_SPN) if about else None
-    names = tuple(card["problem_ids"]), tuple(card["objectives"])
-    features = _features_of(arrays)
-    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"], features=features, learning=learning)
-
-
-def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The run's rewards and which of them there are, [P, N] each, in the places of the scores."""
-    verdicts = store.verdicts(scores.settings["grader"])
-    rewards_PN = np.full(scores.indices_PN.shape, np.nan)
-    for p, problem_id in enumerate(scores.problem_ids):
-        for n, index in enumerate(scores.indices_PN[p].tolist()):
-            outcome = verdicts.get(SampleId(problem_id, index))
-            if outcome is not None and outcome.reward is not None:
-                rewards_PN[p, n] = outcome.reward
-    mask_PN = ~np.isnan(rewards_PN)
-    return np.where(mask_PN, rewards_PN, 0.0), mask_PN

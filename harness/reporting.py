@@ -27,7 +27,6 @@ from harness.numbers import (
     summarise,
 )
 from harness.numbers.estimates import Bools, Floats
-from harness.probing import Scores, load_scores, sample_rewards
 from harness.report_parts import (
     AtK,
     BestOfK,
@@ -43,6 +42,7 @@ from harness.report_parts import (
     learning_line,
     per_problem,
 )
+from harness.scores import Scores, load_scores, sample_rewards
 from harness.second_look import Shown, Stability, shown_answers, stability
 from harness.store import Store
 

@@ -1,20 +1,24 @@
 """A transfer report as tables: for the terminal (rich) and as Markdown."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.report_tables import ROW_HEADER, is_gain, row_cells
 from harness.table_formats import markdown_table, terminal_table
-from harness.transferring import Tested, TransferReport
+
+if TYPE_CHECKING:
+    from harness.transferring import Tested, TransferReport
 
 
-def heading(report: TransferReport, test: Tested) -> str:
+def heading(report: "TransferReport", test: "Tested") -> str:
     """What was trained and tested on, in one line."""
     learnt = f"trained on {report.problems} problems of {report.train}"
     return f"{test.name}: {test.problems} problems, {test.samples:,} samples; {learnt}"
 
 
-def notes(report: TransferReport) -> list[str]:
+def notes(report: "TransferReport") -> list[str]:
     """What a reader must know to judge the tables."""
     lines = [
         "No test problem was trained on, and nothing was chosen on one.",
@@ -31,7 +35,7 @@ def notes(report: TransferReport) -> list[str]:
     return lines
 
 
-def transfer_tables(report: TransferReport) -> RenderableType:
+def transfer_tables(report: "TransferReport") -> RenderableType:
     """A table a test set, for a terminal."""
     parts: list[RenderableType] = []
     for test in report.tests:
@@ -40,7 +44,7 @@ def transfer_tables(report: TransferReport) -> RenderableType:
     return Group(*parts, *(Text(line, style="dim") for line in notes(report)))
 
 
-def transfer_markdown(report: TransferReport) -> str:
+def transfer_markdown(report: "TransferReport") -> str:
     """A table a test set, as Markdown."""
     parts = [
         f"## {heading(report, test)}\n\n{markdown_table(ROW_HEADER, list(map(row_cells, test.rows)))}"

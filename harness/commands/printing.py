@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -18,8 +19,9 @@ from harness.reporting import Report
 from harness.table_formats import csv_text, latex_table, markdown_table
 from harness.terminal import Terminal
 from harness.transfer_tables import transfer_markdown, transfer_tables
-from harness.transferring import FOLDER as TRANSFER
-from harness.transferring import TransferReport
+
+if TYPE_CHECKING:
+    from harness.transferring import TransferReport
 
 FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 
@@ -55,8 +57,10 @@ def comparison_text(found: Comparison, form: str) -> str:
     return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(found))
 
 
-def show_transfer(found: TransferReport, run: Path, shown: Terminal, *, as_json: bool) -> None:
+def show_transfer(found: "TransferReport", run: Path, shown: Terminal, *, as_json: bool) -> None:
     """Print what transfer came to, and write it beside its probes as `report.json` and `report.md`."""
+    from harness.transferring import FOLDER as TRANSFER
+
     text = json.dumps(found.as_json(), indent=1)
     for name, content in (("json", text + "\n"), ("md", transfer_markdown(found))):
         with whole_file(run / TRANSFER / f"report.{name}") as draft:

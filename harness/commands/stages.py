@@ -209,8 +209,8 @@ def report(
     from harness.commands.printing import show_report
     from harness.greedy import greedy_rewards
     from harness.pages.browser import browser_data
-    from harness.probing import load_scores
     from harness.reporting import report as make_report
+    from harness.scores import load_scores
     from harness.store import Store
 
     with Store(run) as store:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import Problem
 from harness.completion import Completion, SampleId
-from harness.probing import Scores
+from harness.scores import Scores
 from harness.store import Store
 from sandbox import Outcome
 

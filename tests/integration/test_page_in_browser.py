@@ -8,8 +8,9 @@ import pytest
 
 from harness.commands.printing import show_report
 from harness.pages.browser import browser_data
-from harness.probing import load_scores, probe
+from harness.probing import probe
 from harness.reporting import report
+from harness.scores import load_scores
 from harness.store import Store
 from harness.terminal import Terminal
 from tests.browser import expect, open_browser

@@ -1,6 +1,8 @@
 """Imports point one way: harness -> benchmarks -> sandbox."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,3 +27,11 @@ def test_imports_point_one_way(package: str):
     assert files
     wrong = {str(path): found for path in files if (found := FORBIDDEN[package] & set(imported(path)))}
     assert wrong == {}
+
+
+def test_stages_without_a_tensor_load_no_torch():
+    """It takes seconds, for which nobody who looks at a run should wait."""
+    stages = ["importing", "extracting", "grading", "reporting", "comparing", "exporting", "commands.printing"]
+    code = f"import sys, {', '.join(f'harness.{each}' for each in stages)}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -21,8 +21,9 @@ from harness.pages.figure import Figure
 from harness.pages.figures import figures
 from harness.pages.plot import Plot
 from harness.pages.scale import Scale
-from harness.probing import load_scores, probe
+from harness.probing import probe
 from harness.reporting import Report, report
+from harness.scores import load_scores
 from harness.store import Store
 from tests.made_run import fill
 

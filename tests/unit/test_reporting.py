@@ -17,10 +17,11 @@ from harness.features import sample_features
 from harness.fingerprints import fingerprint, fingerprints
 from harness.greedy import greedy_rewards
 from harness.probes.samples import View
-from harness.probing import load_scores, probe
+from harness.probing import probe
 from harness.report_formats import markdown, terminal
 from harness.report_tables import notes
 from harness.reporting import Report, report
+from harness.scores import load_scores
 from harness.shelves import Wanted
 from harness.store import Store
 from sandbox import Outcome, Status

@@ -1,0 +1,111 @@
+"""The out-of-fold scores of a run: what they are, and the file that keeps them. Reading them needs no torch."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from harness.completion import SampleId
+from harness.errors import QprobeError
+from harness.files import whole_file
+from harness.numbers import SampleFeatures
+from harness.store import Store
+
+SCORES_FILE = "scores.safetensors"
+ARRAYS = ("indices_PN", "scores_OPN", "control_CPN", "random_CPN", "fold_P")
+LENGTHS, LOGPROBS = "lengths_PN", "log_probabilities_PN"
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """Out-of-fold scores of one objective from S sizes of training set."""
+
+    objective: str
+    problems: tuple[int, ...]  # how many were learnt from
+    scores_SPN: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Out-of-fold scores of a run. P problems, N samples of a problem, O objectives, C controls."""
+
+    settings: dict[str, Any]  # what the probes were trained on and how
+    problem_ids: tuple[str, ...]
+    objectives: tuple[str, ...]
+    indices_PN: NDArray[np.int64]  # the sample's index; -1 for padding
+    scores_OPN: NDArray[np.float64]
+    control_CPN: NDArray[np.float64]  # by probes trained on shuffled labels
+    random_CPN: NDArray[np.float64]  # by random directions of the vectors
+    fold_P: NDArray[np.int64]
+    chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
+    features: SampleFeatures
+    learning: Learning | None = None
+
+
+def current(store: Store) -> dict[str, Any]:
+    """The grader and the view that the run's last grading and embedding made."""
+    settings = store.settings()
+    return {"grader": settings.get("grader"), "view": settings.get("view")}
+
+
+def save_scores(store: Store, scores: Scores) -> None:
+    """Keep the scores in the run's folder, in the place of those there were."""
+    card = {name: getattr(scores, name) for name in ("settings", "problem_ids", "objectives", "chosen")}
+    arrays = {name: getattr(scores, name) for name in ARRAYS} | _feature_arrays(scores.features)
+    if scores.learning is not None:
+        card["learning"] = {"objective": scores.learning.objective, "problems": scores.learning.problems}
+        arrays["learning_SPN"] = scores.learning.scores_SPN
+    with whole_file(store.folder / SCORES_FILE) as draft:
+        save_file(arrays, draft, metadata={"card": json.dumps(card)})
+
+
+def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
+    """The features by the name each has in the file; what is not known has none."""
+    named: dict[str, NDArray[Any] | None] = {LENGTHS: features.lengths_PN, LOGPROBS: features.log_probabilities_PN}
+    for name, groups_PN in features.groups.items():
+        named[f"groups {name}"] = groups_PN
+    return {name: array for name, array in named.items() if array is not None}
+
+
+def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
+    """The features, taken out of a file's arrays."""
+    groups = {name.removeprefix("groups "): arrays.pop(name) for name in list(arrays) if name.startswith("groups ")}
+    return SampleFeatures(arrays.pop(LENGTHS, None), arrays.pop(LOGPROBS, None), groups)
+
+
+def load_scores(store: Store) -> Scores:
+    """The run's out-of-fold scores. Raises QprobeError where there are none, or newer verdicts or vectors."""
+    path = store.folder / SCORES_FILE
+    if not path.is_file():
+        raise QprobeError(f"{store.folder} has no probes: run qprobe probe {store.folder} first.")
+    with safe_open(path, "np") as file:
+        card = json.loads(file.metadata()["card"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if {name: card["settings"][name] for name in ("grader", "view")} != current(store):
+        raise QprobeError(
+            f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
+        )
+    if "random_CPN" not in arrays:
+        raise QprobeError(f"The probes of {store.folder} are an earlier version's: run qprobe probe again.")
+    learnt_SPN, about = arrays.pop("learning_SPN", None), card.get("learning", {})
+    learning = Learning(about["objective"], tuple(about["problems"]), learnt_SPN) if about else None
+    names = tuple(card["problem_ids"]), tuple(card["objectives"])
+    features = _features_of(arrays)
+    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"], features=features, learning=learning)
+
+
+def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The run's rewards and which of them there are, [P, N] each, in the places of the scores."""
+    verdicts = store.verdicts(scores.settings["grader"])
+    rewards_PN = np.full(scores.indices_PN.shape, np.nan)
+    for p, problem_id in enumerate(scores.problem_ids):
+        for n, index in enumerate(scores.indices_PN[p].tolist()):
+            outcome = verdicts.get(SampleId(problem_id, index))
+            if outcome is not None and outcome.reward is not None:
+                rewards_PN[p, n] = outcome.reward
+    mask_PN = ~np.isnan(rewards_PN)
+    return np.where(mask_PN, rewards_PN, 0.0), mask_PN
