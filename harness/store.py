@@ -267,7 +267,6 @@ _COMPLETIONS = (
     "SELECT c.*, t.ids FROM completions c JOIN problems p ON p.id = c.problem_id "
     "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
 )
-_UPDATE = "UPDATE completions SET program = ? WHERE problem_id = ? AND idx = ?"
 _LACKING = (
     "SELECT COUNT(*) FROM completions c WHERE (SELECT COUNT(*) FROM vectors v "
     "WHERE v.view IN ({shelves}) AND v.problem_id = c.problem_id AND v.idx = c.idx) < ?"

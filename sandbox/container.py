@@ -142,7 +142,6 @@ class ContainerGuest:
         self._id = container_id
         self._errors = b""
         self._buffer = bytearray()
-        self._frame_left = 0
         try:
             parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             attached = self._api.attach_socket(container_id, params=parameters)
