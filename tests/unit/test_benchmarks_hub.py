@@ -74,7 +74,11 @@ def test_a_mapping_makes_problems_of_a_data_set(tmp_path: Path, kind: str):
     ("old", "new", "complaint"),
     [
         ('splits = ["test"]', 'splits = ["dev"]', "the data set has no split 'dev': it has train, test"),
-        ('tests = "tests"', 'tests = "test"', "split test, row 1: 'test' needs a column 'test', and there are only task_id"),
+        (
+            'tests = "tests"',
+            'tests = "test"',
+            "split test, row 1: 'test' needs a column 'test', and there are only task_id",
+        ),
         ("{tests[0]}", "{tests[9]}", r"split test, row 1: the template '.*' cannot be filled \(list index out"),
         ("{tests[0]}", "{tests[0]", "split test, row 1: the template '.*' cannot be filled"),
         (
