@@ -10,13 +10,16 @@ A package that declares `[project.entry-points."qprobe.objectives"] mine = "pack
 `mine`; a name with a colon, `package.module:function` or `path/to/file.py:function`, needs no declaration at all.
 """
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import cast
 
+import torch
+
 from benchmarks.plugins import load
 from harness.probes import objectives
-from harness.probes.objectives import Objective
+from harness.probes.objectives import Context, Objective
 from harness.probes.samples import ProbeError
 
 OBJECTIVES: dict[str, Objective] = {
@@ -45,21 +48,37 @@ def objective_names() -> tuple[str, ...]:
 
 
 def find_objective(name: str) -> Objective:
-    """The objective of that name. Raises ProbeError for an unknown one, suggesting the nearest."""
+    """The objective of that name. Raises ProbeError for an unknown one, suggesting the nearest, and for one unfit."""
     if name in OBJECTIVES:
         return OBJECTIVES[name]
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
-            return cast(Objective, entry.load())
+            return _tried(name, _imported(name, entry.load))
     if ":" in name:
-        return _from_path(name)
+        return _tried(name, _imported(name, lambda: load(name)))
     near = get_close_matches(name, objective_names(), n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(objective_names())}"
     raise ProbeError(f"no objective is called {name!r}; {hint}")
 
 
-def _from_path(path: str) -> Objective:
+def _imported(name: str, importing: Callable[[], object]) -> Objective:
     try:
-        return cast(Objective, load(path))
+        return cast(Objective, importing())
     except (ImportError, AttributeError, OSError, SyntaxError) as error:
-        raise ProbeError(f"objective {path!r} cannot be imported: {error}") from error
+        raise ProbeError(f"objective {name!r} cannot be imported: {error}") from error
+
+
+def _tried(name: str, objective: Objective) -> Objective:
+    """A stranger's objective, once it has given two probes a loss each. Raises ProbeError where it does not."""
+    scores_MPN = torch.linspace(-1, 1, 12).reshape(2, 2, 3).requires_grad_()
+    rewards_PN, mask_PN = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]), torch.ones(2, 3, dtype=torch.bool)
+    context = Context(torch.full((2, 1, 1), 0.1), torch.full((2, 1, 1), 0.5))
+    try:
+        losses_M = objective(scores_MPN, rewards_PN, mask_PN.expand(2, 2, 3), context)
+        if losses_M.shape != (2,):
+            raise ValueError(f"scores of shape [2, 2, 3] gave a loss of shape {list(losses_M.shape)}, not [2]")
+        torch.autograd.grad(losses_M.sum(), scores_MPN)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ProbeError(f"objective {name!r} cannot be trained ([..., problems, samples] -> [...]): {why}") from error
+    return objective

@@ -91,6 +91,7 @@ class _Cohort:
         self.places, self.members = list(members), list(members.values())
         setting = self.members[0].setting
         self.scorer = Scorer(samples, setting.views, find_form(setting.form))
+        self.losses = {name: find_objective(name) for name in {member.objective for member in self.members}}
         deals = sorted({member.shuffle for member in self.members}, key=lambda deal: -1 if deal is None else deal)
         self.rewards_KPN = torch.stack([_dealt(samples, deal) for deal in deals])
         self.columns = Columns.of(samples, self.members, deals, moments)
@@ -146,7 +147,7 @@ class _Cohort:
             rewards_MGS = rewards_KGS[self.columns.deal_M[here]] if len(rewards_KGS) > 1 else rewards_KGS
             context = Context(self.columns.beta_M[here, None, None], self.columns.mean_reward_M[here, None, None])
             own_MGS = scores_MGS[here].requires_grad_()
-            losses_M = find_objective(name)(own_MGS, rewards_MGS, mask_MGS[here], context)
+            losses_M = self.losses[name](own_MGS, rewards_MGS, mask_MGS[here], context)
             slopes += torch.autograd.grad(losses_M.sum(), own_MGS)
         return torch.cat(slopes)
 

@@ -138,6 +138,28 @@ def test_a_leak_between_folds_would_show():
     assert summary(halves, grouped)["pairwise"].auc == pytest.approx(0.5, abs=0.1)
 
 
+def test_nothing_of_a_held_out_problem_reaches_the_probe_that_scores_it():
+    """Rewards of a whole fold, and vectors of half of it, are changed: the other half is scored as before."""
+    samples = plant(20, 8, 6, signal=3.0).samples
+    fold_P = assign_folds(samples.problem_ids, 4, seed=0)
+    spoilt, other = (fold_P == 2).nonzero().flatten().tensor_split([2])
+    before = replace(samples, vectors={PLANTED: samples.vectors[PLANTED].double()})
+    after = replace(before, vectors={PLANTED: before.vectors[PLANTED].clone()}, rewards_PN=samples.rewards_PN.clone())
+    after.vectors[PLANTED][spoilt] *= 100
+    after.rewards_PN[fold_P == 2] = 1 - after.rewards_PN[fold_P == 2]
+    one, two = (cross_validate(each, ["mse", "pg"], folds=4, plan=QUICK, controls=0) for each in (before, after))
+    torch.testing.assert_close(two.scores_OPN[:, other], one.scores_OPN[:, other], rtol=1e-6, atol=1e-8)
+    assert not torch.allclose(two.scores_OPN[:, fold_P != 2], one.scores_OPN[:, fold_P != 2], rtol=1e-2)
+
+
+def test_what_is_chosen_is_judged_on_problems_held_out_within_the_fold():
+    """More features than samples and nothing in them: what a probe has learnt by heart must not look like skill."""
+    samples = plant(16, 8, 256, signal=0.0, difficulty=0.0).samples
+    result = cross_validate(samples, ["pg"], folds=2, plan=replace(QUICK, inner_used=3), controls=0)
+    pass_at_1 = float(samples.rewards_PN.mean())
+    assert all(choice.figure < pass_at_1 + 0.3 for choice in result.chosen["pg"])  # learnt by heart: 1
+
+
 def test_a_probe_that_saw_a_problem_may_not_score_it():
     samples = plant(6, 4, 3).samples
     fold_P = torch.tensor([0, 0, 0, 1, 1, 1])

@@ -181,10 +181,27 @@ def test_a_dotted_path_needs_no_declaration():
 
 
 def test_a_strangers_package_adds_an_objective_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "stranger.py").write_text("def loss(scores, rewards, mask, context):\n    return scores.sum()\n")
+    (tmp_path / "stranger.py").write_text(
+        "def loss(scores, rewards, mask, context):\n    return scores.sum((-2, -1))\n"
+    )
     info = tmp_path / "stranger-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[qprobe.objectives]\nstrange = stranger:loss\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert find_objective("strange")(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 3), CONTEXT).item() == 6.0
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("def loss(s, r, m, c):\n    return s.mean()\n", r"gave a loss of shape \[\], not \[2\]"),
+        ("def loss(s, r, m):\n    return s.mean()\n", "TypeError: loss.. takes 3 positional arguments"),
+        ("def loss(s, r, m, c):\n    return r.sum((-2, -1)) + m.sum((-2, -1))\n", "does not require grad"),
+        ("def loss(s, r, m, c):\n    return 1 / 0\n", "ZeroDivisionError"),
+    ],
+)
+def test_an_objective_that_cannot_be_trained_is_refused(tmp_path: Path, code: str, says: str):
+    (tmp_path / "mine.py").write_text(code)
+    with pytest.raises(ProbeError, match=rf"objective '.*mine.py:loss' cannot be trained .*{says}"):
+        find_objective(f"{tmp_path}/mine.py:loss")
