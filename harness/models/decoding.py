@@ -1,7 +1,7 @@
 """The decoding loop: many sequences side by side, each ending on its own and making room for the next.
 
 A prompt is computed once, whatever the number of its samples. Slots whose row has ended are given to waiting jobs a few
-at a time; when none waits, the rows that go on are moved together. So no sequence waits for a longer one.
+at a time; when none waits, the last rows that go on move into them. So no sequence waits for a longer one.
 """
 
 from collections import deque
@@ -90,9 +90,10 @@ class Decoder:
     def _draw(self, rows: Sequence[Row], logits_NV: Tensor) -> Iterator[tuple[int, Generated]]:
         """One more token of every row that goes on; yields those that end with it."""
         numbers = [row.numbers[min(len(row.ids), len(row.numbers) - 1)] for row in rows]
-        greedy = torch.tensor([row.job.greedy for row in rows], device=logits_NV.device)
+        greedy = [row.job.greedy for row in rows]
+        greedy_N = torch.tensor(greedy, device=logits_NV.device) if any(greedy) else None
         uniforms_N = torch.tensor(numbers, dtype=torch.float64, device=logits_NV.device)
-        chosen, logprobs = draw(logits_NV, uniforms_N, self._sampling, greedy)
+        chosen, logprobs = draw(logits_NV, uniforms_N, self._sampling, greedy_N)
         drawn = torch.stack([chosen.double(), logprobs.double()]).tolist()  # one transfer from a GPU
         for row, token, logprob in zip(rows, *drawn, strict=True):
             if not row.finish_reason:
@@ -154,11 +155,14 @@ class Decoder:
                 self._rows[slot : slot + 1] = [row]
 
     def _close_ranks(self) -> None:
-        """Move the rows that go on together, once an eighth has ended and nothing waits to take their slots."""
+        """Give the slots of rows that have ended to the last of those that go on, once nothing waits to take them."""
         going = [slot for slot, row in enumerate(self._rows) if not row.finish_reason]
         ended = len(self._rows) - len(going)
         if self._slots is None or self._waiting or not ended or (going and ended < len(self._rows) // 8):
             return
-        self._rows = [self._rows[slot] for slot in going]
-        if going:
-            self._slots.move(going, max(row.length for row in self._rows))
+        gaps = sorted(set(range(len(going))) - set(going))
+        if moved := going[len(going) - len(gaps) :]:
+            self._slots.move(moved, gaps, max(self._rows[slot].length for slot in moved))
+        for gap, slot in zip(gaps, moved, strict=True):
+            self._rows[gap] = self._rows[slot]
+        del self._rows[len(going) :]

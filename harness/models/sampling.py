@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-HEAD = 512
-"""So many of the likeliest tokens nearly always hold the nucleus: a whole vocabulary is sorted where they don't."""
+HEADS = (64, 1024)
+"""So many of the likeliest tokens hold nearly every nucleus: more are put in order only where they don't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +70,30 @@ def draw(
 
 
 def _nucleus(logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling) -> Tensor:
-    """Of the likeliest tokens that together hold `top_p`, by inverse transform; ties go to the lower token.
+    """Of the likeliest tokens that together hold `top_p`, by inverse transform.
 
     The token that reaches `top_p` is kept too, as in Holtzman et al. 2020 (arXiv 1904.09751).
     """
     probabilities = (logits_NV / sampling.temperature).softmax(-1)
-    if logits_NV.shape[1] <= 4 * HEAD:
-        return _inverse(*probabilities.sort(dim=-1, descending=True, stable=True), uniforms_N, sampling.top_p)
-    likeliest, order = probabilities.topk(HEAD, dim=-1)
-    chosen = _inverse(likeliest, order, uniforms_N, sampling.top_p)
-    # Row by row, so that what a row gets does not depend on the others.
-    wide = (likeliest.double().sum(-1) < sampling.top_p).nonzero().squeeze(1)
-    if len(wide):
-        ordered = probabilities[wide].sort(dim=-1, descending=True, stable=True)
-        chosen[wide] = _inverse(*ordered, uniforms_N[wide], sampling.top_p)
+    vocabulary = logits_NV.shape[1]
+    chosen = torch.zeros(len(logits_NV), dtype=torch.long, device=logits_NV.device)
+    rows = torch.arange(len(logits_NV), device=logits_NV.device)
+    for head in (*(each for each in HEADS if 4 * each < vocabulary), vocabulary):
+        likeliest, order = _likeliest(probabilities, head)
+        # Row by row, so that what a row gets does not depend on the others.
+        held = likeliest.double().sum(-1) >= sampling.top_p
+        chosen[rows] = _inverse(likeliest, order, uniforms_N[rows], sampling.top_p)
+        wide = (~held).nonzero().squeeze(1)
+        if head == vocabulary or not len(wide):
+            break
+        rows, probabilities = rows[wide], probabilities[wide]
     return chosen
+
+
+def _likeliest(probabilities_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    if count == probabilities_NV.shape[1]:
+        return probabilities_NV.sort(dim=-1, descending=True, stable=True)
+    return probabilities_NV.topk(count, dim=-1)
 
 
 def _inverse(likeliest: Tensor, order: Tensor, uniforms_N: Tensor, top_p: float) -> Tensor:

@@ -12,7 +12,7 @@ from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
 GROWTH = 64
-"""Slots grow by a multiple of so many positions: each growth copies them."""
+"""Slots have room for at least so many positions more than asked for when they grow: each growth copies them all."""
 
 
 class SlotLayer(DynamicLayer):
@@ -47,11 +47,11 @@ class SlotLayer(DynamicLayer):
         at, length = rows.to(self.device), keys.shape[2]
         self.keys[at, :, :length], self.values[at, :, :length] = keys, values
 
-    def move(self, rows: Tensor, longest: int) -> None:
-        """Make the slots of these rows the first ones, in this order."""
-        at, count = rows.to(self.device), len(rows)
-        self.keys[:count, :, :longest] = self.keys[at, :, :longest]
-        self.values[:count, :, :longest] = self.values[at, :, :longest]
+    def move(self, rows: Tensor, to: Tensor, longest: int) -> None:
+        """Copy the first positions of some slots over those of others."""
+        source, target = rows.to(self.device), to.to(self.device)
+        for each in (self.keys, self.values):
+            each[target, :, :longest] = each[source, :, :longest]
 
     def get_seq_length(self) -> int:
         """The longest row's length."""
@@ -78,7 +78,7 @@ class SlotCache(Cache):
     def reserve(self, length: int) -> None:
         """Make room for sequences of this length."""
         if length > self.capacity:
-            self.capacity = -(-max(length, self.capacity * 5 // 4) // GROWTH) * GROWTH
+            self.capacity = -(-max(length + GROWTH, self.capacity * 5 // 4) // GROWTH) * GROWTH
             for layer in self._slots:
                 layer.grow(self.capacity)
 
@@ -91,8 +91,8 @@ class SlotCache(Cache):
                 at, *(each[source, :, :length].expand(len(rows), -1, -1, -1) for each in (other.keys, other.values))
             )
 
-    def move(self, rows: list[int], longest: int) -> None:
-        """Make the slots of these rows the first ones, in this order."""
-        at = torch.tensor(rows, device=self.lengths.device)
+    def move(self, rows: list[int], to: list[int], longest: int) -> None:
+        """Copy the first `longest` positions of some slots over those of others."""
+        source, target = (torch.tensor(each, device=self.lengths.device) for each in (rows, to))
         for layer in self._slots:
-            layer.move(at, longest)
+            layer.move(source, target, longest)

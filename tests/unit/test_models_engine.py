@@ -13,7 +13,7 @@ from harness.models.decoding import Decoder
 from harness.models.engine import Generated, Request
 from harness.models.forward import Forward
 from harness.models.hf_engine import HfEngine
-from harness.models.sampling import HEAD, Sampling, draw, sample_seed
+from harness.models.sampling import HEADS, Sampling, draw, sample_seed
 from harness.models.slots import SlotCache
 from harness.models.stops import Pieces, StopFinder
 from tests.tiny_models import save_bert, save_gpt2, save_mamba, save_mistral, save_qwen2, tokenizer
@@ -185,7 +185,7 @@ def test_a_large_vocabulary_is_drawn_from_as_a_small_one():
     """The shortcut through the likeliest tokens, and rows that are too flat for it: against the whole order."""
     generator = torch.Generator().manual_seed(0)
     sharpness = torch.tensor([0.0, 0.5, 3.0, 9.0]).repeat(50)[:, None]
-    logits = torch.randn(200, 4 * HEAD + 900, generator=generator) * sharpness
+    logits = torch.randn(200, 4 * HEADS[-1] + 900, generator=generator) * sharpness
     logits += torch.linspace(0, 1e-3, logits.shape[1])  # no ties
     numbers = torch.rand(200, dtype=torch.float64, generator=generator)
     drawn, logprobs = draw(logits, numbers, Sampling())
