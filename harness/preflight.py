@@ -75,13 +75,12 @@ def check_experiment(
 
 def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None) -> int:
     """Check both models without their weights. Returns the bytes of one sample's vectors."""
-    from harness.models.hf_embedder import HfEmbedder
-    from harness.models.opening import open_engine
+    from harness.models.opening import open_embedder, open_engine
     from harness.models.sampling import Sampling
 
     if model:
         open_engine(model, Sampling())
-    reader = HfEmbedder(embedder, layers=layers, pooling=pooling)
+    reader = open_embedder(embedder, layers=layers, pooling=pooling)
     return 4 * len(reader.views) * reader.width
 
 

@@ -14,8 +14,9 @@ from harness.completion import Completion
 from harness.embedding import Embedder, embed
 from harness.errors import ProbeError, QprobeError
 from harness.importing import new_completions, read_drawn
-from harness.models.hf_embedder import HfEmbedder
+from harness.models.opening import EMBEDDERS, open_embedder
 from harness.models.pretrained import open_pretrained
+from harness.models.spec import parse_spec
 from harness.numbers import softmax_chances
 from harness.probes import Probe
 from harness.sample_files import Problems, numbered_rows
@@ -87,16 +88,19 @@ def _problems_in(path: Path) -> list[Problem]:
     return list(found.values())
 
 
-def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> HfEmbedder:
+def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> Embedder:
     """The probe's own model, at the layers and poolings it reads; `spec` says where it is now, if it has moved.
 
     Raises ProbeError for another model, QprobeError where there is none; no weights are read yet.
     """
-    model = open_pretrained(spec or probe.card.model)
-    model.check()
-    probe.require_model(f"hf:{model.name}", model.fingerprint)
+    wanted = spec or probe.card.model
+    if parse_spec(wanted, tuple(EMBEDDERS)).scheme == "hf":
+        model = open_pretrained(wanted)
+        model.check()
+        probe.require_model(f"hf:{model.name}", model.fingerprint)
+        wanted = f"hf:{model.name}"
     layers, poolings = (",".join(dict.fromkeys(map(str, column))) for column in zip(*probe.card.views, strict=True))
-    return HfEmbedder(f"hf:{model.name}", layers=layers, pooling=poolings, device=device)
+    return open_embedder(wanted, layers=layers, pooling=poolings, device=device)
 
 
 def rank(probe: Probe, completions: Sequence[Completion], embedder: Embedder, terminal: Terminal) -> list[Ranking]:

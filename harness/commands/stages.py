@@ -131,7 +131,7 @@ def grade(
 @recorded
 def embed(
     run: args.Run,
-    embedder: Annotated[str, typer.Option(help="what reads: hf:FOLDER or hf:HUB_ID, causal model or encoder")],
+    embedder: Annotated[str, typer.Option(help="what reads: hf:FOLDER, hf:HUB_ID or openai:MODEL,url=...")],
     layers: args.Layers = None,
     pooling: args.Pooling = None,
     precision: args.Precision = "float32",
@@ -140,13 +140,12 @@ def embed(
 ) -> None:
     """Turn every sample of a run into vectors. They are the states of a model at chosen layers, pooled."""
     from harness.embedding import embed as embed_stage
+    from harness.models.opening import open_embedder
     from harness.store import Store
 
     terminal = Terminal(quiet=quiet)
     with Store(run) as store:
-        from harness.models.hf_embedder import HfEmbedder
-
-        reader = HfEmbedder(embedder, layers=layers, pooling=pooling, device=device)
+        reader = open_embedder(embedder, layers=layers, pooling=pooling, device=device)
         done = embed_stage(store, reader, terminal, precision)
     terminal.say(f"Embedded {done.new:,} samples; {done.reused:,} had their vectors already.")
     if done.cut:

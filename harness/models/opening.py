@@ -1,12 +1,13 @@
-"""From what a user writes after --model to an engine."""
+"""From what a user writes after --model or --embedder to what writes or reads."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.models.engine import Engine
 from harness.models.spec import parse_spec
 
 if TYPE_CHECKING:  # naming a model does not need torch
+    from harness.embedding import Embedder
     from harness.models.sampling import Sampling
 
 ENGINES = {
@@ -16,9 +17,27 @@ ENGINES = {
 }
 """Scheme -> where the class is. Imported when asked for, so that a name costs nothing."""
 
+EMBEDDERS = {
+    "hf": "harness.models.hf_embedder:HfEmbedder",
+    "openai": "harness.models.openai_embedder:OpenAIEmbedder",
+}
+"""The same for what reads."""
+
 
 def open_engine(spec: str, sampling: "Sampling", *, batch_size: int | None = None, device: str = "auto") -> Engine:
     """The engine that `SCHEME:NAME[,key=value]` names, with all that is cheap to check checked. Raises QprobeError."""
-    module, _, name = ENGINES[parse_spec(spec, tuple(ENGINES)).scheme].partition(":")
-    engine: Engine = getattr(import_module(module), name)(spec, sampling, batch_size=batch_size, device=device)
+    engine: Engine = _named(spec, ENGINES)(spec, sampling, batch_size=batch_size, device=device)
     return engine
+
+
+def open_embedder(
+    spec: str, *, layers: str | None = None, pooling: str | None = None, device: str = "auto"
+) -> "Embedder":
+    """The embedder that `SCHEME:NAME[,key=value]` names, checked in the same way. Raises QprobeError."""
+    embedder: Embedder = _named(spec, EMBEDDERS)(spec, layers=layers, pooling=pooling, device=device)
+    return embedder
+
+
+def _named(spec: str, classes: dict[str, str]) -> Any:  # noqa: ANN401 - one of the classes
+    module, _, name = classes[parse_spec(spec, tuple(classes)).scheme].partition(":")
+    return getattr(import_module(module), name)

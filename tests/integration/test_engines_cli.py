@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.completion import GREEDY, SampleId
+from harness.embedding import as_text
+from harness.shelves import read_views
 from harness.store import Store
 from tests.command import qprobe
 from tests.model_server import serve
@@ -41,10 +43,15 @@ def test_a_server_that_fails_midway_and_a_key_that_is_nowhere(tmp_path: Path, be
         assert done.returncode == 0, done.stderr
         assert "4 of 12 samples are there already" in done.stderr
         assert "need not honour a seed" in done.stderr
+        read = qprobe("-v", "embed", str(run), "--embedder", f"openai:tiny,url={server.url}", OPENAI_API_KEY=KEY)
+        assert "Embedded 12 samples" in read.stderr, read.stderr
         assert server.keys == {f"Bearer {KEY}"}
     with Store(run) as store:
         assert len(store.sample_ids()) == 12
-    assert KEY not in failed.stdout + failed.stderr + done.stdout + done.stderr
+        (vectors,) = read_views(store, store.settings()["view"], store.sample_ids()).values()
+        texts = [each.prompt + as_text(each, ["\n"]).completion for each in store.completions()]
+        assert vectors[:, 0].tolist() == [len(text) for text in texts]
+    assert not any(KEY in each.stdout + each.stderr for each in (failed, done, read))
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 

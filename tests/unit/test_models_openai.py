@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.errors import QprobeError
 from harness.models.engine import Generated, Request
-from harness.models.openai_embeddings import OpenAIEmbeddings
+from harness.models.openai_embedder import OpenAIEmbedder, text_of
 from harness.models.openai_engine import OpenAIEngine
 from harness.models.openai_server import seconds
 from harness.models.sampling import Sampling
+from harness.models.tokens import Text
 from tests.model_server import ModelServer, serve
 
 KEY = "sk-very-secret-1234567890"
@@ -143,12 +146,24 @@ def test_without_the_client(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_embeddings(server: ModelServer):
-    asked = OpenAIEmbeddings(f"openai:tiny,url={server.url}")
+    """As a stage of a run, which asks again where the server fails."""
+    reader = OpenAIEmbedder(f"openai:tiny,url={server.url}")
+    texts = [Text.of("p" * n, "é" * n) for n in range(131)]
     server.faults.append("500")
-    vectors = asked.vectors(["a" * n for n in range(1, 131)])
-    assert asked.width == 2
-    assert vectors.dtype == np.float32
-    assert vectors[:, 0].tolist() == list(range(1, 131))
+    vectors = reader.embed([reader.tokenise(text) for text in texts], reader.views)
+    assert (reader.width, vectors.dtype, vectors.shape) == (2, np.float32, (131, 1, 2))
+    assert vectors[:, 0, 0].tolist() == [1, *(2 * n for n in range(1, 131))]
+    assert sorted(len(body["input"]) for body in server.seen)[-3:] == [64, 64, 64], "one was asked for twice"
     server.faults.append("nonsense")
     with pytest.raises(QprobeError, match="does not answer as OpenAI's do"):
-        asked.vectors(["x"])
+        reader.embed([reader.tokenise(texts[1])], reader.views)
+    with pytest.raises(QprobeError, match="leave out --layers and --pooling"):
+        OpenAIEmbedder(f"openai:tiny,url={server.url}", layers="all")
+
+
+@settings(max_examples=50, deadline=None)
+@given(prompt=st.text(max_size=9), completion=st.text(max_size=9))
+def test_a_text_is_what_the_embeddings_server_is_given(prompt: str, completion: str):
+    tokens = OpenAIEmbedder("openai:tiny,url=http://127.0.0.1:9/v1").tokenise(Text.of(prompt, completion, "stop"))
+    assert text_of(tokens.ids) == prompt + completion
+    assert text_of(list(tokens.prefix)) == prompt
