@@ -1,6 +1,6 @@
 """Completions from a causal transformers model, on CPU or GPU, batched across problems."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -64,14 +64,8 @@ class HfEngine:
 
     def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError where a prompt leaves the context no room for a completion."""
-        context = self.model.context
-        for prompt in dict.fromkeys(map(self.shown, requests)):
-            tokens = len(prompt_ids(self.model.tokenizer, prompt))
-            if context is not None and tokens + self.sampling.max_new_tokens > context:
-                raise QprobeError(
-                    f"A prompt of {tokens} tokens and {self.sampling.max_new_tokens} new ones exceed the model's "
-                    f"context of {context}: lower --max-new-tokens, or choose another model."
-                )
+        prompts = map(self.shown, requests)
+        check_room(self.model.tokenizer, prompts, self.sampling.max_new_tokens, self.model.context)
 
     @cached_property
     def _weights(self) -> Any:  # noqa: ANN401
@@ -131,3 +125,14 @@ class HfEngine:
         return BatchDecoder(
             self._weights, self.model.target_device, self._pieces, self._end_tokens, self.sampling, self.batch_size
         )
+
+
+def check_room(tokenizer: Any, prompts: Iterable[str], new: int, context: int | None) -> None:  # noqa: ANN401
+    """Raise QprobeError where a prompt and `new` tokens are longer than the context; None is one without end."""
+    for prompt in dict.fromkeys(prompts):
+        tokens = len(prompt_ids(tokenizer, prompt))
+        if context is not None and tokens + new > context:
+            raise QprobeError(
+                f"A prompt of {tokens} tokens and {new} new ones exceed the model's context of {context}: "
+                "lower --max-new-tokens, or choose another model."
+            )

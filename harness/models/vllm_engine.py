@@ -8,12 +8,14 @@ from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.engine import Generated, Request
-from harness.models.hf_engine import HfEngine
+from harness.models.hf_engine import HfEngine, check_room
 from harness.models.sampling import Sampling
 from harness.models.spec import parse_spec
+from harness.models.stops import Pieces
 from harness.models.tokens import prompt_ids
 
-OPTIONS = ("revision", "dtype", "trust_remote_code", "tensor_parallel_size", "max_model_len")
+NUMBERS = ("tensor_parallel_size", "max_model_len")
+OPTIONS = ("revision", "dtype", "trust_remote_code", *NUMBERS)
 
 
 class VllmEngine:
@@ -59,14 +61,23 @@ class VllmEngine:
     def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError where a prompt leaves the context no room for a completion."""
         self._plain.check(requests)
+        if "max_model_len" in self._spec.options:
+            prompts = map(self.shown, requests)
+            check_room(self._tokenizer, prompts, self.sampling.max_new_tokens, self._number("max_model_len"))
+
+    @property
+    def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers' own
+        return self._plain.model.tokenizer
+
+    def _number(self, key: str) -> int:
+        return self._spec.number(key, 1, 10**7)
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - an extra's own type
         from vllm import LLM
 
-        numbers = ("tensor_parallel_size", "max_model_len")
-        options: dict[str, Any] = {key: value for key, value in self._spec.options.items() if key not in numbers}
-        options |= {key: self._spec.number(key, 1, 10**7) for key in numbers if key in self._spec.options}
+        options: dict[str, Any] = dict(self._spec.options)
+        options |= {key: self._number(key) for key in NUMBERS if key in options}
         options["trust_remote_code"] = self._spec.flag("trust_remote_code")
         try:
             return LLM(model=self._spec.name, **options)
@@ -76,13 +87,13 @@ class VllmEngine:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions, some thousands at a time."""
-        tokenizer = self._plain.model.tokenizer
+        pieces = Pieces(self._tokenizer)
         for first in range(0, len(requests), self._chunk):
             some = requests[first : first + self._chunk]
-            prompts = [{"prompt_token_ids": list(prompt_ids(tokenizer, self.shown(each)))} for each in some]
+            prompts = [{"prompt_token_ids": list(prompt_ids(self._tokenizer, self.shown(each)))} for each in some]
             answers = self._model.generate(prompts, [self._parameters(each) for each in some], use_tqdm=False)
             for position, answer in enumerate(answers, start=first):
-                yield position, _generated(answer.outputs[0])
+                yield position, _generated(answer.outputs[0], pieces)
 
     def _parameters(self, request: Request) -> Any:  # noqa: ANN401
         from vllm import SamplingParams
@@ -91,13 +102,14 @@ class VllmEngine:
             temperature=0.0 if request.greedy else self.sampling.temperature,
             top_p=self.sampling.top_p,
             max_tokens=self.sampling.max_new_tokens,
-            stop=list(request.stop),
+            stop=list(filter(None, request.stop)),
             include_stop_str_in_output=True,
             seed=request.seed % 2**31,
             logprobs=0,
         )
 
 
-def _generated(output: Any) -> Generated:  # noqa: ANN401
+def _generated(output: Any, pieces: Pieces) -> Generated:  # noqa: ANN401
+    """The text is read from the tokens: vLLM's own ends with the stop string, its tokens may go on behind it."""
     ids = tuple(output.token_ids)
-    return Generated(output.text, output.finish_reason or "", len(ids), output.cumulative_logprob, ids)
+    return Generated(pieces.text(ids), output.finish_reason or "", len(ids), output.cumulative_logprob, ids)
