@@ -65,8 +65,8 @@ def generate(
     asked = open_benchmark(benchmark, overlay=overlay)
     work = plan(asked, k=k, seed=seed, split=split, limit=limit, prompt=prompt, greedy=greedy)
     sampling = Sampling(temperature, top_p, max_new_tokens)
+    engine = open_engine(args.adapted(model, adapter), sampling, batch_size=batch_size, device=device)
     with Store(run, create=True) as store:
-        engine = open_engine(args.adapted(model, adapter), sampling, batch_size=batch_size, device=device)
         new = generate_stage(store, engine, work, terminal := Terminal(quiet=quiet))
     terminal.say(f"Generated {new:,} samples.")
 

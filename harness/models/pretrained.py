@@ -1,6 +1,7 @@
 """A transformers model in a local folder or on the hub: checked before anything large is read, then loaded."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,6 +99,8 @@ class Pretrained:
         return self._read("tokenizer", AutoTokenizer.from_pretrained)
 
     def _read(self, what: str, from_pretrained: Any) -> Any:  # noqa: ANN401
+        # What goes wrong is said once, by us, and not at each of the client's retries.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         try:
             return from_pretrained(self.name, revision=self.revision, trust_remote_code=self.trust_remote_code)
         except FAILURES as error:
@@ -145,11 +148,11 @@ class Pretrained:
     def load(self, auto_class: Any) -> Any:  # noqa: ANN401
         """Read the weights with one of transformers' auto classes, ready for inference."""
         import torch
-        from transformers.utils import logging
+        from transformers.utils import logging as theirs
 
         # Their bar writes into ours, and their report lists the head that an embedder has no use for.
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
+        theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
         try:
             model = self._from_pretrained(auto_class)
         except (*FAILURES, RuntimeError) as error:
