@@ -15,9 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmarks.registry import open_benchmark
 from harness import embedding
@@ -29,6 +26,7 @@ from harness.shelves import read_views
 from harness.store import Store
 from harness.terminal import Terminal
 from harness.vectors import Floats
+from scripts.random_model import save_random_model
 
 QUIET = Terminal(quiet=True)
 
@@ -57,7 +55,7 @@ def main() -> None:
     options = parse()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = save_model(folder / "model", options)
+        model = save_random_model(folder / "model", options.layers, options.width)
         store = samples(folder / "run", options)
         print(f"{store.count_samples():,} samples, {options.layers} layers of width {options.width}")
         shared, alone = HfEmbedder(f"hf:{model}", device=options.device), Alone(f"hf:{model}", device=options.device)
@@ -81,32 +79,6 @@ def parse() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
-
-
-def save_model(folder: Path, options: argparse.Namespace) -> Path:
-    """A Llama of the size asked for, with a tokenizer that has learnt from the benchmark's own prompts."""
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=8000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<eos>"]
-    )
-    bpe.train_from_iterator([problem.solution for problem in open_benchmark("humaneval").problems()], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<eos>", pad_token="<eos>")
-    tokenizer.save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=8000,
-        hidden_size=options.width,
-        intermediate_size=4 * options.width,
-        num_hidden_layers=options.layers,
-        num_attention_heads=8,
-        max_position_embeddings=4096,
-        bos_token_id=None,
-        eos_token_id=0,
-    )
-    torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
 
 
 def samples(folder: Path, options: argparse.Namespace) -> Store:

@@ -2,11 +2,14 @@
 
     python -m scripts.bench_generation                        # 24 problems of HumanEval x 20, our tiny model
     python -m scripts.bench_generation --benchmark mini --problems 40
+    python -m scripts.bench_generation --random 8x256         # a model of that many layers and that width
     python -m scripts.bench_generation --model hf:Qwen/Qwen2.5-Coder-0.5B --max-new-tokens 300 --device cuda
 
 Ours is the two stages as `qprobe run` has them, the run's files included. The paper's way is a problem at a time:
 `generate` with all hidden states kept, until every sequence of the problem has met a stop string, then the states of
 one layer at each completion's last token. Both draw the very same samples (checked), by the same random numbers.
+A random model ends a completion with every 50th token, on average.
+
 Processor time is what tells on a machine that others use too; it needs one thread, which is the default here.
 """
 
@@ -39,22 +42,33 @@ from harness.models.tokens import prompt_ids
 from harness.prompting import find_prompt
 from harness.store import Store
 from harness.terminal import Terminal
+from scripts.random_model import VOCABULARY, save_random_model
 
 T = TypeVar("T")
 QUIET = Terminal(quiet=True)
+MEAN_TOKENS = 50
 
 
 def main() -> None:
     """Run both and print what they took."""
     options = parse()
     torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.random:
+            layers, width = map(int, options.random.split("x"))
+            model = save_random_model(Path(folder) / "model", layers, width, ends=VOCABULARY // MEAN_TOKENS)
+            options.model = f"hf:{model}"
+        measure(Path(folder), options)
+
+
+def measure(folder: Path, options: argparse.Namespace) -> None:
+    """Both ways, with one model."""
     sampling = Sampling(max_new_tokens=options.max_new_tokens)
     engine = HfEngine(options.model, sampling, batch_size=options.batch_size, device=options.device)
     embedder = HfEmbedder(options.model, device=options.device)
     work = workload(engine, options)
     _ = engine._forward, embedder._states  # weights are read and looked at by both, and not timed
-    with tempfile.TemporaryDirectory() as folder:
-        made = ours(Path(folder), engine, embedder, work, options.device)
+    made = ours(folder, engine, embedder, work, options.device)
     describe(made, work)
     theirs = [paper(engine, embedder, problem, work, options.device) for problem in work.problems]
     compare(made, theirs, work)
@@ -65,6 +79,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--benchmark", default="humaneval")
     parser.add_argument("--model", default=f"hf:{MODEL}")
+    parser.add_argument("--random", metavar="LAYERSxWIDTH")
     for name, size in {"problems": 24, "samples": 20, "max-new-tokens": 150, "threads": 1}.items():
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--batch-size", type=int)
