@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 SHINGLE = 3
 
@@ -14,13 +15,12 @@ def group_near_duplicates(prompts: Mapping[str, str], threshold: float = 0.5) ->
     threshold; so is what either is a near-duplicate of. Exact, from an inverted index: a thousand prompts take about
     a second.
     """
-    shingles = {problem: _shingles(prompt) for problem, prompt in prompts.items()}
-    leader = {problem: problem for problem in prompts}
-    for (first, second), shared in _shared(shingles).items():
-        if shared >= threshold * (len(shingles[first]) + len(shingles[second]) - shared):
-            leader[_find(leader, first)] = _find(leader, second)
-    numbers: dict[str, int] = {}
-    return {problem: numbers.setdefault(_find(leader, problem), len(numbers)) for problem in prompts}
+    leader = list(range(len(prompts)))
+    for first, second in _similar([_shingles(prompt) for prompt in prompts.values()], threshold):
+        leader[_find(leader, first)] = _find(leader, second)
+    numbers: dict[int, int] = {}
+    places = {problem: _find(leader, place) for place, problem in enumerate(prompts)}
+    return {problem: numbers.setdefault(place, len(numbers)) for problem, place in places.items()}
 
 
 def _shingles(prompt: str) -> frozenset[tuple[str, ...]]:
@@ -29,19 +29,20 @@ def _shingles(prompt: str) -> frozenset[tuple[str, ...]]:
     return frozenset(tuple(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1)))
 
 
-def _shared(shingles: Mapping[str, frozenset[tuple[str, ...]]]) -> Counter[tuple[str, str]]:
-    """How many shingles each pair of problems shares; pairs that share none are absent."""
-    holders: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    shared: Counter[tuple[str, str]] = Counter()
-    for problem, own in shingles.items():
+def _similar(shingles: Sequence[frozenset[tuple[str, ...]]], threshold: float) -> Iterator[tuple[int, int]]:
+    """The pairs of places whose sets are alike; what has been looked at is found by the shingles that it holds."""
+    holders: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place, own in enumerate(shingles):
+        shared = Counter(chain.from_iterable(holders[shingle] for shingle in own))
+        for other, count in shared.items():
+            if count >= threshold * (len(own) + len(shingles[other]) - count):
+                yield other, place
         for shingle in own:
-            shared.update((other, problem) for other in holders[shingle])
-            holders[shingle].append(problem)
-    return shared
+            holders[shingle].append(place)
 
 
-def _find(leader: dict[str, str], problem: str) -> str:
-    """The problem that stands for the group of this one."""
-    while leader[problem] != problem:
-        leader[problem] = problem = leader[leader[problem]]
-    return problem
+def _find(leader: list[int], place: int) -> int:
+    """The place that stands for the group of this one."""
+    while leader[place] != place:
+        leader[place] = place = leader[leader[place]]
+    return place

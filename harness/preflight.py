@@ -17,6 +17,9 @@ from sandbox.opening import SandboxKind
 BYTES_A_SAMPLE = 8192
 """Disk for one sample's text and verdict, generously."""
 
+FEWEST_PROBLEMS = 3
+"""A probe learns from some problems, is chosen on others, and is tried on what is left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -41,7 +44,7 @@ def check_experiment(
     prompt: str,
     limit: int | None,
     k: int,
-    folds: int,
+    folds: int | None,
     objectives: Sequence[str],
     model: str,
     embedder: str,
@@ -62,8 +65,9 @@ def check_experiment(
         problems = asked.problems()
     else:
         problems = plan(asked, k=k, seed=0, split=split, limit=limit, prompt=prompt).problems
-    if len(problems) < folds:
-        raise QprobeError(f"{len(problems)} problems cannot make {folds} folds: ask for fewer folds.")
+    if len(problems) < (least := FEWEST_PROBLEMS if folds is None else folds):
+        mend = "take more problems" if folds is None else "ask for fewer folds"
+        raise QprobeError(f"{len(problems)} problems cannot make {least} folds: {mend}.")
     row_bytes = _check_models(model, embedder, layers, pooling)
     checked = Checked(len(problems), fmean(len(problem.prompt) for problem in problems), row_bytes)
     _check_disk(folder, checked.disk_bytes(len(problems) * k))

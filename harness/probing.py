@@ -23,6 +23,7 @@ from harness.probes import (
     train_probes,
 )
 from harness.probes.controls import random_directions
+from harness.probes.folds import usual_folds
 from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
 from harness.probes.samples import ProbeError
@@ -37,7 +38,7 @@ def probe(
     store: Store,
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     *,
-    folds: int = 5,
+    folds: int | None = None,
     seed: int = 0,
     beta: float = 0.1,
     preset: str = "nested",
@@ -49,11 +50,14 @@ def probe(
 
     With `learning`, the learning curve of the paper's own objective too (of the first, where `pg` is not asked for).
     `choices` says what is chosen between instead of what the preset tries; with `group_duplicates`, problems whose
-    prompts nearly agree share a fold. Raises QprobeError where verdicts or vectors are missing.
+    prompts nearly agree share a fold. Without a number of folds there are five, or one a problem where problems are
+    fewer. Raises QprobeError where verdicts or vectors are missing.
     """
     plan = (choices or Choices()).plan(preset)
     samples = load_samples(store)
     groups = near_duplicates(store, samples.problem_ids) if group_duplicates else None
+    if folds is None:
+        folds = usual_folds(len(set(groups.values()) if groups else samples.problem_ids))
     found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups)
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}

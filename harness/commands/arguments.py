@@ -83,7 +83,9 @@ TrainBetas = Annotated[
     str | None, typer.Option(help="temperatures in training to choose between, of pg, dpo, listwise")
 ]
 GroupDuplicates = Annotated[bool, typer.Option(help="problems whose prompts nearly agree share a fold")]
-Folds = Annotated[int, typer.Option(help="folds of problems")]
+Folds = Annotated[
+    int | None, typer.Option(help="folds of problems [default: 5, or as many as problems]", show_default=False)
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="of everything that is drawn")]
 Beta = Annotated[float, typer.Option(min=0.0, help="temperature of the softmax selection; 0 takes the best")]
 Again = Annotated[int, typer.Option(min=0, help="grade so many programs twice, to see whether verdicts stay the same")]

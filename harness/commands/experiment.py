@@ -76,7 +76,7 @@ def run(
     pooling: args.Pooling = None,
     precision: args.Precision = "float32",
     objective: args.Objectives = None,
-    folds: args.Folds = 5,
+    folds: args.Folds = None,
     seed: args.Seed = 0,
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",

@@ -65,6 +65,7 @@ def _duration(seconds: float | None) -> str:
 def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Work":
     from harness.commands.arguments import objectives
     from harness.estimating import Work
+    from harness.probes.folds import usual_folds
 
     problems, samples = _asked(checked, settings)
     there = _there(folder)
@@ -84,7 +85,7 @@ def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Wor
         batch_size=settings["batch_size"] or 32,
         cores=settings["workers"] or len(os.sched_getaffinity(0)),
         objectives=len(objectives(settings["objective"])),
-        folds=settings["folds"],
+        folds=settings["folds"] or usual_folds(problems),
     )
 
 

