@@ -1,10 +1,15 @@
 """Running `qprobe` as a user does: as a process of its own."""
 
 import os
+import socket
 import subprocess
 import sys
+import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from tests import warm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -23,16 +28,33 @@ class Qprobe:
         """Arguments for a `subprocess.Popen` whose output nobody reads."""
         return {"env": self.environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
+    @cached_property
+    def server(self) -> str:
+        """The socket of a server that has done the slow imports; it ends with this process."""
+        self._folder = tempfile.TemporaryDirectory(prefix="qprobe-warm-")
+        path = f"{self._folder.name}/socket"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            number = listener.fileno()
+            command = [sys.executable, warm.__file__, "--serve", str(number)]
+            environment = {**self.environment, "OMP_WAIT_POLICY": "PASSIVE"}
+            self._server = subprocess.Popen(
+                command, cwd=REPOSITORY, env=environment, stdin=subprocess.PIPE, pass_fds=[number]
+            )
+        return path
+
     def __call__(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, with further environment variables."""
-        return subprocess.run(
-            [sys.executable, "-m", "harness", *arguments],
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        with (
+            tempfile.TemporaryFile("w+") as out,
+            tempfile.TemporaryFile("w+") as err,
+            Path(os.devnull).open() as nothing,
+        ):
+            files = (nothing.fileno(), out.fileno(), err.fileno())
+            status = warm.call(self.server, arguments, str(Path.cwd()), {**self.environment, **environment}, files)
+            said = [file.seek(0) or file.read() for file in (out, err)]
+        return subprocess.CompletedProcess(arguments, status, *said)
 
 
 qprobe = Qprobe()

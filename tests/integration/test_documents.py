@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.command import REPOSITORY, qprobe
 from tests.documents import ELSEWHERE, PAGES, blocks
 
 RUN = [page for page in PAGES if any(block.is_run for block in blocks(page))]
 SMALLER = "--limit 6 --k 2 --max-new-tokens 32"
 """Added to every `qprobe run`: the whole of it would take an afternoon; and fewer samples for the demo."""
-QPROBE = f"""#!/bin/bash
+QPROBE = """#!/bin/bash
 # qprobe as it is installed, with smaller runs; a model as small as the tests' may find nothing to learn from
-case $1 in run) set -- "$@" {SMALLER} ;; demo) set -- "$@" --k 2 ;; esac
-said=$({sys.executable} -m harness "$@" 2>&1 >/dev/fd/3); status=$?
+case "$1 $2" in run*) set -- "$@" {smaller} ;; demo*) set -- "$@" --k 2 ;; *check) set -- "$@" --repeats 1 ;; esac
+said=$({command} "$@" 2>&1 >/dev/fd/3); status=$?
 echo "$said" >&2
 [[ $1 == run && $said == *"nothing to learn from"* ]] || exit $status
 """
@@ -35,7 +36,8 @@ def reader(tmp_path: Path, minilm: Path) -> Path:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).symlink_to(REPOSITORY / folder if folder else minilm)
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "qprobe").write_text(QPROBE)
+    command = f"{sys.executable} -IS {warm.__file__} {qprobe.server}"
+    (tmp_path / "bin" / "qprobe").write_text(QPROBE.format(smaller=SMALLER, command=command))
     (tmp_path / "bin" / "qprobe").chmod(0o755)
     return tmp_path
 

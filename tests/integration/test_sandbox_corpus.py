@@ -1,10 +1,10 @@
 """Cheats never score, honest programs always do, and a naive grader shows that the cheats are real."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox_programs import TARGETS, Program, read_corpus
@@ -51,31 +51,30 @@ def test_every_honest_program_scores(any_sandbox: Sandbox):
 
 
 def test_a_naive_grader_is_beaten_by_most_cheats(tmp_path: Path):
-    beaten = [cheat.name for cheat in CHEATS if _naively_passes(cheat, tmp_path)]
+    with ThreadPoolExecutor(8) as threads:  # most of the time is spent on those that hang
+        passes = threads.map(lambda n: _naively_passes(CHEATS[n], tmp_path / str(n)), range(len(CHEATS)))
+        beaten = [cheat.name for cheat, passed in zip(CHEATS, passes, strict=True) if passed]
     assert len(beaten) > len(CHEATS) / 2, beaten
 
 
 def _naively_passes(program: Program, folder: Path) -> bool:
     """The negative control: program and tests in one file, and the exit code decides."""
     target = TARGETS[program.target]
+    folder.mkdir()
     script = folder / "program.py"
     script.write_text(f"{target.setup}\n{program.source}\n{target.tests}\ncheck(solve)\n", encoding="utf-8")
-    # Through a shell: some cheats stop the process that started them, and that must not be this one.
+    # Through a shell: some cheats stop the process that started them, and that must not be this one; others leave
+    # daemons behind, which nobody here would ever stop.
     process = subprocess.Popen(
-        ["/bin/sh", "-c", '"$0" -I -S "$1"; exit $?', sys.executable, str(script)],
+        ["/bin/sh", "-c", 'ulimit -t 2; "$0" -I -S "$1"; exit $?', sys.executable, str(script)],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_limit_cpu,  # some leave daemons behind, which nobody here would ever stop
     )
     try:
         return process.wait(timeout=5) == 0
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait() == 0
-
-
-def _limit_cpu() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (2, 2))
