@@ -1,22 +1,20 @@
 """The decoding loop: many sequences side by side, each ending on its own and making room for the next.
 
-A prompt is computed once, whatever the number of its samples. Slots whose row has ended are given to waiting jobs a few
-at a time; when none waits, the last rows that go on move into them. So no sequence waits for a longer one.
+A prompt is computed and kept once, whatever the number of its samples. Slots whose row has ended are given to waiting
+jobs a few at a time; when none waits, the last rows that go on move into them. So no sequence waits for a longer one.
 """
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 import torch
 from torch import Tensor
-from transformers import Cache
 
 from harness.models.engine import Generated
 from harness.models.forward import Forward
 from harness.models.sampling import Sampling, draw, uniforms
-from harness.models.slots import SlotCache
+from harness.models.slots import Prefilled, SlotCache
 from harness.models.stops import Pieces, StopFinder
 
 PREFILL_PROMPTS = 8
@@ -47,17 +45,8 @@ class Row:
 
     @property
     def length(self) -> int:
-        """Positions in the cache: the last token drawn is not there yet."""
-        return len(self.job.prompt) + len(self.ids) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Prefilled:
-    """A prompt's keys and values, in one row of a cache, and the logits behind it."""
-
-    cache: Cache
-    source: int
-    logits_V: Tensor
+        """Its own positions in the cache: the last token drawn is not there yet."""
+        return len(self.ids) - 1
 
 
 class Decoder:
@@ -72,6 +61,7 @@ class Decoder:
         self._rows: list[Row] = []  # row i is in slot i; one that has ended stays until its slot is given away
         self._slots: SlotCache | None = None
         self._prefilled: dict[tuple[int, ...], Prefilled] = {}
+        self._kept: dict[tuple[int, ...], int] = {}  # the slots of prompts
 
     @torch.inference_mode()
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Generated]]:
@@ -140,19 +130,27 @@ class Decoder:
         new = sorted((prompt for prompt in wanted if prompt not in self._prefilled), key=len)
         for first in range(0, len(new), PREFILL_PROMPTS):
             prompts = new[first : first + PREFILL_PROMPTS]
-            cache, logits_PV = self._forward.prefill(prompts)
-            for source, (prompt, logits_V) in enumerate(zip(prompts, logits_PV, strict=True)):
-                self._prefilled[prompt] = Prefilled(cache, source, logits_V)
+            self._prefilled |= zip(prompts, self._forward.prefill(prompts), strict=True)
 
     def _place(self, free: Sequence[int], rows: Sequence[Row]) -> None:
-        pairs = zip(free, rows, strict=False)
-        for prompt, group in groupby(pairs, key=lambda pair: pair[1].job.prompt):
-            found, members = self._prefilled[prompt], list(group)
-            if self._slots is None:
-                self._slots = SlotCache(self._size, found.cache, self._forward.device)
-            self._slots.load([slot for slot, _ in members], found.cache, found.source, len(prompt))
-            for slot, row in members:
-                self._rows[slot : slot + 1] = [row]
+        """Put rows into free slots, and their prompts into slots that no other row reads."""
+        for slot, row in zip(free, rows, strict=False):
+            self._rows[slot : slot + 1] = [row]
+        wanted = {row.job.prompt for row in self._rows}
+        self._kept = {prompt: slot for prompt, slot in self._kept.items() if prompt in wanted}
+        new = [prompt for prompt in dict.fromkeys(row.job.prompt for row in rows) if prompt not in self._kept]
+        if new:
+            found = [self._prefilled[prompt] for prompt in new]
+            taken = set(self._kept.values())
+            slots = [slot for slot in range(len(taken) + len(new)) if slot not in taken][: len(new)]
+            self._slots = self._slots or self._forward.slots(found[0].cache)
+            self._slots.load_prompts(found, slots)
+            self._kept |= zip(new, slots, strict=True)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        if self._slots is not None and self._rows:
+            self._slots.arrange([self._kept[row.job.prompt] for row in self._rows])
 
     def _close_ranks(self) -> None:
         """Give the slots of rows that have ended to the last of those that go on, once nothing waits to take them."""
@@ -166,3 +164,4 @@ class Decoder:
         for gap, slot in zip(gaps, moved, strict=True):
             self._rows[gap] = self._rows[slot]
         del self._rows[len(going) :]
+        self._arrange()
