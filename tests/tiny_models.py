@@ -7,8 +7,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
     BertModel,
+    Gemma2Config,
+    Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    GptOssConfig,
+    GptOssForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MambaConfig,
@@ -101,6 +105,48 @@ def save_mistral(folder: Path, *, window: int = 8) -> Path:
         bos_token_id=None,
     )
     return _save(folder, MistralForCausalLM(config))
+
+
+def save_gemma2(folder: Path) -> Path:
+    """A Gemma 2: every other layer reaches 8 tokens back, and scores of attention are capped."""
+    torch.manual_seed(0)
+    config = Gemma2Config(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        sliding_window=8,
+        attn_logit_softcapping=1.0,
+        max_position_embeddings=512,
+        eos_token_id=0,
+        bos_token_id=None,
+    )
+    return _save(folder, Gemma2ForCausalLM(config))
+
+
+def save_gpt_oss(folder: Path) -> Path:
+    """A gpt-oss: heads may look nowhere, every other layer reaches 8 tokens back."""
+    torch.manual_seed(0)
+    config = GptOssConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        num_local_experts=2,
+        num_experts_per_tok=1,
+        sliding_window=8,
+        max_position_embeddings=512,
+        eos_token_id=0,
+        pad_token_id=1,
+    )
+    return _save(folder, GptOssForCausalLM(config))
 
 
 def save_mamba(folder: Path) -> Path:

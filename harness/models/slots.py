@@ -96,6 +96,8 @@ class SlotCache(Cache):
         """Slots for a model that filled `prefilled`, a cache of its own, and whose layers have these windows."""
         self.count = self.longest = 0
         self.device = device
+        # A prompt by itself needs no padding; on a GPU fewer and larger steps are worth more than that.
+        self.together = device != "cpu"
         layers = zip(prefilled.layers, windows, strict=True)
         self._slots = [SlotLayer(self, layer.keys, layer.values, window) for layer, window in layers]
         super().__init__(layers=[*self._slots])
@@ -109,8 +111,7 @@ class SlotCache(Cache):
         members: dict[int, list[int]] = {prompt: [] for prompt in sorted(set(prompts))}
         for row, prompt in enumerate(prompts):
             members[prompt].append(row)
-        # Each prompt by itself needs no padding; on a GPU fewer and larger steps are worth more than that.
-        together = [{prompt: rows} for prompt, rows in members.items()] if self.device == "cpu" else [members]
+        together = [members] if self.together else [{prompt: rows} for prompt, rows in members.items()]
         self.groups = [self._group(each) for each in together]
         self.places = torch.zeros_like(self.numbers)
         filled = torch.cat([group.rows_GM.flatten() for group in self.groups])

@@ -1,11 +1,13 @@
 """The transformers engine, its decoding loop, and sampling."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from transformers import Cache
 
 from harness.errors import QprobeError
 from harness.models.batch_decoding import BatchDecoder
@@ -16,7 +18,16 @@ from harness.models.hf_engine import HfEngine
 from harness.models.sampling import HEADS, Sampling, draw, sample_seed
 from harness.models.slots import SlotCache
 from harness.models.stops import Pieces, StopFinder
-from tests.tiny_models import save_bert, save_gpt2, save_mamba, save_mistral, save_qwen2, tokenizer
+from tests.tiny_models import (
+    save_bert,
+    save_gemma2,
+    save_gpt2,
+    save_gpt_oss,
+    save_mamba,
+    save_mistral,
+    save_qwen2,
+    tokenizer,
+)
 
 PROMPTS = ["def add(a, b):\n", "for x in range(3):\n    print(x", "x", "def f():\n" * 9]
 
@@ -80,14 +91,30 @@ def test_a_model_with_a_state_is_drawn_the_slower_way(tmp_path: Path):
     assert [g.text for g in in_order(engine, work)] == [in_order(engine, [one])[0].text for one in work]
 
 
-def test_a_sliding_window_is_kept(tmp_path: Path):
-    """Prompt and completion longer than the window: the loop's masks must be the model's own."""
-    engine = HfEngine(f"hf:{save_mistral(tmp_path, window=8)}", Sampling(max_new_tokens=24), device="cpu")
-    work = requests(list(range(5)))
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("save", [save_gpt2, save_mistral, save_gemma2, save_gpt_oss])
+def test_attention_is_the_models_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], Path], together: bool
+):
+    """Windows shorter than prompt and completion, capped scores, heads that look nowhere; prompts one by one as on a
+    CPU, and all at once as on a GPU.
+    """
+    slots = Forward.slots
+
+    def arranged(self: Forward, prefilled: Cache) -> SlotCache:
+        cache = slots(self, prefilled)
+        cache.together = together
+        return cache
+
+    monkeypatch.setattr(Forward, "slots", arranged)
+    engine = HfEngine(f"hf:{save(tmp_path)}", Sampling(max_new_tokens=24), device="cpu", batch_size=6)
+    work = requests(list(range(11)), stop=("e",))
     plain = BatchDecoder(engine._weights, "cpu", engine._pieces, engine._end_tokens, engine.sampling, rows=4)
     theirs = dict(plain.run(engine._jobs(work)))
     assert isinstance(engine._decoder(), Decoder)
-    assert [theirs[i].token_ids for i in range(5)] == [done.token_ids for done in in_order(engine, work)]
+    ours = in_order(engine, work)
+    assert [theirs[i].token_ids for i in range(11)] == [done.token_ids for done in ours]
+    assert [theirs[i].logprob for i in range(11)] == pytest.approx([done.logprob for done in ours], abs=1e-3)
 
 
 def test_samples_of_one_prompt_differ_by_seed_alone(engine: HfEngine):
