@@ -20,9 +20,13 @@ from dataclasses import dataclass, replace
 from sandbox.outcome import Job, Limits, Mode, Outcome, Sandbox, Status
 
 FACTOR = 20.0
-FLOOR_SECONDS = 1.0
+FLOOR_SECONDS = 0.5
 CEILING_SECONDS = 10.0
-"""A program may use FACTOR times the CPU time of its problem's reference, within these bounds."""
+"""A program may use FACTOR times the CPU time of its problem's reference, within these bounds.
+
+Of 3,143 passing programs of four models (HumanEval and MBPP, allowed 3 s) none used more than 0.03 s. Most time goes to
+programs that never end, and each of those costs the floor.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def grade(
     workers: args.Workers = None,
     cpu_seconds: args.CpuSeconds = None,
     time_factor: args.TimeFactor = 20.0,
-    min_seconds: args.MinSeconds = 1.0,
+    min_seconds: args.MinSeconds = 0.5,
     max_seconds: args.MaxSeconds = 10.0,
     image: args.Image = None,
     runtime: args.Runtime = None,

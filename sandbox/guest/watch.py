@@ -12,7 +12,7 @@ _LOOK_SECONDS = 0.25
 _BEAT_SECONDS = 1.0
 _QUIET_SECONDS = 5.0
 """How long there may be no word though nothing is slow: the host takes a long silence for an end."""
-_STARVED_FACTOR = 4
+_STARVED_FACTOR = 10
 """However long a program waited for a processor, its wall time is never stretched by more than this."""
 
 

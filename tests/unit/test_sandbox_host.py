@@ -112,7 +112,7 @@ def test_tests_that_drop_results_look_at_arguments():
 def test_limits_follow_the_reference_within_bounds():
     base = Limits()
     assert Plan().limits(base) == base
-    assert Plan(reference_seconds=0.001).limits(base).cpu_seconds == 1.0
+    assert Plan(reference_seconds=0.001).limits(base).cpu_seconds == 0.5
     assert Plan(reference_seconds=0.2).limits(base).cpu_seconds == 4.0
     assert Plan(reference_seconds=9.0).limits(base).cpu_seconds == 10.0
     assert Plan(reference_seconds=0.2).limits(base, factor=2, floor=0.1, ceiling=1).cpu_seconds == 0.4
