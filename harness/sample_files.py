@@ -1,4 +1,4 @@
-"""Files of samples that somebody else drew: one reader a format, each yielding rows of one shape."""
+"""Files and folders of samples that somebody else drew: one reader a format, each yielding rows of one shape."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -29,15 +29,24 @@ class Problems:
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self._by_id = {problem.id: problem for problem in problems}
+        self._by_folded_id = {problem.id.casefold(): problem for problem in problems}
         self._by_number = {problem.id.rpartition("/")[2]: problem for problem in problems}
         self._lines = {problem.id: _bare_lines(problem.prompt) for problem in problems}
+        self._tested = [problem for problem in problems if problem.split == "test"]
 
     def by_id(self, task_id: object) -> Problem:
-        """The problem with this id; a bare number stands for the problem that ends in it (11 for MBPP/11)."""
-        problem = self._by_id.get(str(task_id)) or self._by_number.get(str(task_id))
+        """The problem with this id, in small letters or capitals; a bare number stands for the one that ends in it."""
+        name = str(task_id)
+        problem = self._by_id.get(name) or self._by_folded_id.get(name.casefold()) or self._by_number.get(name)
         if problem is None:
             raise ValueError(f"the benchmark has no problem {task_id!r}")
         return problem
+
+    def by_place(self, number: int) -> Problem:
+        """The number-th problem of the test split, counted from 1."""
+        if number > len(self._tested):
+            raise ValueError(f"the benchmark has {len(self._tested)} test problems")
+        return self._tested[number - 1]
 
     def by_prompt(self, prompt: str) -> Problem:
         """The one problem whose prompt holds all lines of this one in this order (examples may have been removed)."""
@@ -91,17 +100,31 @@ def read_mbpp_eval(row: Row, problems: Problems) -> Iterator[Drawn]:
     yield from (Drawn(problem.id, prompt, text, text) for text in _texts(row, "generated_codes"))
 
 
+def read_evalplus(row: Row, problems: Problems) -> Iterator[Drawn]:
+    """`{"task_id", "solution"}`: whole programs, as evalplus writes them, in a file or as `TASK_ID/NUMBER.py`."""
+    problem = problems.by_id(_field(row, "task_id", str, int))
+    yield from (Drawn(problem.id, problem.prompt, text, text) for text in _texts(row, "solution"))
+
+
+def read_bigcode(row: Row, problems: Problems) -> Iterator[Drawn]:
+    """A list of lists of whole programs, as bigcode's harness writes them: no ids, the test problems in their order."""
+    problem = problems.by_place(_field(row, "place", int))
+    yield from (Drawn(problem.id, problem.prompt, text, text) for text in _texts(row, "generations"))
+
+
 FORMATS: dict[str, tuple[str, Callable[[Row, Problems], Iterator[Drawn]]]] = {
     "human-eval": ("task_id", read_human_eval),
     "codet": ("samples", read_codet),
     "mbpp-eval": ("generated_codes", read_mbpp_eval),
+    "evalplus": ("solution", read_evalplus),
+    "bigcode": ("generations", read_bigcode),
 }
 """Format -> the field that tells it from the others, and its reader."""
 
 
 def detect_format(row: Row) -> str:
     """The format of a row. Raises QprobeError where it is none of ours."""
-    for name in ("codet", "mbpp-eval", "human-eval"):
+    for name in ("codet", "mbpp-eval", "evalplus", "bigcode", "human-eval"):
         if FORMATS[name][0] in row:
             return name
     fields = ", ".join(sorted(row)) or "none"
@@ -109,7 +132,10 @@ def detect_format(row: Row) -> str:
 
 
 def numbered_rows(path: Path) -> Iterator[tuple[int, Row | ValueError]]:
-    """Each row of a JSONL file (or of one JSON list) with its number, or what is wrong with it."""
+    """Each row of a JSONL file, a JSON list or a folder of programs with its number, or what is wrong with it."""
+    if path.is_dir():
+        yield from enumerate(_programs_in(path), start=1)
+        return
     text = read_text(path)
     if text.lstrip().startswith("["):
         yield from enumerate(_listed_rows(path, text), start=1)
@@ -126,8 +152,20 @@ def _listed_rows(path: Path, text: str) -> Iterator[Row | ValueError]:
         rows = json.loads(text)
     except ValueError as error:
         raise QprobeError(f"{path} begins as a JSON list and is not one: {error}.") from error
-    for row in rows:
-        yield row if isinstance(row, dict) else ValueError("not a JSON object")
+    for place, row in enumerate(rows, start=1):
+        if isinstance(row, list):
+            yield {"place": place, "generations": row}
+        else:
+            yield row if isinstance(row, dict) else ValueError("not a JSON object")
+
+
+def _programs_in(folder: Path) -> Iterator[Row]:
+    """`HumanEval_0/3.py` is a program for HumanEval/0."""
+    files = sorted(folder.glob("*/*.py"), key=lambda file: (file.parent.name, len(file.stem), file.stem))
+    if not files:
+        raise QprobeError(f"{folder} holds no samples: programs belong there as TASK_ID/NUMBER.py.")
+    for file in files:
+        yield {"task_id": file.parent.name.replace("_", "/", 1), "solution": read_text(file)}
 
 
 def _field(row: Row, name: str, *kinds: type) -> Any:  # noqa: ANN401 - JSON's own types

@@ -55,7 +55,9 @@ ModelName = Annotated[
 ]
 Adapter = Annotated[str | None, typer.Option(help="a folder with a PEFT adapter for the model")]
 DrawGreedy = Annotated[bool, typer.Option("--greedy", help="draw each problem's greedy completion too, as a baseline")]
-SampleFormat = Annotated[str, typer.Option("--format", help="of the samples: human-eval, codet, mbpp-eval or auto")]
+SampleFormat = Annotated[
+    str, typer.Option("--format", help="of the samples: human-eval, codet, mbpp-eval, evalplus, bigcode or auto")
+]
 Layers = Annotated[
     str | None, typer.Option(help="12,18,24 or fractions of the depth 0.5,0.8 or all [default: the paper's, 26 of 32]")
 ]

@@ -24,7 +24,9 @@ def rank(
         str | None, typer.Option(help="where prompts come from [default: the rows themselves]")
     ] = None,
     embedder: Annotated[str | None, typer.Option(help="where the probe's own model is now [default: its card]")] = None,
-    format_name: Annotated[str, typer.Option("--format", help="human-eval, codet, mbpp-eval or auto")] = "auto",
+    format_name: Annotated[
+        str, typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode or auto")
+    ] = "auto",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="write the picked completions here")] = None,
     device: args.Device = "auto",
     json: args.Json = False,

@@ -14,7 +14,7 @@ from harness.terminal import Terminal
 @recorded
 def import_(
     run: args.Run,
-    samples: Annotated[Path, typer.Option(help="a JSONL file of samples, gzip'ed or not")],
+    samples: Annotated[Path, typer.Option(help="JSON lines, gzip'ed or not, a JSON list, or a folder of programs")],
     benchmark: args.BenchmarkName,
     format_name: args.SampleFormat = "auto",
     overlay: args.Overlay = True,

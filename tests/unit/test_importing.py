@@ -18,6 +18,7 @@ ROW = {"task_id": "HumanEval/0", "completion": "    return True\n"}
 
 
 def write(path: Path, *rows: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
     return path
 
@@ -44,6 +45,26 @@ def test_a_row_may_carry_a_whole_program_or_a_list(tmp_path: Path):
     _, completions = do(tmp_path, write(tmp_path / "s.jsonl", whole, several))
     assert completions[0].program == whole["program"]
     assert [c.problem_id for c in completions[1:]] == ["HumanEval/2"] * 2
+
+
+def test_evalplus_files_and_folders_are_the_same_samples(tmp_path: Path):
+    programs = {"HumanEval/0": ["def a(): ...\n", "x = 1\n"], "HumanEval/11": [f"y = {n}\n" for n in range(12)]}
+    rows = [{"task_id": name, "solution": text} for name, texts in programs.items() for text in texts]
+    for name, texts in programs.items():
+        for number, text in enumerate(texts):
+            write(tmp_path / "samples" / name.replace("/", "_") / f"{number}.py", text.rstrip("\n"))
+    write(tmp_path / "s.jsonl", *rows)
+    found = [do(tmp_path / "runs" / name, tmp_path / name)[1] for name in ("s.jsonl", "samples")]
+    for completions in found:
+        assert [(c.problem_id, c.program) for c in completions] == [(row["task_id"], row["solution"]) for row in rows]
+    assert do(tmp_path / "runs" / "samples", tmp_path / "samples")[0].new == 0, "and again they are none"
+
+
+def test_bigcode_lists_have_no_ids(tmp_path: Path):
+    (tmp_path / "g.json").write_text(json.dumps([["def a(): ..."], ["x = 1", "x = 2"]]))
+    _, completions = do(tmp_path, tmp_path / "g.json")
+    found = [(c.problem_id, c.program) for c in completions]
+    assert found == [("HumanEval/0", "def a(): ..."), ("HumanEval/1", "x = 1"), ("HumanEval/1", "x = 2")]
 
 
 def test_importing_again_adds_nothing(tmp_path: Path):
