@@ -13,7 +13,7 @@ from harness.completion import Completion
 from harness.extraction_trouble import CUT, EMPTY, MISSING, SYNTAX, troubles
 from harness.probing import probe
 from harness.report_formats import FORMATS, terminal
-from harness.report_tables import choice_cells, difference_cells, extraction_cells, pair_cells, status_cells
+from harness.report_tables import choice_cells, difference_cells, extraction_cells, notes, pair_cells, status_cells
 from harness.reporting import Report, report
 from harness.store import Store
 from harness.table_formats import latex
@@ -54,6 +54,14 @@ def test_extraction_and_verdicts_are_counted(made: Report):
     assert made.extraction == {MISSING: 12}
     assert extraction_cells(made)[1] == [(MISSING, "12", "16.7 %")]
     assert status_cells(made)[1] == [("failed", "48", "66.7 %"), ("passed", "24", "33.3 %")]
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"), [(37, "WARNING: 37 of 72 programs do not even"), (35, "35 of 72 programs do")]
+)
+def test_programs_that_do_not_compile_are_told_of(made: Report, broken: int, says: str):
+    found = notes(replace(made, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken}))
+    assert any(line.startswith(says) for line in found)
 
 
 def test_the_best_objective_is_set_against_each_other_one(made: Report):
