@@ -53,6 +53,7 @@ _ALLOWED: dict[str, str] = {
 }
 
 _NEW_NAMESPACES = 0x7E020000
+_SIBLING = 0x8000  # CLONE_PARENT: a process that its maker's parent would have to wait for
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _ENOSYS = 38
 # isatty, window size, process group, bytes waiting, blocking, closing on exec: what an interpreter asks of descriptors
@@ -68,7 +69,7 @@ def profile(architecture: str) -> str | None:
     if known is None:
         return None
     rules = [_rule(names.split()) for names in _ALLOWED.values()]
-    rules.append(_rule(["clone"], _masked(0, _NEW_NAMESPACES, 0)))
+    rules.append(_rule(["clone"], _masked(0, _NEW_NAMESPACES | _SIBLING, 0)))
     # Its flags are behind a pointer, where no filter can look. Told that it does not exist, libc falls back on clone.
     rules.append({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
     rules += [_rule(["socket"], _equal(0, family)) for family in (_AF_UNIX, _AF_INET, _AF_INET6)]

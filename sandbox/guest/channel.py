@@ -18,6 +18,9 @@ _LENGTH_BYTES = 4
 _READ_BYTES = 4096
 """What is read at once: most messages whole."""
 
+_CODING = ("utf-8", "surrogatepass")
+"""Not ASCII: escaped, two halves of a character would arrive as the one that they are halves of."""
+
 _decoder: Any = json.JSONDecoder()
 _scan = _decoder.scan_once  # `decode` skips white space before and after, with two regular expressions
 
@@ -31,8 +34,8 @@ def _make_encoder() -> Callable[[Any], str]:
     module: Any = json.encoder
     make = module.c_make_encoder
     if make is None:  # an interpreter without the accelerator
-        return json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-    encode = make(None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
+        return json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=False).encode
+    encode = make(None, _refuse, module.encode_basestring, None, ":", ",", False, False, True)
     return lambda message: "".join(encode(message, 0))
 
 
@@ -48,9 +51,9 @@ def _with_long_integers(function: Callable[[Any], Any], argument: Any) -> Any:
         sys.set_int_max_str_digits(limit)  # the program may rely on it
 
 
-def _scan_again(body: bytes) -> tuple[Any, int]:
+def _scan_again(text: str) -> tuple[Any, int]:
     try:
-        value, end = _scan(body.decode("ascii"), 0)
+        value, end = _scan(text, 0)
     except (StopIteration, ValueError) as error:
         raise Lost("the answer is no message") from error
     return value, end
@@ -78,9 +81,9 @@ class Channel:
     def send(self, message: list[Any]) -> None:
         """Send one message. Raises Lost."""
         try:
-            body = _encode(message).encode("ascii")
+            body = _encode(message).encode(*_CODING)
         except ValueError:  # an integer longer than the interpreter likes to write
-            body = _with_long_integers(_encode, message).encode("ascii")
+            body = _with_long_integers(_encode, message).encode(*_CODING)
         try:
             wire.write_all(self._fd, len(body).to_bytes(_LENGTH_BYTES, "big") + body)
         except (wire.StreamError, OSError) as error:
@@ -93,14 +96,15 @@ class Channel:
             size = int.from_bytes(data[:_LENGTH_BYTES], "big")
             if len(data) != _LENGTH_BYTES + size or size > self._limit:
                 data = self._one_message(data)
-            message, end = _scan(data[_LENGTH_BYTES:].decode("ascii"), 0)
+            text = data[_LENGTH_BYTES:].decode(*_CODING)
+            message, end = _scan(text, 0)
         except (wire.StreamError, OSError) as error:
             raise Lost("the channel is closed") from error
         except (StopIteration, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Lost("the answer is no message") from error
         except ValueError:  # an integer longer than the interpreter likes to read
-            message, end = _with_long_integers(_scan_again, data[_LENGTH_BYTES:])
-        if type(message) is not list or not message or end != len(data) - _LENGTH_BYTES:
+            message, end = _with_long_integers(_scan_again, text)
+        if type(message) is not list or not message or end != len(text):
             raise Lost("the answer is no message")
         return message
 

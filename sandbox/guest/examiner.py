@@ -57,7 +57,8 @@ def main(control: passing.Socket, inlet: int, outlet: int) -> NoReturn:
             verdict, detail = examine(job, Channel(fds[0], header.answer_bytes))
             os.close(fds[0])
         if detail:
-            payload = " ".join(detail.split()).encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
+            line = " ".join(detail[: wire.DETAIL_BYTES].split())  # the program may have had a lot to say
+            payload = line.encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
             wire.write_all(outlet, wire.pack_frame(Kind.DETAIL, header.number, payload))
         control.send(bytes([verdict | wire.LEAVING if _is_worn(verdict) else verdict]))
 
@@ -94,8 +95,9 @@ def _verdict_of(error: BaseException, examination: "_Examination", job: dict[str
         verdict, detail = Verdict.FAILED, _where(error, job)
     else:
         verdict, detail = Verdict.ERROR, f"{type(error).__name__}: {_safe_text(error)}"
-    # Raised before the program was asked anything, it is the tests' own fault.
-    return (verdict if programs_own or examination.touched else Verdict.UNTESTED), detail
+    # Raised when the program was ready and had not been asked anything, it is the tests' own fault.
+    tests_own = examination.ready and not examination.touched and not programs_own
+    return (Verdict.UNTESTED if tests_own else verdict), detail
 
 
 class _Examination:
@@ -104,6 +106,7 @@ class _Examination:
     def __init__(self, channel: Channel, job: dict[str, Any]) -> None:
         self._job = job
         self._peer = _StickyPeer(channel, job["by_reference"], job["mode"] == "live")
+        self.ready = False  # whether the program has loaded, and has what the tests are about
 
     @property
     def touched(self) -> bool:
@@ -119,16 +122,22 @@ class _Examination:
         setup, tests = _compiled(job)
         if setup is None or tests is None:
             return Verdict.UNTESTED, "the tests do not compile"
-        state, *rest = self._peer.answer()
+        state, *rest = self._loaded()
         if state == "syntax":
             return Verdict.SYNTAX, str(rest[0])
         self._run_apart(setup, tests, rest)
         return self._conclusion()
 
+    def _loaded(self) -> Any:
+        """What `candidate.Program.load` returned, or whatever the program would have us believe."""
+        answer = self._peer.answer()
+        self.ready = len(answer) > 1 or self._job["entry_point"] is None
+        return answer
+
     def _run_together(self) -> tuple[Verdict, str]:
         """The shared mode: the program's own process runs the tests and says how it went."""
         job = self._job
-        state, *rest = self._peer.answer()
+        state, *rest = self._loaded()
         if state == "syntax":
             return Verdict.SYNTAX, str(rest[0])
         if not has_tests(job["tests"]):
@@ -138,7 +147,8 @@ class _Examination:
             back = self._peer.ask("together", None, job["setup"] + "\n" + job["tests"], job["entry_point"], nonce)
         except AssertionError as error:
             return Verdict.FAILED, f"AssertionError: {error}"
-        self._peer.touched = back == nonce
+        if back != nonce:
+            return Verdict.EXITED, "the tests did not come to their end"
         return self._conclusion()
 
     def _run_apart(self, setup: CodeType, tests: CodeType, entry: list[Any]) -> None:
@@ -181,21 +191,14 @@ class _StickyPeer(Peer):
         if operation in _OBJECT_OPERATIONS and not self._live:
             # `f(x).startswith("a")` would be decided by whatever the program returned.
             raise TypeError("an object of the program may not be asked for attributes")
-        if self._by_reference:
-            if operation == "call":
-                return self._call_by_reference(target, operands, {})
-            if operation == "call_named":
-                return self._call_by_reference(target, operands[1:], operands[0])
-        return super().ask(operation, target, *operands)
-
-    def post(self, operation: str, target: Any, *operands: Any) -> None:
         if self.lost is not None:
             raise Lost(self.lost)
-        super().post(operation, target, *operands)
-
-    def answer(self) -> Any:
         try:
-            return super().answer()
+            if self._by_reference and operation == "call":
+                return self._call_by_reference(target, operands, {})
+            if self._by_reference and operation == "call_named":
+                return self._call_by_reference(target, operands[1:], operands[0])
+            return super().ask(operation, target, *operands)
         except Lost as error:
             self.lost = str(error)
             raise
@@ -254,12 +257,12 @@ def _where(error: AssertionError, job: dict[str, Any]) -> str:
         trace = trace.tb_next
     source = job["tests"].split("\n")
     text = source[line - 1].strip() if 0 < line <= len(source) else "assert"
-    message = str(error)
+    message = _safe_text(error)
     return f"{text}  # {message}" if message and message not in text else text
 
 
 def _safe_text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - a description is not worth a verdict
+    except BaseException:  # noqa: BLE001 - a description is not worth a verdict, and the program may have to be asked
         return ""

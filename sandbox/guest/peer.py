@@ -52,14 +52,17 @@ class Peer:
     def ask(self, operation: str, target: Any, *operands: Any) -> Any:
         """Have the other side do `operation` and return its result, or raise what it raised. Raises Lost."""
         self.post(operation, target, *operands)
-        return self.answer()
+        return self.answer(operation == "next")
 
     def post(self, operation: str, target: Any, *operands: Any) -> None:
         """The first half of `ask`: send the question."""
         self._channel.send(["ask", operation, target, pack_items(operands, self._export)])
 
-    def answer(self) -> Any:
-        """The second half of `ask`: wait for the answer, serving what is asked meanwhile."""
+    def answer(self, may_stop: bool = False) -> Any:
+        """The second half of `ask`: wait for the answer, serving what is asked meanwhile.
+
+        An iterator alone may stop: were a call to end with StopIteration, `all(map(candidate, xs))` would be true.
+        """
         while True:
             message = self._channel.receive()
             kind = message[0]
@@ -67,7 +70,7 @@ class Peer:
                 return self._unpack(self._decoder.unpack, message[1])
             if kind == "ask":
                 self._serve(message)
-            elif kind == "stop":
+            elif kind == "stop" and may_stop:
                 raise StopIteration
             else:
                 self._raise(kind, message[1:])
@@ -114,10 +117,10 @@ class Peer:
 
     def _raise(self, kind: Any, rest: list[Any]) -> NoReturn:
         if kind == "left":
-            raise Lost(str(rest[0])[:200] if rest else "")
-        if kind != "raised" or len(rest) != 3:
+            raise Lost(_text(rest[0])[:200] if rest else "")
+        if kind != "raised" or len(rest) != 3 or type(rest[0]) is not str:
             raise Lost("the answer is no message")
-        raise _exception(rest[0], self._unpack(self._decoder.unpack, rest[1]), str(rest[2]))
+        raise _exception(rest[0], self._unpack(_ARGUMENTS.unpack_items, rest[1]), _text(rest[2]))
 
     def _export(self, value: Any) -> list[Any]:
         if isinstance(value, StandIn):
@@ -147,9 +150,9 @@ def _shape(value: Any) -> str:
     return "function" if callable(value) else "object"
 
 
-def _text(error: BaseException) -> str:
+def _text(said: object) -> str:
     try:
-        return str(error)[:1000]
+        return str(said)[:1000]
     except Exception:  # noqa: BLE001 - the program's own __str__ may do anything
         return ""
 
@@ -168,13 +171,19 @@ def _refuse(value: Any) -> NoReturn:
     raise UnsendableError(f"{type(value).__name__} cannot cross here")
 
 
-def _exception(name: Any, arguments: Any, text: str) -> Exception:
+_ARGUMENTS = Decoder(_refuse)
+"""Reads the arguments of exceptions: plain values, or else whoever prints one would have to ask the program."""
+
+
+def _exception(name: str, arguments: list[Any], text: str) -> Exception:
     kind = _EXCEPTIONS.get(name)
     if kind is None:
         raise Lost("the answer names no exception")
     try:
         error = kind(*arguments)
-    except (TypeError, ValueError):
+        if _text(error) != text:  # a class of the program's own says it in its own words
+            error = type(name, (kind,), {"__str__": lambda _: text})(*arguments)
+    except Exception:  # noqa: BLE001 - the arguments are of the program's making
         error = RuntimeError(text)
     setattr(error, CROSSED, True)
     return error

@@ -9,9 +9,11 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from typing import Protocol
 
+from . import passing
 from .broom import empty
 from .clocks import family_cpu_seconds
 from .wire import JobHeader
@@ -20,8 +22,15 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
+_SETTLE_SECONDS = 0.5
+"""How long files may outlive their last process: sockets in flight that hold one another may hold files too."""
+
 _CAPABILITY_HEADER = (0x20080522).to_bytes(4, sys.byteorder) + bytes(4)
 """Version 3 of the capability interface, for the calling process."""
+
+
+class UncleanError(Exception):
+    """A program left what cannot be removed: nobody may use this room any more."""
 
 
 class Room(Protocol):
@@ -49,7 +58,7 @@ class Room(Protocol):
         """Once the candidate has ended: end every process but `kept` and this one. Returns their CPU seconds."""
 
     def clean(self) -> None:
-        """Remove every file the program left."""
+        """Remove every file the program left. Raises UncleanError."""
 
 
 class ContainerRoom:
@@ -72,7 +81,6 @@ class ContainerRoom:
         self._pristine = self._fill()
 
     def prepare_candidates(self, header: JobHeader) -> None:
-        _aim_oom_killer("1000")
         _limit(header)
         os.setgroups([])
         os.setresgid(self._candidate_uid, self._candidate_uid, self._candidate_uid)
@@ -81,13 +89,14 @@ class ContainerRoom:
 
     def confine_candidate(self, cpu_seconds: float) -> None:
         os.setsid()
+        _aim_oom_killer("1000")  # not in the zygote: programs can be smaller than that, and it would go first
         _limit_cpu(cpu_seconds)
         resource.setrlimit(resource.RLIMIT_NPROC, self._processes)
         os.setresuid(self._candidate_uid, self._candidate_uid, self._candidate_uid)
 
     def confine_examiner(self, header: JobHeader) -> None:
         os.setsid()
-        _aim_oom_killer("500")
+        _aim_oom_killer("10")  # it may grow as large as a program, and must go after any
         resource.setrlimit(resource.RLIMIT_DATA, (header.memory_bytes, header.memory_bytes))
         _become(self._examiner_uid)
 
@@ -127,8 +136,13 @@ class ContainerRoom:
             finally:
                 os._exit(0)
         os.waitpid(janitor, 0)
-        if self._fill() != self._pristine:
-            raise RuntimeError("the room cannot be cleaned")
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while self._fill() != self._pristine:
+            if time.monotonic() > deadline:
+                raise UncleanError("the room cannot be cleaned")
+            for fd in passing.stream_pair():  # closing a socket makes the kernel look for such as hold one another
+                os.close(fd)
+            time.sleep(0.001)
 
     def _fill(self) -> list[tuple[int, int]]:
         """Blocks and files in use, a cheap look at whether there is anything to clean."""
@@ -181,6 +195,12 @@ class PlainRoom:
                 kill(candidate_pid, signal.SIGKILL)
 
     def bury(self, kept: tuple[int, ...]) -> float:
+        # A program may have made itself siblings, which are the zygote's children: it buries them before its next.
+        seen: set[int] = set()
+        while fresh := _children(kept[0]) - seen:
+            seen |= fresh
+            for pid in fresh:
+                os.kill(pid, signal.SIGKILL)
         # What has left its group became a child of this process when its parent died.
         return _bury(kept, kill=True)
 
@@ -224,7 +244,7 @@ def _aim_oom_killer(score: str) -> None:
 def _bury(kept: tuple[int, ...], kill: bool = False) -> float:
     """Wait for every child but `kept`, and for those that become children meanwhile. Returns their CPU seconds."""
     seconds = 0.0
-    while children := _children().difference(kept):
+    while children := _children(os.getpid()).difference(kept):
         for pid in children:
             if kill:
                 os.kill(pid, signal.SIGKILL)
@@ -233,8 +253,8 @@ def _bury(kept: tuple[int, ...], kill: bool = False) -> float:
     return seconds
 
 
-def _children() -> set[int]:
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as stream:  # noqa: PTH123 - see clocks.py
+def _children(parent: int) -> set[int]:
+    with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as stream:  # noqa: PTH123 - see clocks.py
         return set(map(int, stream.read().split()))
 
 

@@ -45,7 +45,9 @@ class Shift:
     def _run_functions(self, header: JobHeader) -> Result:
         near, far = passing.stream_pair()
         watch = self._begin(header, (near,), (far,))
-        verdict = self._wait(watch, header, _GRACE_SECONDS) or Verdict.EXITED
+        verdict = self._wait(watch, header, _GRACE_SECONDS)
+        if verdict is None:
+            verdict = Verdict.EXITED
         examiner_seconds = watch.examiner_seconds()
         if verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
             self._chair.clear()  # it may still be waiting for this candidate

@@ -13,7 +13,7 @@ import signal
 from . import wire
 from .chair import Chair
 from .outbox import Outbox
-from .room import Room
+from .room import Room, UncleanError
 from .shift import Shift
 from .wire import Kind
 from .zygote import Zygote
@@ -40,7 +40,11 @@ def serve(inlet: int, outlet: int, room: Room) -> None:
             header = wire.unpack_job(wire.read_exact(inlet, wire.JOB_BYTES))
             result = shift.run(header)
             outbox.put(wire.pack_frame(Kind.RESULT, header.number, wire.pack_result(result)))
-            room.clean()
+            try:
+                room.clean()
+            except UncleanError:
+                outbox.flush()  # the verdict holds, whatever its program left
+                raise
 
 
 def quiet_streams() -> tuple[int, int]:

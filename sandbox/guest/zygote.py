@@ -139,6 +139,7 @@ def _serve(control: passing.Socket, births: int, room: Room, header: JobHeader) 
         if not order:
             os._exit(0)
         assert fds[0] == CANDIDATE_FD
+        _bury_siblings()
         pid = os.fork()
         if not pid:
             _be_candidate(program, room, _ORDER.unpack(order)[0], fds)
@@ -147,6 +148,13 @@ def _serve(control: passing.Socket, births: int, room: Room, header: JobHeader) 
         os.write(births, _BIRTH.pack(pid))
         _, status, usage = os.wait4(pid, 0)
         control.send(_END.pack(usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status)))
+
+
+def _bury_siblings() -> None:
+    """Processes that the last candidate made beside itself (CLONE_PARENT), where no filter forbids it."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _rehearse() -> None:

@@ -1,10 +1,13 @@
 """What every backend promises, tried on each of them."""
 
 import itertools
+import platform
+import secrets
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sandbox_programs import read_targets
@@ -53,6 +56,18 @@ def run_one(sandbox: Sandbox, program: str, tests: str, entry_point: str | None 
 )
 def test_how_programs_end(any_sandbox: Sandbox, program: str, tests: str, status: Status):
     assert run_one(any_sandbox, program, tests).status is status
+
+
+def test_a_program_without_its_function_has_failed_also_where_python_has_one(any_sandbox: Sandbox):
+    assert run_one(any_sandbox, "pass", "assert sum(10, 15) == 6", "sum").reward == 0.0
+
+
+def test_a_false_end_of_shared_tests_is_a_failure(any_sandbox: Sandbox):
+    program = (
+        "import gc\nfor thing in gc.get_objects():\n    if type(thing).__name__ == 'Program':\n"
+        "        thing.peer._serves['together'] = lambda *_: 'the end'\n" + ADD
+    )
+    assert run_one(any_sandbox, program, CHECK_ADD, mode="shared").reward == 0.0
 
 
 @pytest.mark.parametrize("mode", ["separate", "shared"])
@@ -184,6 +199,34 @@ def test_children_count(any_sandbox: Sandbox):
     limits = Limits(cpu_seconds=1.0, wall_seconds=30.0)
     assert run_one(any_sandbox, program, CHECK_ADD, limits=limits).status is Status.TIMEOUT
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of a system call is needed")
+def test_a_sibling_of_the_program_does_not_outlive_it(any_sandbox: Sandbox):
+    name = f"qp-{secrets.token_hex(4)}"
+    program = (
+        "import ctypes, os, time\ndef f(a, b):\n    libc = ctypes.CDLL(None)\n"
+        "    if libc.syscall(56, 0x8000 | 17, 0, 0, 0, 0) == 0:\n        os.setsid()\n"
+        f"        libc.prctl(15, b{name!r})\n        time.sleep(20)\n    time.sleep(0.2)\n    return a + b"
+    )
+    assert run_one(any_sandbox, program, CHECK_ADD).status is Status.PASSED
+    deadline = time.monotonic() + 5
+    while _is_alive(name) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_alive(name)
+
+
+def _is_alive(name: str) -> bool:
+    """Whether a process of this name is there, and has not ended."""
+    stats = (_read_stat(path) for path in Path("/proc").glob("[0-9]*/stat"))
+    return any(f"({name}) " in stat and f"({name}) Z" not in stat for stat in stats)
+
+
+def _read_stat(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # it has ended meanwhile
+        return ""
 
 
 def test_details_are_one_line(any_sandbox: Sandbox):
