@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.comparing import Comparison
-from harness.number_texts import interval, p_text, short
+from harness.number_texts import interval, model_text, p_text, short
 from harness.table_formats import Cells, TableCells, terminal_table
 
 
@@ -17,7 +17,7 @@ def heading(found: Comparison) -> str:
 
 def notes(found: Comparison) -> list[str]:
     """What a reader must know to judge the tables."""
-    lines = [f"{run}: samples of {source}." for run, source in zip(found.runs, found.sources, strict=True)]
+    lines = [f"{run}: samples of {model_text(source)}." for run, source in zip(found.runs, found.sources, strict=True)]
     if found.left_out:
         lines.append(f"{found.left_out} problems are left out: some run lacks them, or has them with other tests.")
     return [

@@ -1,4 +1,6 @@
-"""Numbers as tables and pages show them."""
+"""Numbers and names as tables and pages show them."""
+
+from pathlib import PurePath
 
 
 def short(number: float, sign: str = "") -> str:
@@ -19,3 +21,10 @@ def p_text(p: float) -> str:
 def share(part: float) -> str:
     """A share in per cent, with one place: 12.5 %."""
     return f"{part:.1%}".replace("%", " %")
+
+
+def model_text(name: str) -> str:
+    """A model's name; of one in a folder far from here the end of its path: hf:.../mini/model."""
+    scheme, _, folder = name.partition(":")
+    parts = PurePath(folder).parts
+    return f"{scheme}:.../{'/'.join(parts[-2:])}" if folder.startswith("/") and len(parts) > 3 else name

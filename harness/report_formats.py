@@ -12,12 +12,15 @@ from harness.reporting import Report, jsonable
 from harness.table_formats import csv_text, latex, latex_table, markdown_table, terminal_table
 
 
-def terminal(report: Report) -> RenderableType:
-    """For a terminal, 80 columns wide or more."""
+def terminal(report: Report, *, whole: bool = True) -> RenderableType:
+    """For a terminal, 80 columns wide or more; the main table and what must be said with it where not the `whole`."""
+    shown, said = tables(report), notes(report)
+    if not whole:
+        shown, said = shown[:1], said[:3]
     return Group(
         Text(heading(report), style="bold"),
-        *(terminal_table(header, rows, is_gain) for header, rows in tables(report)),
-        *(Text(line, style="dim") for line in notes(report)),
+        *(terminal_table(header, rows, is_gain) for header, rows in shown),
+        *(Text(line, style="dim") for line in said),
     )
 
 

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from harness.number_texts import interval, p_text, share, short
+from harness.number_texts import interval, model_text, p_text, share, short
 from harness.numbers import Row
 from harness.reporting import Report
 from harness.table_formats import Cells, TableCells
@@ -23,14 +23,16 @@ def heading(report: Report) -> str:
     """What was run, in one line."""
     fewest, most = report.samples_a_problem
     each = f"{most}" if fewest == most else f"{fewest} to {most}"
-    return f"{report.run}: {report.benchmark}, {report.problems} problems x {each} samples of {report.source}"
+    return (
+        f"{report.run}: {report.benchmark}, {report.problems} problems x {each} samples of {model_text(report.source)}"
+    )
 
 
 def notes(report: Report) -> list[str]:
     """What a reader must know to judge the table."""
     settings = report.settings
     lines = [
-        f"Probes: vectors of {report.embedder}; {settings['folds']}-fold cross-validation by problem, "
+        f"Probes: vectors of {model_text(report.embedder)}; {settings['folds']}-fold cross-validation by problem, "
         f"seed {settings['seed']}; softmax selection among all samples, {_PRESETS[settings['preset']]}.",
         "Intervals: 95 %, bootstrap over problems; gains and p-values paired by problem, p corrected by Holm.",
         f"{report.distinct:.0%} of a problem's programs are distinct; {report.no_signal} of {report.problems} problems "

@@ -68,6 +68,7 @@ class Report:
     prompt: str  # what the model was shown, by name and version; "" for samples that somebody else drew
     source: str  # the model, or the file the samples came from
     embedder: str
+    views: tuple[tuple[int, str], ...]  # what of it the probes could read: layers and poolings
     problems: int
     samples: int
     samples_a_problem: tuple[int, int]  # fewest and most
@@ -115,13 +116,15 @@ def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, f
     distinct_P = distinct_samples(scores.features.groups[PROGRAMS], made.mask_PN)
     passed_P = (made.rewards_PN * made.mask_PN).sum(1)
     about = store.settings()
+    embedding = about[f"view {scores.settings['view']}"]
     return Report(
         run=store.folder.name,
         benchmark=about["benchmark"],
         overlay=about.get("overlay", ""),
         prompt=about.get("prompt", ""),
         source=_source(about["source"]),
-        embedder=about[f"view {scores.settings['view']}"]["embedder"],
+        embedder=embedding["embedder"],
+        views=tuple((layer, pooling) for layer, pooling in embedding["views"]),
         problems=len(scores.problem_ids),
         samples=int(counts_P.sum()),
         samples_a_problem=(int(counts_P.min()), int(counts_P.max())),

@@ -82,7 +82,7 @@ def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Wor
         prompt_characters=checked.prompt_characters,
         row_bytes=checked.row_bytes,
         max_new_tokens=settings["max_new_tokens"],
-        batch_size=settings["batch_size"] or 32,
+        batch_size=settings["batch_size"] or 128,
         cores=settings["workers"] or len(os.sched_getaffinity(0)),
         objectives=len(objectives(settings["objective"])),
         folds=settings["folds"] or usual_folds(problems),

@@ -73,7 +73,7 @@ def show_transfer(found: "TransferReport", run: Path, shown: Terminal, *, as_jso
 
 
 def picture(report: Report) -> str:
-    """The terminal's tables as an SVG picture."""
+    """The terminal's main table as an SVG picture."""
     console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True)
-    console.print(terminal(report))
+    console.print(terminal(report, whole=False))
     return console.export_svg(title=heading(report).partition(":")[0], unique_id="qprobe")

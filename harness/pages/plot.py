@@ -24,12 +24,13 @@ class Plot:
         x_log: bool = False,
         x_ticks: Sequence[tuple[float, str]] | None = None,
         y_ticks: Sequence[tuple[float, str]] | None = None,
+        css: str = "",
     ) -> None:
         self.width, self.height = size
         self.x = Scale(*x, left, self.width - RIGHT, log=x_log)
         self.y = Scale(*y, self.height - BOTTOM, TOP)
         self.svg = Xml.Element("svg", viewBox=f"0 0 {self.width} {self.height}", role="img")
-        self.svg.set("class", "plot")
+        self.svg.set("class", f"plot {css}".strip())
         self.svg.set("aria-label", f"{titles[1]} over {titles[0]}" if titles[1] else titles[0])
         self._frame(titles, x_ticks or self._labelled(self.x), y_ticks or self._labelled(self.y))
 
@@ -76,9 +77,11 @@ class Plot:
         group = self._group(f"band {css}", name)
         _add(group, "polygon", points=" ".join(f"{_short(self.x(x))},{_short(self.y(y))}" for x, y in places))
 
-    def dot(self, x: float, y: float, css: str, title: str = "", *, radius: float = 3.2, name: str = "") -> None:
-        """A point."""
-        _name(_add(self._group(f"series {css}", name), "circle", cx=self.x(x), cy=self.y(y), r=radius), title)
+    def cloud(self, named: Sequence[tuple[float, float, str]], css: str) -> None:
+        """Points, each with its name."""
+        group = self._group(f"series cloud {css}")
+        for x, y, name in named:
+            _name(_add(group, "circle", cx=self.x(x), cy=self.y(y), r=3.2), name)
 
     def bar(self, at: float, value: float, css: str, title: str = "", *, thick: float = 14, base: float = 0.0) -> None:
         """A horizontal bar from `base` to `value`, at a place of the y axis."""

@@ -12,6 +12,8 @@ from harness.pages.scale import padded
 from harness.reporting import Report
 
 PANEL = (300, 230)
+MOST_LABELS = 16
+"""More layers than these are marked here and there, and their cells hold no number."""
 
 
 def calibration(report: Report) -> Figure | None:
@@ -69,8 +71,8 @@ def difficulty(report: Report, data: Data) -> Figure | None:
     if not panels:
         return None
     caption = (
-        "A dot is a problem: its pass rate, and the mean held-out score of its samples. Beside the name stand the "
-        "share of the scores' variance that lies between problems, and Spearman's correlation, with its interval. "
+        "A dot is a problem: to the right its pass rate, upwards the mean held-out score of its samples. Below stands "
+        "the share of the scores' variance that lies between problems, and Spearman's correlation, with its interval. "
         "Selection within a problem uses only what is left."
     )
     return Figure("difficulty", "Score against difficulty", caption, panels, wide=True)
@@ -81,49 +83,45 @@ def _difficulty_panel(report: Report, found: Difficulty, data: Data) -> str:
     for problem in data["problems"]:
         scores = [score for score in problem.get("scores", {}).get(found.name, []) if score is not None]
         if scores and problem["rate"] is not None:
-            dots.append((problem["rate"], sum(scores) / len(scores), problem["id"]))
+            rate, level = problem["rate"], sum(scores) / len(scores)
+            dots.append((rate, level, f"{problem['id']}: {rate:.0%} pass, mean score {level:.3g}"))
     levels = [level for _, level, _ in dots] or [0.0]
     said = f"{found.between:.0%} between, ρ {short(found.correlation)} {interval(found.low, found.high)}"
     plot = Plot((-0.03, 1.03), padded(min(levels), max(levels)), titles=(f"{found.name}: {said}", ""), size=PANEL)
-    for rate, level, name in dots:
-        plot.dot(
-            rate, level, f"cloud {colours(report)[found.name]}", f"{name}: {rate:.0%} pass, mean score {level:.3g}"
-        )
+    plot.cloud(dots, colours(report)[found.name])
     return str(plot)
 
 
 def layers(report: Report) -> Figure | None:
-    """How often each layer was chosen for each objective, where there were several to choose from."""
-    views = sorted(
-        {view for choices in report.chosen.values() for each in choices for view in each["views"]}, key=_depth
-    )
-    if len(views) < 2:
+    """How often each layer was chosen for each objective, a panel a pooling, where there were several."""
+    if len(report.views) < 2:
         return None
+    poolings = list(dict.fromkeys(pooling for _, pooling in report.views))
+    panels = tuple(_layer_panel(report, pooling) for pooling in poolings)
+    caption = "In how many folds each objective chose a layer, inside their training problems: the darker, the more."
+    return Figure("layers", "Layers", caption, panels, wide=len(report.views) > MOST_LABELS)
+
+
+def _layer_panel(report: Report, pooling: str) -> str:
+    """Objectives by layers: the share of folds that chose it."""
+    depths = sorted(layer for layer, each in report.views if each == pooling)
     names = list(report.chosen)
     plot = Plot(
-        (0, len(views)),
+        (0, len(depths)),
         (0, len(names)),
-        titles=("layer", ""),
+        titles=(f"layer, {pooling}", ""),
         size=(480, 60 + 26 * len(names)),
         left=90,
-        x_ticks=[(i + 0.5, view) for i, view in enumerate(views)],
+        x_ticks=[(i + 0.5, str(depths[i])) for i in range(0, len(depths), math.ceil(len(depths) / MOST_LABELS))],
         y_ticks=[(len(names) - i - 0.5, name) for i, name in enumerate(names)],
     )
     for row, (name, choices) in enumerate(report.chosen.items()):
         taken = Counter(view for each in choices for view in each["views"])
         y = len(names) - row - 1
-        for i, view in enumerate(views):
-            said = f"{name}: {view} in {taken[view]} of {len(choices)} folds"
-            plot.cell((i, y), (i + 1, y + 1), taken[view] / len(choices), said)
-            if taken[view]:
-                plot.label(i + 0.5, y + 0.5, str(taken[view]), "on-cell", "middle")
-    caption = "In how many folds a layer was chosen, inside the training problems of the fold."
-    return Figure("layers", "Layers", caption, (str(plot),))
-
-
-def _depth(view: str) -> tuple[float, str]:
-    layer, _, pooling = view.partition("/")
-    try:
-        return float(layer), pooling
-    except ValueError:
-        return math.inf, view
+        for i, depth in enumerate(depths):
+            count = taken[f"{depth}/{pooling}"]
+            said = f"{name}: layer {depth}, {pooling}, in {count} of {len(choices)} folds"
+            plot.cell((i, y), (i + 1, y + 1), count / len(choices), said)
+            if count and len(depths) <= MOST_LABELS:
+                plot.label(i + 0.5, y + 0.5, str(count), "on-cell", "middle")
+    return str(plot)

@@ -12,8 +12,15 @@ from harness.report_parts import ORACLE, Line
 from harness.reporting import Report
 
 
-def selection(report: Report) -> Figure | None:
+def selection(report: Report) -> Figure:
     """Expected reward under every rule of selection, with intervals, and the base rate as a line."""
+    caption = "Bars are means over problems, whiskers 95 % bootstrap intervals; the dotted line is pass@1."
+    panels = (_bars(report, 960, "broad"), _bars(report, 420, "narrow"))
+    return Figure("selection", "Probed against baseline", caption, panels, wide=True)
+
+
+def _bars(report: Report, width: int, css_of_width: str) -> str:
+    """The bars for a window of some width: the style sheet shows one of them."""
     rows = [row for row in report.rows if math.isfinite(row.value)]
     css = colours(report)
     places = [(len(rows) - 1 - i, row) for i, row in enumerate(rows)]
@@ -22,17 +29,17 @@ def selection(report: Report) -> Figure | None:
         (0, min(1.0, high * 1.08) or 1.0),
         (-0.6, len(rows) - 0.4),
         titles=("pass@1 of what is selected", ""),
-        size=(960, 46 + 25 * len(rows)),
-        left=170,
+        size=(width, 46 + 25 * len(rows)),
+        left=min(170, 36 + 7 * max(len(row.name) for row in rows)),
         y_ticks=[(at, row.name) for at, row in places],
+        css=css_of_width,
     )
     plot.rule(BASE, x=base_row(report).value, name="pass@1")
     for at, row in places:
         plot.bar(at, row.value, css.get(row.name, PLAIN), _said(row))
         if math.isfinite(row.low):
             plot.whisker((row.low, at), (row.high, at))
-    caption = "Bars are means over problems, whiskers 95 % bootstrap intervals; the dotted line is pass@1."
-    return Figure("selection", "Probed against baseline", caption, (str(plot),), wide=True)
+    return str(plot)
 
 
 def _said(row: Row) -> str:

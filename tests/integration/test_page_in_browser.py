@@ -24,7 +24,7 @@ HOSTILE = (
     "<img src=x onerror=\"document.title='fooled'\">",
     "<svg onload=\"document.title='fooled'\">",
     "<iframe srcdoc=\"<script>parent.document.title='fooled'</script>\"></iframe>",
-    "<!-- ]]> &lt;b&gt; \u2028 \x07",
+    "<!-- ]]> &lt;b&gt; \u2028 \x07 \u202e",
 )
 
 
@@ -109,6 +109,15 @@ def test_hostile_programs_stay_text(shown: "Page"):
         assert text in code
     assert shown.title().startswith("<img src=x onerror=alert(1)>")
     assert shown.locator("img, iframe, body i i").count() == 0
+    assert {"U+2028", "U+0007", "U+202E"} == set(shown.locator("#problem .unseen").all_inner_texts())
+
+
+def test_what_is_searched_for_is_marked(shown: "Page"):
+    shown.fill("#search", "RETURN 3")  # two words of different colours
+    expect(shown.locator("#list li")).to_have_count(1)
+    shown.locator("#problem .sample", has=shown.locator(".verdict")).first.locator("summary").click()
+    marked = "CSS.highlights.get('found').size && [...CSS.highlights.get('found')].map(String).join()"
+    shown.wait_for_function(f"({marked}) === 'return 3'")
 
 
 def test_a_link_leads_to_what_was_looked_at(html: Path):

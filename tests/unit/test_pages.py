@@ -167,9 +167,14 @@ def test_a_line_goes_through_its_numbers(hostile: tuple[Report, Data]):
 def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Data]):
     made, data = hostile
     several = {"mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(made.chosen["mse"])]}
-    drawn = {figure.name: figure for figure in figures(replace(made, chosen={**made.chosen, **several}), data)}
-    assert "mse: 3/last in 2 of 4 folds" in drawn["layers"].panels[0]
-    assert "mse: 4/last in 2 of 4 folds" in drawn["layers"].panels[0]
+    views = tuple((layer, pooling) for pooling in ("last", "mean") for layer in range(1, 33))
+    shown = replace(made, chosen={**made.chosen, **several}, views=views)
+    last, mean = {figure.name: figure for figure in figures(shown, data)}["layers"].panels
+    assert "mse: layer 3, last, in 2 of 4 folds" in last
+    assert "mse: layer 4, last, in 2 of 4 folds" in last
+    assert "mse: layer 32, mean, in 0 of 4 folds" in mean
+    axis = [text.text for text in Xml.fromstring(last).findall("g[@class='axis']/text")]
+    assert axis[:4] == ["1", "3", "5", "7"], "as many labels as there is room for"
 
 
 def test_the_page_is_a_file(hostile: tuple[Report, Data], tmp_path: Path):

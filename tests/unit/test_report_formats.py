@@ -18,6 +18,7 @@ from harness.reporting import Report, report
 from harness.store import Store
 from harness.table_formats import latex
 from sandbox import Outcome, Status
+from tests.command import REPOSITORY
 from tests.made_run import fill
 
 
@@ -92,6 +93,12 @@ def test_the_terminal_shows_all_of_it_in_80_columns(made: Report):
     assert "…" not in text
     for word in ("selection", "less", "best of k", "scores", "chosen in the folds", "verdict", "extraction"):
         assert word in text
+
+
+def test_every_field_of_the_json_is_documented(made: Report):
+    page = (REPOSITORY / "results" / "README.md").read_text()
+    described = page.partition("## report.json")[2].partition("\n## ")[0]
+    assert [name for name in made.as_json() if f"`{name}`" not in described] == []
 
 
 def test_every_form_says_the_same(made: Report):

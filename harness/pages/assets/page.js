@@ -6,8 +6,21 @@ const byId = (id) => document.getElementById(id);
 function make(tag, css, ...children) {
   const element = document.createElement(tag);
   if (css) element.className = css;
-  element.append(...children);
+  for (const child of children) typeof child === "string" ? appendText(element, child) : element.append(child);
   return element;
+}
+
+// What nobody sees, or what turns the order of its neighbours round, is shown by its number.
+const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+function appendText(element, text) {
+  let at = 0;
+  for (const found of text.matchAll(UNSEEN)) {
+    const number = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    element.append(text.slice(at, found.index), make("span", "unseen", `U+${number}`));
+    at = found.index + 1;
+  }
+  element.append(text.slice(at));
 }
 
 // -- legends ---------------------------------------------------------------------------------------------------
@@ -123,7 +136,7 @@ function item(found) {
   picked.title = `what ${state.objective} picked ${passes ? "passes" : "fails"}`;
   const button = make("button", "", make("span", "id", problem.id), rate, picked);
   button.type = "button";
-  button.dataset.id = problem.id;
+  button.dataset.id = button.title = problem.id;
   button.addEventListener("click", () => { state.problem = problem.id; showProblem(found); writeHash(); });
   return make("li", "", button);
 }
@@ -199,11 +212,38 @@ function code(text) {
   for (const found of text.length < 20000 ? text.matchAll(TOKEN) : []) {
     const css = found[1] ? "cm" : found[2] ? "s" : found[3] ? "n" : KEYWORDS.has(found[4]) ? "k" : "";
     if (!css) continue;
-    pre.append(text.slice(at, found.index), make("span", css, found[0]));
+    appendText(pre, text.slice(at, found.index));
+    pre.append(make("span", css, found[0]));
     at = found.index + found[0].length;
   }
-  pre.append(text.slice(at));
+  appendText(pre, text.slice(at));
   return pre;
+}
+
+// -- what was searched for, marked ------------------------------------------------------------------------------
+
+function markFound() {
+  const words = state.q.toLowerCase();
+  const ranges = [];
+  for (const block of words ? byId("problem").querySelectorAll("h3, pre, .why") : []) {
+    const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+    const nodes = [];  // each piece of text, and where it begins in the whole
+    let whole = "";
+    while (walker.nextNode()) {
+      nodes.push([whole.length, walker.currentNode]);
+      whole += walker.currentNode.data;
+    }
+    const place = (at) => nodes.findLast(([start]) => start <= at);
+    whole = whole.toLowerCase();
+    for (let at = whole.indexOf(words); at >= 0; at = whole.indexOf(words, at + words.length)) {
+      const [first, last] = [place(at), place(at + words.length - 1)];
+      const range = new Range();
+      range.setStart(first[1], at - first[0]);
+      range.setEnd(last[1], at + words.length - last[0]);
+      ranges.push(range);
+    }
+  }
+  CSS.highlights.set("found", new Highlight(...ranges));
 }
 
 // -- start -----------------------------------------------------------------------------------------------------
@@ -230,6 +270,7 @@ async function startBrowser() {
     waiting = setTimeout(() => { state.q = event.target.value; refresh(); }, 120);
   });
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
+  if (CSS.highlights) new MutationObserver(markFound).observe(byId("problem"), { childList: true, subtree: true });
   refresh();
   document.body.dataset.ready = "yes";
 }
