@@ -23,7 +23,7 @@ class Case(NamedTuple):
 class Checker(NamedTuple):
     """A function of a benchmark's own that decides: `function(input, output, expected)`, all texts, is true or false.
 
-    It runs with the tests, and one that raises an Exception has refused the output.
+    It runs with the tests, and one that raises an Exception, or exits, has refused the output.
     """
 
     source: str  # Python

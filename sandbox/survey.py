@@ -109,22 +109,37 @@ def _join(*parts: str) -> str:
 
 
 def _helpers(job: Job) -> str:
-    """The part of the reference that the tests use besides its entry point: functions and imports, not classes."""
+    """The part of the reference that the tests use besides its entry point: functions, imports and constants.
+
+    Not its classes, since what the program makes is of its own, nor anything made of them.
+    """
     tests, reference = _parse(_join(job.setup, job.tests)), _parse(job.program)
     if tests is None or reference is None:
         return ""
     wanted = _free_names(tests) - {job.entry_point}
-    functions = {node.name for node in reference.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    imports = [node for node in reference.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    imported = {(alias.asname or alias.name).partition(".")[0] for node in imports for alias in node.names}
-    if job.entry_point is None or not wanted & (functions | imported):
+    if job.entry_point is None or not any(wanted & _bound(node) for node in reference.body if _is_apart(node)):
         return ""
-    kept = [node for node in reference.body if not _is_entry(node, job.entry_point)]
+    kept = [node for node in reference.body if job.entry_point not in _bound(node)]
     return ast.unparse(ast.Module([node for node in kept if not isinstance(node, ast.ClassDef)], []))
 
 
-def _is_entry(node: ast.stmt, name: str) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement of a module defines, imports or assigns."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return {(alias.asname or alias.name).partition(".")[0] for alias in names}
+        case ast.Assign(targets=targets):
+            return {target.id for target in targets if isinstance(target, ast.Name)}
+    return set()
+
+
+def _is_apart(node: ast.stmt) -> bool:
+    """Whether what a statement binds is none of the program's own objects."""
+    if isinstance(node, ast.Assign):
+        return isinstance(node.value, ast.Lambda | ast.Constant)
+    return not isinstance(node, ast.ClassDef)
 
 
 def _parse(source: str) -> ast.Module | None:

@@ -146,7 +146,7 @@ def _judge(tests: dict[str, Any]) -> _Judge | None:
     names: dict[str, Any] = {"__name__": "checker"}
     try:
         exec(code, names)
-    except Exception:  # noqa: BLE001 - it is the benchmark's own, and may fail in any way
+    except (Exception, SystemExit):  # noqa: BLE001 - it is the benchmark's own, and may fail in any way
         return None
     check = names.get(tests["function"])
     return _asking(check) if callable(check) else None
@@ -156,7 +156,7 @@ def _asking(check: Callable[[str, str, str], object]) -> _Judge:
     def judge(given: str, printed: bytes, expected: str) -> str:
         try:
             return "" if check(given, printed.decode("utf-8", "replace"), expected) else "the checker says no"
-        except Exception as error:  # noqa: BLE001 - a checker chokes on what it can't read
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a checker chokes on what it can't read
             return f"the checker says {type(error).__name__}: {error}"
 
     return judge

@@ -10,7 +10,10 @@ def restore(old: Any, new: Any) -> Any:
         return new
     changer = _CHANGERS.get(type(old))
     if changer is None:
-        return old if old == new else new
+        try:
+            return old if old == new else new
+        except TypeError:  # one of the program's own objects, which cannot be compared
+            return new
     changer(old, new)
     return old
 

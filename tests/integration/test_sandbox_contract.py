@@ -134,6 +134,12 @@ def test_arguments_cross_by_value_unless_asked(any_sandbox: Sandbox):
     assert run_one(any_sandbox, program, tests, by_reference=True).status is Status.PASSED
 
 
+def test_functions_of_the_program_go_back_to_it_by_reference(any_sandbox: Sandbox):
+    program = "def make(n):\n    return lambda x: x + n\ndef f(g, xs):\n    xs[:] = map(g, xs)"
+    tests = "g, xs = make(1), [1, 2]\nf(g, xs)\nassert xs == [2, 3]"
+    assert run_one(any_sandbox, program, tests, by_reference=True).status is Status.PASSED
+
+
 def test_the_returned_argument_is_the_argument(any_sandbox: Sandbox):
     program, tests = "def f(xs):\n    xs.sort()\n    return xs", "xs = [2, 1]\nassert f(xs) is xs and xs == [1, 2]"
     assert run_one(any_sandbox, program, tests, by_reference=True).status is Status.PASSED

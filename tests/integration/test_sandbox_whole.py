@@ -76,10 +76,15 @@ def test_a_checker_decides(any_sandbox: Sandbox, printed: str, status: Status):
     assert run_one(any_sandbox, f"print({printed!r})", tests).status is status
 
 
-@pytest.mark.parametrize("checker", ["def other(): pass", "def (", "1 / 0"])
+@pytest.mark.parametrize("checker", ["def other(): pass", "def (", "1 / 0", "raise SystemExit"])
 def test_a_broken_checker_is_no_programs_fault(any_sandbox: Sandbox, checker: str):
     outcome = run_one(any_sandbox, ADD, program_tests([Case("1 2", "3")], Checker(checker, "divides")))
     assert (outcome.status, outcome.reward) == (Status.UNTESTED, None)
+
+
+def test_a_checker_that_exits_has_refused(any_sandbox: Sandbox):
+    tests = program_tests([Case("", "")], Checker("def check(*_):\n    raise SystemExit(0)", "check"))
+    assert run_one(any_sandbox, "", tests).status is Status.FAILED
 
 
 def test_a_checker_that_hangs_is_a_timeout(any_sandbox: Sandbox):

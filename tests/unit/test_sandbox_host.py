@@ -90,6 +90,15 @@ REFERENCE = (
 )
 
 
+def test_helpers_may_be_assigned_and_so_may_the_entry_point():
+    reference = "class Node: pass\nnear = lambda a, b: abs(a - b) < EPS\nEPS = 1e-6\nROOT = Node()\nf = lambda x: x"
+    helpers = _helpers(Job("one", reference, "assert near(f(1.0), 1.0)", "f"))
+    assert "near = " in helpers
+    assert "f = lambda x" not in helpers
+    assert _helpers(Job("one", reference, "assert f(1.0) == EPS", "f"))
+    assert _helpers(Job("one", reference, "assert f(ROOT) is ROOT", "f")) == ""
+
+
 def test_helpers_come_from_the_reference_without_the_entry_point_and_classes():
     helpers = _helpers(Job("one", REFERENCE, "assert f(helper(1.5)) == 1", "f"))
     assert "def helper" in helpers
