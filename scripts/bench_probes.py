@@ -21,7 +21,7 @@ import torch
 from torch.nn.functional import mse_loss
 
 from harness.numbers import best_of_k, pass_at_1
-from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Plan, Samples, cross_validate
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Plan, Samples, Schedule, cross_validate
 from harness.probes.synthetic import PLANTED, Planted, plant
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ def parse() -> argparse.Namespace:
     for name, size in {"problems": 464, "samples": 200, "width": 4096, "folds": 5, "settings": 8}.items():
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--paper-epochs", type=int, default=PAPER_EPOCHS, help="timed; scaled to 5 x 150 where fewer")
+    parser.add_argument("--epochs", type=int, default=Schedule().epochs, help="at most; two tell the peak of memory")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
@@ -79,7 +80,8 @@ def parse() -> argparse.Namespace:
 def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation:
     """All objectives, folds and settings, nested selection with one inner fold held out, and every k evaluated."""
     l2s = tuple(float(l2) for l2 in np.logspace(1, -4, options.settings))
-    plan = Plan(grid=Grid(l2s=l2s, learning_rates=(1e-3,)), inner_folds=4, inner_used=1)
+    schedule = Schedule(epochs=options.epochs)
+    plan = Plan(grid=Grid(l2s=l2s, learning_rates=(1e-3,)), schedule=schedule, inner_folds=4, inner_used=1)
     result = cross_validate(samples, folds=options.folds, plan=plan, controls=0)
     rewards_PN, mask_PN = samples.rewards_PN.double().cpu().numpy(), samples.mask_PN.cpu().numpy()
     for scores_PN in result.scores_OPN.numpy():

@@ -1,7 +1,8 @@
 """The figures of the published runs in one page: `python -m scripts.reference_figures > results/reference/FIGURES.md`.
 
 Reads every `results/reference/*/report.json`. For each run: every objective, baseline and control under selection among
-5, 10 and all samples, with 95 % intervals; then which paired differences survive Holm's correction.
+5, 10 and all samples, with 95 % intervals; then which paired differences survive Holm's correction. For each transfer
+the same under selection among all samples.
 """
 
 import json
@@ -25,7 +26,23 @@ def main() -> None:
     """Print the page."""
     print(HEAD)
     for path in sorted(REFERENCE.glob("*/report.json")):
-        print("\n" + section(json.loads(path.read_text(encoding="utf-8"))))
+        report = json.loads(path.read_text(encoding="utf-8"))
+        print("\n" + (transfer_section(report) if report["schema"].startswith("qprobe-transfer") else section(report)))
+
+
+def transfer_section(report: Json) -> str:
+    """What probes of one set are worth on others."""
+    parts = []
+    for test in report["tests"]:
+        parts += [
+            f"## Transfer: {report['train']} -> {test['name']}",
+            f"Trained on {report['problems']} problems of {report['benchmark']}, of which "
+            f"{len(report['near_duplicates'])} nearly agree with a test problem; tested on {test['problems']} of "
+            f"{test['benchmark']}, {test['samples']:,} samples; {test['no_signal']} carry no ranking signal.",
+            table({"rows": test["rows"], "at_k": []}),
+            "\n".join(f"- {line}" for line in over_pass_at_1(test["rows"])),
+        ]
+    return "\n\n".join(parts)
 
 
 def section(report: Json) -> str:
@@ -51,7 +68,7 @@ def said_of_stability(report: Json) -> str:
 
 def table(report: Json) -> str:
     """Every row at every k."""
-    parts = [*((f"of {part['k']}", part["rows"]) for part in report["at_k"]), ("of all", report["rows"])]
+    parts = [*((f"of {part['k']}", part["rows"]) for part in report.get("at_k", [])), ("of all", report["rows"])]
     lines = ["| selection | " + " | ".join(f"{title} | gain" for title, _ in parts) + " | AUC |"]
     lines.append("| :-- |" + " --: | --: |" * len(parts) + " --: |")
     for row, *others in zip(report["rows"], *(rows for _, rows in parts[:-1]), strict=True):
@@ -81,15 +98,21 @@ def short(number: float | None, sign: str = "") -> str:
     )
 
 
-def survivors(report: Json) -> list[str]:
-    """Which differences are more than chance."""
-    rows = [row for row in report["rows"] if row["p_holm"] is not None]
+def over_pass_at_1(all_rows: list[Json]) -> list[str]:
+    """Which objectives gain, and which lose, by more than chance."""
+    rows = [row for row in all_rows if row["p_holm"] is not None]
     gains = [f"{row['name']} {short(row['gain'], '+')}" for row in rows if row["p_holm"] < 0.05 and row["gain"] > 0]
     losses = [f"{row['name']} {short(row['gain'], '+')}" for row in rows if row["p_holm"] < 0.05 and row["gain"] < 0]
     lines = [f"Objectives that gain over pass@1: {', '.join(gains) or 'none'}."]
-    lines += [f"Objectives that lose: {', '.join(losses)}."] if losses else []
+    return [*lines, *([f"Objectives that lose: {', '.join(losses)}."] if losses else [])]
+
+
+def survivors(report: Json) -> list[str]:
+    """Which differences are more than chance."""
+    lines = over_pass_at_1(report["rows"])
     for family, what in (("objectives", "between objectives"), ("baselines", "of an objective from a baseline")):
-        found = report["differences"][family]
+        if (found := report.get("differences", {}).get(family)) is None:
+            continue  # an early report, from before these were in it
         sure = [each for each in found if each["p_holm"] < 0.05]
         named = [f"{each['name']} - {each['other']} {short(each['value'], '+')}" for each in sure]
         listed = f": {', '.join(named)}" if named else ""
