@@ -16,7 +16,7 @@ MODULES = frozenset(
 
 _WILD_NAMES = (sys.stdlib_module_names - MODULES) | frozenset(
     {"eval", "exec", "compile", "open", "input", "breakpoint", "globals", "locals", "vars", "getattr", "setattr"}
-    | {"delattr", "type"}
+    | {"delattr", "type", "setcontext"}
 )
 _HARMLESS_DUNDERS = frozenset({"__name__", "__len__", "__doc__"})
 
