@@ -62,6 +62,12 @@ def test_a_program_without_its_function_has_failed_also_where_python_has_one(any
     assert run_one(any_sandbox, "pass", "assert sum(10, 15) == 6", "sum").reward == 0.0
 
 
+def test_tests_that_crash_are_no_programs_fault(process_sandbox: Sandbox):
+    tests = "import ctypes\nassert f(1, 2) == 3\nctypes.string_at(0)"
+    outcome = run_one(process_sandbox, ADD, tests)
+    assert (outcome.status, outcome.reward) == (Status.BROKEN, None)
+
+
 def test_a_false_end_of_shared_tests_is_a_failure(any_sandbox: Sandbox):
     program = (
         "import gc\nfor thing in gc.get_objects():\n    if type(thing).__name__ == 'Program':\n"
