@@ -98,7 +98,7 @@ def layers(report: Report) -> Figure | None:
         return None
     poolings = list(dict.fromkeys(pooling for _, pooling in report.views))
     panels = tuple(_layer_panel(report, pooling) for pooling in poolings)
-    caption = "In how many folds each objective chose a layer, inside their training problems: the darker, the more."
+    caption = "In how many folds each objective chose a layer, inside their training problems: the fuller, the more."
     return Figure("layers", "Layers", caption, panels, wide=len(report.views) > MOST_LABELS)
 
 
@@ -123,5 +123,5 @@ def _layer_panel(report: Report, pooling: str) -> str:
             said = f"{name}: layer {depth}, {pooling}, in {count} of {len(choices)} folds"
             plot.cell((i, y), (i + 1, y + 1), count / len(choices), said)
             if count and len(depths) <= MOST_LABELS:
-                plot.label(i + 0.5, y + 0.5, str(count), "on-cell", "middle")
+                plot.label(i + 0.5, y + 0.5, str(count), "on-full" if 2 * count > len(choices) else "on-cell", "middle")
     return str(plot)
