@@ -218,6 +218,14 @@ class Store:
         )
         return {SampleId(row[0], row[1]): Outcome(Status(row[2]), *row[3:]) for row in rows}
 
+    def passes(self, grader: str) -> dict[str, int]:
+        """How many of each problem's samples this grader let pass, for every problem with a verdict."""
+        rows = self._db.execute(
+            "SELECT problem_id, SUM(status = ?) FROM verdicts WHERE grader = ? AND idx >= 0 GROUP BY problem_id",
+            (Status.PASSED.value, grader),
+        )
+        return dict(rows.fetchall())
+
     def ungraded(self, grader: str) -> Iterator[Completion]:
         """The completions that this grader has not judged, the greedy ones too, a problem at a time to save memory."""
         for (problem_id,) in self._db.execute("SELECT id FROM problems ORDER BY rowid").fetchall():

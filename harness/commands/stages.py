@@ -121,7 +121,10 @@ def grade(
         grade_again(store, room, budget, terminal, again)
         if outputs and not run_shown_tests(store, room, budget, terminal):
             terminal.say("No prompt of this benchmark shows a test: there are no outputs to compare.")
+        passes = store.passes(done.grader)
     terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
+    solved = sum(count > 0 for count in passes.values())
+    terminal.say(f"{sum(passes.values()):,} samples pass; {solved:,} of {len(passes):,} problems have one that does.")
     if done.broken:
         raise QprobeError(
             f"The sandbox failed on {done.broken:,} programs, which stay ungraded: run the command again."

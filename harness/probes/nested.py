@@ -82,7 +82,7 @@ def refuse_one_sided(samples: Samples, train_P: Tensor) -> None:
     lack = "graded sample" if len(graded) == 0 else "failing sample" if graded[0] > 0 else "passing sample"
     raise ProbeError(
         f"the {int(train_P.sum())} training problems have no {lack}: there is nothing to learn from; draw more "
-        "samples, or take problems of which some samples pass and some fail"
+        "samples, or take another model or other problems, so that some samples pass and some fail"
     )
 
 

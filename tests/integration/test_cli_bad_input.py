@@ -118,13 +118,14 @@ def test_a_run_made_with_other_settings(tmp_path: Path, benchmark: Path, tiny_ll
 
 
 def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path, tiny_llama: Path):
-    for stage in (
-        ["grade", "--sandbox", "process"],
-        ["embed", "--embedder", f"hf:{minilm}"],
-        ["probe", "--folds", "2"],
+    for stage, says in (
+        (["grade", "--sandbox", "process"], "4 samples pass; 4 of 4 problems have one that does."),
+        (["embed", "--embedder", f"hf:{minilm}"], "Embedded 8 samples"),
+        (["probe"], "So few problems make 4 folds instead of 5"),
     ):
         done = qprobe(stage[0], str(run), *stage[1:])
         assert done.returncode == 0, done.stderr
+        assert says in " ".join(done.stderr.split())
     refused("report", str(run), "--k", "3", says="k = 3 cannot be reported: the run has 2")
     refused("report", str(run), "--k", "x", says="not a list of whole numbers")
     refused("probe", str(run), "--folds", "5", says="4 problems cannot make 5 folds")

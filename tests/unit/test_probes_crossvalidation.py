@@ -22,7 +22,7 @@ from harness.probes import (
     cross_validations,
 )
 from harness.probes.crossvalidation import held_out_scores
-from harness.probes.folds import assign_folds
+from harness.probes.folds import assign_folds, usual_folds
 from harness.probes.nested import Task, fit
 from harness.probes.synthetic import PLANTED, plant
 
@@ -63,6 +63,10 @@ def test_a_group_of_problems_shares_a_fold():
     fold_P = assign_folds(names, 5, seed=0, groups=groups)
     assert all(len(set(fold_P[start : start + 4].tolist())) == 1 for start in range(0, 40, 4))
     assert torch.bincount(fold_P).tolist() == [8] * 5
+
+
+def test_as_many_folds_as_problems_make():
+    assert [usual_folds(problems) for problems in (1, 2, 3, 5, 164)] == [2, 2, 3, 5, 5]
 
 
 @pytest.mark.parametrize(("folds", "message"), [(5, "3 problems cannot make 5 folds"), (1, "two folds at least")])
