@@ -131,7 +131,7 @@ class _Examination:
     def _loaded(self) -> Any:
         """What `candidate.Program.load` returned, or whatever the program would have us believe."""
         answer = self._peer.answer()
-        self.ready = len(answer) > 1 or self._job["entry_point"] is None
+        self.ready = answer[0] == "loaded" and (len(answer) > 1 or self._job["entry_point"] is None)
         return answer
 
     def _run_together(self) -> tuple[Verdict, str]:
