@@ -68,10 +68,13 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     embedder = HfEmbedder(options.model, device=options.device)
     work = workload(engine, options)
     _ = engine._forward, embedder._states  # weights are read and looked at by both, and not timed
-    made = ours(folder, engine, embedder, work, options.device)
-    describe(made, work)
-    theirs = [paper(engine, embedder, problem, work, options.device) for problem in work.problems]
-    compare(made, theirs, work)
+    rounds = []
+    for number in range(options.rounds):  # in turn, so that what else the machine does meets both
+        made = ours(folder / str(number), engine, embedder, work, options.device)
+        theirs = [paper(engine, embedder, problem, work, options.device) for problem in work.problems]
+        rounds.append((made, theirs))
+    describe([made for made, _ in rounds], work)
+    compare(rounds)
 
 
 def parse() -> argparse.Namespace:
@@ -80,7 +83,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--benchmark", default="humaneval")
     parser.add_argument("--model", default=f"hf:{MODEL}")
     parser.add_argument("--random", metavar="LAYERSxWIDTH")
-    for name, size in {"problems": 24, "samples": 20, "max-new-tokens": 150, "threads": 1}.items():
+    for name, size in {"problems": 24, "samples": 20, "max-new-tokens": 150, "threads": 1, "rounds": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--device", default="cpu")
@@ -199,8 +202,9 @@ def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Plan, 
     return Paper(ids, took, kept)
 
 
-def describe(made: Ours, work: Plan) -> None:
-    """The samples there are, and how long ours took."""
+def describe(rounds: Sequence[Ours], work: Plan) -> None:
+    """The samples there are, and how long ours took; the round that took least processor time."""
+    made = min(rounds, key=lambda each: (each.generating + each.embedding).cpu)
     lengths_PN = np.array(
         [[len(made.token_ids[SampleId(problem.id, n)]) for n in range(work.k)] for problem in work.problems]
     )
@@ -216,21 +220,22 @@ def describe(made: Ours, work: Plan) -> None:
     print(f"  embedding with no prompt shared: {made.unshared}; sharing saves {saved:.0%}")
 
 
-def compare(made: Ours, theirs: Sequence[Paper], work: Plan) -> None:
-    """Both ways side by side."""
-    mine = made.generating + made.embedding
-    total = sum((each.took for each in theirs), start=Seconds(0.0, 0.0))
-    drawn = {sample: ids for each in theirs for sample, ids in each.token_ids.items()}
-    same = sum(made.token_ids[sample] == ids for sample, ids in drawn.items())
-    samples = len(drawn)
-    print(f"the paper's way: {total}")
-    print(f"  the same tokens drawn: {same} of {samples}")
-    print(
-        f"samples a second: ours {samples / mine.cpu:.1f}, the paper's way {samples / total.cpu:.1f} (processor time)"
-    )
-    print(
-        f"ours is {total.cpu / mine.cpu:.1f} times as fast by processor time, {total.wall / mine.wall:.1f} by the clock"
-    )
+def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
+    """Both ways side by side: the median of the rounds, and the least and the most."""
+    by_cpu, by_clock = [], []
+    for made, theirs in rounds:
+        mine = made.generating + made.embedding
+        total = sum((each.took for each in theirs), start=Seconds(0.0, 0.0))
+        drawn = {sample: ids for each in theirs for sample, ids in each.token_ids.items()}
+        same = sum(made.token_ids[sample] == ids for sample, ids in drawn.items())
+        rates = f"{len(drawn) / mine.cpu:.1f} samples a second, the paper's way {len(drawn) / total.cpu:.1f}"
+        print(f"ours {mine}, the paper's way {total}; {rates} (processor time); {same} of {len(drawn)} drawn alike")
+        by_cpu.append(total.cpu / mine.cpu)
+        by_clock.append(total.wall / mine.wall)
+    for ratios, of in ((by_cpu, "by processor time"), (by_clock, "by the clock")):
+        spread = f"{min(ratios):.1f} to {max(ratios):.1f} in {len(ratios)} rounds"
+        print(f"ours is {np.median(ratios):.1f} times as fast {of} ({spread})")
+    made, theirs = rounds[0]
     most = max(each.state_bytes for each in theirs)
     print(
         f"hidden states in memory: ours {made.state_bytes / 1e6:.2f} MB, the paper's way {most / 1e6:.2f} MB, "

@@ -169,11 +169,13 @@ class SlotCache(Cache):
         lengths = [prompt.length for prompt in prompts]
         self._prompt_lengths += [0] * (max(slots) + 1 - len(self._prompt_lengths))
         for at, layer in enumerate(self._slots):
-            layer.prompts.reserve(max(slots) + 1, max(lengths))
+            if max(slots) >= (there := len(layer.prompts.keys)):
+                layer.prompts.reserve(max(max(slots) + 1, there * 3 // 2), max(lengths))
+            layer.prompts.reserve(0, max(lengths))
             for slot, prompt in zip(slots, prompts, strict=True):
-                there, length = prompt.cache.layers[at], prompt.length
-                layer.prompts.keys[slot, :, :length] = there.keys[prompt.source, :, :length]
-                layer.prompts.values[slot, :, :length] = there.values[prompt.source, :, :length]
+                known, length = prompt.cache.layers[at], prompt.length
+                layer.prompts.keys[slot, :, :length] = known.keys[prompt.source, :, :length]
+                layer.prompts.values[slot, :, :length] = known.values[prompt.source, :, :length]
         for slot, length in zip(slots, lengths, strict=True):
             self._prompt_lengths[slot] = length
 
