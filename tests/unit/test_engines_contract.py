@@ -12,7 +12,7 @@ from harness.models.engine import Engine, Request
 from harness.models.opening import ENGINES, open_engine
 from harness.models.sampling import Sampling
 from tests.model_server import serve
-from tests.tiny_models import save_mamba
+from tests.tiny_models import save_llama, save_mamba
 
 Opened = Callable[[Sampling], Engine]
 
@@ -39,6 +39,8 @@ def opened(
         pytest.skip("no GPU")
     slower = request.param == "hf, the slower way"
     folder = save_mamba(tmp_path_factory.mktemp("mamba")) if slower else tiny_llama
+    if request.param == "vllm":  # its kernels are for heads that are wider
+        folder = save_llama(tmp_path_factory.mktemp("llama"), width=256)
     scheme, device = request.param[:4].strip(" ,"), "cuda" if "GPU" in request.param else "cpu"
     yield lambda sampling: open_engine(f"{scheme}:{folder}", sampling, device=device)
 
