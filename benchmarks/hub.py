@@ -12,7 +12,10 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gaierror
 from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 from benchmarks.problem import BenchmarkError
 from benchmarks.reading import numbered_lines, parse_row, read_text
@@ -86,8 +89,11 @@ class HubData:
         try:
             from datasets import disable_progress_bars, load_dataset
             from datasets.exceptions import DatasetsError
+            from huggingface_hub import constants
         except ImportError as error:
             raise BenchmarkError(self._missing("the package `datasets` is not installed")) from error
+        if not (self.is_local or constants.HF_HUB_OFFLINE or _answers(constants.ENDPOINT)):
+            raise BenchmarkError(self._missing(f"{constants.ENDPOINT} does not answer"))
         # What goes wrong is said once, by us, and not at each of the client's retries.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         if not sys.stderr.isatty():
@@ -114,6 +120,19 @@ class HubData:
 
     def _damaged(self, why: str) -> str:
         return f"{self.kept} is damaged ({why}): remove it and run qprobe benchmarks fetch again."
+
+
+def _answers(address: str) -> bool:
+    """Whether anybody is there: the client would try again and again, half a minute long, before it says so."""
+    try:
+        urlopen(address, timeout=10).close()
+    except HTTPError:
+        return True
+    except URLError as error:  # a certificate that we do not know, say, is for the client to judge
+        return not isinstance(error.reason, gaierror | ConnectionError | TimeoutError)
+    except OSError:
+        return False
+    return True
 
 
 def cache_folder() -> Path:

@@ -83,7 +83,7 @@ def mbpp_rows() -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("datasets", reason="the extra `hub` is not installed")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("QPROBE_CACHE", str(tmp_path / "kept"))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "hub-cache")
     for benchmark, data, rows in ((HumanEvalPlus, HUMANEVAL, humaneval_rows()), (MbppPlus, MBPP, mbpp_rows())):

@@ -154,7 +154,7 @@ def test_wrong_rows_are_named_by_line_and_field(tmp_path: Path, name: str, row: 
 @pytest.mark.parametrize("name", ["apps", "livecodebench"])
 def test_without_file_or_hub_says_what_to_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("datasets", reason="the extra `hub` is not installed")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("QPROBE_CACHE", str(tmp_path))
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     with pytest.raises(BenchmarkError, match=f"--benchmark {name}:FILE.jsonl"):
