@@ -177,6 +177,8 @@ def test_run_checks_before_a_model_is_loaded(tmp_path: Path, benchmark: Path, ti
     ]:
         arguments = [part for pair in {**usual, option: value}.items() for part in pair]
         refused("run", str(tmp_path / "r"), *arguments, says=says)
+    few = ("run", str(tmp_path / "r"), "--benchmark", str(benchmark), "--model", f"hf:{broken}", "--limit", "2")
+    refused(*few, "--sandbox", "process", says="2 problems cannot make 3 folds: take more problems")
     refused(
         *("run", str(tmp_path / "r"), "--benchmark", str(benchmark), "--model", f"hf:{broken}"),
         says="No Docker engine answers",
