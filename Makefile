@@ -16,7 +16,7 @@ demo: $(VENV)/.user
 	$(BIN)/qprobe demo
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest -m "not slow and not network and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not network and not gpu"
 
 test-all: $(VENV)/.developer
 	$(BIN)/python -m pytest

@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.engine import require_engine
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many workers as cores, and torch is not loaded yet
+settings.register_profile("busy", deadline=None)  # a machine that does much else makes no example wrong
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
