@@ -18,6 +18,10 @@ GROWTH = 64
 """Slots have room for at least so many positions more than asked for when they grow: each growth copies them all."""
 
 
+PADDING = 2.0
+"""Prompts are read all at once where that is no more than so many times what each by itself comes to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prefilled:
     """A prompt's keys and values, in one row of a cache of transformers' own, and the logits behind it."""
@@ -96,8 +100,8 @@ class SlotCache(Cache):
         """Slots for a model that filled `prefilled`, a cache of its own, and whose layers have these windows."""
         self.count = self.longest = 0
         self.device = device
-        # A prompt by itself needs no padding; on a GPU fewer and larger steps are worth more than that.
-        self.together = device != "cpu"
+        # How much padding is worth reading all prompts at once; on a GPU fewer and larger steps are worth any.
+        self.padding = PADDING if device == "cpu" else float("inf")
         layers = zip(prefilled.layers, windows, strict=True)
         self._slots = [SlotLayer(self, layer.keys, layer.values, window) for layer, window in layers]
         super().__init__(layers=[*self._slots])
@@ -111,8 +115,10 @@ class SlotCache(Cache):
         members: dict[int, list[int]] = {prompt: [] for prompt in sorted(set(prompts))}
         for row, prompt in enumerate(prompts):
             members[prompt].append(row)
-        together = [members] if self.together else [{prompt: rows} for prompt, rows in members.items()]
-        self.groups = [self._group(each) for each in together]
+        self.groups = [self._group(members)]
+        read = sum(len(rows) * self._prompt_lengths[prompt] for prompt, rows in members.items())
+        if self.groups[0].rows_GM.numel() * self.groups[0].longest > self.padding * read:
+            self.groups = [self._group({prompt: rows}) for prompt, rows in members.items()]
         self.places = torch.zeros_like(self.numbers)
         filled = torch.cat([group.rows_GM.flatten() for group in self.groups])
         there = filled >= 0

@@ -91,19 +91,19 @@ def test_a_model_with_a_state_is_drawn_the_slower_way(tmp_path: Path):
     assert [g.text for g in in_order(engine, work)] == [in_order(engine, [one])[0].text for one in work]
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("padding", [0.0, float("inf")])
 @pytest.mark.parametrize("save", [save_gpt2, save_mistral, save_gemma2, save_gpt_oss])
 def test_attention_is_the_models_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], Path], together: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], Path], padding: float
 ):
-    """Windows shorter than prompt and completion, capped scores, heads that look nowhere; prompts one by one as on a
-    CPU, and all at once as on a GPU.
+    """Windows shorter than prompt and completion, capped scores, heads that look nowhere; prompts one by one, and
+    all at once.
     """
     slots = Forward.slots
 
     def arranged(self: Forward, prefilled: Cache) -> SlotCache:
         cache = slots(self, prefilled)
-        cache.together = together
+        cache.padding = padding
         return cache
 
     monkeypatch.setattr(Forward, "slots", arranged)
