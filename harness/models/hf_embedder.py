@@ -40,6 +40,7 @@ class HfEmbedder:
         self.layers = parse_layers(layers or default_layer(depth, causal=self.causal), depth)
         self.poolings = parse_poolings(pooling or ("last" if self.causal else "mean"), causal=self.causal)
         self._prompt: Prompt | None = None  # the last one that was shared
+        self._tokenised: tuple[str | None, tuple[list[int], ...]] = (None, ())
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -78,7 +79,9 @@ class HfEmbedder:
 
     def tokenise(self, text: Text) -> Tokens:
         """Tokens of one sample. What the context has no room for is cut from the prompt's beginning first."""
-        before, prompt, after = self._prompt_ids(text.prompt)
+        if self._tokenised[0] != text.prompt:  # a problem's samples come together
+            self._tokenised = text.prompt, self._prompt_ids(text.prompt)
+        before, prompt, after = self._tokenised[1]
         ids, end = self._completion_ids(text)
         room = (self.model.context or 10**9) - len(before) - len(after)
         lost = max(0, len(ids) - room)

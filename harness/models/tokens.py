@@ -1,8 +1,8 @@
 """A sample as text and as tokens."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 
@@ -63,15 +63,19 @@ def spans_of_drawn(ids: Sequence[int], text: Text, decode: Callable[[Sequence[in
     if decode(ids) != text.text:
         return None
 
+    @cache
     def length(count: int) -> int:
         return len(decode(ids[:count]))
 
-    counts = range(len(ids) + 1)
-    end = bisect_right(counts, text.end, key=length) - 1
+    end = len(ids)  # what comes behind the completion is seldom more than a few tokens
+    while end and length(end) > text.end:
+        end -= 1
     while end and length(end - 1) == length(end):  # end tokens, which read as nothing
         end -= 1
-    whole = text.stop == len(text.text)
-    return end, len(ids) if whole else max(end, bisect_left(counts, text.stop, key=length))
+    stop = len(ids) if text.stop == len(text.text) else end
+    while length(stop) < text.stop:
+        stop += 1
+    return end, stop
 
 
 def prompt_ids(tokenizer: Any, prompt: str) -> tuple[int, ...]:  # noqa: ANN401 - transformers' own
