@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub: fetched once, kept as plain JSON lines, offline ever after.
 
-The copy is kept in QPROBE_CACHE, or in `qprobe` of the user's cache folder. A data set whose rows are known by their
-sha256 is checked against it each time it is read.
+The copy is kept in QPROBE_CACHE, or in `qprobe` of the user's cache folder. Its rows are checked each
+time it is read: against their published sha256 where it is known here, and else against what they were when fetched.
 """
 
 import hashlib
@@ -49,6 +49,11 @@ class HubData:
         return cache_folder() / f"{self.name}-{which}.jsonl"
 
     @property
+    def pin(self) -> Path:
+        """Beside the copy: the sha256 of its rows as they were fetched."""
+        return self.kept.with_suffix(".sha256")
+
+    @property
     def is_local(self) -> bool:
         """Whether the data set is a folder of this machine, of which no copy is kept."""
         return Path(self.dataset).is_dir()
@@ -56,7 +61,8 @@ class HubData:
     def rows(self) -> list[SplitRow]:
         """The rows: from the kept copy, or else from the hub. Raises BenchmarkError where neither can be had."""
         if self.is_local:
-            return self._checked(self._from_hub(), f"{self.dataset} holds other rows than were published.")
+            complaint = f"{self.dataset} holds other rows than were published."
+            return self._checked(self._from_hub(), self.sha256, complaint)
         if not self.kept.exists():
             self.fetch()
         rows = []
@@ -66,22 +72,25 @@ class HubData:
                 rows.append((row["split"], row["row"]))
             except (ValueError, KeyError) as error:
                 raise BenchmarkError(self._damaged(f"line {number}: {error}")) from error
-        return self._checked(rows, self._damaged("other rows than were published"))
+        known = self.sha256 or (self.pin.read_text() if self.pin.exists() else "")
+        return self._checked(rows, known, self._damaged("other rows than were fetched"))
 
     def fetch(self) -> Path:
         """Get the rows from the hub and keep them. Raises BenchmarkError where the hub does not give them."""
-        rows = self._checked(self._from_hub(), self._missing("the hub gave other rows than were published"))
+        complaint = self._missing("the hub gave other rows than were published")
+        rows = self._checked(self._from_hub(), self.sha256, complaint)
         draft = self.kept.with_name(f".{self.kept.name}.{os.getpid()}")
         try:
             self.kept.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text("".join(json.dumps({"split": split, "row": row}) + "\n" for split, row in rows))
+            self.pin.write_text(self.digest(row for _, row in rows))
             draft.replace(self.kept)
         except OSError as error:
             raise BenchmarkError(f"{self.kept.parent} cannot be written to: set QPROBE_CACHE ({error}).") from error
         return self.kept
 
-    def _checked(self, rows: list[SplitRow], complaint: str) -> list[SplitRow]:
-        if self.sha256 and self.digest(row for _, row in rows) != self.sha256:
+    def _checked(self, rows: list[SplitRow], sha256: str, complaint: str) -> list[SplitRow]:
+        if sha256 and self.digest(row for _, row in rows) != sha256:
             raise BenchmarkError(complaint)
         return rows
 

@@ -123,9 +123,13 @@ def test_what_was_fetched_once_is_there_without_the_hub(tmp_path: Path, monkeypa
     assert data.rows() == [("train", ROWS[0]), ("test", ROWS[1]), ("test", ROWS[2])]
 
 
+@pytest.mark.parametrize("published", [rows_digest(ROWS), ""])
 @pytest.mark.parametrize("change", [("assert", "assurt"), ("}\n", "\n"), ('"split"', '"spilt"')])
-def test_a_damaged_copy_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str]):
-    data = fetched(tmp_path, monkeypatch, rows_digest(ROWS))
+def test_a_damaged_copy_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], published: str
+):
+    data = fetched(tmp_path, monkeypatch, published)
+    assert len(data.rows()) == len(ROWS)
     data.kept.write_text(data.kept.read_text().replace(*change, 1))
     with pytest.raises(BenchmarkError, match=re.escape(f"{data.kept} is damaged (")):
         data.rows()
