@@ -45,7 +45,7 @@ def cross_validate(
     beta: float = 0.1,
     plan: Plan | str = "nested",
     groups: Mapping[str, int] | None = None,
-    controls: int = 5,
+    controls: int = 20,
 ) -> CrossValidation:
     """Train every objective on all folds but one, for each fold, and score the fold left out.
 
