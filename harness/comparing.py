@@ -12,7 +12,7 @@ from harness.errors import QprobeError
 from harness.numbers import Difference, Point, differences, points
 from harness.numbers.estimates import Floats
 from harness.reporting import jsonable, report
-from harness.store import Store
+from harness.runs.store import Store
 
 SCHEMA = "qprobe-compare/1"
 

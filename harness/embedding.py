@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from harness.completion import Completion, SampleId
 from harness.models.tokens import Text, Tokens
 from harness.probes.samples import View
-from harness.shelves import Shelf, Wanted
-from harness.store import Store
+from harness.runs.shelves import Shelf, Wanted
+from harness.runs.store import Store
+from harness.runs.vectors import Floats, Precision
 from harness.terminal import Terminal
-from harness.vectors import Floats, Precision
 
 BATCH_TOKENS = 8192
 """Padded tokens a batch may hold, a shared prompt counted once a sample: its keys and values are."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.pretrained import open_pretrained
-from harness.provenance import PROVENANCE_FILE, hardware, stages
+from harness.runs.provenance import PROVENANCE_FILE, hardware, stages
 
 CHARACTERS_A_TOKEN = 3
 PROGRAMS_A_CORE = 80.0  # graded in a second in containers

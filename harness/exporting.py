@@ -9,7 +9,7 @@ from harness.completion import Completion
 from harness.errors import QprobeError
 from harness.files import whole_file
 from harness.grading import base_key
-from harness.store import Store
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
-from harness.provenance import CONFIG_FILE
-from harness.scores import SCORES_FILE
-from harness.store import Store
+from harness.runs.provenance import CONFIG_FILE
+from harness.runs.scores import SCORES_FILE
+from harness.runs.store import Store
 
 
 @dataclass(frozen=True, slots=True)

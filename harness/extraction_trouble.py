@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from benchmarks import Problem
 from harness.completion import Completion, SampleId
-from harness.store import Store
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 
 EMPTY = "nothing was written"

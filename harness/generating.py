@@ -12,7 +12,7 @@ from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request
 from harness.models.sampling import sample_seed
 from harness.prompting import find_prompt
-from harness.store import Store
+from harness.runs.store import Store
 from harness.terminal import Advance, Terminal
 
 KEEP_SECONDS = 2.0

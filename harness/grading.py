@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from benchmarks import Problem
 from harness.completion import Completion, SampleId
 from harness.errors import QprobeError
-from harness.store import Store
+from harness.runs.store import Store
 from harness.terminal import Terminal
 from sandbox import Job, Limits, Outcome, Sandbox, Status
 from sandbox.languages import check_languages

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from harness.errors import QprobeError
-from harness.store import Store
+from harness.runs.store import Store
 
 
 def greedy_rewards(folder: Path, benchmark: str) -> dict[str, float]:

@@ -10,8 +10,8 @@ from benchmarks.overlay import overlay_of
 from benchmarks.reading import sha256
 from harness.completion import Completion
 from harness.errors import QprobeError
+from harness.runs.store import Store
 from harness.sample_files import FORMATS, Drawn, Problems, detect_format, numbered_rows
-from harness.store import Store
 
 SHOWN = 5
 """How many bad lines a message names."""

@@ -37,6 +37,6 @@ def log_fault(error: Exception) -> str:
 
 def _call() -> tuple[str, str]:
     """What whoever reads a log must know: the command, and the versions of all beneath it."""
-    from harness.provenance import versions
+    from harness.runs.provenance import versions
 
     return " ".join(sys.argv), ", ".join(f"{name} {version}" for name, version in versions().items())

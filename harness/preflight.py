@@ -10,7 +10,7 @@ from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
 from harness.generating import plan
 from harness.probes.registry import find_objective
-from harness.store import Store
+from harness.runs.store import Store
 from sandbox import SandboxError, check_engine
 from sandbox.opening import SandboxKind
 

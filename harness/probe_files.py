@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.files import whole_file
 from harness.numbers import Row, summarise
 from harness.probes import CrossValidation, Probe, Samples
-from harness.store import Store
+from harness.runs.store import Store
 
 FOLDER = "probes"
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import QprobeError
-from harness.features import sample_features
 from harness.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.probes import (
     DEFAULT_OBJECTIVES,
@@ -27,9 +26,10 @@ from harness.probes.folds import usual_folds
 from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
 from harness.probes.samples import ProbeError
-from harness.scores import Learning, Scores, current, save_scores
-from harness.shelves import read_views
-from harness.store import Store
+from harness.runs.features import sample_features
+from harness.runs.scores import Learning, Scores, current, save_scores
+from harness.runs.shelves import read_views
+from harness.runs.store import Store
 
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import ProbeError, QprobeError
 from harness.probes import Samples
 from harness.probing import load_samples
-from harness.store import Store
+from harness.runs.store import Store
 
 DATABASE = "run.sqlite"
 

@@ -8,7 +8,7 @@ from benchmarks import Benchmark
 from benchmarks.prompt import Prompt
 from benchmarks.prompts import Shot, open_prompt, shot_of, with_shots
 from harness.errors import QprobeError
-from harness.store import Store
+from harness.runs.store import Store
 
 
 def find_prompt(spec: str, benchmark: Benchmark) -> Prompt:

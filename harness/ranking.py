@@ -19,9 +19,9 @@ from harness.models.pretrained import open_pretrained
 from harness.models.spec import parse_spec
 from harness.numbers import softmax_chances
 from harness.probes import Probe
+from harness.runs.shelves import open_shelf
+from harness.runs.store import Store
 from harness.sample_files import Problems, numbered_rows
-from harness.shelves import open_shelf
-from harness.store import Store
 from harness.terminal import Terminal
 
 SCHEMA = "qprobe-ranking/1"

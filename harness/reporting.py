@@ -11,7 +11,6 @@ import numpy as np
 from harness.completion import GREEDY
 from harness.errors import QprobeError
 from harness.extraction_trouble import extraction_trouble
-from harness.features import PROGRAMS
 from harness.grading import base_key
 from harness.numbers import (
     Calibration,
@@ -42,9 +41,10 @@ from harness.report_parts import (
     learning_line,
     per_problem,
 )
-from harness.scores import Scores, load_scores, sample_rewards
+from harness.runs.features import PROGRAMS
+from harness.runs.scores import Scores, load_scores, sample_rewards
+from harness.runs.store import Store
 from harness.second_look import Shown, Stability, shown_answers, stability
-from harness.store import Store
 
 SCHEMA = "qprobe-report/1"
 USUAL_KS = (1, 5, 10)

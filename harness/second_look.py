@@ -18,7 +18,7 @@ from benchmarks.doctor.cases import Case, shown_cases
 from harness.completion import Completion, SampleId
 from harness.grading import Budget, candidate, kept
 from harness.numbers.estimates import Floats, Ints
-from harness.store import Store
+from harness.runs.store import Store
 from harness.terminal import Terminal
 from sandbox import Job, Limits, Outcome, Sandbox, Status
 

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.errors import QprobeError
-from harness.features import sample_features
 from harness.numbers import Row, baseline_scores, summarise
 from harness.probe_files import row_figures, save_probes
 from harness.probes import DEFAULT_OBJECTIVES, Choices, Samples, Transfer, View, group_near_duplicates, train_and_test
@@ -17,7 +16,8 @@ from harness.probes.controls import random_directions
 from harness.probing import as_card, grid_card
 from harness.problem_sets import ProblemSet, refuse_other_vectors
 from harness.reporting import jsonable
-from harness.store import Store
+from harness.runs.features import sample_features
+from harness.runs.store import Store
 
 SCHEMA = "qprobe-transfer/1"
 FOLDER = "transfer"

@@ -22,10 +22,10 @@ from harness.importing import import_samples
 from harness.models.hf_embedder import HfEmbedder
 from harness.models.tokens import Tokens
 from harness.probes.samples import View
-from harness.shelves import read_views
-from harness.store import Store
+from harness.runs.shelves import read_views
+from harness.runs.store import Store
+from harness.runs.vectors import Floats
 from harness.terminal import Terminal
-from harness.vectors import Floats
 from scripts.random_model import save_random_model
 
 QUIET = Terminal(quiet=True)

@@ -40,7 +40,7 @@ from harness.models.sampling import Sampling, SeededDraws, sample_seed
 from harness.models.stops import StopFinder
 from harness.models.tokens import prompt_ids
 from harness.prompting import find_prompt
-from harness.store import Store
+from harness.runs.store import Store
 from harness.terminal import Terminal
 from scripts.random_model import VOCABULARY, save_random_model
 

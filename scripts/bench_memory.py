@@ -23,10 +23,10 @@ from harness.embedding import embed
 from harness.models.hf_embedder import HfEmbedder
 from harness.models.tokens import Tokens
 from harness.probes.samples import View
-from harness.shelves import open_shelf
-from harness.store import Store
+from harness.runs.shelves import open_shelf
+from harness.runs.store import Store
+from harness.runs.vectors import Floats
 from harness.terminal import Terminal
-from harness.vectors import Floats
 from scripts.random_model import save_random_model
 
 SAMPLES_A_PROBLEM = 200

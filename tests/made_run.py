@@ -8,8 +8,8 @@ import numpy as np
 from benchmarks import Problem
 from harness.completion import Completion
 from harness.probes.samples import View
-from harness.shelves import Wanted
-from harness.store import Store
+from harness.runs.shelves import Wanted
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 
 WIDTH = 8

@@ -8,7 +8,7 @@ from benchmarks import Problem
 from harness.completion import Completion
 from harness.embedding import embed
 from harness.models.hf_embedder import HfEmbedder
-from harness.store import Store
+from harness.runs.store import Store
 from harness.terminal import Terminal
 from sandbox import Outcome, Status
 

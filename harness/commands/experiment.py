@@ -14,7 +14,7 @@ from harness.commands.recording import keep_config
 from harness.errors import QprobeError
 from harness.models.opening import ENGINES
 from harness.models.spec import parse_spec
-from harness.provenance import CONFIG_FILE
+from harness.runs.provenance import CONFIG_FILE
 from harness.terminal import Terminal
 from harness.tracking import check_tracker
 

@@ -95,7 +95,7 @@ def _asked(checked: "Checked", settings: Mapping[str, Any]) -> tuple[int, int]:
         return checked.problems, checked.problems * int(settings["k"])
     from benchmarks.registry import open_benchmark
     from harness.importing import import_samples
-    from harness.store import Store
+    from harness.runs.store import Store
 
     with tempfile.TemporaryDirectory(prefix="qprobe-dry-") as scratch, Store(Path(scratch), create=True) as store:
         asked = open_benchmark(settings["benchmark"])
@@ -104,7 +104,7 @@ def _asked(checked: "Checked", settings: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _there(folder: Path) -> dict[str, int]:
-    from harness.store import Store
+    from harness.runs.store import Store
 
     if not (folder / "run.sqlite").is_file():
         return {}

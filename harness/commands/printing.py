@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import comparison_tables
 from harness.comparing import Comparison
 from harness.files import whole_file
 from harness.pages import page
 from harness.pages.browser import Data
-from harness.report_formats import FORMATS, csv_rows, json_text, latex_text, markdown, terminal
-from harness.report_tables import heading
 from harness.reporting import Report
-from harness.table_formats import csv_text, latex_table, markdown_table
+from harness.reports import comparison_tables
+from harness.reports.formats import FORMATS, csv_rows, json_text, latex_text, markdown, terminal
+from harness.reports.tables import heading
+from harness.reports.text import csv_text, latex_table, markdown_table
+from harness.reports.transfer_tables import transfer_markdown, transfer_tables
 from harness.terminal import Terminal
-from harness.transfer_tables import transfer_markdown, transfer_tables
 
 if TYPE_CHECKING:
     from harness.transferring import TransferReport

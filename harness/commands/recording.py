@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 from harness.commands.configuration import settings_of, toml_text
 from harness.files import whole_file
-from harness.provenance import CONFIG_FILE, count, note_stage
+from harness.runs.provenance import CONFIG_FILE, count, note_stage
 
 Arguments = ParamSpec("Arguments")
 HEAD = "# What made this run. qprobe run THIS_FILE goes on with it; --set folder=NEW does it all again there.\n"

@@ -23,7 +23,7 @@ def import_(
     """Start a run from samples that somebody else drew."""
     from benchmarks.registry import open_benchmark
     from harness.importing import import_samples
-    from harness.store import Store
+    from harness.runs.store import Store
 
     terminal = Terminal(quiet=quiet)
     asked = open_benchmark(benchmark, overlay=overlay)
@@ -60,7 +60,7 @@ def generate(
     from harness.generating import plan
     from harness.models.opening import open_engine
     from harness.models.sampling import Sampling
-    from harness.store import Store
+    from harness.runs.store import Store
 
     asked = open_benchmark(benchmark, overlay=overlay)
     work = plan(asked, k=k, seed=seed, split=split, limit=limit, prompt=prompt, greedy=greedy)
@@ -82,7 +82,7 @@ def extract(
     from harness.extracting import extract as extract_stage
     from harness.extracting import settings_of_run
     from harness.prompting import find_prompt
-    from harness.store import Store
+    from harness.runs.store import Store
 
     with Store(run) as store:
         made_with = settings_of_run(store, benchmark=benchmark, prompt=prompt)
@@ -110,8 +110,8 @@ def grade(
     """Run every program of a run in sandboxes."""
     from harness.grading import Budget
     from harness.grading import grade as grade_stage
+    from harness.runs.store import Store
     from harness.second_look import grade_again, run_shown_tests
-    from harness.store import Store
     from sandbox import open_sandbox
 
     terminal = Terminal(quiet=quiet)
@@ -144,7 +144,7 @@ def embed(
     """Turn every sample of a run into vectors. They are the states of a model at chosen layers, pooled."""
     from harness.embedding import embed as embed_stage
     from harness.models.opening import open_embedder
-    from harness.store import Store
+    from harness.runs.store import Store
 
     terminal = Terminal(quiet=quiet)
     with Store(run) as store:
@@ -175,7 +175,7 @@ def probe(
     from harness.probes.folds import USUAL_FOLDS
     from harness.probes.watching import watched
     from harness.probing import probe as probe_stage
-    from harness.store import Store
+    from harness.runs.store import Store
 
     terminal = Terminal(quiet=quiet)
     objectives = args.objectives(objective)
@@ -216,8 +216,8 @@ def report(
     from harness.greedy import greedy_rewards
     from harness.pages.browser import browser_data
     from harness.reporting import report as make_report
-    from harness.scores import load_scores
-    from harness.store import Store
+    from harness.runs.scores import load_scores
+    from harness.runs.store import Store
 
     with Store(run) as store:
         known = greedy_rewards(greedy, store.settings()["benchmark"]) if greedy else None
@@ -239,7 +239,7 @@ def export(
 ) -> None:
     """Write a run's samples and verdicts for other tools."""
     from harness.exporting import export as export_stage
-    from harness.store import Store
+    from harness.runs.store import Store
 
     with Store(run) as store:
         rows = export_stage(store, format_name, output)

@@ -21,7 +21,7 @@ from harness.models.states import HiddenStates, Prompt, Take
 from harness.models.stops import Pieces
 from harness.models.tokens import Text, Tokens, prompt_ids, spans_of_drawn
 from harness.probes.samples import View
-from harness.vectors import Floats
+from harness.runs.vectors import Floats
 
 
 class HfEmbedder:

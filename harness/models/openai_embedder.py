@@ -13,7 +13,7 @@ from harness.models.openai_server import ContextError, Server
 from harness.models.spec import parse_spec
 from harness.models.tokens import Text, Tokens
 from harness.probes.samples import View
-from harness.vectors import Floats
+from harness.runs.vectors import Floats
 
 TEXTS = 64
 """Texts in one request."""

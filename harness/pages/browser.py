@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks import Problem
 from harness.completion import Completion, SampleId
-from harness.scores import Scores
-from harness.store import Store
+from harness.runs.scores import Scores
+from harness.runs.store import Store
 from sandbox import Outcome
 
 Data = dict[str, Any]

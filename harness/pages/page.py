@@ -10,8 +10,8 @@ from markupsafe import Markup
 from harness.pages.browser import Data, packed
 from harness.pages.figures import figures
 from harness.pages.tiles import tiles
-from harness.report_tables import chosen_cells, heading, notes, pair_cells, tables
 from harness.reporting import Report
+from harness.reports.tables import chosen_cells, heading, notes, pair_cells, tables
 
 ASSETS = files("harness.pages") / "assets"
 

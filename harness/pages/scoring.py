@@ -3,13 +3,13 @@
 import math
 from collections import Counter
 
-from harness.number_texts import interval, short
 from harness.numbers import Calibration, Difficulty
 from harness.pages.browser import Data
 from harness.pages.figure import BASE, Figure, colours, keys_of
 from harness.pages.plot import Plot
 from harness.pages.scale import padded
 from harness.reporting import Report
+from harness.reports.number_texts import interval, short
 
 PANEL = (300, 230)
 MOST_LABELS = 16

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from harness.number_texts import interval, short
 from harness.numbers import Row, Tradeoff
 from harness.pages.figure import BASE, PLAIN, Figure, base_row, colours, keys_of
 from harness.pages.plot import Plot
 from harness.pages.scale import padded
 from harness.report_parts import ORACLE, Line
 from harness.reporting import Report
+from harness.reports.number_texts import interval, short
 
 
 def selection(report: Report) -> Figure:

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from harness.number_texts import interval, short
 from harness.numbers import Row
-from harness.report_tables import p_value
 from harness.reporting import Report
+from harness.reports.number_texts import interval, short
+from harness.reports.tables import p_value
 
 
 @dataclass(frozen=True, slots=True)

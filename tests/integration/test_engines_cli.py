@@ -7,8 +7,8 @@ import pytest
 
 from harness.completion import GREEDY, SampleId
 from harness.embedding import as_text
-from harness.shelves import read_views
-from harness.store import Store
+from harness.runs.shelves import read_views
+from harness.runs.store import Store
 from tests.command import qprobe
 from tests.model_server import serve
 

@@ -15,7 +15,7 @@ from benchmarks.registry import open_benchmark
 from harness.exporting import export
 from harness.grading import Budget, base_key, grade
 from harness.importing import import_samples
-from harness.store import Store
+from harness.runs.store import Store
 from harness.terminal import Terminal
 from sandbox import Sandbox
 from tests.unit.test_benchmarks_hub import hub_folder

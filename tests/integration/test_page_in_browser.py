@@ -10,8 +10,8 @@ from harness.commands.printing import show_report
 from harness.pages.browser import browser_data
 from harness.probing import probe
 from harness.reporting import report
-from harness.scores import load_scores
-from harness.store import Store
+from harness.runs.scores import load_scores
+from harness.runs.store import Store
 from harness.terminal import Terminal
 from tests.browser import expect, open_browser
 from tests.made_run import fill

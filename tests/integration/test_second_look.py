@@ -9,8 +9,8 @@ from benchmarks import Problem
 from harness.completion import Completion, SampleId
 from harness.grading import Budget, grade
 from harness.numbers import agreement
+from harness.runs.store import Store
 from harness.second_look import grade_again, run_shown_tests, shown_answers, stability
-from harness.store import Store
 from harness.terminal import Terminal
 from sandbox import Outcome, Sandbox, Status
 

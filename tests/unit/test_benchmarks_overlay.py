@@ -12,7 +12,7 @@ from benchmarks.humaneval import HumanEval
 from benchmarks.overlay import FOLDER, overlay_of, read_overlay
 from benchmarks.registry import open_benchmark
 from harness.importing import import_samples
-from harness.store import Store
+from harness.runs.store import Store
 from tests.unit.test_benchmarks_plugins import CLASS
 
 PROBLEMS = [Problem(f"P/{n}", "def f():\n", "f", "assert f() == 1") for n in range(3)]

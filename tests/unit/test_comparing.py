@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness import comparison_tables
 from harness.commands.printing import comparison_text
 from harness.comparing import Comparison, compare
 from harness.errors import QprobeError
 from harness.probing import probe
 from harness.reporting import report
-from harness.store import Store
-from harness.table_formats import csv_text, latex_table, markdown_table
+from harness.reports import comparison_tables
+from harness.reports.text import csv_text, latex_table, markdown_table
+from harness.runs.store import Store
 from tests.made_run import fill
 
 

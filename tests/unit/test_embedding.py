@@ -23,10 +23,10 @@ from harness.models.hf_engine import HfEngine
 from harness.models.sampling import Sampling
 from harness.models.tokens import Text, Tokens
 from harness.probes.samples import View
-from harness.shelves import open_shelf, read_views
-from harness.store import Store
+from harness.runs.shelves import open_shelf, read_views
+from harness.runs.store import Store
+from harness.runs.vectors import Floats, VectorFile
 from harness.terminal import Terminal
-from harness.vectors import Floats, VectorFile
 
 QUIET = Terminal(quiet=True)
 

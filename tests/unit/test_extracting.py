@@ -13,7 +13,7 @@ from harness.extracting import extract, settings_of_run
 from harness.generating import generate, plan
 from harness.models.hf_engine import HfEngine
 from harness.models.sampling import Sampling
-from harness.store import Store
+from harness.runs.store import Store
 from harness.terminal import Terminal
 from sandbox import Outcome, Status
 

@@ -11,7 +11,7 @@ from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
 from harness.exporting import export
 from harness.importing import Imported, import_samples
-from harness.store import Store
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 
 ROW = {"task_id": "HumanEval/0", "completion": "    return True\n"}

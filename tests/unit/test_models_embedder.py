@@ -16,7 +16,7 @@ from harness.models.pooling import Spans, pool
 from harness.models.states import HiddenStates
 from harness.models.tokens import Text, Tokens, spans_of_drawn
 from harness.probes.samples import View
-from harness.vectors import Floats
+from harness.runs.vectors import Floats
 from tests.tiny_models import MAKERS, save_bert, save_gpt2, save_llama, tokenizer
 
 TEXTS = [("def add(a, b):\n", "    return a + b\n"), ("x", ""), ("", "y = 1\n"), ("def f():\n" * 8, "    pass\n" * 5)]

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.number_texts import short
 from harness.pages import page
 from harness.pages.browser import Data, browser_data
 from harness.pages.figure import Figure
@@ -23,8 +22,9 @@ from harness.pages.plot import Plot
 from harness.pages.scale import Scale
 from harness.probing import probe
 from harness.reporting import Report, report
-from harness.scores import load_scores
-from harness.store import Store
+from harness.reports.number_texts import short
+from harness.runs.scores import load_scores
+from harness.runs.store import Store
 from tests.made_run import fill
 
 HOSTILE = (

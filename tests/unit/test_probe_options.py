@@ -15,8 +15,8 @@ from safetensors import safe_open
 from harness.cli import main
 from harness.embedding import embed
 from harness.models.hf_embedder import HfEmbedder
-from harness.scores import load_scores
-from harness.store import Store
+from harness.runs.scores import load_scores
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 from tests.runs import QUIET, completions, make_run, problem
 

@@ -12,7 +12,7 @@ from benchmarks.registry import open_benchmark
 from harness.completion import Completion
 from harness.errors import QprobeError
 from harness.prompting import find_prompt
-from harness.store import Store
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 
 ASKED = Problem("a/1", 'from typing import List\n\n\ndef f(x: List[int]):\n    """Sum."""\n', "f", "assert f([1]) == 1")

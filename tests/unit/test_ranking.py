@@ -16,8 +16,8 @@ from harness.probe_files import probe_path
 from harness.probes import Probe, ProbeError, load_probe
 from harness.probing import probe
 from harness.ranking import as_json, open_reader, picked_rows, rank, read_completions
-from harness.shelves import read_views
-from harness.store import Store
+from harness.runs.shelves import read_views
+from harness.runs.store import Store
 from tests.runs import QUIET, completions, make_run, problem
 from tests.tiny_models import save_llama
 

@@ -12,11 +12,11 @@ from benchmarks import Problem
 from harness.completion import Completion
 from harness.extraction_trouble import CUT, EMPTY, MISSING, SYNTAX, troubles
 from harness.probing import probe
-from harness.report_formats import FORMATS, terminal
-from harness.report_tables import choice_cells, difference_cells, extraction_cells, notes, pair_cells, status_cells
 from harness.reporting import Report, report
-from harness.store import Store
-from harness.table_formats import latex
+from harness.reports.formats import FORMATS, terminal
+from harness.reports.tables import choice_cells, difference_cells, extraction_cells, notes, pair_cells, status_cells
+from harness.reports.text import latex
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 from tests.command import REPOSITORY
 from tests.made_run import fill

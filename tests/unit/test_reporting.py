@@ -13,17 +13,17 @@ from benchmarks import Problem
 from harness.commands.printing import picture
 from harness.completion import Completion, SampleId
 from harness.errors import QprobeError
-from harness.features import sample_features
 from harness.fingerprints import fingerprint, fingerprints
 from harness.greedy import greedy_rewards
 from harness.probes.samples import View
 from harness.probing import probe
-from harness.report_formats import markdown, terminal
-from harness.report_tables import notes
 from harness.reporting import Report, report
-from harness.scores import load_scores
-from harness.shelves import Wanted
-from harness.store import Store
+from harness.reports.formats import markdown, terminal
+from harness.reports.tables import notes
+from harness.runs.features import sample_features
+from harness.runs.scores import load_scores
+from harness.runs.shelves import Wanted
+from harness.runs.store import Store
 from sandbox import Outcome, Status
 
 PROBLEMS, SAMPLES, WIDTH = 12, 6, 8

@@ -12,8 +12,8 @@ import pytest
 from benchmarks import Problem
 from harness.completion import Completion, SampleId
 from harness.errors import QprobeError
-from harness.store import Store
-from harness.vectors import VectorFile
+from harness.runs.store import Store
+from harness.runs.vectors import VectorFile
 from sandbox import Outcome, Status
 from sandbox.cases import Case, program_tests
 

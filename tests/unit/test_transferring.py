@@ -9,7 +9,7 @@ import torch
 from harness.errors import ProbeError, QprobeError
 from harness.probes import load_probe
 from harness.problem_sets import join_sets, load_set, load_sets
-from harness.transfer_tables import notes, transfer_markdown
+from harness.reports.transfer_tables import notes, transfer_markdown
 from harness.transferring import transfer
 from tests.runs import make_run
 from tests.tiny_models import save_llama

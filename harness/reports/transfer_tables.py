@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.report_tables import ROW_HEADER, is_gain, row_cells
-from harness.table_formats import markdown_table, terminal_table
+from harness.reports.tables import ROW_HEADER, is_gain, row_cells
+from harness.reports.text import markdown_table, terminal_table
 
 if TYPE_CHECKING:
     from harness.transferring import Tested, TransferReport

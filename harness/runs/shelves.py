@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from harness.completion import SampleId
 from harness.errors import QprobeError
 from harness.probes.samples import View
-from harness.store import Store
-from harness.vectors import SUFFIX, Precision, VectorFile
+from harness.runs.store import Store
+from harness.runs.vectors import SUFFIX, Precision, VectorFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,7 +242,7 @@ class Store:
         rows = self._db.execute("SELECT problem_id, plan FROM plans WHERE grader = ?", (grader,))
         return {problem_id: Plan(**json.loads(plan)) for problem_id, plan in rows}
 
-    # -- vectors (the index; the numbers are in files, see harness/vectors.py) -----------------------------------
+    # -- vectors (the index; the numbers are in files, see harness/runs/vectors.py) -----------------------------------
 
     def add_vector_rows(self, rows: Mapping[str, Mapping[SampleId, int]]) -> None:
         """Add which row of each shelf's file holds which sample's vectors, all in one transaction."""

@@ -13,7 +13,7 @@ from harness.completion import SampleId
 from harness.errors import QprobeError
 from harness.files import whole_file
 from harness.numbers import SampleFeatures
-from harness.store import Store
+from harness.runs.store import Store
 
 SCORES_FILE = "scores.safetensors"
 ARRAYS = ("indices_PN", "scores_OPN", "control_CPN", "random_CPN", "fold_P")

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.report_tables import heading, is_gain, notes, tables
 from harness.reporting import Report, jsonable
-from harness.table_formats import csv_text, latex, latex_table, markdown_table, terminal_table
+from harness.reports.tables import heading, is_gain, notes, tables
+from harness.reports.text import csv_text, latex, latex_table, markdown_table, terminal_table
 
 
 def terminal(report: Report, *, whole: bool = True) -> RenderableType:

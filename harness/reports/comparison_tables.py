@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.comparing import Comparison
-from harness.number_texts import interval, model_text, p_text, short
-from harness.table_formats import Cells, TableCells, terminal_table
+from harness.reports.number_texts import interval, model_text, p_text, short
+from harness.reports.text import Cells, TableCells, terminal_table
 
 
 def heading(found: Comparison) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import Problem
-from harness.store import Store
+from harness.runs.store import Store
 
 SCHEMA = "qprobe-provenance/1"
 CONFIG_FILE = "config.toml"
@@ -80,7 +80,7 @@ def _identities(settings: Mapping[str, Any]) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Python, qprobe (and its commit, in a checkout), and the packages it requires."""
     found = {"python": platform.python_version(), "qprobe": _version("qprobe")}
-    if commit := _commit(Path(__file__).resolve().parents[1]):
+    if commit := _commit(Path(__file__).resolve().parents[2]):
         found["commit"] = commit
     return found | {name: version for name in _required() if (version := _version(name))}
 

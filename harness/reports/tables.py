@@ -1,13 +1,13 @@
-"""A report as tables, each a header and rows of text. `report_formats` shows them."""
+"""A report as tables, each a header and rows of text. `formats` shows them."""
 
 import math
 from collections import Counter
 from typing import Any
 
-from harness.number_texts import interval, model_text, p_text, share, short
 from harness.numbers import Row
 from harness.reporting import Report
-from harness.table_formats import Cells, TableCells
+from harness.reports.number_texts import interval, model_text, p_text, share, short
+from harness.reports.text import Cells, TableCells
 from sandbox import Status
 
 ROW_HEADER: Cells = ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p")

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from harness.completion import Completion, SampleId
 from harness.fingerprints import fingerprints
 from harness.numbers import SampleFeatures
-from harness.store import Store
+from harness.runs.store import Store
 
 PROGRAMS = "programs"
 """The name of the groups of samples whose programs are the same."""

@@ -1,0 +1,1 @@
+"""A run on disk: the store, vectors on their shelves, scores, provenance."""
