@@ -6,8 +6,11 @@ from torch import Tensor
 from harness.probes.moments import Moments
 from harness.probes.samples import Samples
 
+DRAWS = 20
+"""How often a control is drawn: with five, shuffled labels once gained by chance (one demo seed of three)."""
 
-def random_directions(samples: Samples, count: int = 20, *, seed: int = 0) -> Tensor:
+
+def random_directions(samples: Samples, count: int = DRAWS, *, seed: int = 0) -> Tensor:
     """Scores [C, P, N] by C untrained linear probes: random directions of the standardised vectors, float64.
 
     The views take turns. Standardising needs no reward, so that nothing is learnt. Entries outside the mask are 0.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from harness.probes.controls import DRAWS
 from harness.probes.folds import assign_folds
 from harness.probes.nested import Choice, Fitted, Task, fit
 from harness.probes.plan import Plan, find_plan, refuse_temperature
@@ -45,7 +46,7 @@ def cross_validate(
     beta: float = 0.1,
     plan: Plan | str = "nested",
     groups: Mapping[str, int] | None = None,
-    controls: int = 20,
+    controls: int = DRAWS,
 ) -> CrossValidation:
     """Train every objective on all folds but one, for each fold, and score the fold left out.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from harness.probes.controls import DRAWS
 from harness.probes.crossvalidation import rescale, scores_of
 from harness.probes.nested import Choice, Fitted, Task, fit
 from harness.probes.plan import Plan, find_plan, refuse_temperature
@@ -35,7 +36,7 @@ def train_and_test(
     beta: float = 0.1,
     plan: Plan | str = "nested",
     groups: Mapping[str, int] | None = None,
-    controls: int = 5,
+    controls: int = DRAWS,
 ) -> Transfer:
     """Train on all of `train`, score every set of `tests`.
 
