@@ -1,5 +1,6 @@
 """The image that containers are made of: a Python interpreter and nothing else. The guest is sent at each start."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -48,22 +49,30 @@ def ensure_image(client: "DockerClient", image: str | None = None) -> tuple[str,
 def build_image(
     client: "DockerClient", name: str | None = None, extra: Sequence[Path] = (), programs: Sequence[Path] = ()
 ) -> str:
-    """Make an image of the running interpreter, with more as `interpreter.pack` takes it. Returns its id."""
+    """Make an image of the running interpreter, with more as `interpreter.pack` takes it. Returns its id.
+
+    It takes the place of an image that has the name already.
+    """
     from docker.errors import APIError
 
     name = name or default_image()
     repository, _, tag = name.partition(":")
+    before = {image.id for image in client.images.list(name)}
     with tempfile.TemporaryDirectory(prefix="qprobe-image-") as folder:
         archive = Path(folder, "root.tar")
         interpreter.pack(archive, extra, programs)
         changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", f"LABEL {LABEL}=image"]
         try:
-            said = client.api.import_image(src=str(archive), repository=repository, changes=changes)
+            tag = tag or "latest"
+            said = client.api.import_image(src=str(archive), repository=repository, tag=tag, changes=changes)
             made = str(json.loads(said.strip().splitlines()[-1])["status"])
-            client.api.tag(made, repository, tag or "latest")  # apart, since Podman's import drops the tag
-            return made
+            client.api.tag(made, repository, tag)  # once more, since Podman's import drops the tag
         except APIError as error:
             raise SandboxError(f"The Docker engine did not take the image: {error.explanation}") from error
+    for old in before - {made}:
+        with contextlib.suppress(APIError):  # containers, or another name, still need it
+            client.api.remove_image(old)
+    return made
 
 
 def _pull(client: "DockerClient", name: str) -> str:

@@ -165,6 +165,19 @@ def test_an_image_removed_behind_our_back_is_made_again(client: DockerClient, mo
         _remove_image(client)
 
 
+@pytest.mark.slow
+def test_an_image_made_again_takes_the_place_of_the_old_one(client: DockerClient):
+    name = f"qprobe-sandbox-test-{os.getpid()}:twice"
+    old, new = image.build_image(client, name), image.build_image(client, name)
+    try:
+        assert old != new
+        assert client.images.get(name).id == new
+        with pytest.raises(ImageNotFound):
+            client.images.get(old)
+    finally:
+        client.api.remove_image(new, force=True)
+
+
 def _remove_image(client: DockerClient) -> None:
     """Remove the image itself and not only its name, which takes until no container uses it."""
     found = client.images.get(image.default_image()).id
