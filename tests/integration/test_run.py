@@ -2,9 +2,11 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,13 +68,21 @@ def test_more_samples_keep_those_there_are(line: tuple[str, ...], tmp_path: Path
     assert [row for i, row in enumerate(more) if i % 4 < 2] == few
 
 
+def samples_drawn(database: Path) -> int:
+    """How many completions another process has kept so far."""
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
+            return int(store.execute("SELECT count(*) FROM completions").fetchone()[0])
+    except sqlite3.OperationalError:  # there is no store yet, or no table in it
+        return 0
+
+
 def test_ctrl_c_keeps_what_was_done(line: tuple[str, ...], tmp_path: Path):
     command = [sys.executable, "-m", "harness", *line, "--sandbox", "process", "--k", "8", "--batch-size", "4"]
     started = subprocess.Popen(command, env=qprobe.environment, stderr=subprocess.PIPE, text=True)
-    database = tmp_path / "run" / "run.sqlite-wal"
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (database.exists() and database.stat().st_size > 60_000):
-        time.sleep(0.05)
+    while time.monotonic() < deadline and not samples_drawn(tmp_path / "run" / "run.sqlite"):
+        time.sleep(0.01)
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130, errors

@@ -1,9 +1,11 @@
 """Each wall of the container, tried by a hostile program; after each the next program must find a clean room."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from docker import DockerClient
 
 from sandbox import Sandbox, open_sandbox
 from sandbox.engine import LABEL, connect
@@ -27,6 +29,11 @@ def test_wall(lone_sandbox: Sandbox, wall: Wall):
     assert row.holds, row.detail
 
 
+def all_ids(client: DockerClient) -> set[str]:
+    """The containers of all sandboxes of this machine."""
+    return {found["Id"] for found in client.api.containers(all=True, filters={"label": LABEL})}
+
+
 def test_no_container_remains():
     require_engine()
     with closing(connect()) as client, open_sandbox("docker", workers=2) as sandbox:
@@ -36,5 +43,7 @@ def test_no_container_remains():
         mine = {line._guest._id for line in sandbox._lines}  # type: ignore[attr-defined]
         assert mine
         sandbox.__exit__(None, None, None)
-        left = {found["Id"] for found in client.api.containers(all=True, filters={"label": LABEL})}
-        assert not mine & left
+        deadline = time.monotonic() + 30  # the engine may take a moment
+        while mine & all_ids(client) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not mine & all_ids(client)
