@@ -28,7 +28,9 @@ def publish(made: Path, published: Path) -> None:
     report = json.loads((made / "report.json").read_text(encoding="utf-8"))
     report.pop("per_problem", None)
     (published / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    shutil.copy(made / "report.md", published / "report.md")
+    for name in ("report.md", "report.svg"):
+        if (made / name).is_file():  # a transfer has no picture
+            shutil.copy(made / name, published / name)
 
 
 if __name__ == "__main__":

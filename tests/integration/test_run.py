@@ -79,7 +79,13 @@ def samples_drawn(database: Path) -> int:
 
 def test_ctrl_c_keeps_what_was_done(line: tuple[str, ...], tmp_path: Path):
     command = [sys.executable, "-m", "harness", *line, "--sandbox", "process", "--k", "8", "--batch-size", "4"]
-    started = subprocess.Popen(command, env=qprobe.environment, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(
+        command,
+        env=qprobe.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not samples_drawn(tmp_path / "run" / "run.sqlite"):
         time.sleep(0.01)
