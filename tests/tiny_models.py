@@ -29,6 +29,16 @@ from transformers import (
 
 TEXT = ['def add(a, b):\n    """Return the sum."""\n    return a + b\n', "for x in range(10):\n    print(x)\n"]
 
+SMALL = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+"""The sizes of a decoder with grouped-query attention."""
+
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """A byte-level BPE of about 300 tokens: any text goes in and comes out."""
@@ -51,12 +61,7 @@ def save_llama(folder: Path, *, layers: int = 2, width: int = 32, context: int =
     """A Llama with grouped-query attention."""
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=300,
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **{**SMALL, "hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers},
         max_position_embeddings=context,
         eos_token_id=0,
         pad_token_id=1,
@@ -76,12 +81,7 @@ def save_qwen2(folder: Path) -> Path:
     """A Qwen2."""
     torch.manual_seed(0)
     config = Qwen2Config(
-        vocab_size=300,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **SMALL,
         eos_token_id=0,
         pad_token_id=1,
         bos_token_id=None,
@@ -93,12 +93,7 @@ def save_mistral(folder: Path, *, window: int = 8) -> Path:
     """A Mistral whose attention reaches `window` tokens back."""
     torch.manual_seed(0)
     config = MistralConfig(
-        vocab_size=300,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **SMALL,
         sliding_window=window,
         max_position_embeddings=512,
         eos_token_id=0,
@@ -111,12 +106,7 @@ def save_gemma2(folder: Path) -> Path:
     """A Gemma 2: every other layer reaches 8 tokens back, and scores of attention are capped."""
     torch.manual_seed(0)
     config = Gemma2Config(
-        vocab_size=300,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **SMALL,
         head_dim=8,
         query_pre_attn_scalar=8,
         sliding_window=8,
@@ -132,12 +122,7 @@ def save_gpt_oss(folder: Path) -> Path:
     """A gpt-oss: heads may look nowhere, every other layer reaches 8 tokens back."""
     torch.manual_seed(0)
     config = GptOssConfig(
-        vocab_size=300,
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **{**SMALL, "intermediate_size": 32},
         head_dim=8,
         num_local_experts=2,
         num_experts_per_tok=1,
@@ -177,12 +162,7 @@ def save_qwen3(folder: Path) -> Path:
     """A Qwen3: normalised queries and keys, heads of a width of their own."""
     torch.manual_seed(0)
     config = Qwen3Config(
-        vocab_size=300,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        **SMALL,
         head_dim=16,
         eos_token_id=0,
         pad_token_id=1,
