@@ -9,13 +9,13 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from sandbox import Job, open_sandbox
 from scripts.bench_sandbox import references
+from scripts.memory import memory_bytes
 
 FIRST = 1_000
 
@@ -23,12 +23,6 @@ FIRST = 1_000
 def endless() -> Iterator[Job]:
     """The references, again and again, each under a key of its own."""
     return (replace(job, key=str(n)) for n, job in enumerate(itertools.cycle(references())))
-
-
-def resident_mib() -> float:
-    """The memory of this process, in MiB."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
 
 def main() -> None:
@@ -45,7 +39,9 @@ def main() -> None:
             started = time.perf_counter()
             passed = sum(outcome.reward == 1.0 for _, outcome in itertools.islice(outcomes, end - start))
             rate = (end - start) / (time.perf_counter() - started)
-            table.add_row(f"{start + 1:,} to {end:,}", f"{passed:,}", f"{rate:.0f}", f"{resident_mib():.0f}")
+            table.add_row(
+                f"{start + 1:,} to {end:,}", f"{passed:,}", f"{rate:.0f}", f"{memory_bytes('VmRSS') / 2**20:.0f}"
+            )
     Console(width=100).print(table)
 
 

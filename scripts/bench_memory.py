@@ -9,7 +9,6 @@ process alone, without files that are mapped or cached.
 """
 
 import argparse
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from harness.runs.shelves import open_shelf
 from harness.runs.store import Store
 from harness.runs.vectors import Floats
 from harness.terminal import Terminal
+from scripts.memory import memory_bytes
 from scripts.random_model import save_random_model
 
 SAMPLES_A_PROBLEM = 200
@@ -42,7 +42,7 @@ class Watched(HfEmbedder):
         """As ever."""
         found = super().embed(samples, views)
         read = self.seen[-1][0] if self.seen else 0
-        self.seen.append((read + len(samples), own_mebibytes()))
+        self.seen.append((read + len(samples), memory_bytes("RssAnon") / 2**20))
         return found
 
 
@@ -87,12 +87,6 @@ def samples(folder: Path, count: int) -> Store:
             drawn.append(Completion(problem.id, n, problem.prompt, body, problem.prompt + body))
         store.add_completions(drawn)
     return store
-
-
-def own_mebibytes() -> float:
-    """The memory of this process that no file backs."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(re.findall(r"RssAnon:\s+(\d+)", status)[0]) / 1024
 
 
 def report(seen: Sequence[tuple[int, float]]) -> None:

@@ -23,6 +23,7 @@ from torch.nn.functional import mse_loss
 from harness.numbers import best_of_k, pass_at_1
 from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Plan, Samples, Schedule, cross_validate
 from harness.probes.synthetic import PLANTED, Planted, plant
+from scripts.memory import memory_bytes
 
 T = TypeVar("T")
 PAPER_EPOCHS = 150
@@ -141,18 +142,12 @@ def start_of_peak(device: str) -> int:
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
     Path("/proc/self/clear_refs").write_text("5")
-    return resident("VmRSS")
+    return memory_bytes("VmRSS")
 
 
 def peak_bytes(device: str) -> int:
     """The most memory this process has had since `start_of_peak`, on its device."""
-    return torch.cuda.max_memory_allocated() if device != "cpu" else resident("VmHWM")
-
-
-def resident(figure: str) -> int:
-    """One of Linux' figures of the memory this process has: VmRSS is now, VmHWM the most."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.partition(f"{figure}:")[2].split()[0])
+    return torch.cuda.max_memory_allocated() if device != "cpu" else memory_bytes("VmHWM")
 
 
 if __name__ == "__main__":

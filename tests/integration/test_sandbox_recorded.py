@@ -13,6 +13,7 @@ from recorded_verdicts import chat_samples, humaneval_references, mbpp_reference
 
 from sandbox import Job, Limits, Sandbox
 from sandbox.survey import survey
+from scripts.memory import memory_bytes
 
 pytestmark = pytest.mark.docker
 
@@ -88,12 +89,7 @@ def test_ten_gradings_are_identical(docker_sandbox: Sandbox, shared_data: Path):
 def test_cost_and_memory_stay_flat(docker_sandbox: Sandbox, shared_data: Path):
     references = humaneval_references(shared_data)
     count = int(os.environ.get("QPROBE_MANY", "100000"))
-    before = _resident_kilobytes()
+    before = memory_bytes("VmRSS")
     endless = (replace(job, key=str(n)) for n, job in enumerate(itertools.islice(itertools.cycle(references), count)))
     assert sum(outcome.reward == 1.0 for _, outcome in docker_sandbox.run(endless)) == count
-    assert _resident_kilobytes() - before < 50_000
-
-
-def _resident_kilobytes() -> int:
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    assert memory_bytes("VmRSS") - before < 50_000 * 1024
