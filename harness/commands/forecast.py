@@ -65,6 +65,7 @@ def _duration(seconds: float | None) -> str:
 def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Work":
     from harness.commands.arguments import objectives
     from harness.estimating import Work
+    from harness.models.engine import BATCH_SIZE
     from harness.probes.folds import usual_folds
 
     problems, samples = _asked(checked, settings)
@@ -82,7 +83,7 @@ def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Wor
         prompt_characters=checked.prompt_characters,
         row_bytes=checked.row_bytes,
         max_new_tokens=settings["max_new_tokens"],
-        batch_size=settings["batch_size"] or 128,
+        batch_size=settings["batch_size"] or BATCH_SIZE,
         cores=settings["workers"] or len(os.sched_getaffinity(0)),
         objectives=len(objectives(settings["objective"])),
         folds=settings["folds"] or usual_folds(problems),

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+BATCH_SIZE = 128
+"""Sequences at a time, where nobody asks for a number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

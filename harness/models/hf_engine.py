@@ -10,7 +10,7 @@ import torch
 from harness.errors import QprobeError
 from harness.models.batch_decoding import BatchDecoder
 from harness.models.decoding import Decoder, Job
-from harness.models.engine import Generated, Request
+from harness.models.engine import BATCH_SIZE, Generated, Request
 from harness.models.forward import Forward, takes_slots
 from harness.models.hf_embedder import is_causal
 from harness.models.pretrained import open_pretrained
@@ -29,7 +29,7 @@ class HfEngine:
         if not is_causal(self.model.config):
             raise QprobeError(f"{self.model.name} is an encoder ({self.model.config.model_type}): it writes no text.")
         self.sampling = sampling
-        self.batch_size = batch_size or 128
+        self.batch_size = batch_size or BATCH_SIZE
 
     @property
     def name(self) -> str:
