@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ class Pretrained:
             self._check_folder(Path(self.name))
         elif self.name.startswith((".", "/", "~")) or self.name.count("/") > 1:
             raise QprobeError(f"There is no folder {self.name}.")
+        self._check_packages()
         _ = self.config, self.tokenizer
         if self.adapter:
             check_adapter(Path(self.adapter), self.config)
@@ -77,6 +79,13 @@ class Pretrained:
             raise QprobeError(f"{folder} holds no model: it has no config.json.")
         if not any((folder / name).is_file() for name in TOKENIZER_FILES):
             raise QprobeError(f"The model in {folder} has no tokenizer: save one there with save_pretrained.")
+
+    def _check_packages(self) -> None:
+        needed = {"accelerate": self.device_map or self.quantize, "bitsandbytes": self.quantize}
+        missing = [package for package, asked in needed.items() if asked and find_spec(package) is None]
+        if missing:
+            option = "quantize" if self.quantize else "device_map"
+            raise QprobeError(f"{option}= needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
 
     @property
     def is_local(self) -> bool:
@@ -153,6 +162,7 @@ class Pretrained:
         # Their bar writes into ours, and their report lists the head that an embedder has no use for.
         theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
         theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says at each product that it rounds
         try:
             model = self._from_pretrained(auto_class)
         except (*FAILURES, RuntimeError) as error:

@@ -1,0 +1,86 @@
+"""Weights in several files, spread over devices, or rounded to 8 and 4 bits, by the packages that do it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoModelForCausalLM
+
+from harness.errors import QprobeError
+from harness.models import pretrained
+from harness.models.engine import Request
+from harness.models.hf_embedder import HfEmbedder
+from harness.models.hf_engine import HfEngine
+from harness.models.pretrained import open_pretrained
+from harness.models.sampling import Sampling
+from harness.models.tokens import Text
+from harness.runs.vectors import Floats
+from tests.tiny_models import save_llama
+
+WORK = [Request("def f():\n", ("q",), seed) for seed in range(4)]
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_llama(tmp_path_factory.mktemp("wide"), width=256)
+
+
+def drawn(spec: str) -> tuple[HfEngine, list[tuple[int, ...]]]:
+    engine = HfEngine(spec, Sampling(max_new_tokens=12), device="cpu")
+    engine.check(WORK)
+    found = dict(engine.generate(WORK))
+    return engine, [found[at].token_ids for at in range(len(WORK))]
+
+
+def read(spec: str) -> Floats:
+    embedder = HfEmbedder(spec, layers="all", pooling="last,mean", device="cpu")
+    texts = [Text.of("def add(a, b):\n", completion, "") for completion in ("    return a + b", "    pass\n" * 5)]
+    return embedder.embed([embedder.tokenise(text) for text in texts], embedder.views)
+
+
+@pytest.mark.parametrize("placed", ["", ",device_map=auto", ",device_map=cpu"])
+def test_a_model_in_several_files(wide: Path, tmp_path: Path, placed: str):
+    """Placed by accelerate or by us, it draws and reads as the model in one file."""
+    pytest.importorskip("accelerate")
+    folder = Path(shutil.copytree(wide, tmp_path / "sharded"))
+    (folder / "model.safetensors").unlink()
+    AutoModelForCausalLM.from_pretrained(wide).save_pretrained(folder, max_shard_size="1MB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 2
+    assert drawn(f"hf:{folder}{placed}")[1] == drawn(f"hf:{wide}")[1]
+    np.testing.assert_array_equal(read(f"hf:{folder}{placed}"), read(f"hf:{wide}"))
+
+
+@pytest.mark.parametrize(("quantize", "layer", "least"), [("8bit", "Linear8bitLt", 0.999), ("4bit", "Linear4bit", 0.9)])
+def test_rounded_weights(wide: Path, quantize: str, layer: str, least: float):
+    """What they read is near what the whole weights read; a run knows the difference."""
+    pytest.importorskip("bitsandbytes")
+    engine, ids = drawn(f"hf:{wide},quantize={quantize}")
+    assert all(1 <= len(each) <= 12 for each in ids)
+    assert layer in {type(module).__name__ for module in engine._weights.modules()}
+    assert "rounding" in engine.caveat
+    assert engine.identity["fingerprint"] != open_pretrained(f"hf:{wide}").fingerprint
+    rounded, whole = read(f"hf:{wide},quantize={quantize}"), read(f"hf:{wide}")
+    assert np.corrcoef(rounded.ravel(), whole.ravel())[0, 1] > least
+    assert not np.array_equal(rounded, whole)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("quantize=4bit", "quantize= needs accelerate and bitsandbytes: pip install accelerate bitsandbytes."),
+        ("device_map=auto", "device_map= needs accelerate: pip install accelerate."),
+    ],
+)
+def test_a_package_that_is_not_there(wide: Path, monkeypatch: pytest.MonkeyPatch, option: str, says: str):
+    """Said before anything large is read."""
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    with pytest.raises(QprobeError) as caught:
+        HfEngine(f"hf:{wide},{option}", Sampling()).check(WORK)
+    assert str(caught.value) == says
+
+
+def test_a_map_that_is_none(wide: Path):
+    pytest.importorskip("accelerate")
+    with pytest.raises(QprobeError, match=r"cannot be loaded: .*'auto'"):
+        drawn(f"hf:{wide},device_map=everywhere")
