@@ -97,8 +97,7 @@ def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> 
     if parse_spec(wanted, tuple(EMBEDDERS)).scheme == "hf":
         model = open_pretrained(wanted)
         model.check()
-        probe.require_model(f"hf:{model.name}", model.fingerprint)
-        wanted = f"hf:{model.name}"
+        probe.require_model(model.spec, model.fingerprint)
     layers, poolings = (",".join(dict.fromkeys(map(str, column))) for column in zip(*probe.card.views, strict=True))
     return open_embedder(wanted, layers=layers, pooling=poolings, device=device)
 

@@ -32,7 +32,7 @@ def completions(asked: Problem, samples: int) -> list[Completion]:
 
 def make_run(
     folder: Path,
-    model: Path,
+    model: Path | str,
     *,
     benchmark: str = "own",
     numbers: Sequence[int] = range(12),

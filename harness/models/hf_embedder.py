@@ -60,7 +60,7 @@ class HfEmbedder:
     @property
     def name(self) -> str:
         """The model as the user named it."""
-        return f"hf:{self.model.name}"
+        return self.model.spec
 
     @cached_property
     def _weights(self) -> Any:  # noqa: ANN401
@@ -142,9 +142,10 @@ class HfEmbedder:
         spans = Spans.of(samples, skipped=len(prompt.ids) - 1 if prompt else 0, device=self._device)
 
         def take(layer: int, states_NTD: Tensor) -> None:
+            here = spans.on(states_NTD.device)
             for view in views:
                 if view.layer == layer:
-                    pooled[view] = pool(states_NTD, spans, view.pooling)
+                    pooled[view] = pool(states_NTD, here, view.pooling).to(self._device)
 
         self._run(samples, prompt, layers, take)
         vectors: Floats = torch.stack([pooled[view] for view in views], dim=1).cpu().numpy()

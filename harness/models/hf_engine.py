@@ -34,7 +34,7 @@ class HfEngine:
     @property
     def name(self) -> str:
         """The model as the user named it."""
-        return f"hf:{self.model.name}"
+        return self.model.spec
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -23,6 +23,10 @@ class Spans:
         rows = torch.tensor([(each.start, each.end, each.stop) for each in samples], device=device) - skipped
         return cls(*rows.unbind(1))
 
+    def on(self, device: torch.device) -> "Spans":
+        """The same on a device: the layers of a model that is spread over several give their states where they are."""
+        return Spans(self.start.to(device), self.end.to(device), self.stop.to(device))
+
 
 def pool(states_NTD: Tensor, spans: Spans, pooling: str) -> Tensor:
     """One vector a sample, [N, width], float32 whatever the states are."""

@@ -63,6 +63,16 @@ class Pretrained:
     trust_remote_code: bool = False  # run code that comes with the model
     adapter: str | None = None  # a folder
 
+    @property
+    def spec(self) -> str:
+        """The name with the options that change what the model gives.
+
+        A probe's card holds it and may come from anywhere, so that it never allows a model's own code to run.
+        """
+        options = {name: getattr(self, name) for name in ("revision", "dtype", "quantize", "adapter")}
+        given = [f",{name}={value}" for name, value in options.items() if value and value != "auto"]
+        return f"hf:{self.name}{''.join(given)}"
+
     def check(self) -> None:
         """Raise QprobeError, in one sentence, for all that can be known to be wrong before the weights are read."""
         if self.is_local:

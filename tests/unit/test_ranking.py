@@ -132,6 +132,21 @@ def test_a_model_may_move_but_not_change(fresh: Path, trained: Probe, tiny_llama
         same_name.require_model(trained.card.model, trained.card.fingerprint)
 
 
+def test_a_rounded_model_is_opened_rounded(fresh: Path, tiny_llama: Path, tmp_path: Path):
+    """The card names the options that change a vector; the model without them is another."""
+    folder = make_run(tmp_path / "half", f"{tiny_llama},dtype=bfloat16")
+    with Store(folder) as store:
+        probe(store, ["mse"], folds=3)
+    trained = load_probe(folder / "probes" / "mse.safetensors")
+    reader = open_reader(trained)
+    assert reader.name == trained.card.model == f"hf:{tiny_llama},dtype=bfloat16"
+    assert len(rank(trained, read_completions(fresh), reader, QUIET)) == 4
+    moved = shutil.copytree(tiny_llama, tmp_path / "moved")
+    assert open_reader(trained, f"hf:{moved},dtype=bfloat16").identity == reader.identity
+    with pytest.raises(ProbeError, match=r"reads vectors of hf:.*,dtype=bfloat16, not of hf:"):
+        open_reader(trained, f"hf:{tiny_llama}")
+
+
 def test_rows_that_cannot_be_ranked_are_refused(tmp_path: Path):
     prompted = {"task_id": "a", "prompt": "def a():\n", "completion": "    pass\n"}
     cases = [
