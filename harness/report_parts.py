@@ -5,8 +5,8 @@ what each holds.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from harness.numbers import (
     Difference,
     Difficulty,
     Row,
+    SampleFeatures,
     Summary,
     Tradeoff,
+    baseline_scores,
     best_of_k,
     calibrate,
     differences,
@@ -28,7 +30,9 @@ from harness.numbers import (
     within_problem_auc,
 )
 from harness.numbers.estimates import Bools, Floats, Ints
+from harness.second_look import Shown
 
+USUAL_KS = (1, 5, 10)
 ORACLE = "oracle"
 """The name of scores that are the rewards themselves: no policy earns more at its distance from the base."""
 
@@ -106,6 +110,26 @@ class Material:
     def all_scores(self) -> dict[str, Floats]:
         """The objectives' scores and the baselines'."""
         return {**self.scores, **self.baselines}
+
+
+def baselines_of(features: SampleFeatures, mask_PN: Bools, answers: Shown | None) -> dict[str, Floats]:
+    """Scores [P, N] that need no probe, by name; `answers` is what programs gave on the test their prompt shows."""
+    if answers is None:
+        return baseline_scores(features, mask_PN)
+    features = replace(features, groups={**features.groups, "outputs": answers.groups_PN})
+    return {**baseline_scores(features, mask_PN), "passes shown test": answers.passes_PN}
+
+
+def usual_ks(most: int) -> tuple[int, ...]:
+    """The numbers of samples that tables are made for where nobody asked for others; the last is all there are."""
+    return tuple(dict.fromkeys(k for k in (*USUAL_KS, most) if k <= most))
+
+
+def at_few_ks(summary_at: Callable[[int], Summary], ks: Sequence[int], most: int) -> tuple[AtK, ...]:
+    """The main table at each k that leaves a choice and is not all samples."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # problems with fewer samples take no part; the report's notes say so
+        return tuple(AtK(k, summary_at(k).rows) for k in ks if 1 < k < most)
 
 
 def best_of_every_k(made: Material) -> BestOfK:

@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from harness.numbers import (
     Difficulty,
     Row,
     Summary,
-    baseline_scores,
     best_of_k,
     distinct_samples,
     pass_at_k,
@@ -33,6 +32,8 @@ from harness.report_parts import (
     LearningCurve,
     Material,
     PerProblem,
+    at_few_ks,
+    baselines_of,
     best_of_every_k,
     calibrations,
     compared,
@@ -40,6 +41,7 @@ from harness.report_parts import (
     frontiers,
     learning_line,
     per_problem,
+    usual_ks,
 )
 from harness.runs.features import PROGRAMS
 from harness.runs.scores import Scores, load_scores, sample_rewards
@@ -47,7 +49,6 @@ from harness.runs.store import Store
 from harness.second_look import Shown, Stability, shown_answers, stability
 
 SCHEMA = "qprobe-report/1"
-USUAL_KS = (1, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, f
         rows=summary.rows,
         ks=chosen,
         curves=tuple(_curves(made, chosen)),
-        at_k=tuple(AtK(k, _summary(made, scores, k, others).rows) for k in chosen if 1 < k < counts_P.max()),
+        at_k=at_few_ks(lambda k: _summary(made, scores, k, others), chosen, int(counts_P.max())),
         best_of_k=best_of_every_k(made),
         frontiers=frontiers(made, scores.settings["beta"], _few_ks(int(counts_P.max()))),
         calibrations=calibrations(made),
@@ -163,12 +164,7 @@ def _material(scores: Scores, rewards_PN: Floats, mask_PN: Bools, answers: Shown
     for name, scores_PN in named.items():
         temperatures_F = np.array([choice["temperature"] for choice in scores.chosen[name]])
         raw[name] = scores_PN * temperatures_F[scores.fold_P, None] / beta if beta else scores_PN
-    features = scores.features
-    if answers is not None:
-        features = replace(features, groups={**features.groups, "outputs": answers.groups_PN})
-    baselines = baseline_scores(features, mask_PN)
-    if answers is not None:
-        baselines["passes shown test"] = answers.passes_PN
+    baselines = baselines_of(scores.features, mask_PN, answers)
     return Material(scores.problem_ids, scores.indices_PN, rewards_PN, mask_PN, named, raw, baselines)
 
 
@@ -177,20 +173,18 @@ def _others(scores: Scores, greedy: Mapping[str, float] | None) -> dict[str, Flo
 
 
 def _summary(made: Material, scores: Scores, k: int | None, others: Mapping[str, Floats]) -> Summary:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # problems with fewer samples take no part, and the notes say so
-        return summarise(
-            made.rewards_PN,
-            made.mask_PN,
-            made.scores,
-            beta=scores.settings["beta"],
-            k=k,
-            control_CPN=scores.control_CPN,
-            random_CPN=scores.random_CPN,
-            baselines=made.baselines,
-            others=others,
-            lengths_PN=scores.features.lengths_PN,
-        )
+    return summarise(
+        made.rewards_PN,
+        made.mask_PN,
+        made.scores,
+        beta=scores.settings["beta"],
+        k=k,
+        control_CPN=scores.control_CPN,
+        random_CPN=scores.random_CPN,
+        baselines=made.baselines,
+        others=others,
+        lengths_PN=scores.features.lengths_PN,
+    )
 
 
 def _learning(made: Material, scores: Scores) -> LearningCurve | None:
@@ -208,7 +202,7 @@ def _few_ks(most: int) -> list[int]:
 
 def _chosen_ks(ks: Sequence[int] | None, most: int) -> tuple[int, ...]:
     if ks is None:
-        return tuple(dict.fromkeys(k for k in (*USUAL_KS, most) if k <= most))
+        return usual_ks(most)
     if wrong := [k for k in ks if not 1 <= k <= most]:
         raise QprobeError(f"k = {wrong[0]} cannot be reported: the run has {most} graded samples a problem at most.")
     return tuple(ks)

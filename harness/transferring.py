@@ -9,15 +9,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.errors import QprobeError
-from harness.numbers import Row, baseline_scores, summarise
+from harness.numbers import Row, Summary, summarise
 from harness.probe_files import row_figures, save_probes
 from harness.probes import DEFAULT_OBJECTIVES, Choices, Samples, Transfer, View, group_near_duplicates, train_and_test
 from harness.probes.controls import random_directions
 from harness.probing import as_card, grid_card
 from harness.problem_sets import ProblemSet, refuse_other_vectors
+from harness.report_parts import AtK, at_few_ks, baselines_of, usual_ks
 from harness.reporting import jsonable
 from harness.runs.features import sample_features
+from harness.runs.scores import current
 from harness.runs.store import Store
+from harness.second_look import shown_answers
 
 SCHEMA = "qprobe-transfer/1"
 FOLDER = "transfer"
@@ -33,6 +36,7 @@ class Tested:
     samples: int
     no_signal: int  # problems whose samples all pass or all fail
     rows: tuple[Row, ...]  # as in a report's main table
+    at_k: tuple[AtK, ...]  # the same rows where only k samples stand for choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +130,27 @@ def _only(samples: Samples, views: Sequence[View]) -> Samples:
 
 def _tested(test: ProblemSet, samples: Samples, found: Transfer) -> Tested:
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    indices_PN, random_CPN = samples.indices_PN.numpy(), random_directions(samples).numpy()
     with Store(test.folder) as store:
-        features = sample_features(store, samples.problem_ids, samples.indices_PN.numpy())
-    summary = summarise(
-        rewards_PN,
-        mask_PN,
-        dict(zip(found.objectives, found.scores_OPN[test.name].numpy(), strict=True)),
-        beta=found.beta,
-        control_CPN=found.control_CPN[test.name].numpy(),
-        random_CPN=random_directions(samples).numpy(),
-        baselines=baseline_scores(features, mask_PN),
-        lengths_PN=features.lengths_PN,
-    )
+        features = sample_features(store, samples.problem_ids, indices_PN)
+        answers = shown_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
+
+    def summary(k: int | None) -> Summary:
+        return summarise(
+            rewards_PN,
+            mask_PN,
+            dict(zip(found.objectives, found.scores_OPN[test.name].numpy(), strict=True)),
+            beta=found.beta,
+            k=k,
+            control_CPN=found.control_CPN[test.name].numpy(),
+            random_CPN=random_CPN,
+            baselines=baselines_of(features, mask_PN, answers),
+            lengths_PN=features.lengths_PN,
+        )
+
+    most = int(mask_PN.sum(1).max())
     counts = len(samples.problem_ids), int(mask_PN.sum()), samples.without_signal()
-    return Tested(test.name, test.benchmark, *counts, summary.rows)
+    return Tested(test.name, test.benchmark, *counts, summary(None).rows, at_few_ks(summary, usual_ks(most), most))
 
 
 def _save(train: ProblemSet, found: Transfer, tested: Sequence[Tested]) -> None:

@@ -1,8 +1,7 @@
 """The figures of the published runs in one page: `python -m scripts.reference_figures > results/reference/FIGURES.md`.
 
 Reads every `results/reference/*/report.json`. For each run: every objective, baseline and control under selection among
-5, 10 and all samples, with 95 % intervals; then which paired differences survive Holm's correction. For each transfer
-the same under selection among all samples.
+5, 10 and all samples, with 95 % intervals; then which paired differences survive Holm's correction.
 """
 
 import json
@@ -39,7 +38,7 @@ def transfer_section(report: Json) -> str:
             f"Trained on {report['problems']} problems of {report['benchmark']}, of which "
             f"{len(report['near_duplicates'])} nearly agree with a test problem; tested on {test['problems']} of "
             f"{test['benchmark']}, {test['samples']:,} samples; {test['no_signal']} carry no ranking signal.",
-            table({"rows": test["rows"], "at_k": []}),
+            table(test),
             "\n".join(f"- {line}" for line in over_pass_at_1(test["rows"])),
         ]
     return "\n\n".join(parts)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.numbers import Row
 from harness.reporting import Report
@@ -10,7 +10,12 @@ from harness.reports.number_texts import interval, model_text, p_text, share, sh
 from harness.reports.text import Cells, TableCells
 from sandbox import Status
 
+if TYPE_CHECKING:
+    from harness.transferring import Tested
+
 ROW_HEADER: Cells = ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p")
+
+OF_K = "Of k: exact expectations over all subsets of k samples; * is p below .05."
 
 _PRESETS = {
     "nested": "its temperature and the training chosen inside the training folds",
@@ -75,7 +80,7 @@ def _said_of_prompt(report: Report) -> list[str]:
 
 def _said_of_k(report: Report) -> list[str]:
     short_of = [k for k in report.ks if k > report.samples_a_problem[0]]
-    lines = ["Of k: exact expectations over all subsets of k samples; * is p below .05."] if report.at_k else []
+    lines = [OF_K] if report.at_k else []
     for k in short_of:
         few = sum(graded < k for graded in report.per_problem.graded)
         lines.append(f"Warning: {few} problems have fewer than {k} graded samples and give no number at k = {k}.")
@@ -129,11 +134,11 @@ def curve_cells(report: Report) -> TableCells:
     return ("best of k", *(f"k = {k}" for k in report.ks)), rows
 
 
-def at_k_cells(report: Report) -> TableCells:
+def at_k_cells(report: "Report | Tested") -> TableCells:
     """The gain of selection among k samples, for a few k and for all: header and rows; * is p below .05."""
-    found = [(f"of {part.k}", part.rows) for part in report.at_k] + [("of all", report.rows)]
     if not report.at_k:
         return (), []
+    found = [(f"of {part.k}", part.rows) for part in report.at_k] + [("of all", report.rows)]
     rows = [
         (name, *(_gain_cell(row) for row in alike))
         for name, *alike in zip([row.name for row in report.rows], *(rows for _, rows in found), strict=True)

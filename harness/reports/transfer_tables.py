@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.reports.tables import ROW_HEADER, is_gain, row_cells
-from harness.reports.text import markdown_table, terminal_table
+from harness.reports.tables import OF_K, ROW_HEADER, at_k_cells, is_gain, row_cells
+from harness.reports.text import TableCells, markdown_table, terminal_table
 
 if TYPE_CHECKING:
     from harness.transferring import Tested, TransferReport
@@ -29,25 +29,31 @@ def notes(report: "TransferReport") -> list[str]:
         for test in report.tests
         if test.no_signal
     ]
+    lines += [OF_K] if any(test.at_k for test in report.tests) else []
     if twins := len(report.near_duplicates):
         done = "were left out" if report.left_out else "were learnt from; --leave-out-duplicates leaves them out"
         lines.append(f"{twins} training problems whose prompts nearly agree with a test problem's {done}.")
     return lines
 
 
+def _tables(test: "Tested") -> list[TableCells]:
+    every: list[TableCells] = [(ROW_HEADER, list(map(row_cells, test.rows))), at_k_cells(test)]
+    return [(header, rows) for header, rows in every if rows]
+
+
 def transfer_tables(report: "TransferReport") -> RenderableType:
-    """A table a test set, for a terminal."""
+    """The tables of each test set, for a terminal."""
     parts: list[RenderableType] = []
     for test in report.tests:
-        rows = list(map(row_cells, test.rows))
-        parts += [Text(heading(report, test), style="bold"), terminal_table(ROW_HEADER, rows, is_gain)]
+        shown = [terminal_table(header, rows, is_gain) for header, rows in _tables(test)]
+        parts += [Text(heading(report, test), style="bold"), *shown]
     return Group(*parts, *(Text(line, style="dim") for line in notes(report)))
 
 
 def transfer_markdown(report: "TransferReport") -> str:
-    """A table a test set, as Markdown."""
-    parts = [
-        f"## {heading(report, test)}\n\n{markdown_table(ROW_HEADER, list(map(row_cells, test.rows)))}"
-        for test in report.tests
-    ]
+    """The tables of each test set, as Markdown."""
+    parts = []
+    for test in report.tests:
+        shown = [markdown_table(header, rows) for header, rows in _tables(test)]
+        parts += [f"## {heading(report, test)}", *shown]
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in notes(report))]) + "\n"

@@ -67,6 +67,21 @@ def test_the_papers_protocol(runs: Path):
     assert transfer_markdown(found).count("| selection |") == 2
 
 
+def test_selection_among_few_samples(runs: Path):
+    """Of samples half of which pass, the best of 5 of 6 is a pass, and a random direction's is one half the time."""
+    (test,) = transfer(load_set("big:train", runs), [load_set("big:validation", runs)], ["mse"]).tests
+    (part,) = test.at_k
+    assert part.k == 5
+    rows = {row.name: row for row in part.rows}
+    assert rows["mse"].value > 0.9
+    assert rows["pass@5"].value == 1.0
+    assert rows["pass@1"].value == 0.5
+    found = transfer(load_set("big:train", runs), [test_set := load_set("big:test", runs)], ["mse"])
+    assert test_set.samples.mask_PN.sum(1).max() == 4
+    assert found.tests[0].at_k == (), "four samples: no k but 1 and all"
+    assert "gain, selection among" not in transfer_markdown(found)
+
+
 def test_near_duplicates_of_test_problems_are_said_or_left_out(runs: Path):
     """`small/3` reads just as `big/3` does."""
     train, tests = load_set("big:train", runs), [load_set("small", runs)]
