@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import QprobeError
+from harness.numbers import softmax_selection
 from harness.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.probes import (
     DEFAULT_OBJECTIVES,
@@ -18,6 +19,7 @@ from harness.probes import (
     Plan,
     Samples,
     cross_validate,
+    cross_validations,
     group_near_duplicates,
     train_probes,
 )
@@ -27,7 +29,7 @@ from harness.probes.learning import learning_curve
 from harness.probes.nested import Choice
 from harness.probes.samples import ProbeError
 from harness.runs.features import sample_features
-from harness.runs.scores import Learning, Scores, current, save_scores
+from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
 from harness.runs.shelves import read_views
 from harness.runs.store import Store
 
@@ -43,12 +45,14 @@ def probe(
     beta: float = 0.1,
     preset: str = "nested",
     learning: bool = False,
+    repeats: int = 1,
     choices: Choices | None = None,
     group_duplicates: bool = False,
 ) -> CrossValidation:
     """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
 
     With `learning`, the learning curve of the paper's own objective too (of the first, where `pg` is not asked for).
+    With more than one of `repeats`, it is all done again with so many seeds less one, to see what the folds decide.
     `choices` says what is chosen between instead of what the preset tries; with `group_duplicates`, problems whose
     prompts nearly agree share a fold. Without a number of folds there are five, or one a problem where problems are
     fewer. Raises QprobeError where verdicts or vectors are missing.
@@ -62,7 +66,8 @@ def probe(
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
     curve = _learn(samples, found, settings, plan, groups) if learning else None
-    save_scores(store, _scores(store, settings, samples, found, curve))
+    again = _repeat(samples, found, settings, range(seed + 1, seed + repeats), plan, groups) if repeats > 1 else None
+    save_scores(store, _scores(store, settings, samples, found, curve, again))
     probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups)
     save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, found), folds)
     return found
@@ -80,6 +85,25 @@ def _learn(
         with suppress(ProbeError):
             curve[size] = learning_curve(samples, objective, [size], **how, plan=plan, groups=groups)[0].numpy()
     return Learning(objective, tuple(curve), np.stack(list(curve.values())))
+
+
+def _repeat(
+    samples: Samples,
+    found: CrossValidation,
+    settings: dict[str, Any],
+    seeds: Sequence[int],
+    plan: Plan,
+    groups: dict[str, int] | None,
+) -> Repeats:
+    """The cross-validation that there is, and one for each of the seeds."""
+    how = {"folds": settings["folds"], "beta": settings["beta"]}
+    others = cross_validations(samples, found.objectives, seeds=seeds, plan=plan, groups=groups, **how)
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    values = [
+        [softmax_selection(scores_PN, rewards_PN, mask_PN, found.beta) for scores_PN in each.scores_OPN.numpy()]
+        for each in (found, *others)
+    ]
+    return Repeats((settings["seed"], *seeds), np.array(values))
 
 
 def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
@@ -111,7 +135,12 @@ def load_samples(store: Store) -> Samples:
 
 
 def _scores(
-    store: Store, settings: dict[str, Any], samples: Samples, found: CrossValidation, learning: Learning | None
+    store: Store,
+    settings: dict[str, Any],
+    samples: Samples,
+    found: CrossValidation,
+    learning: Learning | None,
+    repeats: Repeats | None,
 ) -> Scores:
     """What the run keeps of a cross-validation."""
     indices_PN = samples.indices_PN.numpy()
@@ -127,6 +156,7 @@ def _scores(
         {name: [as_card(choice) for choice in choices] for name, choices in found.chosen.items()},
         sample_features(store, found.problem_ids, indices_PN),
         learning,
+        repeats,
     )
 
 

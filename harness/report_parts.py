@@ -27,6 +27,7 @@ from harness.numbers import (
     points,
     relate_to_difficulty,
     reward_against_kl,
+    tabulate,
     within_problem_auc,
 )
 from harness.numbers.estimates import Bools, Floats, Ints
@@ -78,6 +79,15 @@ class LearningCurve:
 
     problems: list[int]
     line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The main table's objectives over several cross-validations, of other folds each."""
+
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]  # of each problem's mean over the cross-validations; intervals are over problems
+    spread: dict[str, float]  # standard deviation of an objective's gain over the cross-validations
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +164,15 @@ def learning_line(made: Material, objective: str, problems: Sequence[int], value
     """The curve over the number of training problems; its first point is none at all, which is pass@1."""
     base_P = pass_at_1(made.rewards_PN, made.mask_PN)
     return LearningCurve([0, *problems], _line(objective, np.stack([base_P, *values_SP])))
+
+
+def repeated(made: Material, seeds: Sequence[int], values_SOP: Floats, skyline_P: Floats) -> Repeated:
+    """What the draw of the folds decides, and what is left when it is averaged out."""
+    means_OP = values_SOP.mean(0)
+    values = {"pass@1": pass_at_1(made.rewards_PN, made.mask_PN), **dict(zip(made.scores, means_OP, strict=True))}
+    rows = tabulate({**values, "pass@k": skyline_P}, base="pass@1", skyline="pass@k", compared=set(made.scores))
+    spread_O = np.nanmean(values_SOP, axis=2).std(axis=0, ddof=1)  # pass@1 is the same in all of them
+    return Repeated(tuple(seeds), tuple(rows[1:-1]), dict(zip(made.scores, spread_O.tolist(), strict=True)))
 
 
 def frontiers(made: Material, beta: float, ks: Sequence[int]) -> list[Frontier]:

@@ -32,6 +32,7 @@ from harness.report_parts import (
     LearningCurve,
     Material,
     PerProblem,
+    Repeated,
     at_few_ks,
     baselines_of,
     best_of_every_k,
@@ -41,6 +42,7 @@ from harness.report_parts import (
     frontiers,
     learning_line,
     per_problem,
+    repeated,
     usual_ks,
 )
 from harness.runs.features import PROGRAMS
@@ -92,6 +94,7 @@ class Report:
     differences: dict[str, list[Difference]]  # "objectives": among them; "baselines": each less each baseline
     per_problem: PerProblem
     learning: LearningCurve | None  # where the probes were asked for it
+    repeats: Repeated | None  # where the probes were asked for them
     stability: Stability | None  # of verdicts, where programs were graded twice
     shown_tests: int  # problems whose prompt shows a test that the programs were run on
 
@@ -145,6 +148,7 @@ def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, f
         differences=compared(made, summary),
         per_problem=per_problem(made, summary, distinct_P),
         learning=_learning(made, scores),
+        repeats=_repeats(made, scores, summary),
         stability=stability(store, scores.settings["grader"]),
         shown_tests=answers.problems if answers else 0,
     )
@@ -193,6 +197,12 @@ def _learning(made: Material, scores: Scores) -> LearningCurve | None:
         return None
     values = [softmax_selection(scores_PN, made.rewards_PN, made.mask_PN, beta) for scores_PN in learnt.scores_SPN]
     return learning_line(made, learnt.objective, learnt.problems, np.stack(values))
+
+
+def _repeats(made: Material, scores: Scores, summary: Summary) -> Repeated | None:
+    found = scores.repeats
+    skyline_P = summary.values[summary.rows[-1].name]
+    return None if found is None else repeated(made, found.seeds, found.values_SOP, skyline_P)
 
 
 def _few_ks(most: int) -> list[int]:

@@ -96,6 +96,9 @@ Greedy = Annotated[Path | None, typer.Option(help="a run of one sample a problem
 LearningCurve = Annotated[
     bool, typer.Option("--learning-curve", help="also train on 10, 20, 50, ... problems: some minutes more")
 ]
+Repeats = Annotated[
+    int, typer.Option(min=1, help="cross-validate so often, with other folds each time; the report has the mean")
+]
 Overlay = Annotated[bool, typer.Option(help="mend the problems that are known to be wrong (benchmarks/overlays)")]
 Limit = Annotated[int | None, typer.Option(help="use the first so many problems only")]
 Split = Annotated[str, typer.Option(help="the benchmark's split")]

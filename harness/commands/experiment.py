@@ -81,6 +81,7 @@ def run(
     beta: args.Beta = 0.1,
     preset: args.Preset = "nested",
     learning_curve: args.LearningCurve = False,
+    repeats: args.Repeats = 1,
     track: args.Track = None,
     form: args.Forms = None,
     l2: args.L2s = None,

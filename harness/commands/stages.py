@@ -165,6 +165,7 @@ def probe(
     preset: args.Preset = "nested",
     quiet: args.Quiet = False,
     learning_curve: args.LearningCurve = False,
+    repeats: args.Repeats = 1,
     form: args.Forms = None,
     l2: args.L2s = None,
     learning_rate: args.LearningRates = None,
@@ -193,6 +194,7 @@ def probe(
             beta=beta,
             preset=preset,
             learning=learning_curve,
+            repeats=repeats,
             choices=args.choices(form, l2, learning_rate, train_beta),
             group_duplicates=group_duplicates,
         )

@@ -185,6 +185,15 @@ def learning_cells(report: Report) -> TableCells:
     return header, [(line.name, *(short(value) for value in line.value))]
 
 
+def repeat_cells(report: Report) -> TableCells:
+    """The objectives over several draws of the folds: header and rows."""
+    if report.repeats is None:
+        return (), []
+    seeds, spread = report.repeats.seeds, report.repeats.spread
+    rows: list[Cells] = [(*row_cells(row)[:5], short(spread[row.name]), p_value(row)) for row in report.repeats.rows]
+    return (f"mean of {len(seeds)} foldings", *ROW_HEADER[1:5], "spread", "p"), rows
+
+
 def chosen_cells(report: Report) -> TableCells:
     """What was chosen for every objective in every fold: header and rows."""
     rows = [
@@ -290,6 +299,7 @@ def tables(report: Report) -> list[TableCells]:
         curve_cells,
         score_cells,
         learning_cells,
+        repeat_cells,
         choice_cells,
         status_cells,
         extraction_cells,

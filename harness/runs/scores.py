@@ -30,6 +30,14 @@ class Learning:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """What the same cross-validation gives with S other draws of the folds and of all else that is drawn."""
+
+    seeds: tuple[int, ...]
+    values_SOP: NDArray[np.float64]  # expected reward of softmax selection among all samples; NaN where none is graded
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """Out-of-fold scores of a run. P problems, N samples of a problem, O objectives, C controls."""
 
@@ -44,6 +52,7 @@ class Scores:
     chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
     features: SampleFeatures
     learning: Learning | None = None
+    repeats: Repeats | None = None
 
 
 def current(store: Store) -> dict[str, Any]:
@@ -59,6 +68,9 @@ def save_scores(store: Store, scores: Scores) -> None:
     if scores.learning is not None:
         card["learning"] = {"objective": scores.learning.objective, "problems": scores.learning.problems}
         arrays["learning_SPN"] = scores.learning.scores_SPN
+    if scores.repeats is not None:
+        card["repeats"] = {"seeds": scores.repeats.seeds}
+        arrays["repeats_SOP"] = scores.repeats.values_SOP
     with whole_file(store.folder / SCORES_FILE) as draft:
         save_file(arrays, draft, metadata={"card": json.dumps(card)})
 
@@ -93,9 +105,13 @@ def load_scores(store: Store) -> Scores:
         raise QprobeError(f"The probes of {store.folder} are an earlier version's: run qprobe probe again.")
     learnt_SPN, about = arrays.pop("learning_SPN", None), card.get("learning", {})
     learning = Learning(about["objective"], tuple(about["problems"]), learnt_SPN) if about else None
+    values_SOP = arrays.pop("repeats_SOP", None)
+    repeats = None if values_SOP is None else Repeats(tuple(card["repeats"]["seeds"]), values_SOP)
     names = tuple(card["problem_ids"]), tuple(card["objectives"])
     features = _features_of(arrays)
-    return Scores(card["settings"], *names, **arrays, chosen=card["chosen"], features=features, learning=learning)
+    return Scores(
+        card["settings"], *names, **arrays, chosen=card["chosen"], features=features, learning=learning, repeats=repeats
+    )
 
 
 def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

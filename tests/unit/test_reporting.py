@@ -65,7 +65,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def made(store: Store) -> Report:
-    probe(store, ["mse", "ce"], folds=4, learning=True)
+    probe(store, ["mse", "ce"], folds=4, learning=True, repeats=3)
     return report(store)
 
 
@@ -107,7 +107,7 @@ def test_best_of_k_agrees_with_drawing(store: Store, made: Report):
 
 
 def test_a_report_is_the_same_each_time(store: Store, made: Report):
-    probe(store, ["mse", "ce"], folds=4, learning=True)
+    probe(store, ["mse", "ce"], folds=4, learning=True, repeats=3)
     assert report(store).as_json() == made.as_json()
 
 
@@ -256,3 +256,21 @@ def test_a_greedy_run_is_a_row(store: Store, made: Report, tmp_path: Path):
         other.note("generation", {"temperature": 0.8})
     with pytest.raises(QprobeError, match="is not greedy: draw one sample a problem"):
         greedy_rewards(tmp_path / "greedy", "made")
+
+
+def test_repeated_cross_validation(store: Store, made: Report):
+    """The mean over foldings of what each gives, by hand; the first of them is the report's own."""
+    values_SOP = load_scores(store).repeats.values_SOP
+    assert made.repeats.seeds == (0, 1, 2)
+    assert values_SOP.shape == (3, 2, PROBLEMS)
+    assert not np.array_equal(values_SOP[1], values_SOP[2])
+    rows = {row.name: row for row in made.rows}
+    for at, row in enumerate(made.repeats.rows):
+        assert made.per_problem.value[row.name] == pytest.approx(values_SOP[0, at].tolist())
+        assert rows[row.name].value == pytest.approx(values_SOP[0, at].mean())
+        assert row.value == pytest.approx(values_SOP[:, at].mean())
+        assert row.gain == pytest.approx(row.value - rows["pass@1"].value)
+        assert row.gain_low <= row.gain <= row.gain_high
+        gains = [values_SOP[seed, at].mean() - rows["pass@1"].value for seed in range(3)]
+        assert made.repeats.spread[row.name] == pytest.approx(np.std(gains, ddof=1))
+    assert "| mean of 3 foldings |" in markdown(made)
