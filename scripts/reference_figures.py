@@ -39,7 +39,7 @@ def transfer_section(report: Json) -> str:
             f"{len(report['near_duplicates'])} nearly agree with a test problem; tested on {test['problems']} of "
             f"{test['benchmark']}, {test['samples']:,} samples; {test['no_signal']} carry no ranking signal.",
             table(test),
-            "\n".join(f"- {line}" for line in over_pass_at_1(test["rows"])),
+            "\n".join(f"- {line}" for line in over_pass_at_1(test)),
         ]
     return "\n\n".join(parts)
 
@@ -67,7 +67,7 @@ def said_of_stability(report: Json) -> str:
 
 def table(report: Json) -> str:
     """Every row at every k."""
-    parts = [*((f"of {part['k']}", part["rows"]) for part in report.get("at_k", [])), ("of all", report["rows"])]
+    parts = parts_of(report)
     lines = ["| selection | " + " | ".join(f"{title} | gain" for title, _ in parts) + " | AUC |"]
     lines.append("| :-- |" + " --: | --: |" * len(parts) + " --: |")
     for row, *others in zip(report["rows"], *(rows for _, rows in parts[:-1]), strict=True):
@@ -75,6 +75,11 @@ def table(report: Json) -> str:
         name = "pass@k" if row["name"].startswith("pass@") and row["name"] != "pass@1" else row["name"]
         lines.append(f"| {name} | {' | '.join(cells)} | {short(row['auc'])} |")
     return "\n".join(lines)
+
+
+def parts_of(report: Json) -> list[tuple[str, list[Json]]]:
+    """The rows of selection among few samples and among all."""
+    return [*((f"of {part['k']}", part["rows"]) for part in report.get("at_k", [])), ("of all", report["rows"])]
 
 
 def gain(row: Json) -> str:
@@ -97,25 +102,32 @@ def short(number: float | None, sign: str = "") -> str:
     )
 
 
-def over_pass_at_1(all_rows: list[Json]) -> list[str]:
-    """Which objectives gain, and which lose, by more than chance."""
-    rows = [row for row in all_rows if row["p_holm"] is not None]
-    gains = [f"{row['name']} {short(row['gain'], '+')}" for row in rows if row["p_holm"] < 0.05 and row["gain"] > 0]
-    losses = [f"{row['name']} {short(row['gain'], '+')}" for row in rows if row["p_holm"] < 0.05 and row["gain"] < 0]
-    lines = [f"Objectives that gain over pass@1: {', '.join(gains) or 'none'}."]
-    return [*lines, *([f"Objectives that lose: {', '.join(losses)}."] if losses else [])]
+def over_pass_at_1(report: Json) -> list[str]:
+    """Which objectives gain, and which lose, by more than chance, at each k and among all samples."""
+    lines = []
+    for among, all_rows in parts_of(report):
+        sure = [row for row in all_rows if row["p_holm"] is not None and row["p_holm"] < 0.05]
+        gains, losses = ([row for row in sure if sign * row["gain"] > 0] for sign in (1, -1))
+        said = [f"gain over pass@1: {listed(gains)}", *([f"lose: {listed(losses)}"] if losses else [])]
+        lines.append(f"Objectives that {'; that '.join(said)} ({among}).")
+    return lines
+
+
+def listed(rows: list[Json]) -> str:
+    """Names and gains."""
+    return ", ".join(f"{row['name']} {short(row['gain'], '+')}" for row in rows) or "none"
 
 
 def survivors(report: Json) -> list[str]:
     """Which differences are more than chance."""
-    lines = over_pass_at_1(report["rows"])
+    lines = over_pass_at_1(report)
     for family, what in (("objectives", "between objectives"), ("baselines", "of an objective from a baseline")):
         if (found := report.get("differences", {}).get(family)) is None:
             continue  # an early report, from before these were in it
         sure = [each for each in found if each["p_holm"] < 0.05]
         named = [f"{each['name']} - {each['other']} {short(each['value'], '+')}" for each in sure]
-        listed = f": {', '.join(named)}" if named else ""
-        lines.append(f"{len(sure)} of {len(found)} differences {what} survive{listed}.")
+        tail = f": {', '.join(named)}" if named else ""
+        lines.append(f"{len(sure)} of {len(found)} differences {what} survive{tail}.")
     return lines
 
 
