@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.embedding import embed
 from harness.errors import QprobeError
 from harness.models.hf_embedder import HfEmbedder
+from harness.models.opening import open_embedder
 from harness.probe_files import probe_path
 from harness.probes import Probe, ProbeError, load_probe
 from harness.probing import probe
 from harness.ranking import as_json, open_reader, picked_rows, rank, read_completions
 from harness.runs.shelves import read_views
 from harness.runs.store import Store
+from tests.model_server import serve
 from tests.runs import QUIET, completions, make_run, problem
 from tests.tiny_models import save_llama
 
@@ -145,6 +148,20 @@ def test_a_rounded_model_is_opened_rounded(fresh: Path, tiny_llama: Path, tmp_pa
     assert open_reader(trained, f"hf:{moved},dtype=bfloat16").identity == reader.identity
     with pytest.raises(ProbeError, match=r"reads vectors of hf:.*,dtype=bfloat16, not of hf:"):
         open_reader(trained, f"hf:{tiny_llama}")
+
+
+def test_a_servers_vectors(fresh: Path, tiny_llama: Path, tmp_path: Path):
+    """The card names the model; where its server is now, the user says."""
+    folder = make_run(tmp_path / "served", tiny_llama)
+    with serve(tiny_llama) as server, Store(folder) as store:
+        embed(store, open_embedder(f"openai:tiny,url={server.url}"), QUIET)
+        probe(store, ["mse"], folds=3)
+        trained = load_probe(folder / "probes" / "mse.safetensors")
+        assert trained.card.model == "openai:tiny"
+        reader = open_reader(trained, f"openai:tiny,url={server.url}")
+        assert len(rank(trained, read_completions(fresh), reader, QUIET)) == 4
+        with pytest.raises(ProbeError, match="reads vectors of openai:tiny, not of openai:other"):
+            rank(trained, read_completions(fresh), open_reader(trained, f"openai:other,url={server.url}"), QUIET)
 
 
 def test_rows_that_cannot_be_ranked_are_refused(tmp_path: Path):
