@@ -6,17 +6,14 @@ time it is read: against their published sha256 where it is known here, and else
 
 import hashlib
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from socket import gaierror
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
+from benchmarks.hub_client import is_out_of_reach
 from benchmarks.problem import BenchmarkError
 from benchmarks.reading import numbered_lines, parse_row, read_text
 
@@ -101,10 +98,8 @@ class HubData:
             from huggingface_hub import constants
         except ImportError as error:
             raise BenchmarkError(self._missing("the package `datasets` is not installed")) from error
-        if not (self.is_local or constants.HF_HUB_OFFLINE or _answers(constants.ENDPOINT)):
+        if not self.is_local and is_out_of_reach():
             raise BenchmarkError(self._missing(f"{constants.ENDPOINT} does not answer"))
-        # What goes wrong is said once, by us, and not at each of the client's retries.
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         if not sys.stderr.isatty():
             disable_progress_bars()
         try:
@@ -129,19 +124,6 @@ class HubData:
 
     def _damaged(self, why: str) -> str:
         return f"{self.kept} is damaged ({why}): remove it and run qprobe benchmarks fetch again."
-
-
-def _answers(address: str) -> bool:
-    """Whether anybody is there: the client would try again and again, half a minute long, before it says so."""
-    try:
-        urlopen(address, timeout=10).close()
-    except HTTPError:
-        return True
-    except URLError as error:  # a certificate that we do not know, say, is for the client to judge
-        return not isinstance(error.reason, gaierror | ConnectionError | TimeoutError)
-    except OSError:
-        return False
-    return True
 
 
 def cache_folder() -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from benchmarks.hub_client import is_out_of_reach
 from harness.errors import QprobeError
 from harness.models.adapters import check_adapter, with_adapter
 from harness.models.spec import parse_spec
@@ -118,14 +119,20 @@ class Pretrained:
         return self._read("tokenizer", AutoTokenizer.from_pretrained)
 
     def _read(self, what: str, from_pretrained: Any) -> Any:  # noqa: ANN401
-        # What goes wrong is said once, by us, and not at each of the client's retries.
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         try:
-            return from_pretrained(self.name, revision=self.revision, trust_remote_code=self.trust_remote_code)
+            return from_pretrained(self.name, **self._where)
         except FAILURES as error:
-            where = "folder" if self.is_local else "hub (is it reachable, and the id right?)"
+            if self._where["local_files_only"]:
+                raise QprobeError(f"{self.name} is not on this machine, and the hub does not answer.") from error
+            where = "folder" if self.is_local else "hub (is the id right?)"
             reason = str(error).strip().split("\n")[0]
             raise QprobeError(f"The {what} of {self.name} cannot be read from the {where}: {reason}") from error
+
+    @cached_property
+    def _where(self) -> dict[str, Any]:
+        """What transformers is told of where to look."""
+        away = not self.is_local and is_out_of_reach()
+        return {"revision": self.revision, "trust_remote_code": self.trust_remote_code, "local_files_only": away}
 
     @property
     def layers(self) -> int:
@@ -149,11 +156,20 @@ class Pretrained:
 
         Where the weights are rounded or adapted by an option, with that too.
         """
-        commit = getattr(self.config, "_commit_hash", None)
-        own = str(commit) if commit and not self.is_local else _folder_digest(Path(self.name))
+        own = _folder_digest(Path(self.name)) if self.is_local else self._commit
         changes = [self.dtype * (self.dtype != "auto"), self.quantize]
         changes.append(_folder_digest(Path(self.adapter)) if self.adapter else "")
         return hashlib.sha256("\n".join([own, *changes]).encode()).hexdigest()[:32] if any(changes) else own
+
+    @property
+    def _commit(self) -> str:
+        """The hub's commit of the files that are read."""
+        from huggingface_hub import hf_hub_download
+
+        _ = self.config  # is among the cached files from then on, in a folder of the commit's name
+        return Path(
+            hf_hub_download(self.name, "config.json", revision=self.revision, local_files_only=True)
+        ).parent.name
 
     @cached_property
     def target_device(self) -> str:
@@ -187,7 +203,7 @@ class Pretrained:
 
         backbone = self.adapter is not None and auto_class is AutoModel
         model: Any = (AutoModelForCausalLM if backbone else auto_class).from_pretrained(
-            self.name, revision=self.revision, trust_remote_code=self.trust_remote_code, **self._placing()
+            self.name, **self._where, **self._placing()
         )
         if not self.device_map and not self.quantize:
             model = model.to(self.target_device)

@@ -1,6 +1,9 @@
 """Weights in several files, spread over devices, or rounded to 8 and 4 bits, by the packages that do it."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +87,34 @@ def test_a_map_that_is_none(wide: Path):
     pytest.importorskip("accelerate")
     with pytest.raises(QprobeError, match=r"cannot be loaded: .*'auto'"):
         drawn(f"hf:{wide},device_map=everywhere")
+
+
+OUT_OF_REACH = """
+from harness.errors import QprobeError
+from harness.models.engine import Request
+from harness.models.hf_engine import HfEngine
+from harness.models.sampling import Sampling
+
+engine = HfEngine("hf:own/tiny", Sampling(max_new_tokens=4), device="cpu")
+print(len(dict(engine.generate([Request("x", (), 1)]))), engine.identity["fingerprint"])
+try:
+    HfEngine("hf:own/other", Sampling())
+except QprobeError as error:
+    print(error)
+"""
+
+
+def test_a_hub_that_is_out_of_reach(wide: Path, tmp_path: Path):
+    """What the hub's client has cached is used, as it lies there after a download; the rest is missed in a sentence."""
+    cached = tmp_path / "hub" / "models--own--tiny"
+    shutil.copytree(wide, cached / "snapshots" / ("a" * 40))
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("a" * 40)
+    env = {**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    env.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run([sys.executable, "-c", OUT_OF_REACH], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"1 {'a' * 40}",
+        "own/other is not on this machine, and the hub does not answer.",
+    ]
