@@ -48,11 +48,12 @@ class Plan:
     """How probes are trained and chosen."""
 
     grid: Grid = field(default_factory=Grid)
-    temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)  # of selection: chosen between for each probe
+    temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of selection: chosen between for each probe
     schedule: Schedule = field(default_factory=Schedule)
     sample_wise: Schedule | None = None  # instead of `schedule`, for mse and ce
     inner_folds: int = 4  # into which training problems are cut for selection; 0 chooses nothing
     inner_used: int = 4  # how many of these are held out in turn: fewer are faster and noisier
+    slack: float = 1.0  # standard errors by which a softer selection may be below the best one on the inner folds
     apart: bool = False  # each training set in batches of its own, as if the others were not there
 
 

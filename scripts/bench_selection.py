@@ -1,0 +1,72 @@
+"""What nested selection gains by taking the softest selection within one standard error of the best.
+
+    python -m scripts.bench_selection results/RUN ... --seeds 5
+
+For each run, and each way of choosing: the mean gain over pass@1 of every objective, over so many draws of the folds.
+Then the difference between both ways, over all objectives and draws, with a 95 % bootstrap interval over problems.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.numbers import differences, pass_at_1, softmax_selection
+from harness.probes import DEFAULT_OBJECTIVES, Plan, Samples, cross_validations
+from harness.probing import load_samples
+from harness.runs.store import Store
+
+WAYS: Mapping[str, Plan] = {
+    "the best": replace(Plan(), slack=0.0),
+    "the softest within an error": Plan(),
+}
+
+
+def main() -> None:
+    """Print a table a run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="graded and embedded")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    for run in options.runs:
+        with Store(run) as store:
+            samples = load_samples(store)
+        compare(run.name, samples, options.seeds)
+
+
+def compare(name: str, samples: Samples, seeds: int) -> None:
+    """Both ways on one run."""
+    base_P = pass_at_1(samples.rewards_PN.double().numpy(), samples.mask_PN.numpy())
+    print(f"{name}: pass@1 {np.nanmean(base_P):.3f}; gains, mean of {seeds} draws of the folds")
+    means = {}
+    for way, plan in WAYS.items():
+        gains_OP = values(samples, plan, seeds) - base_P
+        listed = ", ".join(f"{o} {g:+.3f}" for o, g in zip(DEFAULT_OBJECTIVES, np.nanmean(gains_OP, 1), strict=True))
+        means[way] = gains_OP.mean(0)
+        print(f"  {way}: {np.nanmean(gains_OP):+.4f} ({listed})")
+    best, softest = WAYS
+    (found,) = differences(means, [(softest, best)])
+    print(f"  difference {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]", flush=True)
+
+
+def values(samples: Samples, plan: Plan, seeds: int) -> NDArray[np.float64]:
+    """The expected reward of every objective's selection on each problem, averaged over the draws, [O, P]."""
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    found = cross_validations(samples, seeds=range(seeds), plan=plan)
+    return np.mean(
+        [
+            [softmax_selection(scores_PN, rewards_PN, mask_PN, each.beta) for scores_PN in each.scores_OPN.numpy()]
+            for each in found
+        ],
+        axis=0,
+    )
+
+
+if __name__ == "__main__":
+    main()
