@@ -23,10 +23,10 @@ from harness.probes import (
     group_near_duplicates,
     train_probes,
 )
+from harness.probes.choosing import Choice
 from harness.probes.controls import random_directions
 from harness.probes.folds import usual_folds
 from harness.probes.learning import learning_curve
-from harness.probes.nested import Choice
 from harness.probes.samples import ProbeError
 from harness.runs.features import sample_features
 from harness.runs.scores import Learning, Repeats, Scores, current, save_scores

@@ -1,9 +1,9 @@
 """Probes: small functions of a frozen model's hidden states that say which sample to prefer."""
 
 from benchmarks.duplicates import group_near_duplicates
+from harness.probes.choosing import Choice
 from harness.probes.crossvalidation import CrossValidation, cross_validate, cross_validations
 from harness.probes.learning import learning_curve
-from harness.probes.nested import Choice
 from harness.probes.plan import PRESETS, Choices, Grid, Plan
 from harness.probes.probe import Card, Probe, load_probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, OBJECTIVES, find_objective, objective_names

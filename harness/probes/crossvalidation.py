@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from harness.probes.choosing import Choice
 from harness.probes.controls import DRAWS
 from harness.probes.folds import assign_folds
-from harness.probes.nested import Choice, Fitted, Task, fit
+from harness.probes.nested import Fitted, Task, fit
 from harness.probes.plan import Plan, find_plan, refuse_temperature
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective

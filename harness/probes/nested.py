@@ -1,9 +1,7 @@
 """Nested selection: everything about a probe is chosen inside its own training problems.
 
 The training problems of each task are cut into inner folds; every setting is trained without one of them and judged on
-it after each epoch. Of the settings, temperatures of selection and numbers of epochs whose mean figure over the inner
-folds is the best, or is below it by one standard error at most, the softest selection is taken, and the probe is
-trained again on all of the task's training problems.
+it after each epoch. What `choosing` takes of them is trained again on all of the task's training problems.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +10,15 @@ from itertools import islice
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.probes.choosing import Choice, choose
 from harness.probes.columns import Member
 from harness.probes.folds import assign_folds
 from harness.probes.moments import Moments
 from harness.probes.plan import SAMPLE_WISE, Plan
 from harness.probes.probe import Probe
 from harness.probes.samples import ProbeError, Samples, View
-from harness.probes.setting import Setting
 from harness.probes.training import Trained, measure, train
 from harness.probes.validation import Curve
 
@@ -34,16 +31,6 @@ class Task:
     train_P: Tensor  # bool: all it may ever learn from
     seed: int = 0
     shuffle: int | None = None  # learn from rewards dealt anew with this seed: a control
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen for a task, and what it was worth on the inner folds."""
-
-    setting: Setting
-    temperature: float  # of softmax selection
-    epochs: int
-    figure: float  # expected reward of selection on the inner folds; NaN where nothing was chosen between
 
 
 @dataclass(frozen=True)
@@ -139,7 +126,7 @@ def _choose(
     ]
     curves = (_extended(trained.curve_EB, plan) for trained in run(trials))
     own = (settings[task.objective] for task in tasks)
-    return [_best(tried, plan, np.stack(list(islice(curves, len(tried) * plan.inner_used)))) for tried in own]
+    return [choose(tried, plan, np.stack(list(islice(curves, len(tried) * plan.inner_used)))) for tried in own]
 
 
 def _apart(samples: Samples, task: Task, groups: Mapping[str, int] | None) -> int:
@@ -171,44 +158,6 @@ def _inner_folds(samples: Samples, task: Task, plan: Plan, groups: Mapping[str, 
 def _extended(curve_EB: Curve, plan: Plan) -> Curve:
     """The curve at full length: a probe that stopped early stays at its last figure."""
     return np.pad(curve_EB, ((0, plan.schedule.epochs - len(curve_EB)), (0, 0)), mode="edge")
-
-
-def _best(settings: Sequence[Setting], plan: Plan, curves_TEB: Curve) -> Choice:
-    """The setting, epoch and temperature to take, from the curves of every setting and inner fold.
-
-    The best of so many figures is the best by chance in part, and a sharp selection that was lucky loses most. So the
-    softest selection is taken whose mean figure is at most `plan.slack` standard errors below the best; the error is
-    that of their difference, fold by fold (the one-standard-error rule, Breiman et al. 1984, section 3.4.3). Among
-    equally soft ones the best figure decides. A setting that diverged has no figure from there on. Raises ProbeError
-    where all did, from the first epoch.
-    """
-    curves_CFEB = curves_TEB.reshape(len(settings), plan.inner_used, *curves_TEB.shape[1:])
-    figures_CEB = np.nan_to_num(curves_CFEB.mean(axis=1), nan=-np.inf)
-    best = _place_of_best(figures_CEB)
-    if figures_CEB[best] == -np.inf:
-        raise ProbeError("training diverged with every setting: try smaller learning rates and l2, or larger betas")
-    rivals_CEB = _is_rival(curves_CFEB, best, plan.slack)
-    softest = max(np.flatnonzero(rivals_CEB.any(axis=(0, 1))), key=lambda place: plan.temperatures[place])
-    figures_CE = np.where(rivals_CEB[..., softest], figures_CEB[..., softest], -np.inf)
-    setting, epoch = _place_of_best(figures_CE)
-    return Choice(settings[setting], plan.temperatures[softest], epoch + 1, float(figures_CE[setting, epoch]))
-
-
-def _place_of_best(figures: Curve) -> tuple[int, ...]:
-    return tuple(map(int, np.unravel_index(figures.argmax(), figures.shape)))
-
-
-def _is_rival(curves_CFEB: Curve, best: tuple[int, ...], slack: float) -> NDArray[np.bool_]:
-    """Whose mean is below the best's by so many standard errors at most, [C, E, B]; one fold alone tells no error."""
-    setting, epoch, temperature = best
-    rivals_CEB = np.zeros(curves_CFEB.shape[:1] + curves_CFEB.shape[2:], dtype=bool)
-    folds = curves_CFEB.shape[1]
-    if folds > 1:
-        deficits_CFEB = curves_CFEB[setting, :, epoch, temperature][:, None, None] - curves_CFEB
-        errors_CEB = deficits_CFEB.std(axis=1, ddof=1) / np.sqrt(folds)
-        rivals_CEB = deficits_CFEB.mean(axis=1) <= slack * errors_CEB
-    rivals_CEB[best] = True
-    return rivals_CEB
 
 
 def _train_by_schedule(

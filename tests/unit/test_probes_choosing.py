@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from harness.errors import ProbeError
-from harness.probes.nested import Choice, _best
+from harness.probes.choosing import Choice, choose
 from harness.probes.plan import Plan
 from harness.probes.samples import View
 from harness.probes.setting import Setting
@@ -21,7 +21,7 @@ EPOCHS = 3
 
 
 def chosen(curves_CFEB: np.ndarray, plan: Plan = PLAN) -> Choice:
-    return _best(SETTINGS, plan, curves_CFEB.reshape(-1, *curves_CFEB.shape[2:]))
+    return choose(SETTINGS, plan, curves_CFEB.reshape(-1, *curves_CFEB.shape[2:]))
 
 
 def flat(figure: float = 0.2) -> np.ndarray:
