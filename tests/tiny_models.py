@@ -7,6 +7,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
     BertModel,
+    BloomConfig,
+    BloomForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
     GPT2Config,
@@ -132,6 +134,13 @@ def save_gpt_oss(folder: Path) -> Path:
         pad_token_id=1,
     )
     return _save(folder, GptOssForCausalLM(config))
+
+
+def save_bloom(folder: Path) -> Path:
+    """A Bloom: an attention of its own, with a bias for distance in the place of positions."""
+    torch.manual_seed(0)
+    config = BloomConfig(vocab_size=300, hidden_size=32, n_layer=2, n_head=4, eos_token_id=0, pad_token_id=1)
+    return _save(folder, BloomForCausalLM(config))
 
 
 def save_mamba(folder: Path) -> Path:

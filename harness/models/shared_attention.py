@@ -30,6 +30,7 @@ def shared_attention(
     """What transformers' attention functions do, [rows, 1, heads, width], for keys that a `SlotLayer` gave."""
     slots: SlotLayer = key.slots  # type: ignore[attr-defined]
     cache, prompts = slots.cache, slots.prompts
+    slots.attended = True
     rows, heads, width = query.shape[0], query.shape[1], query.shape[3]
     grouped_NKHD = query.reshape(rows, key.shape[1], -1, width) * (width**-0.5 if scaling is None else scaling)
 

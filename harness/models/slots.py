@@ -67,6 +67,9 @@ class SlotLayer(DynamicLayer):
         self.cache, self.window = cache, window
         self.prompts, self.own = Shelf(keys, values), Shelf(keys, values)
         self.device, self.is_initialized = keys.device, True
+        self.attended = (
+            False  # whether `shared_attention` has read this layer: a model may have an attention of its own
+        )
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         """Write one new position of every row; returns all own positions that any row has."""
@@ -106,6 +109,11 @@ class SlotCache(Cache):
         self._slots = [SlotLayer(self, layer.keys, layer.values, window) for layer, window in layers]
         super().__init__(layers=[*self._slots])
         self._prompt_lengths: list[int] = []  # by the prompt's slot
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether `shared_attention` has read every layer."""
+        return all(layer.attended for layer in self._slots)
 
     def arrange(self, prompts: Sequence[int]) -> None:
         """Say which rows there are, by the slots of their prompts."""

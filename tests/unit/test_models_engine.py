@@ -20,6 +20,7 @@ from harness.models.slots import SlotCache
 from harness.models.stops import Pieces, StopFinder
 from tests.tiny_models import (
     save_bert,
+    save_bloom,
     save_gemma2,
     save_gpt2,
     save_gpt_oss,
@@ -84,8 +85,9 @@ def test_the_loop_draws_what_plain_generate_draws(engine: HfEngine):
     assert [theirs[i].logprob for i in range(9)] == pytest.approx([done.logprob for done in ours], abs=1e-3)
 
 
-def test_a_model_with_a_state_is_drawn_the_slower_way(tmp_path: Path):
-    engine = HfEngine(f"hf:{save_mamba(tmp_path)}", Sampling(max_new_tokens=12), device="cpu", batch_size=3)
+@pytest.mark.parametrize("save", [save_mamba, save_bloom])
+def test_a_state_or_an_attention_of_its_own_is_drawn_the_slower_way(tmp_path: Path, save: Callable[[Path], Path]):
+    engine = HfEngine(f"hf:{save(tmp_path)}", Sampling(max_new_tokens=12), device="cpu", batch_size=3)
     work = requests(list(range(6)))
     assert isinstance(engine._decoder(), BatchDecoder)
     assert [g.text for g in in_order(engine, work)] == [in_order(engine, [one])[0].text for one in work]
