@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
     BertModel,
@@ -51,6 +51,20 @@ def tokenizer() -> PreTrainedTokenizerFast:
     trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, special_tokens=["<eos>", "<pad>"])
     bpe.train_from_iterator(TEXT, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<eos>", pad_token="<pad>")
+
+
+def blank_tokenizer() -> PreTrainedTokenizerFast:
+    """One that puts a blank before every text and drops it again when it decodes, as that of Llama 2 does."""
+    letters = sorted(set("".join(TEXT).replace(" ", "▁")) - {"\n"})
+    merges = [("▁", "▁"), ("▁▁", "▁▁"), ("r", "e"), ("re", "t"), ("d", "e"), ("a", "d")]
+    names = ["<unk>", "<eos>", "<pad>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters, *map("".join, merges)]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    made = Tokenizer(models.BPE(vocabulary, merges, byte_fallback=True, unk_token="<unk>"))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<eos>", pad_token="<pad>", unk_token="<unk>")
 
 
 def _save(folder: Path, model: PreTrainedModel) -> Path:

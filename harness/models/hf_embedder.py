@@ -19,7 +19,7 @@ from harness.models.pooling import Spans, pool
 from harness.models.pretrained import open_pretrained
 from harness.models.states import HiddenStates, Prompt, Take
 from harness.models.stops import Pieces
-from harness.models.tokens import Text, Tokens, prompt_ids, spans_of_drawn
+from harness.models.tokens import Text, Tokens, continuation_ids, plain_ids, prompt_ids, spans_of_drawn
 from harness.probes.samples import View
 from harness.runs.vectors import Floats
 
@@ -95,7 +95,7 @@ class HfEmbedder:
         """The special tokens that begin a text, the prompt's own, and those that end a text."""
         if not self.causal:
             before, after = self._frame
-            return before, self._ids(prompt), after
+            return before, plain_ids(self.model.tokenizer, prompt), after
         ids = list(prompt_ids(self.model.tokenizer, prompt))
         begun = ids[0] == self.model.tokenizer.bos_token_id
         return ids[:begun], ids[begun:], []
@@ -103,7 +103,7 @@ class HfEmbedder:
     @cached_property
     def _frame(self) -> tuple[list[int], list[int]]:
         """The special tokens that an encoder's tokenizer puts before and after a text."""
-        outer, inner = list(self.model.tokenizer("x").input_ids), self._ids("x")
+        outer, inner = list(self.model.tokenizer("x").input_ids), plain_ids(self.model.tokenizer, "x")
         starts = range(len(outer) - len(inner) + 1)
         at = next((start for start in starts if outer[start : start + len(inner)] == inner), 0)
         return outer[:at], outer[at + len(inner) :]
@@ -117,7 +117,7 @@ class HfEmbedder:
         if drawn is not None:
             ids, (end, stop) = list(text.token_ids), drawn
         else:
-            ids, behind = self._ids(text.completion), self._ids(text.stop_string)
+            ids, behind = self._continued(text.completion), self._continued(text.stop_string)
             ids, end, stop = ids + behind, len(ids), len(ids + behind)
         return ids[: stop if "after-stop" in self.poolings else end], end
 
@@ -125,8 +125,10 @@ class HfEmbedder:
     def _pieces(self) -> Pieces:
         return Pieces(self.model.tokenizer)
 
-    def _ids(self, text: str) -> list[int]:
-        return list(self.model.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+    def _continued(self, text: str) -> list[int]:
+        if not self.causal:
+            return plain_ids(self.model.tokenizer, text)
+        return continuation_ids(self.model.tokenizer, text, self._pieces.text)
 
     @property
     def _filler(self) -> int:

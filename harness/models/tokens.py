@@ -78,6 +78,32 @@ def spans_of_drawn(ids: Sequence[int], text: Text, decode: Callable[[Sequence[in
     return end, stop
 
 
+ANCHORS = ("\n", "a", ";")
+"""What stands before a continuation while it is tokenised; the next is tried where one grows together with it."""
+
+
+def continuation_ids(tokenizer: Any, text: str, decode: Callable[[Sequence[int]], str]) -> list[int]:  # noqa: ANN401
+    """The tokens of a text that goes on where a prompt ends.
+
+    Some tokenizers (those of Llama 2 and CodeLlama) put a blank before every text, which a continuation must not get:
+    it is tokenised behind another text then, whose tokens are left out. `decode` reads a continuation's tokens.
+    """
+    plain = plain_ids(tokenizer, text)
+    if decode(plain) == text:
+        return plain
+    for anchor in ANCHORS:
+        front, whole = plain_ids(tokenizer, anchor), plain_ids(tokenizer, anchor + text)
+        ids = whole[len(front) :]
+        if whole[: len(front)] == front and decode(ids) == text:
+            return ids
+    return plain
+
+
+def plain_ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
+    """A text's tokens without special ones."""
+    return list(tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+
+
 def prompt_ids(tokenizer: Any, prompt: str) -> tuple[int, ...]:  # noqa: ANN401 - transformers' own
     """A prompt as the model is shown it: with the special tokens that begin a text, unless it brings them itself."""
     begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)

@@ -8,16 +8,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
 
 from harness.errors import QprobeError
 from harness.models.hf_embedder import HfEmbedder
 from harness.models.layers import parse_layers, parse_poolings
 from harness.models.pooling import Spans, pool
 from harness.models.states import HiddenStates
-from harness.models.tokens import Text, Tokens, spans_of_drawn
+from harness.models.stops import Pieces
+from harness.models.tokens import Text, Tokens, continuation_ids, plain_ids, spans_of_drawn
 from harness.probes.samples import View
 from harness.runs.vectors import Floats
-from tests.tiny_models import MAKERS, save_bert, save_gpt2, save_llama, tokenizer
+from tests.tiny_models import MAKERS, blank_tokenizer, save_bert, save_gpt2, save_llama, tokenizer
 
 TEXTS = [("def add(a, b):\n", "    return a + b\n"), ("x", ""), ("", "y = 1\n"), ("def f():\n" * 8, "    pass\n" * 5)]
 STOP = "\ndef"
@@ -229,3 +231,26 @@ def test_bad_models_get_one_sentence(tmp_path: Path):
         (folder / name).unlink()
     with pytest.raises(QprobeError, match="has no tokenizer"):
         HfEmbedder(f"hf:{folder}")
+
+
+@pytest.fixture(scope="module")
+def llama2() -> PreTrainedTokenizerFast:
+    return blank_tokenizer()
+
+
+@settings(max_examples=60, deadline=None)
+@given(completion=st.text(alphabet=" \nadefrtun+()é", max_size=24))
+def test_a_continuation_gets_no_blank_from_its_tokenizer(llama2: PreTrainedTokenizerFast, completion: str):
+    """What the model reads behind the prompt is the completion, to the character."""
+    text = Pieces(llama2).text
+    assert text(continuation_ids(llama2, completion, text)) == completion
+    if completion:
+        assert text(plain_ids(llama2, completion)) == " " + completion
+
+
+def test_an_embedder_of_such_a_tokenizer(llama2: PreTrainedTokenizerFast, tmp_path: Path):
+    llama2.save_pretrained(save_llama(tmp_path))
+    reader = HfEmbedder(f"hf:{tmp_path}", device="cpu", pooling="last,after-stop")
+    sample = reader.tokenise(Text.of("def f():\n", "    return 1", "\nx"))
+    read = [reader._pieces.text(ids) for ids in (sample.ids[sample.start : sample.end], sample.ids[sample.end :])]
+    assert read == ["    return 1", "\nx"]
