@@ -98,28 +98,40 @@ def run(
     asked = dict(locals())
     if print_config:
         print(configuration.as_toml(configuration.effective(ctx)), end="")
-        return
-    _check_sources(benchmark, model, samples, embedder)
-    if track:
-        check_tracker(track)
-    folder = folder or configuration.folder_setting(ctx) or default_folder(benchmark, samples or model)
-    writer = args.adapted(model, adapter)
-    asked |= {"folder": folder, "embedder": embedder or writer}
-    checked = _check({**asked, "model": writer})
-    settings = configuration.settings_of(run, asked)
-    if dry_run:
-        forecast(folder, checked, settings, as_json=json)
+    else:
+        _carry_out(ctx, asked)
+
+
+def _carry_out(ctx: typer.Context, asked: Mapping[str, Any]) -> None:
+    """Check everything that was asked for, and do it, or say what would be done."""
+    benchmark, model, samples = (asked[name] for name in ("benchmark", "model", "samples"))
+    _check_sources(benchmark, model, samples, asked["embedder"])
+    if asked["track"]:
+        check_tracker(asked["track"])
+    folder = asked["folder"] or configuration.folder_setting(ctx) or default_folder(benchmark, samples or model)
+    writer = args.adapted(model, asked["adapter"])
+    settled = {**asked, "folder": folder, "embedder": asked["embedder"] or writer}
+    checked = _check({**settled, "model": writer})
+    settings = configuration.settings_of(run, settled)
+    if asked["dry_run"]:
+        forecast(folder, checked, settings, as_json=asked["json"])
         return
     if not (folder / CONFIG_FILE).exists():
         keep_config(folder, settings)
-    terminal = Terminal(quiet=quiet)
-    if samples:
-        terminal.say(f"{folder}: {benchmark}, the samples of {samples}.")
+    _run_stages(folder, checked, settled)
+
+
+def _run_stages(folder: Path, checked: "Checked", asked: Mapping[str, Any]) -> None:
+    terminal = Terminal(quiet=asked["quiet"])
+    if asked["samples"]:
+        terminal.say(f"{folder}: {asked['benchmark']}, the samples of {asked['samples']}.")
     else:
-        terminal.say(f"{folder}: {checked.problems} problems of {benchmark} x {k} samples of {model}.")
-    for stage in (stages.import_ if samples else stages.generate, stages.grade, stages.embed, stages.probe):
+        drawn = f"{checked.problems} problems of {asked['benchmark']} x {asked['k']} samples of {asked['model']}"
+        terminal.say(f"{folder}: {drawn}.")
+    first = stages.import_ if asked["samples"] else stages.generate
+    for stage in (first, stages.grade, stages.embed, stages.probe):
         stage(folder, **_of(stage, asked))
-    stages.report(folder, None, track, json, quiet)
+    stages.report(folder, None, asked["track"], asked["json"], asked["quiet"])
 
 
 def _of(function: Callable[..., object], asked: Mapping[str, Any]) -> dict[str, Any]:
