@@ -34,7 +34,7 @@ QUIET = Terminal(quiet=True)
 class Alone(HfEmbedder):
     """The same model, every sample's prompt computed anew."""
 
-    shares_prompts = False  # type: ignore[assignment]
+    shares_prompts = False
 
 
 class Watched(HfEmbedder):

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ from harness.models import hf_embedder
 from harness.models.endings import Endings
 from harness.models.hf_embedder import HfEmbedder
 from harness.models.hf_engine import HfEngine
+from harness.models.pooling import Spans, pool
 from harness.models.sampling import Sampling, SeededDraws, sample_seed
 from harness.models.stops import StopFinder
 from harness.models.tokens import prompt_ids
@@ -145,10 +147,9 @@ def ours(folder: Path, engine: HfEngine, embedder: HfEmbedder, work: Plan, devic
         _, generating = timed(lambda: generate(store, engine, work, QUIET), device)
         other.add_problems(store.problems())
         other.add_completions(store.completions())
-        watched = Watched(hf_embedder.pool)
-        hf_embedder.pool = watched
-        _, embedding = timed(lambda: embed(store, embedder, QUIET), device)
-        hf_embedder.pool = watched.pool
+        watched = Watched()
+        with mock.patch.object(hf_embedder, "pool", watched):
+            _, embedding = timed(lambda: embed(store, embedder, QUIET), device)
         unshared = Unshared(f"hf:{embedder.model.name}", device=device)
         unshared.__dict__["_weights"] = embedder._weights
         _, alone = timed(lambda: embed(other, unshared, QUIET), device)
@@ -159,12 +160,11 @@ def ours(folder: Path, engine: HfEngine, embedder: HfEmbedder, work: Plan, devic
 class Watched:
     """Pools, and notes how many bytes of hidden states it was ever given."""
 
-    def __init__(self, pool: Callable[..., torch.Tensor]) -> None:
-        self.pool, self.most = pool, 0
+    most = 0
 
-    def __call__(self, states_NTD: torch.Tensor, *rest: object) -> torch.Tensor:
+    def __call__(self, states_NTD: torch.Tensor, spans: Spans, pooling: str) -> torch.Tensor:
         self.most = max(self.most, states_NTD.nbytes)
-        return self.pool(states_NTD, *rest)
+        return pool(states_NTD, spans, pooling)
 
 
 def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Plan, device: str) -> Paper:
@@ -178,7 +178,7 @@ def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Plan, 
         out = engine._weights.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
-            generation_config=GenerationConfig(
+            generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
                 do_sample=False,  # the processor below leaves one token
                 max_new_tokens=engine.sampling.max_new_tokens,
                 pad_token_id=engine._end_tokens[0],

@@ -102,7 +102,7 @@ def paper_probe(samples: Samples, epochs: int) -> torch.nn.Module:
         for start in range(0, len(y) - 999, 1000):
             loss = mse_loss(probe(x_epoch[start : start + 1000])[:, 0], y_epoch[start : start + 1000])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return probe
 

@@ -59,13 +59,12 @@ def values(samples: Samples, plan: Plan, seeds: int) -> NDArray[np.float64]:
     """The expected reward of every objective's selection on each problem, averaged over the draws, [O, P]."""
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     found = cross_validations(samples, seeds=range(seeds), plan=plan)
-    return np.mean(
-        [
-            [softmax_selection(scores_PN, rewards_PN, mask_PN, each.beta) for scores_PN in each.scores_OPN.numpy()]
-            for each in found
-        ],
-        axis=0,
-    )
+    values_SOP = [
+        [softmax_selection(scores_PN, rewards_PN, mask_PN, each.beta) for scores_PN in each.scores_OPN.numpy()]
+        for each in found
+    ]
+    means_OP: NDArray[np.float64] = np.mean(values_SOP, axis=0)
+    return means_OP
 
 
 if __name__ == "__main__":

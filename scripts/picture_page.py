@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 
 def main() -> None:
@@ -25,8 +25,8 @@ def main() -> None:
     with sync_playwright() as driver:
         # Chromium's own sandbox needs namespaces that a container may not make; the page is our own.
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        size, scheme = {"width": asked.width, "height": asked.height}, "dark" if asked.dark else "light"
-        tab = browser.new_page(viewport=size, color_scheme=scheme)
+        size = ViewportSize(width=asked.width, height=asked.height)
+        tab = browser.new_page(viewport=size, color_scheme="dark" if asked.dark else "light")
         tab.goto(f"{(asked.run / 'report.html').resolve().as_uri()}#{asked.at}")
         tab.wait_for_selector("body[data-ready]")
         tab.screenshot(path=asked.picture)

@@ -45,4 +45,5 @@ def _save_tokenizer(folder: Path) -> None:
         vocab_size=VOCABULARY, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<eos>"]
     )
     bpe.train_from_iterator([problem.solution for problem in open_benchmark("humaneval").problems()], trainer)
-    PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<eos>", pad_token="<eos>").save_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<eos>", pad_token="<eos>")  # type: ignore[no-untyped-call]
+    tokenizer.save_pretrained(folder)
