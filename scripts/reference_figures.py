@@ -113,6 +113,14 @@ def over_pass_at_1(report: Json) -> list[str]:
     return lines
 
 
+def over_foldings(report: Json) -> list[str]:
+    """What is left when the draw of the folds is averaged out, and how much it decides."""
+    if (found := report.get("repeats")) is None:
+        return []
+    named = [f"{row['name']} {gain(row)} ({short(found['spread'][row['name']])})" for row in found["rows"]]
+    return [f"Gains of all, mean of {len(found['seeds'])} foldings (their spread): {', '.join(named)}."]
+
+
 def listed(rows: list[Json]) -> str:
     """Names and gains."""
     return ", ".join(f"{row['name']} {short(row['gain'], '+')}" for row in rows) or "none"
@@ -120,7 +128,7 @@ def listed(rows: list[Json]) -> str:
 
 def survivors(report: Json) -> list[str]:
     """Which differences are more than chance."""
-    lines = over_pass_at_1(report)
+    lines = over_pass_at_1(report) + over_foldings(report)
     for family, what in (("objectives", "between objectives"), ("baselines", "of an objective from a baseline")):
         if (found := report.get("differences", {}).get(family)) is None:
             continue  # an early report, from before these were in it
