@@ -60,7 +60,7 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     """One token a row, [rows], and its log-probability at temperature 1 in nats, [rows].
 
-    Row i's token is the inverse of the tempered, top-p distribution function at uniforms[i].
+    Row i's token is the inverse of the tempered, top-p distribution function over the tokens' numbers at uniforms[i].
     """
     logits = logits_NV.float()
     chosen = logits.argmax(-1) if sampling.temperature == 0 else _nucleus(logits, uniforms_N, sampling)
@@ -97,8 +97,12 @@ def _likeliest(probabilities_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _inverse(likeliest: Tensor, order: Tensor, uniforms_N: Tensor, top_p: float) -> Tensor:
-    mass = likeliest.double().cumsum(-1)
-    kept = (mass - likeliest < top_p).sum(-1, keepdim=True)
-    total = mass.gather(1, kept - 1)
-    rank = torch.searchsorted(mass, uniforms_N[:, None].double() * total, right=True)
-    return order.gather(1, rank.minimum(kept - 1)).squeeze(1)
+    """Tokens in the order of their numbers, not of their chances: two that change places by rounding change nothing."""
+    weights = likeliest.double()
+    inside = weights.cumsum(-1) - weights < top_p
+    tokens, places = order.sort(dim=-1)
+    mass = (weights * inside).gather(1, places).cumsum(-1)
+    total = mass[:, -1:]
+    at = torch.searchsorted(mass, uniforms_N[:, None].double() * total, right=True)
+    last = (mass < total).sum(-1, keepdim=True)
+    return tokens.gather(1, at.minimum(last)).squeeze(1)
