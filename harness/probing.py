@@ -114,7 +114,8 @@ def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
 
 def grid_card(plan: Plan) -> dict[str, Any]:
     """What was chosen between, as JSON's own types."""
-    return {**asdict(plan.grid), "views": [str(view) for view in plan.grid.views], "temperatures": plan.temperatures}
+    views = [str(view) for view in plan.grid.views]
+    return {**asdict(plan.grid), "views": views, "temperatures": plan.temperatures, "slack": plan.slack}
 
 
 def load_samples(store: Store) -> Samples:
