@@ -171,7 +171,8 @@ def podman(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/sock")
     options = [f"--root={folder}/root", f"--runroot={folder}/run", "--runtime=runc", "--cgroup-manager=cgroupfs"]
     command = ["podman", *options, "--events-backend=none", "system", "service", "--time=0", f"unix://{folder}/sock"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
+    # In a folder of its own: a container that is out of memory leaves a file where the service was started.
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
         yield
         service.terminate()
     subprocess.run(["podman", *options, "system", "reset", "--force"], capture_output=True, check=False)
