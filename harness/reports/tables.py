@@ -57,6 +57,11 @@ def notes(report: Report) -> list[str]:
         lines.append(
             f"Problems known to be wrong: overlay {report.overlay}, see benchmarks/overlays; --no-overlay is without."
         )
+    if report.repeats is not None:
+        lines.append(
+            "Foldings: each problem's mean over cross-validations with other folds; spread is the standard deviation "
+            "of the gain over them."
+        )
     lines += _said_of_k(report) + _said_of_scores(report) + _said_of_differences(report)
     if trusting := {mode: count for mode, count in report.modes.items() if mode != "separate"}:
         listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
@@ -191,7 +196,7 @@ def repeat_cells(report: Report) -> TableCells:
         return (), []
     seeds, spread = report.repeats.seeds, report.repeats.spread
     rows: list[Cells] = [(*row_cells(row)[:5], short(spread[row.name]), p_value(row)) for row in report.repeats.rows]
-    return (f"mean of {len(seeds)} foldings", *ROW_HEADER[1:5], "spread", "p"), rows
+    return (f"{len(seeds)} foldings", *ROW_HEADER[1:5], "spread", "p"), rows
 
 
 def chosen_cells(report: Report) -> TableCells:
