@@ -98,12 +98,17 @@ def _repeat(
     """The cross-validation that there is, and one for each of the seeds."""
     how = {"folds": settings["folds"], "beta": settings["beta"]}
     others = cross_validations(samples, found.objectives, seeds=seeds, plan=plan, groups=groups, **how)
+    return Repeats((settings["seed"], *seeds), selection_values(samples, [found, *others]))
+
+
+def selection_values(samples: Samples, found: Sequence[CrossValidation]) -> NDArray[np.float64]:
+    """The expected reward of each problem under selection among all its samples, [cross-validations, objectives, P]."""
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     values = [
-        [softmax_selection(scores_PN, rewards_PN, mask_PN, found.beta) for scores_PN in each.scores_OPN.numpy()]
-        for each in (found, *others)
+        [softmax_selection(scores_PN, rewards_PN, mask_PN, each.beta) for scores_PN in each.scores_OPN.numpy()]
+        for each in found
     ]
-    return Repeats((settings["seed"], *seeds), np.array(values))
+    return np.array(values)
 
 
 def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:

@@ -150,7 +150,7 @@ def ours(folder: Path, engine: HfEngine, embedder: HfEmbedder, work: Plan, devic
         watched = Watched()
         with mock.patch.object(hf_embedder, "pool", watched):
             _, embedding = timed(lambda: embed(store, embedder, QUIET), device)
-        unshared = Unshared(f"hf:{embedder.model.name}", device=device)
+        unshared = Unshared(embedder.name, device=device)
         unshared.__dict__["_weights"] = embedder._weights
         _, alone = timed(lambda: embed(other, unshared, QUIET), device)
         ids = {completion.id: completion.token_ids for completion in store.completions()}

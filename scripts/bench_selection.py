@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from harness.numbers import differences, pass_at_1, softmax_selection
+from harness.numbers import differences, pass_at_1
 from harness.probes import DEFAULT_OBJECTIVES, Plan, Samples, cross_validations
-from harness.probing import load_samples
+from harness.probing import load_samples, selection_values
 from harness.runs.store import Store
 
 WAYS: Mapping[str, Plan] = {
@@ -46,25 +45,14 @@ def compare(name: str, samples: Samples, seeds: int) -> None:
     print(f"{name}: pass@1 {np.nanmean(base_P):.3f}; gains, mean of {seeds} draws of the folds")
     means = {}
     for way, plan in WAYS.items():
-        gains_OP = values(samples, plan, seeds) - base_P
+        found = cross_validations(samples, seeds=range(seeds), plan=plan)
+        gains_OP = selection_values(samples, found).mean(0) - base_P
         listed = ", ".join(f"{o} {g:+.3f}" for o, g in zip(DEFAULT_OBJECTIVES, np.nanmean(gains_OP, 1), strict=True))
         means[way] = gains_OP.mean(0)
         print(f"  {way}: {np.nanmean(gains_OP):+.4f} ({listed})")
     best, softest = WAYS
-    (found,) = differences(means, [(softest, best)])
-    print(f"  difference {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]", flush=True)
-
-
-def values(samples: Samples, plan: Plan, seeds: int) -> NDArray[np.float64]:
-    """The expected reward of every objective's selection on each problem, averaged over the draws, [O, P]."""
-    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
-    found = cross_validations(samples, seeds=range(seeds), plan=plan)
-    values_SOP = [
-        [softmax_selection(scores_PN, rewards_PN, mask_PN, each.beta) for scores_PN in each.scores_OPN.numpy()]
-        for each in found
-    ]
-    means_OP: NDArray[np.float64] = np.mean(values_SOP, axis=0)
-    return means_OP
+    (gained,) = differences(means, [(softest, best)])
+    print(f"  difference {gained.value:+.4f} [{gained.low:+.4f}, {gained.high:+.4f}]", flush=True)
 
 
 if __name__ == "__main__":

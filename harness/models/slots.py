@@ -67,9 +67,8 @@ class SlotLayer(DynamicLayer):
         self.cache, self.window = cache, window
         self.prompts, self.own = Shelf(keys, values), Shelf(keys, values)
         self.device, self.is_initialized = keys.device, True
-        self.attended = (
-            False  # whether `shared_attention` has read this layer: a model may have an attention of its own
-        )
+        # Whether `shared_attention` has read this layer: a model may have an attention of its own.
+        self.attended = False
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         """Write one new position of every row; returns all own positions that any row has."""
