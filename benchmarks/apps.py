@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from benchmarks.contests import Asked, Call, Contest, function_problem, program_problem, text
-from benchmarks.hub import HubData, Row
+from benchmarks.hub import HubData, JsonRow
 from benchmarks.problem import Problem
 from sandbox.cases import Case
 
@@ -26,7 +26,7 @@ class Apps(Contest):
         otherwise="name the rows in a file with --benchmark apps:FILE.jsonl",
     )
 
-    def problem(self, row: Row, split: str) -> Problem | None:
+    def problem(self, row: JsonRow, split: str) -> Problem | None:
         """See `Contest.problem`."""
         tests = _json(row, "input_output")
         if not tests:
@@ -51,7 +51,7 @@ def _prompt(question: str, starter: str, called: bool) -> str:
     return f"\nQUESTION:\n{question}\n{begin}\n{how}\n\nANSWER:\n"
 
 
-def _json(row: Row, name: str) -> Any:  # noqa: ANN401 - whatever the field holds
+def _json(row: JsonRow, name: str) -> Any:  # noqa: ANN401 - whatever the field holds
     """What a field that is JSON in a string holds; None where it is empty."""
     value = text(row, name)
     try:

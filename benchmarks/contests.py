@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.extraction import whole_program
-from benchmarks.hub import HubData, Row
+from benchmarks.hub import HubData, JsonRow
 from benchmarks.jsonl import Problems
 from benchmarks.problem import Problem
 from benchmarks.reading import numbered_lines, parse_row, read_text
@@ -75,7 +75,7 @@ class Contest:
             problems.add(place, _maker(self.problem, make_row, split))
         return problems.all()
 
-    def problem(self, row: Row, split: str) -> Problem | None:
+    def problem(self, row: JsonRow, split: str) -> Problem | None:
         """One problem, None where it has no tests. Raises ValueError with a short reason."""
         raise NotImplementedError
 
@@ -88,7 +88,7 @@ class Contest:
         program = whole_program(completion, problem.stop)
         return program if problem.language else as_function(program, problem.entry_point)
 
-    def _rows(self) -> Iterator[tuple[str, str, Callable[[], Row]]]:
+    def _rows(self) -> Iterator[tuple[str, str, Callable[[], JsonRow]]]:
         if self._path is None:
             for number, (split, row) in enumerate(self.data.rows(), start=1):
                 yield f"row {number}", split, _given(row)
@@ -98,16 +98,16 @@ class Contest:
 
 
 def _maker(
-    problem: Callable[[Row, str], Problem | None], make_row: Callable[[], Row], split: str
+    problem: Callable[[JsonRow, str], Problem | None], make_row: Callable[[], JsonRow], split: str
 ) -> Callable[[], Problem | None]:
     return lambda: problem(make_row(), split)
 
 
-def _given(row: Row) -> Callable[[], Row]:
+def _given(row: JsonRow) -> Callable[[], JsonRow]:
     return lambda: row
 
 
-def _parsed(line: str) -> Callable[[], Row]:
+def _parsed(line: str) -> Callable[[], JsonRow]:
     return lambda: parse_row(line)
 
 
@@ -137,7 +137,7 @@ def program_problem(asked: Asked, cases: Sequence[Case], compare: Compare) -> Pr
     return Problem(asked.id, asked.prompt, "", tests, asked.solution, "", asked.split, language="python")
 
 
-def text(row: Row, name: str) -> str:
+def text(row: JsonRow, name: str) -> str:
     """A field that must be a text; "" where it is null. Raises ValueError."""
     if name not in row:
         raise ValueError(f"the field {name!r} is missing")

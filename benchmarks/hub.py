@@ -17,12 +17,12 @@ from benchmarks.hub_client import is_out_of_reach
 from benchmarks.problem import BenchmarkError
 from benchmarks.reading import numbered_lines, parse_row, read_text
 
-Row = dict[str, Any]
-SplitRow = tuple[str, Row]
+JsonRow = dict[str, Any]
+SplitRow = tuple[str, JsonRow]
 """The name of a row's split, and the row."""
 
 
-def rows_digest(rows: Iterable[Row]) -> str:
+def rows_digest(rows: Iterable[JsonRow]) -> str:
     """A sha256 over rows, whatever their order."""
     return hashlib.sha256("\n".join(sorted(json.dumps(row, sort_keys=True) for row in rows)).encode()).hexdigest()
 
@@ -36,7 +36,7 @@ class HubData:
     config: str | None = None
     revision: str | None = None  # a commit of the data set
     sha256: str = ""  # of its rows; "" where nobody has written it down
-    digest: Callable[[Iterable[Row]], str] = rows_digest
+    digest: Callable[[Iterable[JsonRow]], str] = rows_digest
     otherwise: str = "use another benchmark"  # what to do without the hub, besides connecting to it
 
     @property

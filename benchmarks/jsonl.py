@@ -13,7 +13,7 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
-from benchmarks import whole
+from benchmarks import stdio as whole
 from benchmarks.extraction import FUNCTION_STOPS, program_of
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.reading import numbered_lines, parse_row, read_text

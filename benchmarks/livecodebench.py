@@ -13,7 +13,7 @@ import zlib
 from typing import Any, NoReturn
 
 from benchmarks.contests import Asked, Call, Contest, function_problem, program_problem, text
-from benchmarks.hub import HubData, Row
+from benchmarks.hub import HubData, JsonRow
 from benchmarks.problem import Problem
 from sandbox.cases import Case
 
@@ -31,7 +31,7 @@ class LiveCodeBench(Contest):
         otherwise="name the authors' file with --benchmark livecodebench:FILE.jsonl",
     )
 
-    def problem(self, row: Row, split: str) -> Problem | None:
+    def problem(self, row: JsonRow, split: str) -> Problem | None:
         """See `Contest.problem`."""
         cases = [case for name in _COLUMNS for case in _cases(row, name)]
         kinds = {case["testtype"] for case in cases}
@@ -56,7 +56,7 @@ def _prompt(question: str, starter: str) -> str:
     return f"{question}\n\n{how}\n\n"
 
 
-def _cases(row: Row, name: str) -> list[dict[str, str]]:
+def _cases(row: JsonRow, name: str) -> list[dict[str, str]]:
     cases = _decoded(text(row, name), name)
     if not isinstance(cases, list):
         raise ValueError(f"the field {name!r} is not a list of cases")
@@ -96,7 +96,7 @@ def _loaded(value: str | bytes, name: str) -> Any:  # noqa: ANN401
         raise ValueError(f"the field {name!r} does not hold JSON ({error})") from error
 
 
-def _function(row: Row) -> str:
+def _function(row: JsonRow) -> str:
     metadata = _loaded(text(row, "metadata") or "{}", "metadata")
     name = metadata.get("func_name") if isinstance(metadata, dict) else None
     if not isinstance(name, str):

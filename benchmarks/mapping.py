@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.entry_points import tested_function
 from benchmarks.extraction import program_of
-from benchmarks.hub import HubData, Row
+from benchmarks.hub import HubData, JsonRow
 from benchmarks.jsonl import Problems, problem_of_row
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.reading import read_text
@@ -78,7 +78,7 @@ class MappedBenchmark:
         """The prompt, continued up to the first stop string; of a whole program, the completion alone."""
         return program_of(problem, prompt, completion)
 
-    def _row(self, row: Row, split: str) -> Problem:
+    def _row(self, row: JsonRow, split: str) -> Problem:
         filled = {name: _of(name, fill(template, row)) for name, template in self.mapping.columns.items()}
         made = {"split": split, **self.mapping.values, **filled}
         if "entry_point" not in made and "solution" in made:
@@ -134,7 +134,7 @@ def _check_keys(where: str, table: object, known: Sequence[str]) -> None:
             raise ValueError(f"there is nothing called {key!r}{where} ({hint})")
 
 
-def fill(template: str, row: Row) -> Any:  # noqa: ANN401 - a column's value, whatever it is
+def fill(template: str, row: JsonRow) -> Any:  # noqa: ANN401 - a column's value, whatever it is
     """A column's value, or a template's text. Raises ValueError for a column that is not there."""
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]

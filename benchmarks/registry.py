@@ -4,8 +4,8 @@ import difflib
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks.errata import with_errata
 from benchmarks.jsonl import JsonlBenchmark
-from benchmarks.overlay import with_overlay
 from benchmarks.problem import Benchmark, BenchmarkError
 
 SHIPPED = {
@@ -25,8 +25,8 @@ SHIPPED = {
 READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus", "apps", "livecodebench"})
 
 
-def open_benchmark(name: str, *, overlay: bool = True) -> Benchmark:
-    """Return the benchmark called `name`; one of ours with its known wrong problems mended, but for `overlay=False`.
+def open_benchmark(name: str, *, errata: bool = True) -> Benchmark:
+    """Return the benchmark called `name`; one of ours with its known wrong problems mended, but for `errata=False`.
 
     A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, `MAPPING.toml` (a data set of the hub), `FILE.py`
     or `package.module` (code, with `:NAME` for a class or object in it), or a name that an installed package offers.
@@ -41,7 +41,7 @@ def open_benchmark(name: str, *, overlay: bool = True) -> Benchmark:
     kind, _, file = name.partition(":")
     if kind in SHIPPED:
         shipped = _open_shipped(kind, file)
-        return with_overlay(shipped) if overlay else shipped
+        return with_errata(shipped) if errata else shipped
     return _open_foreign(name)
 
 

@@ -12,5 +12,5 @@ class ProbeError(QprobeError):
     """A probe cannot be trained or used."""
 
 
-MENDABLE = (QprobeError, BenchmarkError, SandboxError)
+USER_ERRORS = (QprobeError, BenchmarkError, SandboxError)
 """What the command line answers with one sentence and exit status 1."""

@@ -3,8 +3,8 @@
 A `Sandbox` runs programs that nobody trusts. What is covered, and what is not, is written in `sandbox/README.md`.
 """
 
-from sandbox.engine import check_engine
-from sandbox.opening import open_sandbox
-from sandbox.outcome import Job, Limits, Outcome, Sandbox, SandboxError, Status
+from sandbox.docker.engine import check_engine
+from sandbox.factory import open_sandbox
+from sandbox.job import Job, Limits, Outcome, Sandbox, SandboxError, Status
 
 __all__ = ["Job", "Limits", "Outcome", "Sandbox", "SandboxError", "Status", "check_engine", "open_sandbox"]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sandbox.cases import Case, program_tests
 from sandbox.guest.languages import LANGUAGES
-from sandbox.outcome import Job, Sandbox, SandboxError, Status
+from sandbox.job import Job, Sandbox, SandboxError, Status
 
 
 def check_languages(sandbox: Sandbox, names: Iterable[str]) -> None:

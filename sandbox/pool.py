@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from sandbox.guests import Backend, GuestError
-from sandbox.line import Line
-from sandbox.outcome import Job, Outcome, SandboxError, Status
-from sandbox.turns import Turns
+from sandbox.backend import Backend, GuestError
+from sandbox.concurrency import ConcurrencyGate
+from sandbox.connection import GuestConnection
+from sandbox.job import Job, Outcome, SandboxError, Status
 
 ATTEMPTS = 5
 """How often a job may be at work when its guest is lost, before it is reported as BROKEN.
@@ -50,7 +50,7 @@ _End = None
 class _Run:
     """The queues of one call of `run`."""
 
-    turns: Turns
+    turns: ConcurrencyGate
     todo: "queue.SimpleQueue[_Task | None]" = field(default_factory=queue.SimpleQueue)
     done: "queue.SimpleQueue[tuple[Job, Outcome] | BaseException]" = field(default_factory=queue.SimpleQueue)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -67,9 +67,9 @@ class Pool:
         self._backend = backend
         self._width = workers or _processors()
         self._workers = workers or self._width + _RELIEF
-        self._idle: list[Line] = []
+        self._idle: list[GuestConnection] = []
         self._lock = threading.Lock()
-        self._lines: set[Line] = set()
+        self._lines: set[GuestConnection] = set()
         self._starting: set[int] = set()
 
     @property
@@ -91,7 +91,7 @@ class Pool:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
         """See `Sandbox.run`."""
-        run = _Run(Turns(self._width))
+        run = _Run(ConcurrencyGate(self._width))
         threads: list[threading.Thread] = []
         pending = 0
         try:
@@ -131,7 +131,7 @@ class Pool:
         """How many jobs a guest should have at once: fewer near the end, where none should wait behind a stuck one."""
         return _AHEAD if run.todo.qsize() >= self._workers else 1
 
-    def take_line(self) -> Line:
+    def take_line(self) -> GuestConnection:
         """An idle guest, or a new one. Raises GuestError."""
         with self._lock:
             if self._idle:
@@ -150,11 +150,11 @@ class Pool:
         taken = self._starting | {line.place for line in self._lines}
         return next(place for place in itertools.count() if place not in taken)
 
-    def _start_line(self, place: int) -> Line:
+    def _start_line(self, place: int) -> GuestConnection:
         # The first guests have a processor each; the others go where there is room.
         guest = self._backend.start(place if place < self._width else None)
         try:
-            line = Line(guest, place)
+            line = GuestConnection(guest, place)
         except BaseException:
             guest.stop()
             raise
@@ -162,13 +162,13 @@ class Pool:
             self._lines.add(line)
         return line
 
-    def give_back(self, line: Line) -> None:
+    def give_back(self, line: GuestConnection) -> None:
         """Keep a guest that has nothing to do."""
         line.proven = False
         with self._lock:
             self._idle.append(line)
 
-    def drop(self, line: Line) -> None:
+    def drop(self, line: GuestConnection) -> None:
         """End a guest."""
         with self._lock:
             self._lines.discard(line)
@@ -183,7 +183,7 @@ class _Worker:
         self._run = run
         self._turns = run.turns
         self._at_hand: list[_Task] = []
-        self._line: Line | None = None
+        self._line: GuestConnection | None = None
         self._slow = False
 
     def work(self) -> None:
@@ -252,12 +252,12 @@ class _Worker:
         except queue.Empty:
             return None
 
-    def _guest_line(self) -> Line:
+    def _guest_line(self) -> GuestConnection:
         if self._line is None:
             self._line = self._start()
         return self._line
 
-    def _start(self) -> Line:
+    def _start(self) -> GuestConnection:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         pause = 0.1
         while True:
@@ -287,7 +287,7 @@ class _Worker:
             else:
                 self._run.todo.put(task)
 
-    def _part_with(self, line: Line) -> None:
+    def _part_with(self, line: GuestConnection) -> None:
         if line.waiting:
             self._pool.drop(line)
         else:

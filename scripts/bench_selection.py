@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness.numbers import differences, pass_at_1
-from harness.probes import DEFAULT_OBJECTIVES, Plan, Samples, cross_validations
-from harness.probing import load_samples, selection_values
+from harness.probes import DEFAULT_OBJECTIVES, Samples, TrainingPlan, cross_validations
 from harness.runs.store import Store
+from harness.stages.probe import load_samples, selection_values
+from harness.stats import differences, pass_at_1
 
-WAYS: Mapping[str, Plan] = {
-    "the best": replace(Plan(), slack=0.0),
-    "the softest within an error": Plan(),
+WAYS: Mapping[str, TrainingPlan] = {
+    "the best": replace(TrainingPlan(), one_se_rule=0.0),
+    "the softest within an error": TrainingPlan(),
 }
 
 

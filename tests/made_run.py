@@ -6,10 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks import Problem
-from harness.completion import Completion
 from harness.probes.samples import View
-from harness.runs.shelves import Wanted
+from harness.runs.completion import Completion
 from harness.runs.store import Store
+from harness.runs.vector_store import EmbeddingSpec
 from sandbox import Outcome, Status
 
 WIDTH = 8
@@ -46,10 +46,10 @@ def fill(
     vectors = np.random.default_rng(0).standard_normal((len(completions), layers, WIDTH)).astype(np.float32)
     for row, completion in enumerate(completions):
         vectors[row, -1, 0] += signal * passes[completion.id]
-    wanted = Wanted({"fingerprint": "made"}, tuple(View(layer, "last") for layer in range(1, layers + 1)), WIDTH)
-    (shelf,) = wanted.shelves(store)
-    shelf.file.write(0, vectors)
-    store.add_vector_rows({shelf.key: {completion.id: row for row, completion in enumerate(completions)}})
-    about = {"embedder": "made", "views": wanted.views, "shelves": [shelf.key]}
+    wanted = EmbeddingSpec({"fingerprint": "made"}, tuple(View(layer, "last") for layer in range(1, layers + 1)), WIDTH)
+    (shard,) = wanted.shards(store)
+    shard.file.write(0, vectors)
+    store.add_vector_rows({shard.key: {completion.id: row for row, completion in enumerate(completions)}})
+    about = {"embedder": "made", "views": wanted.views, "shards": [shard.key]}
     for key, value in (("view v", about), ("view", "v"), ("grader", "g")):
         store.note(key, value)

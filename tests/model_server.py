@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.engine import Generated, Request
-from harness.models.hf_engine import HfEngine
+from harness.models.hf.engine import HfEngine
 from harness.models.sampling import Sampling
 
 

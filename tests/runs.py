@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import Problem
-from harness.completion import Completion
-from harness.embedding import embed
-from harness.models.hf_embedder import HfEmbedder
+from harness.commands.terminal import Terminal
+from harness.models.hf.embedder import HfEmbedder
+from harness.runs.completion import Completion
 from harness.runs.store import Store
-from harness.terminal import Terminal
+from harness.stages.embed import embed
 from sandbox import Outcome, Status
 
 QUIET = Terminal(quiet=True)

@@ -87,7 +87,7 @@ def _become(files: Sequence[int], arguments: list[str], folder: str, environment
     signal.alarm(SECONDS)
     sys.argv = ["qprobe", *arguments]
     sys.path[0] = folder
-    from harness.cli import main
+    from harness.commands.main import main
 
     main()
 

@@ -10,7 +10,7 @@ from benchmarks.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CallCase:
     """A call and the value it must give, both as source."""
 
     arguments: str  # "2, 'a'"
@@ -26,12 +26,12 @@ class Case:
         return True
 
 
-def asked_cases(problem: Problem) -> list[Case]:
+def asked_cases(problem: Problem) -> list[CallCase]:
     """The assertions of the tests that are of the form `f(...) == value`."""
     return [case for node in assertions(problem.tests) if (case := _case(node.test, problem.entry_point))]
 
 
-def shown_cases(problem: Problem) -> list[Case]:
+def shown_cases(problem: Problem) -> list[CallCase]:
     """The assertions and docstring examples that the prompt shows."""
     shown = [case for node in _shown_assertions(problem.prompt) if (case := _case(node.test, problem.entry_point))]
     return [*shown, *_examples(problem)]
@@ -59,7 +59,7 @@ def _shown_assertions(prompt: str) -> Iterator[ast.Assert]:
             yield from assertions(line.strip())
 
 
-def _examples(problem: Problem) -> Iterator[Case]:
+def _examples(problem: Problem) -> Iterator[CallCase]:
     """Examples as Python's own prompt shows them: `>>> f(2)` and the value below."""
     try:
         examples = doctest.DocTestParser().get_examples(problem.prompt)
@@ -70,13 +70,13 @@ def _examples(problem: Problem) -> Iterator[Case]:
         if call and call.body and isinstance(call.body[0], ast.Expr):
             arguments = _arguments(call.body[0].value, problem.entry_point)
             if arguments is not None and parse(value):
-                yield Case(arguments, value)
+                yield CallCase(arguments, value)
 
 
-def _case(test: ast.expr, entry_point: str) -> Case | None:
+def _case(test: ast.expr, entry_point: str) -> CallCase | None:
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
         arguments = _arguments(test.left, entry_point)
-        return None if arguments is None else Case(arguments, ast.unparse(test.comparators[0]))
+        return None if arguments is None else CallCase(arguments, ast.unparse(test.comparators[0]))
     return None
 
 

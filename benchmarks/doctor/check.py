@@ -23,7 +23,7 @@ class Check:
     name: str
     looked_at: int  # problems that the check says something about
     findings: tuple[Finding, ...] = ()
-    known: tuple[Finding, ...] = ()  # what the benchmark's overlay knows of, with its reason
+    known: tuple[Finding, ...] = ()  # what the benchmark's errata knows of, with its reason
     note: str = ""
     must_hold: bool = True  # False: findings are worth knowing, and the benchmark can be used all the same
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from benchmarks.doctor.check import Check, Finding, Progress
 from benchmarks.doctor.reading import read_checks
 from benchmarks.doctor.running import Trial, run_checks
-from benchmarks.overlay import Overlay, overlay_of
+from benchmarks.errata import Errata, errata_of
 from benchmarks.problem import Benchmark
 from sandbox import Limits, Sandbox
 from sandbox.languages import check_languages
@@ -38,20 +38,20 @@ def examine(
     SandboxError where the sandbox lacks a language.
     """
     problems = benchmark.problems()
-    overlay = overlay_of(benchmark)
+    errata = errata_of(benchmark)
     reading = list(read_checks(problems))
-    yield from (_sorted_out(check, overlay) for check in reading)
+    yield from (_sorted_out(check, errata) for check in reading)
     if reading[0].fails:  # what was run could not be told apart
         return
     check_languages(sandbox, {problem.language for problem in problems if problem.language})
     for check in run_checks(benchmark, problems, Trial(sandbox, limits, of_references, progress), repeats):
-        yield _sorted_out(check, overlay)
+        yield _sorted_out(check, errata)
 
 
-def _sorted_out(check: Check, overlay: Overlay | None) -> Check:
+def _sorted_out(check: Check, errata: Errata | None) -> Check:
     """The check with what is known apart from what is not."""
-    if overlay is None:
+    if errata is None:
         return check
-    whys = {finding: overlay.known(finding.problem_id, check.name) for finding in check.findings}
+    whys = {finding: errata.known(finding.problem_id, check.name) for finding in check.findings}
     known = tuple(Finding(each.problem_id, f"{each.detail} ({why})") for each, why in whys.items() if why)
     return replace(check, findings=tuple(each for each, why in whys.items() if not why), known=known)

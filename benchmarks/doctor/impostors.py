@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.doctor import whole_impostors
-from benchmarks.doctor.cases import Case, asked_cases, shown_cases
+from benchmarks.doctor import stdio_impostors as stdio_impostors
+from benchmarks.doctor.cases import CallCase, asked_cases, shown_cases
 from benchmarks.problem import Problem
 
 CONSTANTS = ("None", "True", "False", "0", "1", "-1", "''", "[]", "()", "{}")
@@ -27,7 +27,7 @@ KINDS = ("empty programs fail", "constant programs fail", "knowing only the prom
 def impostors(problem: Problem) -> Iterator[Impostor]:
     """All programs that must fail this problem's tests."""
     if problem.language:
-        makers = (whole_impostors.empty, whole_impostors.constant, whole_impostors.knowing, whole_impostors.cheating)
+        makers = (stdio_impostors.empty, stdio_impostors.constant, stdio_impostors.knowing, stdio_impostors.cheating)
         for kind, make in zip(KINDS, makers, strict=True):
             yield from (Impostor(kind, name, program) for name, program in make(problem))
         return
@@ -49,7 +49,7 @@ def _constants(problem: Problem) -> list[str]:
     return list(dict.fromkeys([*CONSTANTS, *(value for value, _ in expected.most_common(1))]))
 
 
-def _table(entry: str, shown: list[Case]) -> str:
+def _table(entry: str, shown: list[CallCase]) -> str:
     """A program that looks the shown examples up, and answers anything else as the last of them."""
     rows = "".join(f"SHOWN.append((lambda: ({case.arguments},), lambda: {case.value}))\n" for case in shown)
     return (

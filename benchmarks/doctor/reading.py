@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.doctor.cases import assertions, parse, shown_cases
 from benchmarks.doctor.check import Check, Finding
-from benchmarks.doctor.whole_impostors import shown_whole_cases
+from benchmarks.doctor.stdio_impostors import shown_whole_cases
 from benchmarks.duplicates import group_near_duplicates
 from benchmarks.problem import Problem
 from sandbox.cases import cases_of, tests_trouble

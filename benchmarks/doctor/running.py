@@ -10,7 +10,7 @@ from benchmarks.doctor.check import Check, Finding, Progress
 from benchmarks.doctor.impostors import KINDS, impostors
 from benchmarks.problem import Benchmark, Problem
 from sandbox import Job, Limits, Outcome, Sandbox, Status
-from sandbox.survey import Plan, survey
+from sandbox.grading_mode import GradingPlan, plan_grading
 
 SLOW_SECONDS = 1.0
 """CPU time from which on a reference is named: its problem takes most of a benchmark's time."""
@@ -60,10 +60,12 @@ def run_checks(benchmark: Benchmark, problems: Sequence[Problem], trial: Trial, 
     yield _broken([*again.values(), *tried.values()])
 
 
-def _plan(problems: Sequence[Problem], trial: Trial) -> dict[str, Plan]:
-    plans: dict[str, Plan] = {}
+def _plan(problems: Sequence[Problem], trial: Trial) -> dict[str, GradingPlan]:
+    plans: dict[str, GradingPlan] = {}
     with trial.progress("Running references", len(problems)) as advance:
-        for job, plan in survey(trial.sandbox, (each.job(each.solution, trial.of_references) for each in problems)):
+        for job, plan in plan_grading(
+            trial.sandbox, (each.job(each.solution, trial.of_references) for each in problems)
+        ):
             plans[job.key] = plan
             advance()
     return plans
@@ -80,24 +82,24 @@ def _run(trial: Trial, title: str, jobs: Iterator[Job], total: int) -> dict[str,
     return seen
 
 
-def _job(kind: str, name: str, program: str, problem: Problem, plan: Plan, trial: Trial) -> Job:
+def _job(kind: str, name: str, program: str, problem: Problem, plan: GradingPlan, trial: Trial) -> Job:
     return plan.apply(problem.job(program, plan.limits(trial.limits), json.dumps([kind, problem.id, name])))
 
 
-def _again(problems: Sequence[Problem], plans: Mapping[str, Plan], trial: Trial, repeats: int) -> Iterator[Job]:
+def _again(problems: Sequence[Problem], plans: Mapping[str, GradingPlan], trial: Trial, repeats: int) -> Iterator[Job]:
     """The references again, now within the limits that candidates have. In rounds, so that repeats stand apart."""
     for number in range(repeats):
         for problem in problems:
             yield _job("again", str(number), problem.solution, problem, plans[problem.id], trial)
 
 
-def _impostor_jobs(problems: Sequence[Problem], plans: Mapping[str, Plan], trial: Trial) -> Iterator[Job]:
+def _impostor_jobs(problems: Sequence[Problem], plans: Mapping[str, GradingPlan], trial: Trial) -> Iterator[Job]:
     for problem in problems:
         for kind, name, program in impostors(problem):
             yield _job(kind, name, program, problem, plans[problem.id], trial)
 
 
-def _references(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapping[str, _Seen]) -> Check:
+def _references(known: Sequence[Problem], plans: Mapping[str, GradingPlan], again: Mapping[str, _Seen]) -> Check:
     failing = []
     for problem_id, tried in again["again"].outcomes.items():
         if not any(outcome.status is Status.PASSED for _, outcome in tried):
@@ -114,7 +116,7 @@ def _references(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapp
     return Check("references pass", len(known), tuple(failing), note=note)
 
 
-def _flaky(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapping[str, _Seen]) -> Check:
+def _flaky(known: Sequence[Problem], plans: Mapping[str, GradingPlan], again: Mapping[str, _Seen]) -> Check:
     found, runs = [], 0
     for problem_id, tried in again["again"].outcomes.items():
         statuses = Counter(outcome.status.value for _, outcome in tried)
@@ -126,7 +128,9 @@ def _flaky(known: Sequence[Problem], plans: Mapping[str, Plan], again: Mapping[s
     return Check("references pass each time", len(known), tuple(found), note=f"{runs + 1} runs each")
 
 
-def _as_completions(benchmark: Benchmark, known: Sequence[Problem], plans: Mapping[str, Plan], trial: Trial) -> Check:
+def _as_completions(
+    benchmark: Benchmark, known: Sequence[Problem], plans: Mapping[str, GradingPlan], trial: Trial
+) -> Check:
     """Each reference as a model would write it: after the prompt, and cut by the stop strings.
 
     What comes out as it went in has passed already.
@@ -148,7 +152,7 @@ def _rewritten(benchmark: Benchmark, problem: Problem) -> str:
     return benchmark.program(problem, problem.prompt, problem.solution.removeprefix(problem.prompt))
 
 
-def _modes(plans: Mapping[str, Plan]) -> Check:
+def _modes(plans: Mapping[str, GradingPlan]) -> Check:
     """In which process the tests run. Tests that share the program's process can be fooled by it."""
     found = [
         Finding(name, "its tests run in the program's own process" if plan.mode == "shared" else "asks its objects")

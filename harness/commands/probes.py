@@ -10,11 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands import arguments as args
-from harness.terminal import Terminal
+from harness.commands import options as args
+from harness.commands.terminal import Terminal
 
 if TYPE_CHECKING:
-    from harness.ranking import Ranking
+    from harness.stages.rank import Ranking
 
 
 def rank(
@@ -35,8 +35,8 @@ def rank(
     """Pick the best of each problem's completions by a probe. Nothing is run."""
     from benchmarks.registry import open_benchmark
     from harness.probes import load_probe
-    from harness.ranking import as_json, open_reader, picked_rows, read_completions
-    from harness.ranking import rank as rank_completions
+    from harness.stages.rank import as_json, open_reader, picked_rows, read_completions
+    from harness.stages.rank import rank as rank_completions
 
     chosen = load_probe(probe)
     completions = read_completions(samples, open_benchmark(benchmark) if benchmark else None, format_name)
@@ -71,10 +71,10 @@ def transfer(
     quiet: args.Quiet = False,
 ) -> None:
     """Train probes on some runs or splits, report on others. As in the paper; each test set is reported by itself."""
-    from harness.commands.printing import show_transfer
+    from harness.commands.show import show_transfer
     from harness.probes.watching import watched
-    from harness.problem_sets import join_sets, load_sets
-    from harness.transferring import transfer as make_transfer
+    from harness.runs.problem_sets import join_sets, load_sets
+    from harness.stages.transfer import transfer as make_transfer
 
     choices = args.choices(form, l2, learning_rate, train_beta)
     train, tests = join_sets(load_sets(args.names(train_on), runs)), load_sets(args.names(test_on), runs)
@@ -98,9 +98,9 @@ def transfer(
 
 
 def _write_rows(path: Path, rows: Sequence[str]) -> None:
-    from harness.files import whole_file
+    from harness.runs.atomic import atomic_write
 
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 

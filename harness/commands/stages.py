@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from harness.commands import arguments as args
-from harness.commands.recording import recorded
+from harness.commands import options as args
+from harness.commands.record import recorded
+from harness.commands.terminal import Terminal
 from harness.errors import QprobeError
-from harness.terminal import Terminal
 
 
 @recorded
@@ -17,16 +17,16 @@ def import_(
     samples: Annotated[Path, typer.Option(help="JSON lines, gzip'ed or not, a JSON list, or a folder of programs")],
     benchmark: args.BenchmarkName,
     format_name: args.SampleFormat = "auto",
-    overlay: args.Overlay = True,
+    errata: args.Errata = True,
     quiet: args.Quiet = False,
 ) -> None:
     """Start a run from samples that somebody else drew."""
     from benchmarks.registry import open_benchmark
-    from harness.importing import import_samples
     from harness.runs.store import Store
+    from harness.stages.import_samples import import_samples
 
     terminal = Terminal(quiet=quiet)
-    asked = open_benchmark(benchmark, overlay=overlay)
+    asked = open_benchmark(benchmark, errata=errata)
     with Store(run, create=True) as store:
         done = import_samples(store, asked, samples, format_name)
     terminal.say(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
@@ -48,7 +48,7 @@ def generate(
     batch_size: args.BatchSize = None,
     device: args.Device = "auto",
     seed: args.Seed = 0,
-    overlay: args.Overlay = True,
+    errata: args.Errata = True,
     greedy: args.DrawGreedy = False,
     adapter: args.Adapter = None,
     prompt: args.PromptName = "paper",
@@ -56,13 +56,13 @@ def generate(
 ) -> None:
     """Draw k completions of every problem from a model."""
     from benchmarks.registry import open_benchmark
-    from harness.generating import generate as generate_stage
-    from harness.generating import plan
-    from harness.models.opening import open_engine
+    from harness.models.registry import open_engine
     from harness.models.sampling import Sampling
     from harness.runs.store import Store
+    from harness.stages.generate import generate as generate_stage
+    from harness.stages.generate import plan
 
-    asked = open_benchmark(benchmark, overlay=overlay)
+    asked = open_benchmark(benchmark, errata=errata)
     work = plan(asked, k=k, seed=seed, split=split, limit=limit, prompt=prompt, greedy=greedy)
     sampling = Sampling(temperature, top_p, max_new_tokens)
     engine = open_engine(args.adapted(model, adapter), sampling, batch_size=batch_size, device=device)
@@ -79,14 +79,14 @@ def extract(
 ) -> None:
     """Make the programs again from the stored text. Only those that change are graded and embedded again."""
     from benchmarks.registry import open_benchmark
-    from harness.extracting import extract as extract_stage
-    from harness.extracting import settings_of_run
-    from harness.prompting import find_prompt
     from harness.runs.store import Store
+    from harness.stages.extract import extract as extract_stage
+    from harness.stages.extract import settings_of_run
+    from harness.stages.prompts import find_prompt
 
     with Store(run) as store:
         made_with = settings_of_run(store, benchmark=benchmark, prompt=prompt)
-        asked = open_benchmark(made_with.benchmark, overlay=made_with.overlay)
+        asked = open_benchmark(made_with.benchmark, errata=made_with.errata)
         done = extract_stage(store, find_prompt(made_with.prompt, asked))
     next_step = f": qprobe grade {run} judges those" if done.changed else ""
     Terminal(quiet=quiet).say(f"{done.changed:,} of {done.samples:,} programs read differently now{next_step}.")
@@ -97,29 +97,30 @@ def grade(
     run: args.Run,
     sandbox: args.SandboxKind = "docker",
     workers: args.Workers = None,
-    cpu_seconds: args.CpuSeconds = None,
-    time_factor: args.TimeFactor = 20.0,
-    min_seconds: args.MinSeconds = 0.5,
-    max_seconds: args.MaxSeconds = 10.0,
+    timeout: args.Timeout = None,
+    timeout_factor: args.TimeoutFactor = 20.0,
+    timeout_min: args.TimeoutMin = 0.5,
+    timeout_max: args.TimeoutMax = 10.0,
     image: args.Image = None,
     runtime: args.Runtime = None,
     quiet: args.Quiet = False,
-    again: args.Again = 200,
-    outputs: args.Outputs = False,
+    regrade: args.Regrade = 200,
+    visible_tests: args.VisibleTests = False,
 ) -> None:
     """Run every program of a run in sandboxes."""
-    from harness.grading import Budget
-    from harness.grading import grade as grade_stage
     from harness.runs.store import Store
-    from harness.second_look import grade_again, run_shown_tests
+    from harness.stages.grade import Budget
+    from harness.stages.grade import grade as grade_stage
+    from harness.stages.regrade import regrade as regrade_stage
+    from harness.stages.visible_tests import run_visible_tests
     from sandbox import open_sandbox
 
     terminal = Terminal(quiet=quiet)
-    budget = Budget(cpu_seconds, time_factor, min_seconds, max_seconds)
+    budget = Budget(timeout, timeout_factor, timeout_min, timeout_max)
     with Store(run) as store, open_sandbox(sandbox, workers, image, runtime=runtime) as room:
         done = grade_stage(store, room, budget, terminal)
-        grade_again(store, room, budget, terminal, again)
-        if outputs and not run_shown_tests(store, room, budget, terminal):
+        regrade_stage(store, room, budget, terminal, regrade)
+        if visible_tests and not run_visible_tests(store, room, budget, terminal):
             terminal.say("No prompt of this benchmark shows a test: there are no outputs to compare.")
         passes = store.passes(done.grader)
     terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
@@ -142,9 +143,9 @@ def embed(
     quiet: args.Quiet = False,
 ) -> None:
     """Turn every sample of a run into vectors. They are the states of a model at chosen layers, pooled."""
-    from harness.embedding import embed as embed_stage
-    from harness.models.opening import open_embedder
+    from harness.models.registry import open_embedder
     from harness.runs.store import Store
+    from harness.stages.embed import embed as embed_stage
 
     terminal = Terminal(quiet=quiet)
     with Store(run) as store:
@@ -173,10 +174,10 @@ def probe(
     group_duplicates: args.GroupDuplicates = False,
 ) -> None:
     """Train probes with cross-validation by problem. Samples are scored by probes that never saw their problem."""
-    from harness.probes.folds import USUAL_FOLDS
+    from harness.probes.folds import DEFAULT_FOLDS
     from harness.probes.watching import watched
-    from harness.probing import probe as probe_stage
     from harness.runs.store import Store
+    from harness.stages.probe import probe as probe_stage
 
     terminal = Terminal(quiet=quiet)
     objectives = args.objectives(objective)
@@ -199,8 +200,10 @@ def probe(
             group_duplicates=group_duplicates,
         )
     made = int(found.fold_P.max()) + 1
-    if folds is None and made < USUAL_FOLDS:
-        terminal.say(f"So few problems make {made} folds instead of {USUAL_FOLDS}: nothing that comes out is certain.")
+    if folds is None and made < DEFAULT_FOLDS:
+        terminal.say(
+            f"So few problems make {made} folds instead of {DEFAULT_FOLDS}: nothing that comes out is certain."
+        )
     terminal.say(f"Trained {len(objectives)} objectives on {made} folds: qprobe report {run} shows what they gain.")
 
 
@@ -214,10 +217,10 @@ def report(
     format_name: args.Format = "table",
 ) -> None:
     """Show probed against baseline pass@1. Writes report.html, and the same in other forms, into the run."""
-    from harness.commands.printing import show_report
-    from harness.greedy import greedy_rewards
-    from harness.pages.browser import browser_data
-    from harness.reporting import report as make_report
+    from harness.commands.show import show_report
+    from harness.reports.greedy_baseline import greedy_rewards
+    from harness.reports.render.html.browser import browser_data
+    from harness.reports.report import report as make_report
     from harness.runs.scores import load_scores
     from harness.runs.store import Store
 
@@ -227,7 +230,7 @@ def report(
         data = browser_data(store, load_scores(store))
     show_report(found, data, run, Terminal(quiet=quiet), "json" if json else format_name)
     if track:
-        from harness.tracking import track as send
+        from harness.reports.trackers import track as send
 
         send(track, run)
         Terminal(quiet=quiet).say(f"Sent to {track}.")
@@ -240,8 +243,8 @@ def export(
     quiet: args.Quiet = False,
 ) -> None:
     """Write a run's samples and verdicts for other tools."""
-    from harness.exporting import export as export_stage
     from harness.runs.store import Store
+    from harness.stages.export import export as export_stage
 
     with Store(run) as store:
         rows = export_stage(store, format_name, output)

@@ -1,8 +1,15 @@
-"""What every engine does: continue prompts."""
+"""The interfaces of models: engines continue prompts, embedders turn samples into vectors."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.models.tokens import Text, Tokens
+
+Vectors = NDArray[np.float32]
 
 BATCH_SIZE = 128
 """Sequences at a time, where nobody asks for a number."""
@@ -61,4 +68,51 @@ class Engine(Protocol):
 
         What was yielded stands when a later one fails. Raises QprobeError for what the user can mend.
         """
+        ...
+
+
+class View(NamedTuple):
+    """Which hidden state of the embedder a vector is: the layer, and where in the text it was taken."""
+
+    layer: int
+    pooling: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}/{self.pooling}"
+
+
+class Embedder(Protocol):
+    """ConcurrencyGate samples into vectors."""
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that a vector depends on besides its view; the same identity and view mean the same vectors."""
+        ...
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views asked for."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether a batch of one prompt's samples is cheaper than a mixed one. Asked when there is work to do."""
+        ...
+
+    def tokenise(self, text: Text) -> Tokens:
+        """Tokens of one sample."""
+        ...
+
+    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
+        """Vectors [samples, views, width], float32."""
         ...

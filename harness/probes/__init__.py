@@ -1,14 +1,14 @@
 """Probes: small functions of a frozen model's hidden states that say which sample to prefer."""
 
 from benchmarks.duplicates import group_near_duplicates
-from harness.probes.choosing import Choice
 from harness.probes.crossvalidation import CrossValidation, cross_validate, cross_validations
-from harness.probes.learning import learning_curve
-from harness.probes.plan import PRESETS, Choices, Grid, Plan
+from harness.probes.hyperparameters import Hyperparameters, Schedule
+from harness.probes.learning_curve import learning_curve
+from harness.probes.model_selection import Selected
+from harness.probes.plans import PRESETS, Grid, GridOverrides, TrainingPlan
 from harness.probes.probe import Card, Probe, load_probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, OBJECTIVES, find_objective, objective_names
-from harness.probes.samples import ProbeError, SampleId, Samples, View
-from harness.probes.setting import Schedule, Setting
+from harness.probes.samples import ProbeError, SampleKey, Samples, View
 from harness.probes.transfer import Transfer, train_and_test, train_probes
 
 __all__ = [
@@ -16,17 +16,17 @@ __all__ = [
     "OBJECTIVES",
     "PRESETS",
     "Card",
-    "Choice",
-    "Choices",
     "CrossValidation",
     "Grid",
-    "Plan",
+    "GridOverrides",
+    "Hyperparameters",
     "Probe",
     "ProbeError",
-    "SampleId",
+    "SampleKey",
     "Samples",
     "Schedule",
-    "Setting",
+    "Selected",
+    "TrainingPlan",
     "Transfer",
     "View",
     "cross_validate",

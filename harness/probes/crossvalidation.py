@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.probes.choosing import Choice
 from harness.probes.controls import DRAWS
 from harness.probes.folds import assign_folds
+from harness.probes.model_selection import Selected
 from harness.probes.nested import Fitted, Task, fit
-from harness.probes.plan import Plan, find_plan, refuse_temperature
+from harness.probes.plans import TrainingPlan, find_plan, refuse_temperature
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
@@ -27,9 +27,9 @@ class CrossValidation:
     problem_ids: tuple[str, ...]
     objectives: tuple[str, ...]
     scores_OPN: Tensor  # float64; 0 outside the samples' mask
-    control_CPN: Tensor  # the first objective on rewards dealt anew among all samples, C times: it must not gain
+    control_CPN: Tensor  # the first objective on rewards permuted anew among all samples, C times: it must not gain
     fold_P: Tensor  # the fold in which each problem was held out
-    chosen: Mapping[str, tuple[Choice, ...]]  # for each objective, what was chosen in each fold
+    chosen: Mapping[str, tuple[Selected, ...]]  # for each objective, what was chosen in each fold
     beta: float
     without_signal: int  # problems all of whose samples pass, or fail: they rank nothing, and stay in every average
 
@@ -45,7 +45,7 @@ def cross_validate(
     folds: int = 5,
     seed: int = 0,
     beta: float = 0.1,
-    plan: Plan | str = "nested",
+    plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = DRAWS,
 ) -> CrossValidation:
@@ -67,7 +67,7 @@ def cross_validations(
     folds: int = 5,
     seeds: Sequence[int] = range(10),
     beta: float = 0.1,
-    plan: Plan | str = "nested",
+    plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = 0,
 ) -> list[CrossValidation]:
@@ -76,17 +76,20 @@ def cross_validations(
     refuse_temperature(beta)
     for name in objectives:
         find_objective(name)
-    deals: list[tuple[str, int | None]] = [(name, None) for name in objectives]
-    deals += [(objectives[0], deal) for deal in range(controls)]
+    permutations: list[tuple[str, int | None]] = [(name, None) for name in objectives]
+    permutations += [(objectives[0], permutation) for permutation in range(controls)]
     fold_SP = {seed: assign_folds(samples.problem_ids, folds, seed, groups) for seed in seeds}
     tasks = [
-        Task(name, fold_SP[seed] != fold, seed, deal) for seed in seeds for name, deal in deals for fold in range(folds)
+        Task(name, fold_SP[seed] != fold, seed, permutation)
+        for seed in seeds
+        for name, permutation in permutations
+        for fold in range(folds)
     ]
     fitted = iter(fit(samples, tasks, plan, groups))
     results = []
     for seed in seeds:
-        by_deal = {deal: [next(fitted) for _ in range(folds)] for deal in deals}
-        results.append(_assemble(samples, objectives, fold_SP[seed], by_deal, beta))
+        by_permutation = {permutation: [next(fitted) for _ in range(folds)] for permutation in permutations}
+        results.append(_assemble(samples, objectives, fold_SP[seed], by_permutation, beta))
     return results
 
 
@@ -94,18 +97,20 @@ def _assemble(
     samples: Samples,
     objectives: Sequence[str],
     fold_P: Tensor,
-    by_deal: Mapping[tuple[str, int | None], list[Fitted]],
+    by_permutation: Mapping[tuple[str, int | None], list[Fitted]],
     beta: float,
 ) -> CrossValidation:
-    scores = {deal: held_out_scores(samples, fitted, fold_P, beta) for deal, fitted in by_deal.items()}
-    control = [scores_PN for (_, deal), scores_PN in scores.items() if deal is not None]
+    scores = {
+        permutation: held_out_scores(samples, fitted, fold_P, beta) for permutation, fitted in by_permutation.items()
+    }
+    control = [scores_PN for (_, permutation), scores_PN in scores.items() if permutation is not None]
     return CrossValidation(
         samples.problem_ids,
         tuple(objectives),
         torch.stack([scores[name, None] for name in objectives]),
         torch.stack(control) if control else torch.zeros(0, *samples.mask_PN.shape, dtype=torch.float64),
         fold_P,
-        {name: tuple(fitted.choice for fitted in by_deal[name, None]) for name in objectives},
+        {name: tuple(fitted.choice for fitted in by_permutation[name, None]) for name in objectives},
         beta,
         samples.without_signal(),
     )
@@ -125,7 +130,7 @@ def held_out_scores(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, 
     return scores_PN.masked_fill(~samples.mask_PN.cpu(), 0.0)
 
 
-def rescale(beta: float, choice: Choice) -> float:
+def rescale(beta: float, choice: Selected) -> float:
     """What scores are multiplied by so that selection at `beta` is at the chosen temperature; at 0, order is all."""
     return beta / choice.temperature if beta else 1.0
 

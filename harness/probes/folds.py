@@ -7,12 +7,12 @@ from torch import Tensor
 
 from harness.probes.samples import ProbeError
 
-USUAL_FOLDS = 5
+DEFAULT_FOLDS = 5
 
 
-def usual_folds(problems: int) -> int:
+def default_folds(problems: int) -> int:
     """How many folds are made where nobody asks for a number: five, or as many as there are problems."""
-    return max(2, min(USUAL_FOLDS, problems))
+    return max(2, min(DEFAULT_FOLDS, problems))
 
 
 def assign_folds(problem_ids: Sequence[str], folds: int, seed: int, groups: Mapping[str, int] | None = None) -> Tensor:

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.probes.choosing import Choice, choose
-from harness.probes.columns import Member
+from harness.probes.batch import ProbeSpec
 from harness.probes.folds import assign_folds
+from harness.probes.model_selection import Selected, choose
 from harness.probes.moments import Moments
-from harness.probes.plan import SAMPLE_WISE, Plan
+from harness.probes.plans import SAMPLE_WISE, TrainingPlan
 from harness.probes.probe import Probe
 from harness.probes.samples import ProbeError, Samples, View
 from harness.probes.training import Trained, measure, train
@@ -30,7 +30,7 @@ class Task:
     objective: str
     train_P: Tensor  # bool: all it may ever learn from
     seed: int = 0
-    shuffle: int | None = None  # learn from rewards dealt anew with this seed: a control
+    shuffle: int | None = None  # learn from rewards permuted anew with this seed: a control
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,13 @@ class Fitted:
     """A task's probe."""
 
     task: Task
-    choice: Choice
+    choice: Selected
     probe: Probe
 
 
-def fit(samples: Samples, tasks: Sequence[Task], plan: Plan, groups: Mapping[str, int] | None = None) -> list[Fitted]:
+def fit(
+    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Mapping[str, int] | None = None
+) -> list[Fitted]:
     """Choose and train every task's probe, all settings of all tasks together; the results are in the tasks' order.
 
     `groups` numbers near-duplicate problems, which then share an inner fold. Raises ProbeError where a task's training
@@ -76,11 +78,11 @@ def refuse_one_sided(samples: Samples, train_P: Tensor) -> None:
 
 
 def _fit_together(
-    samples: Samples, tasks: Sequence[Task], plan: Plan, groups: Mapping[str, int] | None
+    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Mapping[str, int] | None
 ) -> list[Fitted]:
     moments = measure(samples) if plan.schedule.standardise else None
 
-    def run(members: Sequence[Member]) -> list[Trained]:
+    def run(members: Sequence[ProbeSpec]) -> list[Trained]:
         return _train_by_schedule(samples, members, plan, moments)
 
     if plan.inner_folds:
@@ -89,7 +91,7 @@ def _fit_together(
     else:
         choices = [_only_choice(samples, task, plan) for task in tasks]
     members = [
-        Member(task.objective, choice.setting, task.train_P, None, choice.epochs, task.seed, task.shuffle)
+        ProbeSpec(task.objective, choice.setting, task.train_P, None, choice.epochs, task.seed, task.shuffle)
         for task, choice in zip(tasks, choices, strict=True)
     ]
     return [
@@ -98,7 +100,7 @@ def _fit_together(
     ]
 
 
-def _only_choice(samples: Samples, task: Task, plan: Plan) -> Choice:
+def _only_choice(samples: Samples, task: Task, plan: TrainingPlan) -> Selected:
     settings = plan.grid.settings(samples, task.objective)
     if len(settings) > 1 or len(plan.temperatures) > 1:
         read = ", ".join(dict.fromkeys(str(view) for setting in settings for view in setting.views))
@@ -106,20 +108,20 @@ def _only_choice(samples: Samples, task: Task, plan: Plan) -> Choice:
             f"without inner folds nothing can be chosen, and there are {len(settings)} settings (layers: {read}): "
             "embed with one layer and one pooling, or choose with the preset nested"
         )
-    return Choice(settings[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))
+    return Selected(settings[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))
 
 
 def _choose(
     samples: Samples,
     tasks: Sequence[Task],
-    plan: Plan,
+    plan: TrainingPlan,
     groups: Mapping[str, int] | None,
-    run: Callable[[Sequence[Member]], list[Trained]],
-) -> list[Choice]:
+    run: Callable[[Sequence[ProbeSpec]], list[Trained]],
+) -> list[Selected]:
     """Train every setting on every inner fold of every task, and take each task's best."""
     settings = {task.objective: plan.grid.settings(samples, task.objective) for task in tasks}
     trials = [
-        Member(task.objective, setting, task.train_P & ~held_out_P, held_out_P, None, task.seed, task.shuffle)
+        ProbeSpec(task.objective, setting, task.train_P & ~held_out_P, held_out_P, None, task.seed, task.shuffle)
         for task in tasks
         for setting in settings[task.objective]
         for held_out_P in _inner_folds(samples, task, plan, groups)
@@ -135,7 +137,7 @@ def _apart(samples: Samples, task: Task, groups: Mapping[str, int] | None) -> in
     return len({group_of.get(name, name) for name in names})
 
 
-def _with_few_problems(plan: Plan, problems: int) -> Plan:
+def _with_few_problems(plan: TrainingPlan, problems: int) -> TrainingPlan:
     """The plan with no more inner folds than training problems. Raises ProbeError where there are not even two."""
     if problems < 2:
         raise ProbeError("one training problem leaves none to choose on: use more problems or fewer folds")
@@ -143,7 +145,7 @@ def _with_few_problems(plan: Plan, problems: int) -> Plan:
     return replace(plan, inner_folds=inner_folds, inner_used=min(plan.inner_used, inner_folds))
 
 
-def _inner_folds(samples: Samples, task: Task, plan: Plan, groups: Mapping[str, int] | None) -> list[Tensor]:
+def _inner_folds(samples: Samples, task: Task, plan: TrainingPlan, groups: Mapping[str, int] | None) -> list[Tensor]:
     """The training problems held out for validation, [P] for each inner fold that is used."""
     problems_T = task.train_P.nonzero().flatten()
     fold_T = assign_folds([samples.problem_ids[i] for i in problems_T.tolist()], plan.inner_folds, task.seed, groups)
@@ -155,13 +157,13 @@ def _inner_folds(samples: Samples, task: Task, plan: Plan, groups: Mapping[str, 
     return folds
 
 
-def _extended(curve_EB: Curve, plan: Plan) -> Curve:
+def _extended(curve_EB: Curve, plan: TrainingPlan) -> Curve:
     """The curve at full length: a probe that stopped early stays at its last figure."""
     return np.pad(curve_EB, ((0, plan.schedule.epochs - len(curve_EB)), (0, 0)), mode="edge")
 
 
 def _train_by_schedule(
-    samples: Samples, members: Sequence[Member], plan: Plan, moments: Mapping[View, Moments] | None
+    samples: Samples, members: Sequence[ProbeSpec], plan: TrainingPlan, moments: Mapping[View, Moments] | None
 ) -> list[Trained]:
     """Train the members, those of sample-wise objectives on the schedule the plan has for them."""
     if plan.sample_wise is None:
@@ -182,7 +184,7 @@ def _alike(tasks: Sequence[Task]) -> list[list[int]]:
     return list(places.values())
 
 
-def _reseeded(plan: Plan, seed: int) -> Plan:
+def _reseeded(plan: TrainingPlan, seed: int) -> TrainingPlan:
     """The plan with the order of the samples drawn from that seed."""
     sample_wise = plan.sample_wise and replace(plan.sample_wise, seed=seed)
     return replace(plan, schedule=replace(plan.schedule, seed=seed), sample_wise=sample_wise)

@@ -7,28 +7,19 @@ import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from harness.errors import ProbeError as ProbeError
+from harness.models.engine import View as View
 
 Named = TypeVar("Named", str, tuple[str, int])
 
-SampleId = tuple[str, int]
+SampleKey = tuple[str, int]
 """A problem's id and the index of one of its samples."""
-
-
-class View(NamedTuple):
-    """Which hidden state of the embedder a vector is: the layer, and where in the text it was taken."""
-
-    layer: int
-    pooling: str
-
-    def __str__(self) -> str:
-        return f"{self.layer}/{self.pooling}"
 
 
 @dataclass(frozen=True)
@@ -44,9 +35,9 @@ class Samples:
     @classmethod
     def join(
         cls,
-        ids: Sequence[SampleId],
+        ids: Sequence[SampleKey],
         vectors: Mapping[View, np.ndarray | Tensor],
-        rewards: Mapping[SampleId, float | None],
+        rewards: Mapping[SampleKey, float | None],
     ) -> "Samples":
         """Join flat rows by id: row r of each [R, D] array belongs to ids[r]; a reward of None means ungraded.
 
@@ -126,7 +117,7 @@ class Samples:
         )
 
     def shuffled(self, seed: int) -> "Samples":
-        """The same with all rewards dealt anew among all graded samples: the control of every probe.
+        """The same with all rewards permuted anew among all graded samples: the control of every probe.
 
         Dealing them anew within each problem would be no control: what tells easy problems from hard ones may tell
         good samples from bad, and a probe that learns it that way gains honestly.
@@ -134,8 +125,8 @@ class Samples:
         mask_PN = self.mask_PN.cpu()
         graded_R = self.rewards_PN.cpu()[mask_PN]
         order_R = torch.randperm(len(graded_R), generator=torch.Generator().manual_seed(seed))
-        dealt_PN = torch.zeros(mask_PN.shape).masked_scatter(mask_PN, graded_R[order_R])
-        return replace(self, rewards_PN=dealt_PN.to(self.rewards_PN.device))
+        permuted_PN = torch.zeros(mask_PN.shape).masked_scatter(mask_PN, graded_R[order_R])
+        return replace(self, rewards_PN=permuted_PN.to(self.rewards_PN.device))
 
     def digest(self) -> str:
         """A hash of which samples these are and what they earned; the vectors are not part of it."""
@@ -171,7 +162,7 @@ def _tensor(rows_RD: np.ndarray | Tensor) -> Tensor:
         return torch.as_tensor(rows_RD)
 
 
-def _refuse_unusable(ids: Sequence[SampleId], view: View, rows_RD: Tensor) -> None:
+def _refuse_unusable(ids: Sequence[SampleKey], view: View, rows_RD: Tensor) -> None:
     if len(rows_RD) != len(ids):
         raise ProbeError(f"{len(ids)} samples but {len(rows_RD)} vectors of layer {view}")
     for start in range(0, len(rows_RD), 4096):  # in pieces: a whole boolean copy would double the memory
@@ -181,7 +172,7 @@ def _refuse_unusable(ids: Sequence[SampleId], view: View, rows_RD: Tensor) -> No
             raise ProbeError(f"the vector of sample {index} of {problem} (layer {view}) is not finite: embed it again")
 
 
-def _places(ids: Sequence[SampleId], problem_ids: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+def _places(ids: Sequence[SampleKey], problem_ids: tuple[str, ...]) -> tuple[Tensor, Tensor]:
     """For each place of the padded table, the row it is filled from (0 for padding) and the sample's index."""
     rows_by_problem: dict[str, list[tuple[int, int]]] = {problem: [] for problem in problem_ids}
     for row, (problem, index) in enumerate(ids):

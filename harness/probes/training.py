@@ -4,7 +4,7 @@ Every batch is shared by all probes that read the same views: one matrix product
 and seeds, and a mask tells each probe which problems it may learn from. A probe that has stopped leaves the program,
 so that the rest run faster. What a probe becomes does not depend on which others are trained beside it.
 
-Dimensions: M probes in training together, K deals of the rewards, P problems, N samples of a problem, R rows,
+Dimensions: M probes in training together, K permutations of the rewards, P problems, N samples of a problem, R rows,
 G groups of S samples in a batch, V views, H linear maps, D width, E epochs, B temperatures.
 """
 
@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from harness.probes.adam import Adam
-from harness.probes.batches import Batch, draw_batches
-from harness.probes.columns import Columns, Member
+from harness.probes.batch import ProbeBatch, ProbeSpec
 from harness.probes.forms import Weights, find_form
+from harness.probes.hyperparameters import Schedule
+from harness.probes.minibatches import Batch, draw_batches
 from harness.probes.moments import Moments
 from harness.probes.objectives import Context
 from harness.probes.probe import Card, Probe
 from harness.probes.registry import find_objective
 from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
-from harness.probes.setting import Schedule
 from harness.probes.validation import Curve, has_stalled, validate
 from harness.probes.watching import tell
 
@@ -36,14 +36,14 @@ from harness.probes.watching import tell
 class Trained:
     """What became of a member."""
 
-    member: Member
+    member: ProbeSpec
     probe: Probe
     curve_EB: Curve  # the validation figure after each epoch at each temperature; [0, B] where nothing validates
 
 
 def train(
     samples: Samples,
-    members: Sequence[Member],
+    members: Sequence[ProbeSpec],
     schedule: Schedule,
     temperatures: Sequence[float] = (0.1,),
     moments: Mapping[View, Moments] | None = None,
@@ -55,11 +55,11 @@ def train(
     `moments` spares reading the features once more, where the caller has them.
     """
     known = (moments or measure(samples)) if schedule.standardise else None
-    order = sorted(range(len(members)), key=lambda place: _cohort_of(members[place]))
+    order = sorted(range(len(members)), key=lambda place: _batch_of(members[place]))
     trained: dict[int, Trained] = {}
     tell(wanted=len(members))
-    for _, places in groupby(order, key=lambda place: _cohort_of(members[place])[:2]):
-        cohort = _Cohort(samples, {place: members[place] for place in places}, schedule, temperatures, known)
+    for _, places in groupby(order, key=lambda place: _batch_of(members[place])[:2]):
+        cohort = _BatchTrainer(samples, {place: members[place] for place in places}, schedule, temperatures, known)
         for place, result in cohort.run():
             trained[place] = result
             tell(done=1)
@@ -71,18 +71,18 @@ def measure(samples: Samples) -> dict[View, Moments]:
     return {view: Moments.of(samples, view) for view in samples.views}
 
 
-def _cohort_of(member: Member) -> tuple[str, tuple[View, ...], str]:
+def _batch_of(member: ProbeSpec) -> tuple[str, tuple[View, ...], str]:
     """Members of the same form and views train together, and those of an objective stand side by side."""
     return member.setting.form, member.setting.views, member.objective
 
 
-class _Cohort:
+class _BatchTrainer:
     """Members of one form that read the same views, while they are in training."""
 
     def __init__(
         self,
         samples: Samples,
-        members: Mapping[int, Member],
+        members: Mapping[int, ProbeSpec],
         schedule: Schedule,
         temperatures: Sequence[float],
         moments: Mapping[View, Moments] | None,
@@ -92,9 +92,12 @@ class _Cohort:
         setting = self.members[0].setting
         self.scorer = Scorer(samples, setting.views, find_form(setting.form))
         self.losses = {name: find_objective(name) for name in {member.objective for member in self.members}}
-        deals = sorted({member.shuffle for member in self.members}, key=lambda deal: -1 if deal is None else deal)
-        self.rewards_KPN = torch.stack([_dealt(samples, deal) for deal in deals])
-        self.columns = Columns.of(samples, self.members, deals, moments)
+        permutations = sorted(
+            {member.shuffle for member in self.members},
+            key=lambda permutation: -1 if permutation is None else permutation,
+        )
+        self.rewards_KPN = torch.stack([_permuted(samples, permutation) for permutation in permutations])
+        self.columns = ProbeBatch.of(samples, self.members, permutations, moments)
         self.adam = Adam(self._start(), self.columns.rate_M)
         self.curves: list[list[Curve]] = [[] for _ in self.members]
 
@@ -111,7 +114,7 @@ class _Cohort:
                 self.scorer, self.members, self.columns, self.adam.weights, self.rewards_KPN, self.temperatures
             ):
                 self.curves[place].append(figures_B)
-            yield from self._leave(epoch + 1)
+            yield from self._retire_finished(epoch + 1)
             if not self.members:
                 return
 
@@ -144,7 +147,7 @@ class _Cohort:
         mask_MGS = batch.mask_GS & self.columns.train_MP[:, problems_G1]
         slopes: list[Tensor] = []
         for name, here in self._objectives():
-            rewards_MGS = rewards_KGS[self.columns.deal_M[here]] if len(rewards_KGS) > 1 else rewards_KGS
+            rewards_MGS = rewards_KGS[self.columns.permutation_M[here]] if len(rewards_KGS) > 1 else rewards_KGS
             context = Context(self.columns.beta_M[here, None, None], self.columns.mean_reward_M[here, None, None])
             own_MGS = scores_MGS[here].requires_grad_()
             losses_M = self.losses[name](own_MGS, rewards_MGS, mask_MGS[here], context)
@@ -159,7 +162,7 @@ class _Cohort:
             yield name, slice(start, stop)
             start = stop
 
-    def _leave(self, epochs: int) -> Iterator[tuple[int, Trained]]:
+    def _retire_finished(self, epochs: int) -> Iterator[tuple[int, Trained]]:
         """Let the members go that have trained long enough."""
         done = [self._is_done(place, epochs) for place in range(len(self.members))]
         if not any(done):
@@ -199,8 +202,8 @@ class _Cohort:
         )
 
 
-def _dealt(samples: Samples, deal: int | None) -> Tensor:
-    return samples.rewards_PN if deal is None else samples.shuffled(deal).rewards_PN
+def _permuted(samples: Samples, permutation: int | None) -> Tensor:
+    return samples.rewards_PN if permutation is None else samples.shuffled(permutation).rewards_PN
 
 
 def _squared_norms(weights: Weights) -> Tensor:

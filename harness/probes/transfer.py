@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from harness.probes.choosing import Choice
 from harness.probes.controls import DRAWS
 from harness.probes.crossvalidation import rescale, scores_of
+from harness.probes.model_selection import Selected
 from harness.probes.nested import Fitted, Task, fit
-from harness.probes.plan import Plan, find_plan, refuse_temperature
+from harness.probes.plans import TrainingPlan, find_plan, refuse_temperature
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
@@ -22,9 +22,9 @@ class Transfer:
 
     objectives: tuple[str, ...]
     probes: Mapping[str, Probe]  # by objective
-    chosen: Mapping[str, Choice]  # what nested selection on the training problems chose
+    chosen: Mapping[str, Selected]  # what nested selection on the training problems chose
     scores_OPN: Mapping[str, Tensor]  # by name of the test set: float64, for softmax selection at `beta`; 0 when masked
-    control_CPN: Mapping[str, Tensor]  # by name of the test set: the first objective on rewards dealt anew, C times
+    control_CPN: Mapping[str, Tensor]  # by name of the test set: the first objective on rewards permuted anew, C times
     beta: float
 
 
@@ -35,7 +35,7 @@ def train_and_test(
     *,
     seed: int = 0,
     beta: float = 0.1,
-    plan: Plan | str = "nested",
+    plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = DRAWS,
 ) -> Transfer:
@@ -51,13 +51,13 @@ def train_and_test(
                 "the same problems are no test, so split by problem, or cross-validate with qprobe probe"
             )
     fitted = _fit_all(train, objectives, controls, seed, plan, groups)
-    probes, dealt = fitted[: len(objectives)], fitted[len(objectives) :]
+    probes, permuted = fitted[: len(objectives)], fitted[len(objectives) :]
     return Transfer(
         tuple(objectives),
         {result.task.objective: result.probe for result in probes},
         {result.task.objective: result.choice for result in probes},
         {name: _scores(test, probes, beta) for name, test in tests.items()},
-        {name: _scores(test, dealt, beta) for name, test in tests.items()},
+        {name: _scores(test, permuted, beta) for name, test in tests.items()},
         beta,
     )
 
@@ -67,7 +67,7 @@ def train_probes(
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     *,
     seed: int = 0,
-    plan: Plan | str = "nested",
+    plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
 ) -> dict[str, Probe]:
     """A probe for each objective from all the problems, for use on new ones; cross-validation says what it is worth."""
@@ -79,14 +79,14 @@ def _fit_all(
     objectives: Sequence[str],
     controls: int,
     seed: int,
-    plan: Plan | str,
+    plan: TrainingPlan | str,
     groups: Mapping[str, int] | None,
 ) -> list[Fitted]:
     for name in objectives:
         find_objective(name)
     everything_P = torch.ones(len(samples.problem_ids), dtype=torch.bool)
     tasks = [Task(name, everything_P, seed) for name in objectives]
-    tasks += [Task(objectives[0], everything_P, seed, deal) for deal in range(controls)]
+    tasks += [Task(objectives[0], everything_P, seed, permutation) for permutation in range(controls)]
     digest = samples.digest()
     fitted = fit(samples, tasks, find_plan(plan) if isinstance(plan, str) else plan, groups)
     return [replace(one, probe=replace(one.probe, card=replace(one.probe.card, data=digest))) for one in fitted]

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.probes.columns import Columns, Member
+from harness.probes.batch import ProbeBatch, ProbeSpec
 from harness.probes.forms import Weights
 from harness.probes.objectives import mean_over_problems, policy
 from harness.probes.scoring import Scorer
@@ -19,8 +19,8 @@ Curve = NDArray[np.float64]
 @torch.no_grad()
 def validate(
     scorer: Scorer,
-    members: Sequence[Member],
-    columns: Columns,
+    members: Sequence[ProbeSpec],
+    columns: ProbeBatch,
     weights: Weights,
     rewards_KPN: Tensor,
     temperatures: Sequence[float],
@@ -35,7 +35,7 @@ def validate(
         here = torch.tensor(places, device=rewards_KPN.device)
         some = columns.take(here)
         scores_MQN = scorer.whole(some.folded({name: weight[here] for name, weight in weights.items()}), problems_Q)
-        rewards_MQN = rewards_KPN[some.deal_M][:, problems_Q]
+        rewards_MQN = rewards_KPN[some.permutation_M][:, problems_Q]
         mask_QN = scorer.samples.mask_PN[problems_Q]
         yield from zip(places, selection_figures(scores_MQN, rewards_MQN, mask_QN, temperatures), strict=True)
 

@@ -1,1 +1,1 @@
-"""A run on disk: the store, vectors on their shelves, scores, provenance."""
+"""A run on disk: the store, vectors on their shards, scores, provenance."""

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.completion import Completion, SampleId
-from harness.fingerprints import fingerprints
-from harness.numbers import SampleFeatures
+from harness.runs.completion import Completion, SampleId
+from harness.runs.program_hash import fingerprints
 from harness.runs.store import Store
+from harness.stats import SampleFeatures
 
 PROGRAMS = "programs"
 """The name of the groups of samples whose programs are the same."""

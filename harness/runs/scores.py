@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from harness.completion import SampleId
 from harness.errors import QprobeError
-from harness.files import whole_file
-from harness.numbers import SampleFeatures
+from harness.runs.atomic import atomic_write
+from harness.runs.completion import SampleId
 from harness.runs.store import Store
+from harness.stats import SampleFeatures
 
 SCORES_FILE = "scores.safetensors"
 ARRAYS = ("indices_PN", "scores_OPN", "control_CPN", "random_CPN", "fold_P")
@@ -71,7 +71,7 @@ def save_scores(store: Store, scores: Scores) -> None:
     if scores.repeats is not None:
         card["repeats"] = {"seeds": scores.repeats.seeds}
         arrays["repeats_SOP"] = scores.repeats.values_SOP
-    with whole_file(store.folder / SCORES_FILE) as draft:
+    with atomic_write(store.folder / SCORES_FILE) as draft:
         save_file(arrays, draft, metadata={"card": json.dumps(card)})
 
 

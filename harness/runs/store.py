@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks import Problem
-from harness.completion import GREEDY, Completion, SampleId
 from harness.errors import QprobeError
+from harness.runs.completion import GREEDY, Completion, SampleId
 from sandbox import Outcome, Status
-from sandbox.survey import Plan
+from sandbox.grading_mode import GradingPlan
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -231,41 +231,41 @@ class Store:
         for (problem_id,) in self._db.execute("SELECT id FROM problems ORDER BY rowid").fetchall():
             yield from list(self._completions(_UNGRADED, (problem_id, grader)))
 
-    def add_plans(self, grader: str, plans: Mapping[str, Plan]) -> None:
+    def add_plans(self, grader: str, plans: Mapping[str, GradingPlan]) -> None:
         """Add how this grader grades some problems, in one transaction."""
         rows = [(grader, problem_id, json.dumps(asdict(plan))) for problem_id, plan in plans.items()]
         with self._transaction():
             self._db.executemany(f"INSERT OR IGNORE INTO plans VALUES ({_marks(3)})", rows)
 
-    def plans(self, grader: str) -> dict[str, Plan]:
+    def plans(self, grader: str) -> dict[str, GradingPlan]:
         """How this grader grades each problem, by the problem's id."""
         rows = self._db.execute("SELECT problem_id, plan FROM plans WHERE grader = ?", (grader,))
-        return {problem_id: Plan(**json.loads(plan)) for problem_id, plan in rows}
+        return {problem_id: GradingPlan(**json.loads(plan)) for problem_id, plan in rows}
 
-    # -- vectors (the index; the numbers are in files, see harness/runs/vectors.py) -----------------------------------
+    # -- vectors (the index; the numbers are in files, see harness/runs/vector_file.py) ----------------------------
 
     def add_vector_rows(self, rows: Mapping[str, Mapping[SampleId, int]]) -> None:
-        """Add which row of each shelf's file holds which sample's vectors, all in one transaction."""
+        """Add which row of each shard's file holds which sample's vectors, all in one transaction."""
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)",
-                [(shelf, *sample, row) for shelf, some in rows.items() for sample, row in some.items()],
+                [(shard, *sample, row) for shard, some in rows.items() for sample, row in some.items()],
             )
 
-    def vector_rows(self, shelf: str, problem_id: str | None = None) -> dict[SampleId, int]:
-        """The row of every sample (of one problem, where it is named) that has vectors on this shelf."""
+    def vector_rows(self, shard: str, problem_id: str | None = None) -> dict[SampleId, int]:
+        """The row of every sample (of one problem, where it is named) that has vectors on this shard."""
         where, values = ("", ()) if problem_id is None else (" AND problem_id = ?", (problem_id,))
-        rows = self._db.execute(f"SELECT problem_id, idx, row FROM vectors WHERE view = ?{where}", (shelf, *values))
+        rows = self._db.execute(f"SELECT problem_id, idx, row FROM vectors WHERE view = ?{where}", (shard, *values))
         return {SampleId(problem_id, index): row for problem_id, index, row in rows}
 
-    def next_vector_row(self, shelf: str) -> int:
-        """The first row of a shelf's file that no sample points to or beyond."""
-        (last,) = self._db.execute("SELECT MAX(row) FROM vectors WHERE view = ?", (shelf,)).fetchone()
+    def next_vector_row(self, shard: str) -> int:
+        """The first row of a shard's file that no sample points to or beyond."""
+        (last,) = self._db.execute("SELECT MAX(row) FROM vectors WHERE view = ?", (shard,)).fetchone()
         return 0 if last is None else int(last) + 1
 
-    def count_without_vectors(self, shelves: Sequence[str]) -> int:
-        """How many samples lack vectors on any of these shelves."""
-        (count,) = self._db.execute(_LACKING.format(shelves=_marks(len(shelves))), (*shelves, len(shelves))).fetchone()
+    def count_without_vectors(self, shards: Sequence[str]) -> int:
+        """How many samples lack vectors on any of these shards."""
+        (count,) = self._db.execute(_LACKING.format(shards=_marks(len(shards))), (*shards, len(shards))).fetchone()
         return int(count)
 
 
@@ -277,7 +277,7 @@ _COMPLETIONS = (
 )
 _LACKING = (
     "SELECT COUNT(*) FROM completions c WHERE (SELECT COUNT(*) FROM vectors v "
-    "WHERE v.view IN ({shelves}) AND v.problem_id = c.problem_id AND v.idx = c.idx) < ?"
+    "WHERE v.view IN ({shards}) AND v.problem_id = c.problem_id AND v.idx = c.idx) < ?"
 )
 _UNGRADED = (
     "c.problem_id = ? AND NOT EXISTS "

@@ -18,7 +18,7 @@ from . import cases, passing, wire
 from .channel import Channel, Lost
 from .mutation import restore
 from .peer import CROSSED, Peer, StandIn
-from .tame import MODULES, is_tame
+from .purity import MODULES, is_pure
 from .wire import Kind, Verdict
 
 _TESTS = "<tests>"
@@ -48,7 +48,7 @@ def main(control: passing.Socket, inlet: int, outlet: int) -> NoReturn:
             os._exit(0)
         header = wire.unpack_job(packed)
         job = json.loads(wire.read_exact(inlet, header.body_bytes))
-        if not _is_tame(job, header.whole):
+        if not _is_pure(job, header.whole):
             control.send(bytes([wire.LEAVING]))
         random.seed(0)  # the same program gets the same verdict every time
         if header.whole:
@@ -63,12 +63,12 @@ def main(control: passing.Socket, inlet: int, outlet: int) -> NoReturn:
         control.send(bytes([verdict | wire.LEAVING if _is_worn(verdict) else verdict]))
 
 
-def _is_tame(job: dict[str, Any], whole: bool) -> bool:
+def _is_pure(job: dict[str, Any], whole: bool) -> bool:
     """Whether this process will be as good as new after these tests."""
     if whole:
         checker = cases.checker_code(job)
-        return checker is None or is_tame(checker)
-    return job["mode"] == "shared" or all(code is None or is_tame(code) for code in _compiled(job))
+        return checker is None or is_pure(checker)
+    return job["mode"] == "shared" or all(code is None or is_pure(code) for code in _compiled(job))
 
 
 def _is_worn(verdict: Verdict) -> bool:

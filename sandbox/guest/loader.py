@@ -43,15 +43,15 @@ def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
     finder: Any = _Sources("guest", sources)
     sys.meta_path.insert(0, finder)
     _import_random()
-    room = importlib.import_module("guest.room")
+    isolation = importlib.import_module("guest.isolation")
     supervisor = importlib.import_module("guest.supervisor")
     sys.meta_path.pop(0)
     _stay_on_one_processor(settings["place"])
     inlet, outlet = supervisor.quiet_streams()
     if settings["kind"] == "container":
-        supervisor.serve(inlet, outlet, room.ContainerRoom(settings["uid"], settings["folders"]))
+        supervisor.serve(inlet, outlet, isolation.ContainerIsolation(settings["uid"], settings["folders"]))
     else:
-        supervisor.serve(inlet, outlet, room.PlainRoom(settings["folder"]))
+        supervisor.serve(inlet, outlet, isolation.PlainIsolation(settings["folder"]))
 
 
 def _stay_on_one_processor(place: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The supervisor: reads job headers, orders a candidate for each, has an examiner test it, empties the room.
+"""The supervisor: reads job headers, orders a candidate for each, has an examiner test it, empties the isolation.
 
 It never reads a program or a test: both are in the body, which the examiner takes off the stream itself. So what it
 forks is always pristine, and nothing of one job can be found in the memory of the next.
@@ -11,10 +11,10 @@ import os
 import signal
 
 from . import wire
-from .chair import Chair
+from .examiner_process import ExaminerProcess
+from .isolation import Isolation, UncleanError
+from .job_runner import JobRunner
 from .outbox import Outbox
-from .room import Room, UncleanError
-from .shift import Shift
 from .wire import Kind
 from .zygote import Zygote
 
@@ -25,23 +25,23 @@ abc bisect collections copy enum functools heapq io itertools math operator rand
 hashlib, ctypes) is left out: every fork pays for every page and every mapping."""
 
 
-def serve(inlet: int, outlet: int, room: Room) -> None:
+def serve(inlet: int, outlet: int, isolation: Isolation) -> None:
     """Serve jobs until the host closes the stream, or the room cannot be emptied."""
     for name in _COMMON_MODULES.split():
         importlib.import_module(name)
-    room.enter()
+    isolation.enter()
     gc.collect()
     gc.freeze()
     outbox = Outbox(inlet, outlet)
     outbox.put(wire.pack_frame(Kind.READY, 0))
-    shift = Shift(Chair(inlet, outlet, room), Zygote(room), outbox, room)
+    runner = JobRunner(ExaminerProcess(inlet, outlet, isolation), Zygote(isolation), outbox, isolation)
     with contextlib.suppress(wire.StreamError):
         while True:
             header = wire.unpack_job(wire.read_exact(inlet, wire.JOB_BYTES))
-            result = shift.run(header)
+            result = runner.run(header)
             outbox.put(wire.pack_frame(Kind.RESULT, header.number, wire.pack_result(result)))
             try:
-                room.clean()
+                isolation.clean()
             except UncleanError:
                 outbox.flush()  # the verdict holds, whatever its program left
                 raise

@@ -15,7 +15,7 @@ import struct
 from typing import NoReturn
 
 from . import candidate, channel, passing, peer, runner
-from .room import Room
+from .isolation import Isolation
 from .wire import JobHeader
 
 CANDIDATE_FD = 3
@@ -47,10 +47,10 @@ class ZygoteLostError(Exception):
 class Zygote:
     """Holds the process that candidates are forked from, and knows of its present candidate."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, isolation: Isolation) -> None:
         """There is no process at first."""
         self.pid = 0
-        self._room = room
+        self._isolation = isolation
         self._limits: tuple[int, ...] = ()
         self._control: passing.Socket | None = None
         self._births = -1
@@ -70,13 +70,13 @@ class Zygote:
         if not self.pid:
             try:
                 channel.close_all_but((theirs.fileno(), birth_outlet))
-                _serve(theirs, birth_outlet, self._room, header)
+                _serve(theirs, birth_outlet, self._isolation, header)
             finally:
                 os._exit(0)
         theirs.close()
         os.close(birth_outlet)
 
-    def beget(self, header: JobHeader, fds: tuple[int, ...]) -> None:
+    def spawn(self, header: JobHeader, fds: tuple[int, ...]) -> None:
         """Order a candidate that talks to whoever is at the other end of `fds`.
 
         One descriptor makes a candidate whose functions are called; with three more, the streams of a program, it runs
@@ -126,9 +126,9 @@ class Zygote:
         os.close(self._births)
 
 
-def _serve(control: passing.Socket, births: int, room: Room, header: JobHeader) -> NoReturn:
+def _serve(control: passing.Socket, births: int, isolation: Isolation, header: JobHeader) -> NoReturn:
     """Fork one candidate after another until the supervisor is gone. Between two forks as little as possible."""
-    room.prepare_candidates(header)
+    isolation.prepare_candidates(header)
     random.seed(0)  # the same program gets the same verdict every time
     _rehearse()
     gc.collect()
@@ -139,10 +139,10 @@ def _serve(control: passing.Socket, births: int, room: Room, header: JobHeader) 
         if not order:
             os._exit(0)
         assert fds[0] == CANDIDATE_FD
-        _bury_siblings()
+        _reap_siblings()
         pid = os.fork()
         if not pid:
-            _be_candidate(program, room, _ORDER.unpack(order)[0], fds)
+            _be_candidate(program, isolation, _ORDER.unpack(order)[0], fds)
         for fd in fds:
             os.close(fd)
         os.write(births, _BIRTH.pack(pid))
@@ -150,7 +150,7 @@ def _serve(control: passing.Socket, births: int, room: Room, header: JobHeader) 
         control.send(_END.pack(usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status)))
 
 
-def _bury_siblings() -> None:
+def _reap_siblings() -> None:
     """Processes that the last candidate made beside itself (CLONE_PARENT), where no filter forbids it."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
@@ -175,12 +175,12 @@ def _rehearse() -> None:
     os.close(far)
 
 
-def _be_candidate(program: candidate.Program, room: Room, cpu_seconds: float, fds: list[int]) -> NoReturn:
+def _be_candidate(program: candidate.Program, isolation: Isolation, cpu_seconds: float, fds: list[int]) -> NoReturn:
     try:
         for place, fd in enumerate(fds[1:]):
             os.dup2(fd, place)
         os.closerange(CANDIDATE_FD + 1, channel.DESCRIPTORS)
-        room.confine_candidate(cpu_seconds)
+        isolation.confine_candidate(cpu_seconds)
     except (OSError, ValueError):
         os.kill(os.getppid(), signal.SIGKILL)  # our fault and not the program's: nobody may take it for a verdict
         os._exit(1)

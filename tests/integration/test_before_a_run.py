@@ -89,7 +89,8 @@ def test_a_completion_script_is_printed(shell: str):
 
 def test_help_answers_without_heavy_imports():
     heavy = (
-        "import sys; sys.argv = ['qprobe', *sys.argv[1:]]\nfrom harness.cli import main\ntry:\n    main()\nfinally:\n"
+        "import sys; sys.argv = ['qprobe', *sys.argv[1:]]\n"
+        "from harness.commands.main import main\ntry:\n    main()\nfinally:\n"
         "    print(sorted({'torch', 'transformers', 'docker', 'numpy'} & set(sys.modules)), file=sys.stderr)"
     )
     for arguments in (["--help"], ["run", "--help"], ["run", "--print-config"]):
@@ -113,7 +114,7 @@ def test_verbose_logs_to_a_file(tmp_path: Path):
 
 
 def test_a_fault_of_ours_goes_to_the_log_there_is(tmp_path: Path):
-    fault = "from harness.cli import main, app\napp.command('fault')(lambda: {}['gone'])\nmain()"
+    fault = "from harness.commands.main import main, app\napp.command('fault')(lambda: {}['gone'])\nmain()"
     for before in ((), ("-v",)):
         command = [sys.executable, "-c", fault, *before, "fault"]
         environment = {**qprobe.environment, "TMPDIR": str(tmp_path)}

@@ -59,7 +59,7 @@ def test_a_runtime_that_the_engine_has_not(run: Path):
 
 
 def test_time_limits_the_wrong_way_round(run: Path):
-    refused("grade", str(run), "--min-seconds", "20", says="--min-seconds 20 is more than --max-seconds 10")
+    refused("grade", str(run), "--timeout-min", "20", says="--timeout-min 20 is more than --timeout-max 10")
 
 
 @pytest.mark.docker

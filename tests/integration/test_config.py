@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mini import MODEL
-from harness.commands import experiment, stages
-from harness.commands.configuration import ABOUT_THE_CALL, settings_of
+from harness.commands import run as experiment
+from harness.commands import stages
+from harness.commands.config import ABOUT_THE_CALL, settings_of
 from tests.command import qprobe
 from tests.integration.test_cli_bad_input import refused
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.completion import GREEDY, SampleId
-from harness.embedding import as_text
-from harness.runs.shelves import read_views
+from harness.runs.completion import GREEDY, SampleId
 from harness.runs.store import Store
+from harness.runs.vector_store import read_views
+from harness.stages.embed import as_text
 from tests.command import qprobe
 from tests.model_server import serve
 

@@ -12,11 +12,12 @@ from benchmarks import BenchmarkError, Problem
 from benchmarks.doctor import examine
 from benchmarks.evalplus import COMPARISON, HUMANEVAL, MBPP, HumanEvalPlus, MbppPlus
 from benchmarks.registry import open_benchmark
-from harness.exporting import export
-from harness.grading import Budget, base_key, grade
-from harness.importing import import_samples
+from harness.commands.terminal import Terminal
 from harness.runs.store import Store
-from harness.terminal import Terminal
+from harness.runs.verdict_sets import VerdictSet
+from harness.stages.export import export
+from harness.stages.grade import Budget, grade
+from harness.stages.import_samples import import_samples
 from sandbox import Sandbox
 from tests.unit.test_benchmarks_hub import hub_folder
 
@@ -121,7 +122,7 @@ def test_base_and_plus_verdicts_are_both_kept(tmp_path: Path, process_sandbox: S
         import_samples(store, open_benchmark("humaneval-plus"), samples)
         done = grade(store, process_sandbox, Budget(), Terminal(quiet=True))
         plus = [outcome.reward for outcome in store.verdicts(done.grader).values()]
-        base = [outcome.reward for outcome in store.verdicts(base_key(done.grader)).values()]
+        base = [outcome.reward for outcome in store.verdicts(VerdictSet.BASE_TESTS.key(done.grader)).values()]
         assert (plus, base) == ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0])
         again = grade(store, process_sandbox, Budget(), Terminal(quiet=True))
         assert (again.new, again.reused) == (0, 3)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.commands.printing import show_report
-from harness.pages.browser import browser_data
-from harness.probing import probe
-from harness.reporting import report
+from harness.commands.show import show_report
+from harness.commands.terminal import Terminal
+from harness.reports.render.html.browser import browser_data
+from harness.reports.report import report
 from harness.runs.scores import load_scores
 from harness.runs.store import Store
-from harness.terminal import Terminal
+from harness.stages.probe import probe
 from tests.browser import expect, open_browser
 from tests.made_run import fill
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Job, SandboxError, Status, check_engine, open_sandbox
-from sandbox.selftest import check_sandbox
+from sandbox.self_check import check_sandbox
 from tests.engine import require_engine
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]

@@ -15,8 +15,10 @@ import pytest
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 
-from sandbox import Job, Limits, Sandbox, Status, engine, image, line, open_sandbox
-from sandbox.leftovers import remove_leftovers
+from sandbox import Job, Limits, Sandbox, Status, open_sandbox
+from sandbox import connection as line
+from sandbox.docker import engine, image
+from sandbox.docker.leftovers import remove_leftovers
 from tests.engine import require_engine
 
 pytestmark = pytest.mark.docker

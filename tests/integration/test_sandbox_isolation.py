@@ -8,8 +8,8 @@ import pytest
 from docker import DockerClient
 
 from sandbox import Sandbox, open_sandbox
-from sandbox.engine import LABEL, connect
-from sandbox.selftest import Wall, check_wall, walls
+from sandbox.docker.engine import LABEL, connect
+from sandbox.self_check import Wall, check_wall, walls
 from tests.engine import require_engine
 
 pytestmark = pytest.mark.docker

@@ -7,10 +7,10 @@ import pytest
 from benchmarks.doctor import examine
 from benchmarks.registry import open_benchmark
 from sandbox import Job, Limits, Sandbox, SandboxError, Status, open_sandbox
-from sandbox.image import build_with
+from sandbox.docker.image import build_with
 from tests.command import qprobe
 from tests.engine import require_engine
-from tests.whole_programs import SECRET, SUMS, jobs_of, read_whole
+from tests.stdio_programs import SECRET, SUMS, jobs_of, read_whole
 
 pytestmark = pytest.mark.docker
 LIMITS = Limits(cpu_seconds=2.0, wall_seconds=6.0)

@@ -9,11 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from recorded_verdicts import chat_samples, humaneval_references, mbpp_references, qwen_samples, sanitized_references
 
 from sandbox import Job, Limits, Sandbox
-from sandbox.survey import survey
+from sandbox.grading_mode import plan_grading
 from scripts.memory import memory_bytes
+from scripts.recorded_verdicts import (
+    chat_samples,
+    humaneval_references,
+    mbpp_references,
+    qwen_samples,
+    sanitized_references,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -26,7 +32,7 @@ GENEROUS = Limits(cpu_seconds=20.0, wall_seconds=60.0)
 @pytest.mark.parametrize("references", [humaneval_references, mbpp_references, sanitized_references])
 def test_every_reference_passes_with_the_tests_apart(docker_sandbox: Sandbox, shared_data: Path, references):  # noqa: ANN001
     jobs = [replace(job, limits=GENEROUS) for job in references(shared_data)]
-    plans = {job.key: plan for job, plan in survey(docker_sandbox, jobs)}
+    plans = {job.key: plan for job, plan in plan_grading(docker_sandbox, jobs)}
     assert len(plans) == len(jobs)
     assert {key: plan for key, plan in plans.items() if plan.trouble or plan.mode == "shared"} == {}
     assert {key for key, plan in plans.items() if plan.mode == "live"} <= LIVE

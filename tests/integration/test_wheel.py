@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.command import REPOSITORY
 
-COMMAND = "import sys; sys.argv[0] = 'qprobe'; from harness.cli import main; main()"
+COMMAND = "import sys; sys.argv[0] = 'qprobe'; from harness.commands.main import main; main()"
 
 
 def test_the_wheel_runs_beside_decoys(tmp_path: Path):

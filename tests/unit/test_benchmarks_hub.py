@@ -174,5 +174,5 @@ def test_fetch_and_show_on_the_command_line(tmp_path: Path):
         "splits": {"test": 2},
         "licence": "MIT",
         "sha256": 64,
-        "overlay": None,
+        "errata": None,
     }

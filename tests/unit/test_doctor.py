@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks import Problem
-from benchmarks.doctor.cases import Case, asked_cases, shown_cases
+from benchmarks.doctor.cases import CallCase, asked_cases, shown_cases
 from benchmarks.doctor.impostors import KINDS, cheats, impostors
 from benchmarks.doctor.reading import read_checks
 from benchmarks.mbpp import paper_prompt
@@ -61,10 +61,10 @@ def test_an_honest_wrong_program_does_not_fool_a_careless_grader():
 
 
 def test_cases_of_tests_and_prompts():
-    assert asked_cases(DOUBLE) == [Case("2", "4"), Case("3", "6")]
-    assert shown_cases(Problem("m", paper_prompt("Double.", "assert f( 2 )==4"), "f", "")) == [Case("2", "4")]
+    assert asked_cases(DOUBLE) == [CallCase("2", "4"), CallCase("3", "6")]
+    assert shown_cases(Problem("m", paper_prompt("Double.", "assert f( 2 )==4"), "f", "")) == [CallCase("2", "4")]
     prompt = 'def f(x):\n    """Double.\n    >>> f(2)\n    4\n    >>> g(3)\n    5\n    >>> f([])\n    []\n    """'
-    assert shown_cases(Problem("h", prompt, "f", "")) == [Case("2", "4"), Case("[]", "[]")]
+    assert shown_cases(Problem("h", prompt, "f", "")) == [CallCase("2", "4"), CallCase("[]", "[]")]
     first = open_benchmark("humaneval").problems()[0]
     assert [case.value for case in shown_cases(first)] == ["False", "True"]
 

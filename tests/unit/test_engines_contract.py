@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.models.engine import Engine, Request
-from harness.models.opening import ENGINES, open_engine
+from harness.models.registry import ENGINES, open_engine
 from harness.models.sampling import Sampling
 from tests.model_server import serve
 from tests.tiny_models import save_llama, save_mamba

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.guest import wire
-from sandbox.guest.broom import empty
+from sandbox.guest.delete_tree import empty
 from sandbox.guest.mutation import restore
-from sandbox.guest.tame import is_tame
+from sandbox.guest.purity import is_pure
 
 
 def test_headers_and_results_survive_packing():
@@ -122,4 +122,4 @@ def test_restore_of_other_types_is_the_new_value():
     ],
 )
 def test_tame_tests(source: str, tame: bool):
-    assert is_tame(compile(source, "x", "exec")) is tame
+    assert is_pure(compile(source, "x", "exec")) is tame

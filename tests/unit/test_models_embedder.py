@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from harness.errors import QprobeError
-from harness.models.hf_embedder import HfEmbedder
-from harness.models.layers import parse_layers, parse_poolings
-from harness.models.pooling import Spans, pool
-from harness.models.states import HiddenStates
-from harness.models.stops import Pieces
+from harness.models.engine import Vectors
+from harness.models.hf.embedder import HfEmbedder
+from harness.models.hf.hidden_states import HiddenStates
+from harness.models.hf.layers import parse_layers, parse_poolings
+from harness.models.hf.pooling import Spans, pool
+from harness.models.stop_strings import TokenText
 from harness.models.tokens import Text, Tokens, continuation_ids, plain_ids, spans_of_drawn
 from harness.probes.samples import View
-from harness.runs.vectors import Floats
 from tests.tiny_models import MAKERS, blank_tokenizer, save_bert, save_gpt2, save_llama, tokenizer
 
 TEXTS = [("def add(a, b):\n", "    return a + b\n"), ("x", ""), ("", "y = 1\n"), ("def f():\n" * 8, "    pass\n" * 5)]
 STOP = "\ndef"
 
 
-def vectors(embedder: HfEmbedder, samples: Sequence[Tokens]) -> Floats:
+def vectors(embedder: HfEmbedder, samples: Sequence[Tokens]) -> Vectors:
     return embedder.embed(samples, embedder.views)
 
 
@@ -242,7 +242,7 @@ def llama2() -> PreTrainedTokenizerFast:
 @given(completion=st.text(alphabet=" \nadefrtun+()é", max_size=24))
 def test_a_continuation_gets_no_blank_from_its_tokenizer(llama2: PreTrainedTokenizerFast, completion: str):
     """What the model reads behind the prompt is the completion, to the character."""
-    text = Pieces(llama2).text
+    text = TokenText(llama2).text
     assert text(continuation_ids(llama2, completion, text)) == completion
     if completion:
         assert text(plain_ids(llama2, completion)) == " " + completion

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from transformers import Cache
 
 from harness.errors import QprobeError
-from harness.models.batch_decoding import BatchDecoder
-from harness.models.decoding import Decoder
 from harness.models.engine import Generated, Request
-from harness.models.forward import Forward
-from harness.models.hf_engine import HfEngine
+from harness.models.hf.batch_decoding import BatchDecoder
+from harness.models.hf.decoding import Decoder
+from harness.models.hf.engine import HfEngine
+from harness.models.hf.forward import Forward
+from harness.models.hf.kv_cache import SlotCache
 from harness.models.sampling import HEADS, Sampling, draw, sample_seed
-from harness.models.slots import SlotCache
-from harness.models.stops import Pieces, StopFinder
+from harness.models.stop_strings import StopFinder, TokenText
 from tests.tiny_models import (
     save_bert,
     save_bloom,
@@ -181,7 +181,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(tiny_llama: Path, monkeypatc
 def test_a_stop_string_is_found_with_the_token_that_completes_it(text: str, stops: list[str]):
     """However the text is cut into tokens: against decoding all of it after every token."""
     words = tokenizer()
-    pieces = Pieces(words)
+    pieces = TokenText(words)
     ids = words(text, add_special_tokens=False).input_ids
     finder, found = StopFinder(pieces, tuple(stops)), []
     for count in range(1, len(ids) + 1):

@@ -11,14 +11,13 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from harness.errors import QprobeError
-from harness.models import pretrained
-from harness.models.engine import Request
-from harness.models.hf_embedder import HfEmbedder
-from harness.models.hf_engine import HfEngine
-from harness.models.pretrained import open_pretrained
+from harness.models.engine import Request, Vectors
+from harness.models.hf import pretrained
+from harness.models.hf.embedder import HfEmbedder
+from harness.models.hf.engine import HfEngine
+from harness.models.hf.pretrained import open_pretrained
 from harness.models.sampling import Sampling
 from harness.models.tokens import Text
-from harness.runs.vectors import Floats
 from tests.tiny_models import save_llama
 
 WORK = [Request("def f():\n", ("q",), seed) for seed in range(4)]
@@ -36,7 +35,7 @@ def drawn(spec: str) -> tuple[HfEngine, list[tuple[int, ...]]]:
     return engine, [found[at].token_ids for at in range(len(WORK))]
 
 
-def read(spec: str) -> Floats:
+def read(spec: str) -> Vectors:
     embedder = HfEmbedder(spec, layers="all", pooling="last,mean", device="cpu")
     texts = [Text.of("def add(a, b):\n", completion, "") for completion in ("    return a + b", "    pass\n" * 5)]
     return embedder.embed([embedder.tokenise(text) for text in texts], embedder.views)
@@ -92,7 +91,7 @@ def test_a_map_that_is_none(wide: Path):
 OUT_OF_REACH = """
 from harness.errors import QprobeError
 from harness.models.engine import Request
-from harness.models.hf_engine import HfEngine
+from harness.models.hf.engine import HfEngine
 from harness.models.sampling import Sampling
 
 engine = HfEngine("hf:own/tiny", Sampling(max_new_tokens=4), device="cpu")

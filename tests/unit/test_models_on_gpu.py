@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from harness.models.engine import Request
-from harness.models.hf_embedder import HfEmbedder
-from harness.models.hf_engine import HfEngine
+from harness.models.hf.embedder import HfEmbedder
+from harness.models.hf.engine import HfEngine
 from harness.models.sampling import Sampling
 from harness.models.tokens import Text
 from tests.tiny_models import MAKERS

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from harness.errors import QprobeError
 from harness.models.engine import Generated, Request
-from harness.models.openai_embedder import OpenAIEmbedder, text_of
-from harness.models.openai_engine import OpenAIEngine
-from harness.models.openai_server import seconds
+from harness.models.openai.embedder import OpenAIEmbedder, text_of
+from harness.models.openai.engine import OpenAIEngine
+from harness.models.openai.server import seconds
 from harness.models.sampling import Sampling
 from harness.models.tokens import Text
 from tests.model_server import ModelServer, serve
@@ -55,7 +55,7 @@ def test_busy_broken_cut_and_slow_replies_are_tried_again(server: ModelServer):
 
 
 def test_several_samples_a_request(server: ModelServer):
-    """Choices that come in another order, and a server that gives fewer than it was asked for."""
+    """GridOverrides that come in another order, and a server that gives fewer than it was asked for."""
     server.faults.append("few")
     drawn = dict(engine(server, ",n=3,concurrency=1").generate([*WORK, Request("y", (), 0)]))
     assert sorted(drawn) == [0, 1, 2, 3, 4]
@@ -140,7 +140,7 @@ def test_options_and_keys(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_without_the_client(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys.modules["harness.models.openai_server"], "openai", None)
+    monkeypatch.setattr(sys.modules["harness.models.openai.server"], "openai", None)
     with pytest.raises(QprobeError, match=r"pip install 'qprobe\[openai\]'"):
         OpenAIEngine("openai:gpt", Sampling())
 

@@ -10,10 +10,10 @@ import torch
 
 from harness.errors import QprobeError
 from harness.models.engine import Request
-from harness.models.hf_embedder import HfEmbedder
-from harness.models.hf_engine import HfEngine
-from harness.models.opening import ENGINES, open_engine
-from harness.models.pretrained import open_pretrained
+from harness.models.hf.embedder import HfEmbedder
+from harness.models.hf.engine import HfEngine
+from harness.models.hf.pretrained import open_pretrained
+from harness.models.registry import ENGINES, open_engine
 from harness.models.sampling import Sampling
 from harness.models.spec import Spec, parse_spec
 from tests.tiny_models import save_llama

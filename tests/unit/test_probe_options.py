@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from harness.cli import main
-from harness.embedding import embed
-from harness.models.hf_embedder import HfEmbedder
+from harness.commands.main import main
+from harness.models.hf.embedder import HfEmbedder
 from harness.runs.scores import load_scores
 from harness.runs.store import Store
+from harness.stages.embed import embed
 from sandbox import Outcome, Status
 from tests.runs import QUIET, completions, make_run, problem
 

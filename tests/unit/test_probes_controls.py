@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from harness.numbers import within_problem_auc
 from harness.probes.controls import random_directions
 from harness.probes.synthetic import plant
+from harness.stats import within_problem_auc
 
 
 def test_random_directions_know_nothing_of_a_planted_one():

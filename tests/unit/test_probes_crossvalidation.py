@@ -8,26 +8,26 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.numbers import Summary, best_of_k, summarise, within_problem_auc
 from harness.probes import (
     DEFAULT_OBJECTIVES,
     CrossValidation,
     Grid,
-    Plan,
     ProbeError,
     Samples,
     Schedule,
+    TrainingPlan,
     View,
     cross_validate,
     cross_validations,
 )
 from harness.probes.crossvalidation import held_out_scores
-from harness.probes.folds import assign_folds, usual_folds
+from harness.probes.folds import assign_folds, default_folds
 from harness.probes.nested import Task, fit
 from harness.probes.synthetic import PLANTED, plant
+from harness.stats import Summary, best_of_k, summarise, within_problem_auc
 
 GRID = Grid(l2s=(0.1, 0.001), learning_rates=(3e-3,))
-QUICK = Plan(grid=GRID, schedule=Schedule(epochs=12, patience=4), inner_folds=3, inner_used=1)
+QUICK = TrainingPlan(grid=GRID, schedule=Schedule(epochs=12, patience=4), inner_folds=3, inner_used=1)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_a_group_of_problems_shares_a_fold():
 
 
 def test_as_many_folds_as_problems_make():
-    assert [usual_folds(problems) for problems in (1, 2, 3, 5, 164)] == [2, 2, 3, 5, 5]
+    assert [default_folds(problems) for problems in (1, 2, 3, 5, 164)] == [2, 2, 3, 5, 5]
 
 
 @pytest.mark.parametrize(("folds", "message"), [(5, "3 problems cannot make 5 folds"), (1, "two folds at least")])
@@ -238,7 +238,7 @@ def test_forms_and_views_are_chosen_between():
     indices_PN = torch.arange(16).expand(60, 16)
     samples = Samples(tuple(map(str, range(60))), views, rewards_PN, indices_PN >= 0, indices_PN)
     grid = Grid(forms=("linear", "mlp"), l2s=(1e-3,), learning_rates=(1e-4, 1e-2))
-    plan = Plan(grid=grid, schedule=Schedule(epochs=40, patience=20), inner_folds=4, inner_used=1)
+    plan = TrainingPlan(grid=grid, schedule=Schedule(epochs=40, patience=20), inner_folds=4, inner_used=1)
     choices = cross_validate(samples, ["ce"], folds=2, plan=plan, controls=0).chosen["ce"]
     assert {(choice.setting.form, choice.setting.views) for choice in choices} == {("mlp", (PLANTED,))}
     assert all(choice.figure > 0.9 and choice.setting.learning_rate == 1e-2 for choice in choices)

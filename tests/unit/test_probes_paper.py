@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from harness.probes import PRESETS, Samples, train_probes
-from harness.probes.batches import Batch, draw_batches
 from harness.probes.forms import TorchLinear
+from harness.probes.minibatches import Batch, draw_batches
 from harness.probes.synthetic import PLANTED, plant
 
 PAPER = PRESETS["paper"]

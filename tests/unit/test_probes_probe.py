@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from harness.probes import (
     Grid,
-    Plan,
     Probe,
     ProbeError,
     Schedule,
+    TrainingPlan,
     View,
     group_near_duplicates,
     learning_curve,
@@ -25,7 +25,7 @@ from harness.probes import (
 from harness.probes.synthetic import PLANTED, plant
 
 GRID = Grid(l2s=(0.1, 0.001), learning_rates=(3e-3,))
-QUICK = Plan(grid=GRID, schedule=Schedule(epochs=12, patience=4), inner_folds=3, inner_used=1)
+QUICK = TrainingPlan(grid=GRID, schedule=Schedule(epochs=12, patience=4), inner_folds=3, inner_used=1)
 
 
 def probe(form: str = "linear") -> Probe:

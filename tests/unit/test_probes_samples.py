@@ -70,10 +70,10 @@ def test_a_repeated_id_and_a_missing_row_are_refused():
 
 def test_dealing_rewards_anew_keeps_how_many_pass():
     samples = Samples.join(IDS, {VIEW: vectors()}, REWARDS)
-    dealt = samples.shuffled(seed=5)
-    assert dealt.rewards_PN.sum() == samples.rewards_PN.sum()
-    assert not dealt.rewards_PN[~samples.mask_PN].any()
-    assert torch.equal(dealt.rewards_PN, samples.shuffled(seed=5).rewards_PN)
+    permuted = samples.shuffled(seed=5)
+    assert permuted.rewards_PN.sum() == samples.rewards_PN.sum()
+    assert not permuted.rewards_PN[~samples.mask_PN].any()
+    assert torch.equal(permuted.rewards_PN, samples.shuffled(seed=5).rewards_PN)
 
 
 def test_problems_without_signal_are_counted():

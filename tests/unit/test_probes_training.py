@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from harness.probes import Samples, Schedule, Setting, View
-from harness.probes.columns import Member
+from harness.probes import Hyperparameters, Samples, Schedule, View
+from harness.probes.batch import ProbeSpec
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
 
@@ -27,12 +27,12 @@ def doubled(samples: Samples) -> Samples:
     return replace(samples, vectors={view: vectors.double() for view, vectors in samples.vectors.items()})
 
 
-def members(problems: int) -> list[Member]:
+def members(problems: int) -> list[ProbeSpec]:
     fold_P = torch.arange(problems) % 4
     return [
-        Member(
+        ProbeSpec(
             objective,
-            Setting((PLANTED,), form, l2),
+            Hyperparameters((PLANTED,), form, l2),
             fold_P >= 2 if place % 2 else fold_P != 0,
             fold_P == 0,
             seed=seed,
@@ -65,7 +65,7 @@ def test_mse_ends_at_the_ridge_solution():
     planted = plant(60, 20, 8)
     samples, l2 = doubled(planted.samples), 0.05
     everything_P = torch.ones(60, dtype=torch.bool)
-    member = Member("mse", Setting((PLANTED,), l2=l2, learning_rate=1e-2), everything_P)
+    member = ProbeSpec("mse", Hyperparameters((PLANTED,), l2=l2, learning_rate=1e-2), everything_P)
     (trained,) = train(samples, [member], Schedule(epochs=400, batches=1))
     x_RD, r_R = samples.vectors[PLANTED].flatten(0, 1), samples.rewards_PN.flatten().double()
     mean_D, scale_D = x_RD.mean(0), x_RD.std(0, correction=0)
@@ -93,7 +93,9 @@ def test_a_constant_feature_is_harmless():
 
 def test_a_probe_stops_when_validation_has_stalled():
     samples = plant(16, 10, 12).samples
-    (still,) = train(samples, [replace(members(16)[0], setting=Setting((PLANTED,), learning_rate=0.0))], SCHEDULE)
+    (still,) = train(
+        samples, [replace(members(16)[0], setting=Hyperparameters((PLANTED,), learning_rate=0.0))], SCHEDULE
+    )
     assert len(still.curve_EB) == SCHEDULE.patience + 1
 
 
@@ -107,7 +109,7 @@ def test_hidden_layers_learn_what_a_line_cannot(form: str):
     samples = Samples(ids, {PLANTED: vectors_PND}, rewards_PN, mask_PN, torch.arange(20).expand(60, 20))
     fold_P = torch.arange(60) % 3
     trials = [
-        Member("ce", Setting((PLANTED,), name, l2=1e-4, learning_rate=1e-2), fold_P != 0, fold_P == 0)
+        ProbeSpec("ce", Hyperparameters((PLANTED,), name, l2=1e-4, learning_rate=1e-2), fold_P != 0, fold_P == 0)
         for name in ("linear", form)
     ]
     line, layered = train(samples, trials, Schedule(epochs=60, patience=60))
@@ -121,7 +123,7 @@ def test_a_gate_finds_the_view_that_knows():
     noise = View(2, "mean")
     samples = replace(planted.samples, vectors={noise: noise_PND, PLANTED: planted.samples.vectors[PLANTED]})
     everything_P = torch.ones(60, dtype=torch.bool)
-    member = Member("ce", Setting((noise, PLANTED), "gated", 1e-3, 1e-2), everything_P)
+    member = ProbeSpec("ce", Hyperparameters((noise, PLANTED), "gated", 1e-3, 1e-2), everything_P)
     (trained,) = train(samples, [member], Schedule())
     scores_PN = trained.probe([noise_PND, samples.vectors[PLANTED]])
     assert torch.corrcoef(torch.stack([scores_PN.flatten(), planted.truth_PN.flatten()]))[0, 1] > 0.9

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Job, Limits, Outcome, SandboxError, Status, check_engine, engine, open_sandbox
-from sandbox.seccomp import profile
-from sandbox.survey import Plan, _drops_results, _helpers
+from sandbox import Job, Limits, Outcome, SandboxError, Status, check_engine, open_sandbox
+from sandbox.docker import engine
+from sandbox.docker.seccomp import profile
+from sandbox.grading_mode import GradingPlan, _drops_results, _helpers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -54,7 +55,7 @@ def test_the_import_is_fast_and_leaves_the_engine_alone():
 
 
 def test_the_guest_needs_the_standard_library_only():
-    script = "import sys; sys.path.insert(0, 'sandbox'); import guest.examiner, guest.room; print(*sys.modules)"
+    script = "import sys; sys.path.insert(0, 'sandbox'); import guest.examiner, guest.isolation; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import os; os.chdir({str(REPOSITORY)!r}); {script}"],
         capture_output=True, text=True, check=True,
@@ -120,8 +121,8 @@ def test_tests_that_drop_results_look_at_arguments():
 
 def test_limits_follow_the_reference_within_bounds():
     base = Limits()
-    assert Plan().limits(base) == base
-    assert Plan(reference_seconds=0.001).limits(base).cpu_seconds == 0.5
-    assert Plan(reference_seconds=0.2).limits(base).cpu_seconds == 4.0
-    assert Plan(reference_seconds=9.0).limits(base).cpu_seconds == 10.0
-    assert Plan(reference_seconds=0.2).limits(base, factor=2, floor=0.1, ceiling=1).cpu_seconds == 0.4
+    assert GradingPlan().limits(base) == base
+    assert GradingPlan(reference_seconds=0.001).limits(base).cpu_seconds == 0.5
+    assert GradingPlan(reference_seconds=0.2).limits(base).cpu_seconds == 4.0
+    assert GradingPlan(reference_seconds=9.0).limits(base).cpu_seconds == 10.0
+    assert GradingPlan(reference_seconds=0.2).limits(base, factor=2, floor=0.1, ceiling=1).cpu_seconds == 0.4

@@ -1,0 +1,183 @@
+"""A whole experiment in one TOML file. Its keys are the options of `qprobe run`: there is no other list of them.
+
+A value comes from an option, else from `--set KEY=VALUE`, else from the file, else it is the option's default.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.models import OptionInfo
+
+from harness.errors import QprobeError
+
+ABOUT_THE_CALL = frozenset({"ctx", "help", "quiet", "json", "assignments", "print_config", "dry_run"})
+"""Parameters that say how a command is called and not what it does: they are in no configuration."""
+
+SET = "--set"
+_GIVEN = "qprobe.given"
+"""Where a command's context keeps what was given in a file and by --set: values by parameter, by source."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigValue:
+    """One value of a configuration."""
+
+    key: str
+    value: Any  # None where the default depends on other things
+    source: str  # "default", "--set", the option, or the file's path
+
+
+def read_file(ctx: typer.Context, target: Path | None) -> Path | None:
+    """The callback of run's argument: a FILE.toml becomes the defaults of the options, and leaves no run folder."""
+    if target is None or target.suffix != ".toml":
+        return target
+    _become_defaults(ctx, str(target), _parsed(target))
+    return None
+
+
+def read_assignments(ctx: typer.Context, assignments: list[str] | None) -> list[str] | None:
+    """The callback of --set."""
+    _become_defaults(ctx, SET, dict(_assignment(text) for text in assignments or ()))
+    return assignments
+
+
+def folder_setting(ctx: typer.Context) -> Path | None:
+    """The run folder that a file or --set names."""
+    value = (ctx.default_map or {}).get("folder")
+    return None if value is None else Path(value)
+
+
+def effective(ctx: typer.Context) -> list[ConfigValue]:
+    """Every setting of the command being run, and where it came from."""
+    return [_setting(ctx, key, parameter) for key, parameter in _settable(ctx).items()]
+
+
+def as_toml(settings: list[ConfigValue]) -> str:
+    """The settings as a file that `run` reads, each line with a comment that says where the value came from."""
+    lines = [(_line(setting.key, setting.value), setting.source) for setting in settings]
+    width = max(len(line) for line, _ in lines)
+    return "".join(f"{line:{width}}  # {source}\n" for line, source in lines)
+
+
+def toml_text(values: Mapping[str, object]) -> str:
+    """Keys and values as TOML; a value that is None has no line."""
+    return "".join(_line(key, value) + "\n" for key, value in values.items() if value is not None)
+
+
+def settings_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a command's function was called with, by the key each has in a configuration."""
+    found = {}
+    for name, parameter in signature(function).parameters.items():
+        if name in values and name not in ABOUT_THE_CALL:
+            value = values[name]
+            found[_key(name, _declared(parameter.annotation))] = str(value) if isinstance(value, Path) else value
+    return found
+
+
+def _settable(ctx: typer.Context) -> dict[str, Any]:
+    parameters = (parameter for parameter in ctx.command.params if parameter.name not in ABOUT_THE_CALL)
+    return {_key(str(parameter.name), parameter.opts): parameter for parameter in parameters}
+
+
+def _key(name: str, options: Iterable[str]) -> str:
+    """The long option without its dashes, or the parameter's name where it is an argument."""
+    long = [option for option in options if option.startswith("--")]
+    return (long[0] if long else name).lstrip("-").replace("-", "_")
+
+
+def _declared(annotation: Any) -> list[str]:  # noqa: ANN401 - any annotation
+    infos = (info for info in getattr(annotation, "__metadata__", ()) if isinstance(info, OptionInfo))
+    return [text for info in infos for text in (info.default, *(info.param_decls or ())) if isinstance(text, str)]
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise QprobeError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise QprobeError(f"{path} is not TOML: {error}.") from error
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise QprobeError(f"--set takes KEY=VALUE, not {text!r}.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()  # a bare word stands for itself
+
+
+def _checked(ctx: typer.Context, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by the name of their parameter. Raises QprobeError for an unknown key, a table, or a value amiss."""
+    known = _settable(ctx)
+    checked = {}
+    for written, value in values.items():
+        key = written.replace("-", "_")
+        if isinstance(value, dict):
+            raise QprobeError(f"{source}: [{written}] is a table, and there are none: settings stand one a line.")
+        if key not in known:
+            raise QprobeError(_unknown(source, written, known))
+        value = _as_option(value)
+        try:
+            if known[key].callback is None:
+                known[key].process_value(ctx, value)
+        except typer.BadParameter as error:
+            raise QprobeError(f"{source}: {key} cannot be {value!r}: {error.message}") from error
+        checked[str(known[key].name)] = value
+    return checked
+
+
+def _as_option(value: object) -> object:
+    """A value as an option would give it: a list is its parts separated by commas."""
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return value if isinstance(value, bool | str) else str(value)
+
+
+def _unknown(source: str, key: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+    return f"{source}: there is no setting {key!r}. {hint}"
+
+
+def _become_defaults(ctx: typer.Context, source: str, values: dict[str, Any]) -> None:
+    """--set goes before the file, in whichever order the two stand on the command line."""
+    given: dict[str, dict[str, Any]] = ctx.meta.setdefault(_GIVEN, {})
+    given[source] = _checked(ctx, source, values)
+    ctx.default_map = {name: value for each in _weakest_first(given) for name, value in given[each].items()}
+
+
+def _weakest_first(sources: Iterable[str]) -> list[str]:
+    return sorted(sources, key=lambda source: source == SET)
+
+
+def _setting(ctx: typer.Context, key: str, parameter: Any) -> ConfigValue:  # noqa: ANN401 - click's or typer's own copy
+    name = str(parameter.name)
+    value, source = ctx.params.get(name), ctx.get_parameter_source(name)
+    if name == "folder" and value is None and (named := folder_setting(ctx)):
+        return ConfigValue(key, str(named), _origin(ctx, name))
+    if source is None or source.name == "DEFAULT" or (name == "folder" and value is None):
+        return ConfigValue(key, value, "default")
+    given = parameter.opts[0] if source.name == "COMMANDLINE" else _origin(ctx, name)
+    return ConfigValue(key, str(value) if isinstance(value, Path) else value, given)
+
+
+def _origin(ctx: typer.Context, name: str) -> str:
+    """The strongest source that gave the parameter."""
+    given = ctx.meta[_GIVEN]
+    return next(source for source in reversed(_weakest_first(given)) if name in given[source])
+
+
+def _line(key: str, value: object) -> str:
+    if value is None or value == "":
+        return f"# {key} ="
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"

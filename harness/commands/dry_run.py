@@ -1,0 +1,113 @@
+"""run --dry-run: what would be done, in how many programs, with how much disk, in about how long."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+
+from harness.commands.terminal import Terminal
+
+if TYPE_CHECKING:
+    from harness.stages.estimate import StageEstimate, Work
+    from harness.stages.preflight import Checked
+
+MIB = 2**20
+
+
+def forecast(folder: Path, checked: "Checked", settings: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what `run` with these settings would do, as a table or as JSON."""
+    from harness.stages.estimate import estimate
+    from harness.stages.preflight import free_bytes
+
+    work = _work(folder, checked, settings)
+    stages = estimate(work, folder)
+    needed, free = checked.disk_bytes(work.samples), free_bytes(folder)
+    if as_json:
+        found = {"problems": work.problems, "samples": work.samples, "disk_bytes": needed, "free_bytes": free}
+        print(json.dumps({**found, "stages": [asdict(stage) for stage in stages]}, indent=1))
+        return
+    terminal = Terminal()
+    terminal.out.print(
+        f"{folder}: {work.problems} problems of {settings['benchmark']}, {work.samples:,} programs of "
+        f"{settings['samples'] or settings['model']}. Disk: about {needed / MIB:,.0f} MiB of {free / MIB:,.0f} free.",
+        markup=False,
+        highlight=False,
+    )
+    terminal.out.print(_table(stages))
+    terminal.out.print("Nothing was done.")
+
+
+def _table(stages: list["StageEstimate"]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("stage", "samples to do", "about", "judged by"):
+        table.add_column(name, justify="right" if name in ("samples to do", "about") else "left")
+    for stage in stages:
+        table.add_row(stage.stage, f"{stage.new:,}", _duration(stage.seconds), stage.judged_by)
+    if all(stage.seconds is not None for stage in stages):
+        table.add_row("all", "", _duration(sum(stage.seconds or 0.0 for stage in stages)), "")
+    return table
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
+
+
+def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Work":
+    from harness.commands.options import objectives
+    from harness.models.engine import BATCH_SIZE
+    from harness.probes.folds import default_folds
+    from harness.stages.estimate import Work
+
+    problems, samples = _asked(checked, settings)
+    there = _there(folder)
+    done = {"generate": "completions", "grade": "verdicts", "embed": "vectors"}
+    new = {stage: max(0, samples - there.get(table, 0)) for stage, table in done.items()}
+    if settings["samples"]:
+        new.pop("generate")
+    return Work(
+        problems=problems,
+        samples=samples,
+        new={**new, "probe": samples},
+        model=settings["model"],
+        embedder=settings["embedder"] or settings["model"],
+        prompt_characters=checked.prompt_characters,
+        row_bytes=checked.row_bytes,
+        max_new_tokens=settings["max_new_tokens"],
+        batch_size=settings["batch_size"] or BATCH_SIZE,
+        cores=settings["workers"] or len(os.sched_getaffinity(0)),
+        objectives=len(objectives(settings["objective"])),
+        folds=settings["folds"] or default_folds(problems),
+    )
+
+
+def _asked(checked: "Checked", settings: Mapping[str, Any]) -> tuple[int, int]:
+    """Problems and samples; those of a file are counted by importing them into a run that is thrown away."""
+    if not settings["samples"]:
+        return checked.problems, checked.problems * int(settings["k"])
+    from benchmarks.registry import open_benchmark
+    from harness.runs.store import Store
+    from harness.stages.import_samples import import_samples
+
+    with tempfile.TemporaryDirectory(prefix="qprobe-dry-") as scratch, Store(Path(scratch), create=True) as store:
+        asked = open_benchmark(settings["benchmark"])
+        done = import_samples(store, asked, Path(settings["samples"]), settings["format"])
+    return done.problems, done.new
+
+
+def _there(folder: Path) -> dict[str, int]:
+    from harness.runs.store import Store
+
+    if not (folder / "run.sqlite").is_file():
+        return {}
+    with Store(folder) as store:
+        return store.counts()

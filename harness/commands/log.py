@@ -1,0 +1,42 @@
+"""`qprobe -v`: everything that qprobe and the libraries under it have to say, in a file; and the log of a fault."""
+
+import logging
+import sys
+import tempfile
+import traceback
+from datetime import datetime
+from pathlib import Path
+
+log = logging.getLogger("qprobe")
+
+
+def open_log(folder: Path = Path()) -> Path:
+    """Log to a new file in the folder from now on, and return its path. Raises OSError where it cannot be written."""
+    path = folder / f"qprobe-{datetime.now():%Y%m%d-%H%M%S}.log"
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    for line in _call():
+        log.info("%s", line)
+    return path
+
+
+def log_internal_error(error: Exception) -> str:
+    """Put an error's traceback into the log of `-v`, or else into a file of its own, and return the file's path."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            log.critical("A fault of ours.", exc_info=error)
+            return handler.baseFilename
+    with tempfile.NamedTemporaryFile("w", prefix="qprobe-", suffix=".log", delete=False) as file:
+        traceback.print_exception(error, file=file)
+        print(*_call(), sep="\n", file=file)
+    return file.name
+
+
+def _call() -> tuple[str, str]:
+    """What whoever reads a log must know: the command, and the versions of all beneath it."""
+    from harness.runs.provenance import versions
+
+    return " ".join(sys.argv), ", ".join(f"{name} {version}" for name, version in versions().items())

@@ -1,0 +1,72 @@
+"""Looking after the sandbox."""
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from harness.commands import options as args
+from harness.commands.terminal import Terminal
+
+sandbox = typer.Typer(name="sandbox", help="Build, check and clean the sandbox.", no_args_is_help=True)
+
+
+@sandbox.command()
+def check(
+    kind: args.SandboxKind = "docker",
+    image: args.Image = None,
+    runtime: args.Runtime = None,
+    json: args.Json = False,
+) -> None:
+    """Try the sandbox's walls with hostile programs. Exit status 1 where one does not hold."""
+    from dataclasses import asdict
+
+    from harness.errors import QprobeError
+    from sandbox import open_sandbox
+    from sandbox.self_check import check_sandbox, walls
+
+    terminal = Terminal()
+    with open_sandbox(kind, 1, image, runtime=runtime) as room, terminal.progress("Checking", len(walls())) as advance:
+        rows = []
+        for row in check_sandbox(room):
+            rows.append(row)
+            advance()
+    if json:
+        print(jsonlib.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        table = Table("wall", "holds", "what became of the program", box=box.SIMPLE_HEAD, pad_edge=False)
+        for row in rows:
+            table.add_row(row.name, "yes" if row.holds else "NO", row.detail, style=None if row.holds else "bold red")
+        terminal.out.print(table)
+    if failed := [row.name for row in rows if not row.holds]:
+        raise QprobeError(f"{len(failed)} of {len(rows)} walls do not hold: {', '.join(failed)}.")
+
+
+@sandbox.command()
+def build(
+    package: Annotated[
+        list[str] | None, typer.Option(help="a package that programs may import; repeat for more")
+    ] = None,
+    language: Annotated[list[str] | None, typer.Option(help="another language of whole programs: javascript")] = None,
+) -> None:
+    """Make an image with extra packages or languages. Prints its name, for grade --image."""
+    from sandbox import open_sandbox
+    from sandbox.docker.image import build_with
+    from sandbox.languages import check_languages
+
+    name = build_with(package or [], language or [])
+    if language:
+        with open_sandbox("docker", workers=1, image=name) as room:
+            check_languages(room, language)
+    print(name)
+
+
+@sandbox.command()
+def gc() -> None:
+    """Remove the containers that killed runs left behind."""
+    from sandbox.docker.leftovers import collect_leftovers
+
+    removed = collect_leftovers()
+    Terminal().say(f"Removed {len(removed)} containers{': ' if removed else '.'}{', '.join(removed)}")

@@ -1,0 +1,79 @@
+"""Showing a report: on the terminal, and as files in the run's folder."""
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from harness.commands.terminal import Terminal
+from harness.reports.compare import Comparison
+from harness.reports.render import comparison_tables
+from harness.reports.render.formats import FORMATS, csv_rows, json_text, latex_text, markdown, terminal
+from harness.reports.render.html import page
+from harness.reports.render.html.browser import Data
+from harness.reports.render.tables import heading
+from harness.reports.render.text import csv_text, latex_table, markdown_table
+from harness.reports.render.transfer_tables import transfer_markdown, transfer_tables
+from harness.reports.report import Report
+from harness.runs.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from harness.stages.transfer import TransferReport
+
+FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
+
+
+def show_report(report: Report, data: Data, run: Path, shown: Terminal, form: str) -> None:
+    """Print the report in one of the forms of `--format`, and write all of them and the page into the run."""
+    written = {ending: write(report) for ending, write in FILES.items()}
+    for ending, content in {**written, "svg": picture(report), "html": page(report, data)}.items():
+        with atomic_write(run / f"report.{ending}") as draft:
+            draft.write_text(content, encoding="utf-8")
+    if form == "table":
+        shown.out.print(terminal(report))
+        shown.say(f"To look at: {run}/report.html. As files: report.{', .'.join(FILES)}, .svg.")
+    else:
+        print(FORMATS[form](report).rstrip("\n"))
+
+
+def show_comparison(found: Comparison, shown: Terminal, form: str) -> None:
+    """Print a comparison of runs in one of the forms of `--format`."""
+    if form == "table":
+        shown.out.print(comparison_tables.terminal(found))
+    else:
+        print(comparison_text(found, form))
+
+
+def comparison_text(found: Comparison, form: str) -> str:
+    """A comparison as "json", "markdown", "latex" or "csv"; the last has the differences."""
+    if form == "json":
+        return json.dumps(found.as_json(), indent=1)
+    if form == "csv":
+        return csv_text([asdict(each) for each in found.differences]).rstrip("\n")
+    draw = latex_table if form == "latex" else markdown_table
+    return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(found))
+
+
+def show_transfer(found: "TransferReport", run: Path, shown: Terminal, *, as_json: bool) -> None:
+    """Print what transfer came to, and write it beside its probes as `report.json` and `report.md`."""
+    from harness.stages.transfer import FOLDER as TRANSFER
+
+    text = json.dumps(found.as_json(), indent=1)
+    for name, content in (("json", text + "\n"), ("md", transfer_markdown(found))):
+        with atomic_write(run / TRANSFER / f"report.{name}") as draft:
+            draft.write_text(content, encoding="utf-8")
+    if as_json:
+        print(text)
+    else:
+        shown.out.print(transfer_tables(found))
+        shown.say(f"The probes and the same as files: {run / TRANSFER}.")
+
+
+def picture(report: Report) -> str:
+    """The terminal's main table as an SVG picture."""
+    console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True)
+    console.print(terminal(report, whole=False))
+    return console.export_svg(title=heading(report).partition(":")[0], unique_id="qprobe")

@@ -1,0 +1,65 @@
+"""The slower way for models that keep more than keys and values: transformers' own `generate`, one prompt at a time.
+
+Rows of one prompt need no padding, which such models may not ignore. A row that ended waits for the others.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from harness.models.engine import Generated
+from harness.models.hf.decoding import Job
+from harness.models.hf.stopping_criteria import Endings
+from harness.models.sampling import Sampling, SeededDraws
+from harness.models.stop_strings import StopFinder, TokenText
+
+
+class BatchDecoder:
+    """Runs jobs through a model, at most `rows` of one prompt at a time."""
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - transformers' own
+        device: str,
+        pieces: TokenText,
+        end_tokens: Sequence[int],
+        sampling: Sampling,
+        rows: int,
+    ) -> None:
+        self._model, self._device, self._pieces = model, device, pieces
+        self._end_tokens, self._sampling, self._size = end_tokens, sampling, rows
+
+    @torch.inference_mode()
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Generated]]:
+        """Draw all jobs; each is yielded with its position. Jobs of one prompt stand together."""
+        for prompt, group in groupby(jobs, key=lambda job: job.prompt):
+            members = list(group)
+            for first in range(0, len(members), self._size):
+                yield from self._batch(prompt, members[first : first + self._size])
+
+    def _batch(self, prompt: tuple[int, ...], jobs: Sequence[Job]) -> Iterator[tuple[int, Generated]]:
+        ids = torch.tensor([prompt] * len(jobs), device=self._device)
+        draws = SeededDraws(self._sampling, [job.seed for job in jobs], [job.greedy for job in jobs])
+        endings = Endings(self._end_tokens, [StopFinder(self._pieces, job.stop) for job in jobs], len(prompt))
+        out = self._model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            generation_config=self._plain_config(),
+            logits_processor=[draws],
+            stopping_criteria=[endings],
+        )
+        for row, (job, drawn) in enumerate(zip(jobs, out[:, len(prompt) :].tolist(), strict=True)):
+            tokens = endings.length(row, len(drawn))
+            kept, reason = tuple(drawn[:tokens]), "stop" if endings.ended(row) else "length"
+            yield job.position, Generated(self._pieces.text(kept), reason, tokens, draws.logprob(row, tokens), kept)
+
+    def _plain_config(self) -> GenerationConfig:
+        """Greedy over what SeededDraws leaves; the model's own defaults (penalties, top-k) would draw otherwise."""
+        return GenerationConfig(  # type: ignore[no-untyped-call]
+            do_sample=False,
+            max_new_tokens=self._sampling.max_new_tokens,
+            pad_token_id=self._end_tokens[0] if self._end_tokens else 0,
+        )

@@ -1,0 +1,97 @@
+"""A causal transformers model's forward pass over slots: prompts in, one token a row at a time."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache
+
+from harness.models.hf import shared_attention
+from harness.models.hf.kv_cache import Prefilled, SlotCache
+
+
+class Forward:
+    """Calls a model by the names that this release of transformers gives to its arguments."""
+
+    def __init__(self, model: Any, device: str) -> None:  # noqa: ANN401 - transformers' own
+        self.model, self.device = model, device
+        accepted = inspect.signature(model.forward).parameters
+        self._cache_name = "cache" if "cache" in accepted else "past_key_values"
+        self._keeps_logits = "logits_to_keep" in accepted
+        self._config = model.config.get_text_config(decoder=True)
+
+    def prefill(self, prompts: Sequence[Sequence[int]]) -> list[Prefilled]:
+        """Compute prompts in one pass, padded on the right."""
+        longest = max(map(len, prompts))
+        ids = torch.tensor([[*prompt, *[0] * (longest - len(prompt))] for prompt in prompts], device=self.device)
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
+        positions = torch.arange(longest, device=self.device)
+        padded = min(map(len, prompts)) < longest
+        kept, last = torch.unique(lengths - 1, return_inverse=True)
+        cache = DynamicCache()
+        out = self.model(
+            input_ids=ids,
+            attention_mask=(positions < lengths[:, None]).long() if padded else None,
+            position_ids=positions.expand(len(prompts), -1),
+            use_cache=True,
+            **{self._cache_name: cache},
+            **({"logits_to_keep": kept} if self._keeps_logits else {}),
+        )
+        rows = torch.arange(len(prompts), device=self.device)
+        logits_PV = out.logits[rows, last if self._keeps_logits else lengths - 1]
+        return [Prefilled(cache, row, len(prompt), logits_PV[row]) for row, prompt in enumerate(prompts)]
+
+    def slots(self, prefilled: Cache) -> SlotCache:
+        """Empty slots beside a cache that `prefill` gave."""
+        window = getattr(self._config, "sliding_window", None)
+        kinds = getattr(self._config, "layer_types", None) or ["sliding_attention"] * len(prefilled.layers)
+        if unknown := set(kinds) - {"sliding_attention", "full_attention"}:
+            raise ValueError(f"layers of another kind: {unknown}")
+        return SlotCache(prefilled, [window if kind == "sliding_attention" else None for kind in kinds], self.device)
+
+    def step(self, ids: Sequence[int], slots: SlotCache) -> Tensor:
+        """The logits [rows, vocabulary] behind one more token of every row."""
+        usual = self._config._attn_implementation
+        self._config._attn_implementation = shared_attention.NAME
+        try:
+            out = self.model(
+                input_ids=torch.tensor(ids, device=self.device)[:, None],
+                position_ids=slots.positions[:, None],
+                use_cache=True,
+                **{self._cache_name: slots},
+            )
+        finally:
+            self._config._attn_implementation = usual
+        logits: Tensor = out.logits[:, -1]
+        return logits
+
+
+@torch.inference_mode()
+def takes_slots(forward: Forward) -> bool:
+    """Whether rows of unlike lengths come out as each does alone, in every layer by `shared_attention`.
+
+    Not so where a model keeps a state, knows no positions, or has an attention of its own, which would not read the
+    prompts: in a model whose attention hardly counts that alone would not show. Two of three rows share a prompt, and
+    each has a token of its own.
+    """
+    vocabulary = int(forward.model.get_input_embeddings().num_embeddings)
+    prompts = [[(7 * i + 11 * at + 5) % vocabulary for i in range(length)] for at, length in enumerate((9, 4))]
+    rows = [(0, [3, 8]), (1, [6, 1]), (0, [2, 9])]  # a prompt, and tokens behind it
+    try:
+        prefilled = forward.prefill(prompts)
+        slots = forward.slots(prefilled[0].cache)
+        slots.load_prompts(prefilled, range(len(prompts)))
+        slots.arrange([prompt for prompt, _ in rows])
+        for at in range(2):
+            slots.use([at] * len(rows))
+            found = forward.step([ids[at] for _, ids in rows], slots)
+    except (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError):
+        return False
+    texts = [[*prompts[prompt], *ids] for prompt, ids in rows]
+    alone = [forward.model(input_ids=torch.tensor([text], device=forward.device)).logits[0, -1] for text in texts]
+    expected = torch.stack(alone).float()
+    tolerance = 1e-3 if found.dtype == torch.float32 else 0.02  # of the logits' largest value
+    near = bool((found.float() - expected).abs().max() <= tolerance * expected.abs().max())
+    return near and slots.is_attended

@@ -1,0 +1,241 @@
+"""A transformers model in a local folder or on the hub: checked before anything large is read, then loaded."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from benchmarks.hub_client import is_out_of_reach
+from harness.errors import QprobeError
+from harness.models.hf.adapters import check_adapter, with_adapter
+from harness.models.spec import parse_spec
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+)
+FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, SafetensorError)
+"""What transformers raises, depending on what is wrong with a folder or a hub id."""
+
+
+OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter")
+DTYPES = {name: name for name in ("auto", "float32", "bfloat16", "float16")}
+QUANTIZED = {name: name for name in ("8bit", "4bit")}
+
+
+def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
+    """The model that `hf:NAME[,key=value]` names, not checked yet.
+
+    Raises QprobeError for another scheme, an unknown option or a wrong value.
+    """
+    parsed = parse_spec(spec, ("hf",))
+    parsed.only(OPTIONS)
+    return Pretrained(
+        parsed.name,
+        revision=parsed.options.get("revision"),
+        device=parsed.options.get("device", device),
+        dtype=parsed.one_of("dtype", DTYPES, "auto"),
+        device_map=parsed.options.get("device_map"),
+        quantize=parsed.one_of("quantize", QUANTIZED, ""),
+        trust_remote_code=parsed.flag("trust_remote_code"),
+        adapter=parsed.options.get("adapter"),
+    )
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model by name. Its configuration and tokenizer are read when asked for, its weights by `load` alone."""
+
+    name: str  # a folder, or an id on the hub
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    device_map: str | None = None  # "auto" spreads a model over all GPUs (needs the package accelerate)
+    quantize: str = ""  # "8bit" | "4bit", by the package bitsandbytes
+    trust_remote_code: bool = False  # run code that comes with the model
+    adapter: str | None = None  # a folder
+
+    @property
+    def spec(self) -> str:
+        """The name with the options that change what the model gives.
+
+        A probe's card holds it and may come from anywhere, so that it never allows a model's own code to run.
+        """
+        options = {name: getattr(self, name) for name in ("revision", "dtype", "quantize", "adapter")}
+        given = [f",{name}={value}" for name, value in options.items() if value and value != "auto"]
+        return f"hf:{self.name}{''.join(given)}"
+
+    def check(self) -> None:
+        """Raise QprobeError, in one sentence, for all that can be known to be wrong before the weights are read."""
+        if self.is_local:
+            self._check_folder(Path(self.name))
+        elif self.name.startswith((".", "/", "~")) or self.name.count("/") > 1:
+            raise QprobeError(f"There is no folder {self.name}.")
+        self._check_packages()
+        _ = self.config, self.tokenizer
+        if self.adapter:
+            check_adapter(Path(self.adapter), self.config)
+
+    def _check_folder(self, folder: Path) -> None:
+        if not (folder / "config.json").is_file():
+            raise QprobeError(f"{folder} holds no model: it has no config.json.")
+        if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+            raise QprobeError(f"The model in {folder} has no tokenizer: save one there with save_pretrained.")
+
+    def _check_packages(self) -> None:
+        needed = {"accelerate": self.device_map or self.quantize, "bitsandbytes": self.quantize}
+        missing = [package for package, asked in needed.items() if asked and find_spec(package) is None]
+        if missing:
+            option = "quantize" if self.quantize else "device_map"
+            raise QprobeError(f"{option}= needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the name is a folder here."""
+        return Path(self.name).is_dir()
+
+    @cached_property
+    def config(self) -> Any:  # noqa: ANN401 - transformers' own, another class for each architecture
+        """The model's configuration (of its text part, where it has several)."""
+        from transformers import AutoConfig
+
+        config = self._read("configuration", AutoConfig.from_pretrained)
+        return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+    @cached_property
+    def tokenizer(self) -> Any:  # noqa: ANN401
+        """The model's tokenizer."""
+        from transformers import AutoTokenizer
+
+        return self._read("tokenizer", AutoTokenizer.from_pretrained)
+
+    def _read(self, what: str, from_pretrained: Any) -> Any:  # noqa: ANN401
+        try:
+            return from_pretrained(self.name, **self._where)
+        except FAILURES as error:
+            if self._where["local_files_only"]:
+                raise QprobeError(f"{self.name} is not on this machine, and the hub does not answer.") from error
+            where = "folder" if self.is_local else "hub (is the id right?)"
+            reason = str(error).strip().split("\n")[0]
+            raise QprobeError(f"The {what} of {self.name} cannot be read from the {where}: {reason}") from error
+
+    @cached_property
+    def _where(self) -> dict[str, Any]:
+        """What transformers is told of where to look."""
+        away = not self.is_local and is_out_of_reach()
+        return {"revision": self.revision, "trust_remote_code": self.trust_remote_code, "local_files_only": away}
+
+    @property
+    def layers(self) -> int:
+        """The number of layers; hidden state 0 is the embedding, hidden state `layers` the last layer's."""
+        return int(self.config.num_hidden_layers)
+
+    @property
+    def width(self) -> int:
+        """The width of a hidden state."""
+        return int(self.config.hidden_size)
+
+    @property
+    def context(self) -> int | None:
+        """The longest input in tokens, where the model says it has one."""
+        found = getattr(self.config, "max_position_embeddings", None)
+        return None if found is None else int(found)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the weights: the hub's commit, or a digest of the sizes and ends of the folder's files.
+
+        Where the weights are rounded or adapted by an option, with that too.
+        """
+        own = _folder_digest(Path(self.name)) if self.is_local else self._commit
+        changes = [self.dtype * (self.dtype != "auto"), self.quantize]
+        changes.append(_folder_digest(Path(self.adapter)) if self.adapter else "")
+        return hashlib.sha256("\n".join([own, *changes]).encode()).hexdigest()[:32] if any(changes) else own
+
+    @property
+    def _commit(self) -> str:
+        """The hub's commit of the files that are read."""
+        from huggingface_hub import hf_hub_download
+
+        _ = self.config  # is among the cached files from then on, in a folder of the commit's name
+        return Path(
+            hf_hub_download(self.name, "config.json", revision=self.revision, local_files_only=True)
+        ).parent.name
+
+    @cached_property
+    def target_device(self) -> str:
+        """The device asked for; "auto" is the GPU where there is one."""
+        import torch
+
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def load(self, auto_class: Any) -> Any:  # noqa: ANN401
+        """Read the weights with one of transformers' auto classes, ready for inference."""
+        import torch
+        from transformers.utils import logging as theirs
+
+        # Their bar writes into ours, and their report lists the head that an embedder has no use for.
+        theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
+        theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says at each product that it rounds
+        try:
+            model = self._from_pretrained(auto_class)
+        except (*FAILURES, RuntimeError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise QprobeError(f"{self.name} does not fit on {self.target_device}: try quantize=8bit.") from error
+            reason = str(error).strip().split("\n")[0]
+            raise QprobeError(f"The model {self.name} cannot be loaded: {reason}") from error
+        return model.eval()
+
+    def _from_pretrained(self, auto_class: Any) -> Any:  # noqa: ANN401
+        from transformers import AutoModel, AutoModelForCausalLM
+
+        backbone = self.adapter is not None and auto_class is AutoModel
+        model: Any = (AutoModelForCausalLM if backbone else auto_class).from_pretrained(
+            self.name, **self._where, **self._placing()
+        )
+        if not self.device_map and not self.quantize:
+            model = model.to(self.target_device)
+        if self.adapter:  # adapters name the layers of the model with its head
+            model = with_adapter(model, Path(self.adapter), merge=not self.quantize)
+        return model.base_model if backbone else model
+
+    def _placing(self) -> dict[str, Any]:
+        """How the weights are rounded, and where they go."""
+        from transformers import BitsAndBytesConfig
+
+        dtype = self.dtype
+        if dtype == "auto" and self.target_device == "cpu":
+            dtype = "float32"  # half precision is slow, and rounds a vector differently, on most CPUs
+        placing: dict[str, Any] = {"dtype": dtype}
+        if self.quantize:
+            bits = {f"load_in_{self.quantize}": True}
+            placing["quantization_config"] = BitsAndBytesConfig(**bits)  # type: ignore[no-untyped-call]
+        if self.device_map or self.quantize:
+            placing["device_map"] = self.device_map or self.target_device
+        return placing
+
+
+def _folder_digest(folder: Path, ends: int = 2**20) -> str:
+    """A sha256 over names, sizes, first and last MiB of a model's files: reading all of 15 GB would take a minute."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.suffix in {".json", ".safetensors", ".bin", ".txt", ".model"}:
+            size = path.stat().st_size
+            digest.update(f"{path.name} {size}\n".encode())
+            with path.open("rb") as file:
+                digest.update(file.read(ends))
+                file.seek(max(0, size - ends))
+                digest.update(file.read(ends))
+    return digest.hexdigest()[:32]

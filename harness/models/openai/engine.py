@@ -1,0 +1,142 @@
+"""Completions from an OpenAI-compatible server: many requests under way at once, several samples a request if asked."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from harness.errors import QprobeError
+from harness.models.engine import Generated, Request
+from harness.models.openai.server import Server
+from harness.models.sampling import Sampling
+from harness.models.spec import parse_spec
+
+Placed = tuple[int, Request]
+Drawn = list[tuple[int, Generated]]
+
+
+class OpenAIEngine:
+    """One model on one server, one way of sampling.
+
+    Options: `url`, `key_env` (the environment variable that holds the key), `concurrency`, `retries`, `timeout`
+    (seconds a reply), and `n`, the samples to ask for at once. With n = 1 each sample carries its own seed.
+    """
+
+    def __init__(self, spec: str, sampling: Sampling, *, batch_size: int | None = None, device: str = "auto") -> None:
+        """Raises QprobeError for a wrong option or a missing key. The batches and the device are the server's own."""
+        parsed = parse_spec(spec, ("openai",))
+        self.server = Server(parsed)
+        self.sampling = sampling
+        self._samples = parsed.number("n", 1, 128)
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it."""
+        return f"openai:{self.server.model}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that a completion depends on besides its request, as far as a server tells."""
+        return {"engine": "openai", "model": self.server.model, **asdict(self.sampling)}
+
+    @property
+    def caveat(self) -> str:
+        """What a server does with a seed is its own affair."""
+        return "Samples come from a server, which need not honour a seed: one that is drawn again may differ."
+
+    def shown(self, request: Request) -> str:
+        """The prompt: the server has the chat template."""
+        return request.prompt
+
+    def check(self, requests: Sequence[Request]) -> None:
+        """Raise QprobeError where the server is down or has no such model."""
+        self.server.check()
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
+        """Draw the completions, and yield each as it comes. What has come is yielded before an error is raised."""
+        waiting, tasks = deque(self._groups(requests)), set[asyncio.Task[Drawn]]()
+        with asyncio.Runner() as runner:  # it cancels what is still under way when this ends early
+            client = runner.run(self._client())
+            try:
+                while waiting or tasks:
+                    while waiting and len(tasks) < self.server.concurrency:
+                        tasks.add(runner.get_loop().create_task(self._answer(client, waiting.popleft())))
+                    done, tasks = runner.run(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
+                    yield from _results(done)
+            finally:
+                runner.run(client.close())
+
+    async def _client(self) -> Any:  # noqa: ANN401 - an extra's own type
+        return self.server.client()
+
+    def _groups(self, requests: Sequence[Request]) -> Iterator[list[Placed]]:
+        """The requests that are asked for at once: of one prompt, `n` at most."""
+        alike = groupby(enumerate(requests), key=lambda each: (each[1].prompt, each[1].stop, each[1].greedy))
+        for _, group in alike:
+            members = list(group)
+            for first in range(0, len(members), self._samples):
+                yield members[first : first + self._samples]
+
+    async def _answer(self, client: Any, group: list[Placed]) -> Drawn:  # noqa: ANN401
+        drawn: Drawn = []
+        chat = group[0][1].chat
+        create = (client.chat.completions if chat else client.completions).with_raw_response.create
+        while group:  # a server may give fewer than it was asked for
+            answer = await self.server.ask(create, self._body(group))
+            try:
+                choices = sorted(answer.choices, key=lambda choice: choice.index)[: len(group)]
+                found = [_generated(choice, answer, chat=chat) for choice in choices]
+            except (AttributeError, TypeError, ValueError) as error:
+                raise self.server.nonsense() from error
+            if not found:
+                raise self.server.nonsense()
+            drawn += [(position, each) for (position, _), each in zip(group, found, strict=False)]
+            group = group[len(found) :]
+        return drawn
+
+    def _body(self, group: Sequence[Placed]) -> dict[str, Any]:
+        first = group[0][1]
+        body: dict[str, Any] = {
+            "model": self.server.model,
+            "max_tokens": self.sampling.max_new_tokens,
+            "temperature": 0.0 if first.greedy else self.sampling.temperature,
+            "top_p": self.sampling.top_p,
+        }
+        if first.chat:
+            body |= {"messages": [{"role": "user", "content": first.prompt}], "logprobs": True}
+        else:
+            body |= {"prompt": first.prompt, "logprobs": 1}
+        if first.stop:
+            body["stop"] = list(first.stop)
+        # One seed for several samples would tie each to the others it was asked for with.
+        return body | ({"seed": first.seed % 2**31} if len(group) == 1 else {"n": len(group)})
+
+
+def _results(done: "set[asyncio.Task[Drawn]]") -> Iterator[tuple[int, Generated]]:
+    """What came, and only then the first error."""
+    errors = [error for task in done if (error := task.exception())]
+    for task in done:
+        if task.exception() is None:
+            yield from task.result()
+    if errors:
+        raise next((error for error in errors if isinstance(error, QprobeError)), errors[0])
+
+
+def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: ANN401
+    told = getattr(choice, "logprobs", None)
+    if chat:
+        text, logprobs = choice.message.content or "", [token.logprob for token in getattr(told, "content", None) or ()]
+    else:
+        text, logprobs = choice.text, list(getattr(told, "token_logprobs", None) or ())
+    if not isinstance(text, str):
+        raise TypeError("a text is not a string")
+    usage = getattr(answer, "usage", None)
+    alone = usage.completion_tokens if usage and len(answer.choices) == 1 else None
+    return Generated(
+        text=text,
+        finish_reason=choice.finish_reason or "",
+        tokens=len(logprobs) or alone,
+        logprob=float(sum(logprobs)) if logprobs else None,
+    )

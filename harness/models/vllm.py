@@ -1,0 +1,115 @@
+"""Completions from vLLM in this process, where it is installed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any
+
+from harness.errors import QprobeError
+from harness.models.engine import Generated, Request
+from harness.models.hf.engine import HfEngine, check_room
+from harness.models.sampling import Sampling
+from harness.models.spec import parse_spec
+from harness.models.stop_strings import TokenText
+from harness.models.tokens import prompt_ids
+
+NUMBERS = ("tensor_parallel_size", "max_model_len")
+OPTIONS = ("revision", "dtype", "trust_remote_code", *NUMBERS)
+
+
+class VllmEngine:
+    """One model, one way of sampling; vLLM batches by itself."""
+
+    def __init__(self, spec: str, sampling: Sampling, *, batch_size: int | None = None, device: str = "auto") -> None:
+        """Raises QprobeError where vLLM is not installed, or the model is none."""
+        self._spec = parse_spec(spec, ("vllm",))
+        self._spec.only(OPTIONS)
+        if find_spec("vllm") is None:
+            raise QprobeError(
+                "vllm: models need the package vllm and a GPU: pip install vllm, or write hf: instead of vllm:."
+            )
+        self.sampling = sampling
+        self._chunk = batch_size or 2048  # so many are handed over at a time, and kept together
+        options = [
+            f",{key}={self._spec.options[key]}"
+            for key in ("revision", "trust_remote_code")
+            if key in self._spec.options
+        ]
+        self._plain = HfEngine(f"hf:{self._spec.name}{''.join(options)}", sampling, device="cpu")
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it."""
+        return f"vllm:{self._spec.name}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that a completion depends on besides its request."""
+        dtype = self._spec.options.get("dtype", "auto")
+        return {"engine": "vllm", "fingerprint": self._plain.model.fingerprint, "dtype": dtype, **asdict(self.sampling)}
+
+    @property
+    def caveat(self) -> str:
+        """vLLM seeds each sample, and rounds by batch."""
+        return "vLLM's rounding depends on its batches: a sample that is drawn again may differ from some token on."
+
+    def shown(self, request: Request) -> str:
+        """The prompt, in the model's chat template where the request is for a chat."""
+        return self._plain.shown(request)
+
+    def check(self, requests: Sequence[Request]) -> None:
+        """Raise QprobeError where a prompt leaves the context no room for a completion."""
+        self._plain.check(requests)
+        if "max_model_len" in self._spec.options:
+            prompts = map(self.shown, requests)
+            check_room(self._tokenizer, prompts, self.sampling.max_new_tokens, self._number("max_model_len"))
+
+    @property
+    def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers' own
+        return self._plain.model.tokenizer
+
+    def _number(self, key: str) -> int:
+        return self._spec.number(key, 1, 10**7)
+
+    @cached_property
+    def _model(self) -> Any:  # noqa: ANN401 - an extra's own type
+        from vllm import LLM
+
+        options: dict[str, Any] = dict(self._spec.options)
+        options |= {key: self._number(key) for key in NUMBERS if key in options}
+        options["trust_remote_code"] = self._spec.flag("trust_remote_code")
+        try:
+            return LLM(model=self._spec.name, **options)
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise QprobeError(f"vLLM cannot load {self._spec.name}: {reason}") from error
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
+        """Draw the completions, some thousands at a time."""
+        pieces = TokenText(self._tokenizer)
+        for first in range(0, len(requests), self._chunk):
+            some = requests[first : first + self._chunk]
+            prompts = [{"prompt_token_ids": list(prompt_ids(self._tokenizer, self.shown(each)))} for each in some]
+            answers = self._model.generate(prompts, [self._parameters(each) for each in some], use_tqdm=False)
+            for position, answer in enumerate(answers, start=first):
+                yield position, _generated(answer.outputs[0], pieces)
+
+    def _parameters(self, request: Request) -> Any:  # noqa: ANN401
+        from vllm import SamplingParams
+
+        return SamplingParams(
+            temperature=0.0 if request.greedy else self.sampling.temperature,
+            top_p=self.sampling.top_p,
+            max_tokens=self.sampling.max_new_tokens,
+            stop=list(filter(None, request.stop)),
+            include_stop_str_in_output=True,
+            seed=request.seed % 2**31,
+            logprobs=0,
+        )
+
+
+def _generated(output: Any, pieces: TokenText) -> Generated:  # noqa: ANN401
+    """The text is read from the tokens: vLLM's own ends with the stop string, its tokens may go on behind it."""
+    ids = tuple(output.token_ids)
+    return Generated(pieces.text(ids), output.finish_reason or "", len(ids), output.cumulative_logprob, ids)

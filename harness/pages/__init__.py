@@ -1,5 +1,0 @@
-"""A report as one HTML page that needs no network: figures as inline SVG, and a browser of problems and samples."""
-
-from harness.pages.page import page
-
-__all__ = ["page"]

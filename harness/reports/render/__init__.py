@@ -1,0 +1,1 @@
+"""Reports as tables, text, files and pages."""

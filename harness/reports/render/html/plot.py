@@ -1,0 +1,150 @@
+"""One set of axes, drawn as SVG. Colours come from the page's style sheet, by class, so that they follow its theme."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree as Xml
+
+from harness.reports.render.html.scale import Scale, short
+
+Point = tuple[float, float]
+
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 42
+
+
+class Plot:
+    """Axes with what is drawn on them. Places are given in the axes' own numbers; names appear when pointed at."""
+
+    def __init__(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        *,
+        titles: tuple[str, str],
+        size: tuple[int, int] = (480, 320),
+        left: int = LEFT,
+        x_log: bool = False,
+        x_ticks: Sequence[tuple[float, str]] | None = None,
+        y_ticks: Sequence[tuple[float, str]] | None = None,
+        css: str = "",
+    ) -> None:
+        self.width, self.height = size
+        self.x = Scale(*x, left, self.width - RIGHT, log=x_log)
+        self.y = Scale(*y, self.height - BOTTOM, TOP)
+        self.svg = Xml.Element("svg", viewBox=f"0 0 {self.width} {self.height}", role="img")
+        self.svg.set("class", f"plot {css}".strip())
+        self.svg.set("aria-label", f"{titles[1]} over {titles[0]}" if titles[1] else titles[0])
+        self._frame(titles, x_ticks or self._labelled(self.x), y_ticks or self._labelled(self.y))
+
+    def _labelled(self, scale: Scale) -> list[tuple[float, str]]:
+        return [(tick, short(tick)) for tick in scale.ticks()]
+
+    def _frame(
+        self, titles: tuple[str, str], x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]
+    ) -> None:
+        grid = self._group("axis")
+        for tick, label in x_ticks:
+            at = self.x(tick)
+            _add(grid, "line", x1=at, x2=at, y1=self.y.start, y2=self.y.end)
+            _text(grid, at, self.y.start + 16, label, "middle")
+        for tick, label in y_ticks:
+            at = self.y(tick)
+            _add(grid, "line", x1=self.x.start, x2=self.x.end, y1=at, y2=at)
+            _text(grid, self.x.start - 7, at + 4, label, "end")
+        _text(grid, (self.x.start + self.x.end) / 2, self.height - 6, titles[0], "middle", "title")
+        if titles[1]:
+            middle = (self.y.start + self.y.end) / 2
+            title = _text(grid, 0, 0, titles[1], "middle", "title")
+            title.set("transform", f"translate(11 {_short(middle)}) rotate(-90)")
+
+    def _group(self, css: str, name: str = "") -> Xml.Element:
+        group = _add(self.svg, "g")
+        group.set("class", css)
+        if name:
+            group.set("data-series", name)
+        return group
+
+    def line(self, points: Sequence[Point], css: str, name: str = "", *, dots: bool = False) -> None:
+        """A line through points."""
+        group = self._group(f"series {css}", name)
+        places = " ".join(f"{_short(self.x(x))},{_short(self.y(y))}" for x, y in points)
+        _name(_add(group, "polyline", points=places), name)
+        if dots:
+            for x, y in points:
+                _name(_add(group, "circle", cx=self.x(x), cy=self.y(y), r=3.2), _labelled(name, x, y))
+
+    def band(self, lower: Sequence[Point], upper: Sequence[Point], css: str, name: str = "") -> None:
+        """The area between two lines over the same places."""
+        places = [*lower, *reversed(upper)]
+        group = self._group(f"band {css}", name)
+        _add(group, "polygon", points=" ".join(f"{_short(self.x(x))},{_short(self.y(y))}" for x, y in places))
+
+    def cloud(self, named: Sequence[tuple[float, float, str]], css: str) -> None:
+        """Points, each with its name."""
+        group = self._group(f"series cloud {css}")
+        for x, y, name in named:
+            _name(_add(group, "circle", cx=self.x(x), cy=self.y(y), r=3.2), name)
+
+    def bar(self, at: float, value: float, css: str, title: str = "", *, thick: float = 14, base: float = 0.0) -> None:
+        """A horizontal bar from `base` to `value`, at a place of the y axis."""
+        start, end = sorted((self.x(base), self.x(value)))
+        box = {"x": start, "y": self.y(at) - thick / 2, "width": max(end - start, 0.5), "height": thick, "rx": 2}
+        _name(_add(self._group(f"bar {css}"), "rect", **box), title)
+
+    def column(self, left: float, right: float, value: float, css: str, title: str = "") -> None:
+        """A vertical bar from zero to `value`, between two places of the x axis."""
+        top = self.y(value)
+        box = {"x": self.x(left) + 1, "y": top, "width": max(self.x(right) - self.x(left) - 2, 1)}
+        _name(_add(self._group(f"bar {css}"), "rect", **box, height=max(self.y(0) - top, 0.5)), title)
+
+    def whisker(self, low: Point, high: Point, css: str = "", name: str = "") -> None:
+        """An interval: a line with a cross-bar at both ends."""
+        group = self._group(f"whisker {css}", name)
+        (x1, y1), (x2, y2) = ((self.x(x), self.y(y)) for x, y in (low, high))
+        _add(group, "line", x1=x1, y1=y1, x2=x2, y2=y2)
+        dx, dy = (0, 4) if y1 == y2 else (4, 0)
+        for x, y in ((x1, y1), (x2, y2)):
+            _add(group, "line", x1=x - dx, y1=y - dy, x2=x + dx, y2=y + dy)
+
+    def rule(self, css: str, *, x: float | None = None, y: float | None = None, name: str = "") -> None:
+        """A line across the axes at one place."""
+        at = {"x1": self.x(x), "x2": self.x(x), "y1": self.y.start, "y2": self.y.end} if x is not None else {}
+        if y is not None:
+            at = {"x1": self.x.start, "x2": self.x.end, "y1": self.y(y), "y2": self.y(y)}
+        _name(_add(self._group(f"rule {css}", name), "line", **at), name)
+
+    def label(self, x: float, y: float, text: str, css: str = "", anchor: str = "start", *, dx: float = 0) -> None:
+        """Words at a place, `dx` to the right of it."""
+        _text(self._group(f"label {css}"), self.x(x) + dx, self.y(y) + 4, text, anchor)
+
+    def cell(self, left: Point, right: Point, shade: float, title: str) -> None:
+        """A filled rectangle between two corners, of one colour and `shade` (0 to 1) opaque."""
+        (x1, y1), (x2, y2) = ((self.x(x), self.y(y)) for x, y in (left, right))
+        box = {"x": min(x1, x2), "y": min(y1, y2), "width": abs(x2 - x1), "height": abs(y2 - y1)}
+        _name(_add(self._group("cell"), "rect", **box, **{"fill-opacity": shade}), title)
+
+    def __str__(self) -> str:
+        return Xml.tostring(self.svg, encoding="unicode", short_empty_elements=True)
+
+
+def _add(parent: Xml.Element, tag: str, **attributes: float | str) -> Xml.Element:
+    """A child element; the library escapes whatever stands in it."""
+    return Xml.SubElement(parent, tag, {k: v if isinstance(v, str) else _short(v) for k, v in attributes.items()})
+
+
+def _text(parent: Xml.Element, x: float, y: float, words: str, anchor: str, css: str = "") -> Xml.Element:
+    text = _add(parent, "text", x=x, y=y, **{"text-anchor": anchor, **({"class": css} if css else {})})
+    text.text = words
+    return text
+
+
+def _name(element: Xml.Element, words: str) -> None:
+    """What a browser shows when the element is pointed at."""
+    if words:
+        _add(element, "title").text = words
+
+
+def _labelled(name: str, x: float, y: float) -> str:
+    return f"{name}: {y:.3f} at {x:g}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,69 @@
+"""The probes of a run as files: one an objective, its card says where it came from and what it is worth."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness.probes import CrossValidation, Probe, Samples
+from harness.runs.atomic import atomic_write
+from harness.runs.store import Store
+from harness.stats import TableRow, summarise
+
+FOLDER = "probes"
+
+
+def probe_path(folder: Path, objective: str) -> Path:
+    """Where the probe of an objective is kept; what cannot stand in a file's name becomes a dash."""
+    return folder / f"{re.sub(r'[^A-Za-z0-9_.]+', '-', objective)}.safetensors"
+
+
+def save_probes(
+    store: Store,
+    folder: Path,
+    probes: Mapping[str, Probe],
+    figures: Mapping[str, Mapping[str, float]],
+    folds: int = 0,
+) -> list[Path]:
+    """Write every probe with its provenance and its figures on its card. Raises QprobeError where it cannot."""
+    settings = store.settings()
+    view = settings[f"view {settings['view']}"]
+    paths = []
+    for objective, probe in probes.items():
+        card = replace(
+            probe.card,
+            model=view["embedder"],
+            fingerprint=str(view.get("fingerprint", "")),
+            benchmark=str(settings.get("benchmark", "")),
+            prompt=str(settings.get("prompt", "")),
+            folds=folds,
+            figures=figures[objective],
+        )
+        path = probe_path(folder, objective)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as draft:
+            replace(probe, card=card).save(draft)
+        paths.append(path)
+    return paths
+
+
+def out_of_fold_figures(samples: Samples, found: CrossValidation) -> dict[str, dict[str, float]]:
+    """What cross-validation says of each objective: means over problems, gains over pass@1 with 95 % intervals."""
+    scores = {name: found.scores_of(name).numpy() for name in found.objectives}
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    summary = summarise(rewards_PN, mask_PN, scores, beta=found.beta)
+    return {name: row_figures(summary[name], summary["pass@1"]) for name in scores}
+
+
+def row_figures(row: TableRow, base: TableRow) -> dict[str, float]:
+    """A row's figures for a card; JSON has no NaN, so a figure that does not exist is left out."""
+    named = {
+        "pass@1": base.value,
+        "probed": row.value,
+        "gain": row.gain,
+        "gain_low": row.gain_low,
+        "gain_high": row.gain_high,
+        "within_problem_auc": row.auc,
+    }
+    return {name: figure for name, figure in named.items() if not math.isnan(figure)}

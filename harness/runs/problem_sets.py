@@ -1,0 +1,121 @@
+"""Sets of problems by name: those of a run, or of one split of it, with their vectors and rewards."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ProbeError, QprobeError
+from harness.probes import Samples
+from harness.runs.store import Store
+from harness.stages.probe import load_samples
+
+DATABASE = "run.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSet:
+    """The problems of a run, or of one of its splits."""
+
+    name: str  # as it was asked for
+    folder: Path  # of the run
+    benchmark: str
+    samples: Samples
+    prompts: dict[str, str]  # by problem
+    embedder: dict[str, Any]  # name, fingerprint, layers and so on
+
+    def without(self, problem_ids: Sequence[str]) -> "ProblemSet":
+        """The same set without some problems."""
+        left = [place for place, name in enumerate(self.samples.problem_ids) if name not in set(problem_ids)]
+        return replace(self, samples=self.samples.take(left))
+
+
+def load_sets(names: Sequence[str], runs: Path = Path("results")) -> list[ProblemSet]:
+    """Every set by its name; see `load_set`."""
+    return [load_set(name, runs) for name in dict.fromkeys(names)]
+
+
+def join_sets(sets: Sequence[ProblemSet]) -> ProblemSet:
+    """Several sets as one, in the first one's run. Raises ProbeError where two share a problem or differ in vectors."""
+    first, *others = sets
+    for other in others:
+        refuse_other_vectors(first, other)
+    return replace(
+        first,
+        name=",".join(each.name for each in sets),
+        samples=Samples.together([each.samples for each in sets]),
+        prompts={name: prompt for each in sets for name, prompt in each.prompts.items()},
+    )
+
+
+def load_set(name: str, runs: Path = Path("results")) -> ProblemSet:
+    """The set called RUN, RUN:SPLIT, BENCHMARK or BENCHMARK:SPLIT.
+
+    RUN is a run's folder, or its name in `runs`; BENCHMARK stands for the one run in `runs` that is of it. Raises
+    QprobeError where there is none, or more than one, or no such split, and where a stage is missing.
+    """
+    folder, split = _find(name, runs)
+    with Store(folder) as store:
+        problems = [each for each in store.problems() if split is None or each.split == split]
+        if not problems:
+            splits = sorted({each.split for each in store.problems()})
+            raise QprobeError(f"{folder} has no problems of split {split!r}: it has {', '.join(splits)}.")
+        samples = load_samples(store)
+        chosen = {each.id for each in problems}
+        samples = samples.take([place for place, each in enumerate(samples.problem_ids) if each in chosen])
+        if not len(samples.problem_ids):
+            raise QprobeError(f"{folder} has no samples of split {split!r}.")
+        settings = store.settings()
+        return ProblemSet(
+            name,
+            folder,
+            str(settings["benchmark"]),
+            samples,
+            {each.id: each.prompt for each in problems},
+            settings[f"view {settings['view']}"],
+        )
+
+
+def _find(name: str, runs: Path) -> tuple[Path, str | None]:
+    """The run's folder and the split that a name stands for."""
+    head, colon, tail = name.rpartition(":")
+    readings: list[tuple[str, str | None]] = [(name, None), *([(head, tail)] if colon else [])]
+    for wanted, split in readings:
+        for folder in (Path(wanted), runs / wanted):
+            if wanted and (folder / DATABASE).is_file():
+                return folder, split
+    for wanted, split in readings:
+        if found := _runs_of(wanted, runs):
+            if len(found) > 1:
+                listed = ", ".join(map(str, found))
+                raise QprobeError(f"{wanted} is the benchmark of {len(found)} runs ({listed}): name one of them.")
+            return found[0], split
+    raise QprobeError(f"{name!r} is neither a run nor the benchmark of one in {runs}: write RUN or RUN:SPLIT.")
+
+
+def _runs_of(benchmark: str, runs: Path) -> list[Path]:
+    folders = sorted(path.parent for path in runs.glob(f"*/{DATABASE}"))
+    return [folder for folder in folders if _benchmark_of(folder) == benchmark]
+
+
+def _benchmark_of(folder: Path) -> str | None:
+    """The benchmark of a run, read without taking hold of it: another command may be at work there."""
+    try:
+        with sqlite3.connect(f"file:{folder / DATABASE}?mode=ro", uri=True) as database:
+            row = database.execute("SELECT value FROM settings WHERE name = 'benchmark'").fetchone()
+    except sqlite3.Error:
+        return None
+    return None if row is None else str(json.loads(row[0]))
+
+
+def refuse_other_vectors(train: ProblemSet, test: ProblemSet) -> None:
+    """Raise ProbeError unless both sets were embedded by the very same model."""
+    known, given = (each.embedder.get("fingerprint") or each.embedder["embedder"] for each in (train, test))
+    if known != given:
+        name = train.embedder["embedder"]
+        raise ProbeError(
+            f"probes of {train.name} read vectors of {name}, and {test.name} has those of "
+            f"{test.embedder['embedder']}: run qprobe embed {test.folder} --embedder {name}"
+        )

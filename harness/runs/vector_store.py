@@ -1,0 +1,91 @@
+"""Shelves: the files in which a run keeps vectors, each with some views of one embedder.
+
+An embedding that asks for more views than are there makes a shard for those that are missing alone, so that neither
+more layers nor more samples repeat what was done.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import QprobeError
+from harness.models.engine import View
+from harness.runs.completion import SampleId
+from harness.runs.store import Store
+from harness.runs.vector_file import SUFFIX, Precision, VectorFile
+
+
+@dataclass(frozen=True, slots=True)
+class VectorShard:
+    """Some views of one embedder, a row a sample."""
+
+    key: str
+    views: tuple[View, ...]
+    file: VectorFile
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpec:
+    """What an embedding asks for."""
+
+    embedder: Mapping[str, Any]  # the embedder's identity
+    views: tuple[View, ...]
+    width: int
+    precision: Precision = "float32"
+
+    @property
+    def key(self) -> str:
+        """Names these views of this embedder in a run."""
+        return self._key(self.views)
+
+    def _key(self, views: Sequence[View]) -> str:
+        text = json.dumps([dict(self.embedder), views, self.precision], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def shards(self, store: Store) -> tuple[VectorShard, ...]:
+        """The shards that hold these views: those there are, and a new one for the views that have none."""
+        missing, used = dict.fromkeys(self.views), []
+        for name, about in store.settings().items():
+            if name.startswith("shard ") and (about["embedder"], about["precision"]) == (self.embedder, self.precision):
+                shard = open_shard(store, name.removeprefix("shard "))
+                if missing.keys() & set(shard.views):
+                    used.append(shard)
+                    missing = dict.fromkeys(view for view in missing if view not in shard.views)
+        return (*used, self._new_shard(store, tuple(missing))) if missing else tuple(used)
+
+    def _new_shard(self, store: Store, views: tuple[View, ...]) -> VectorShard:
+        about = {"embedder": self.embedder, "views": views, "width": self.width, "precision": self.precision}
+        store.note(f"shard {self._key(views)}", about)
+        return open_shard(store, self._key(views))
+
+
+def open_shard(store: Store, key: str) -> VectorShard:
+    """A shard of the run by its key."""
+    about = store.settings()[f"shard {key}"]
+    views = tuple(View(*view) for view in about["views"])
+    path = store.folder / f"vectors-{key}.{SUFFIX[about['precision']]}"
+    return VectorShard(key, views, VectorFile(path, (len(views), about["width"]), about["precision"]))
+
+
+def read_views(store: Store, view: str, ids: Sequence[SampleId]) -> dict[View, NDArray[np.float32]]:
+    """The vectors of one embedding, a [samples, width] float32 array a layer and pooling, in the order of `ids`.
+
+    Raises QprobeError where a sample has none yet.
+    """
+    found: dict[View, NDArray[np.float32]] = {}
+    about = store.settings()[f"view {view}"]
+    if "shards" not in about:
+        raise QprobeError(f"Another version of qprobe made these vectors: run qprobe embed {store.folder} again.")
+    for key in about["shards"]:
+        shard, rows = open_shard(store, key), store.vector_rows(key)
+        if missing := len([sample for sample in ids if sample not in rows]):
+            raise QprobeError(f"{missing:,} samples have no vectors yet: run qprobe embed {store.folder} again.")
+        places, vectors = [rows[sample] for sample in ids], shard.file.read()
+        for at, each in enumerate(shard.views):
+            found[each] = np.asarray(vectors[places, at], dtype=np.float32)
+    return {view: found[view] for view in (View(*each) for each in about["views"])}

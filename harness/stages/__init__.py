@@ -1,0 +1,1 @@
+"""The stages of a run: each reads from a run and adds to it."""

@@ -1,0 +1,185 @@
+"""Embed: vectors of every sample of a run, appended batch by batch, read memory-mapped."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.commands.terminal import Terminal
+from harness.models.engine import Embedder, Vectors
+from harness.models.tokens import Text, Tokens
+from harness.runs.completion import Completion, SampleId
+from harness.runs.store import Store
+from harness.runs.vector_file import Precision
+from harness.runs.vector_store import EmbeddingSpec, VectorShard
+
+BATCH_TOKENS = 8192
+"""Padded tokens a batch may hold, a shared prompt counted once a sample: its keys and values are."""
+
+LIKE = 0.75
+"""Texts of a batch that is worth a pass are at least so long, relative to the longest."""
+
+WORTH_A_PASS = 256
+"""Tokens from which a pass is more than its overhead."""
+
+WINDOW = 2048
+"""Texts sorted by length at a time: enough to fill batches of like lengths, few enough to keep memory flat."""
+
+SHARED_FROM = 4
+"""A prompt with so many different completions gets batches of its own, where the embedder can share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What an embedding did."""
+
+    view: str  # names the embedder, its layers and poolings in the store
+    new: int
+    reused: int
+    cut: int  # samples of the new ones that were longer than the model's context
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A text to embed, its tokens, and the samples that share it: equal samples have equal vectors."""
+
+    text: Text
+    tokens: Tokens
+    samples: tuple[SampleId, ...]
+
+
+def embed(store: Store, embedder: Embedder, terminal: Terminal, precision: Precision = "float32") -> Embedded:
+    """Embed every sample that lacks vectors of the views asked for; batches are committed as they come."""
+    wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
+    writing = _Writing(store, wanted.shards(store))
+    shards = [shard.key for shard in writing.shards]
+    about = {"embedder": embedder.name, **embedder.identity, "views": embedder.views, "shards": shards}
+    store.note(f"view {wanted.key}", about)
+    total = store.count_samples()
+    reused = total - (pending := store.count_without_vectors(shards))
+    if reused:
+        terminal.say(f"Embedding: {reused:,} of {total:,} samples have their vectors already.")
+    cut = 0
+    if pending:
+        with terminal.progress("Embedding", total, reused) as advance:
+            for batch in _pending_batches(store, embedder, writing):
+                advance(writing.write(batch, embedder.embed([item.tokens for item in batch], writing.views)))
+                cut += sum(len(item.samples) for item in batch if item.tokens.cut)
+    store.note("view", wanted.key)
+    return Embedded(wanted.key, pending, reused, cut)
+
+
+class _Writing:
+    """The shards of one embedding, and which samples each of them lacks."""
+
+    def __init__(self, store: Store, shards: Sequence[VectorShard]) -> None:
+        self.shards = shards
+        self.views = tuple(view for shard in shards for view in shard.views)
+        self._store = store
+        self._next_row = {shard.key: store.next_vector_row(shard.key) for shard in shards}
+
+    def done(self, problem_id: str) -> list[set[SampleId]]:
+        """For each shard, the problem's samples that it holds."""
+        return [set(self._store.vector_rows(shard.key, problem_id)) for shard in self.shards]
+
+    def write(self, batch: Sequence[Item], vectors: Vectors) -> int:
+        """Write a batch's vectors where they are missing, and commit them. Returns how many samples are new."""
+        problems = {sample.problem_id for item in batch for sample in item.samples}
+        known = list(zip(*(self.done(problem) for problem in problems), strict=True))
+        first, rows, new = 0, {}, set()
+        for shard, sets in zip(self.shards, known, strict=True):
+            there, views = set().union(*sets), slice(first, first + len(shard.views))
+            lacking = [at for at, item in enumerate(batch) if not there.issuperset(item.samples)]
+            row = self._next_row[shard.key]
+            if lacking:
+                shard.file.write(row, vectors[lacking, views])
+            rows[shard.key] = {s: row + n for n, at in enumerate(lacking) for s in batch[at].samples}
+            new |= rows[shard.key].keys() - there
+            self._next_row[shard.key] += len(lacking)
+            first += len(shard.views)
+        self._store.add_vector_rows(rows)
+        return len(new)
+
+
+def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Iterator[list[Item]]:
+    """What is left to embed.
+
+    Batches are made of all texts and only then searched for those that are left: a run that was killed goes on with
+    the very batches of one that was not, so that its vectors agree to the last bit.
+    """
+    stop = store.settings().get("stop")  # the prompt's, where it has its own
+    stops = {problem.id: problem.stop if stop is None else stop for problem in store.problems()}
+    for window in _windows(store):
+        ids = {completion.problem_id for completion in window}
+        there = {problem: set.intersection(*writing.done(problem)) for problem in ids}
+        lacking = {completion.id for completion in window if completion.id not in there[completion.problem_id]}
+        if lacking:
+            for batch in _batches(_items(window, stops, embedder), shared=embedder.shares_prompts):
+                if pending := [item for item in batch if lacking.intersection(item.samples)]:
+                    yield pending
+
+
+def _windows(store: Store) -> Iterator[list[Completion]]:
+    """The run's completions, whole problems at a time."""
+    window: list[Completion] = []
+    for problem in store.problems():
+        window += store.completions("c.problem_id = ?", (problem.id,))
+        if len(window) >= WINDOW:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+def _items(window: Sequence[Completion], stops: Mapping[str, Sequence[str]], embedder: Embedder) -> list[Item]:
+    """Every different text of some completions; `stops` holds each problem's stop strings."""
+    samples: dict[Text, list[SampleId]] = defaultdict(list)
+    for completion in window:
+        samples[as_text(completion, stops[completion.problem_id])].append(completion.id)
+    return [Item(text, embedder.tokenise(text), tuple(ids)) for text, ids in samples.items()]
+
+
+def as_text(completion: Completion, stops: Sequence[str]) -> Text:
+    """A completion as an embedder reads it: what the model wrote up to where its program ends.
+
+    Where the program is no plain beginning of it (a fenced block in prose), all that was written is read.
+    """
+    text, program = completion.text, completion.continuation
+    if not text or not text.startswith(program):
+        return Text.of(completion.prompt, text or program, token_ids=completion.token_ids)
+    stop = next((stop for stop in stops if text.startswith(stop, len(program))), "")
+    if not completion.token_ids:
+        return Text.of(completion.prompt, program, stop)
+    return Text(completion.prompt, text, len(program), len(program) + len(stop), completion.token_ids)
+
+
+def _batches(items: Sequence[Item], *, shared: bool) -> Iterator[list[Item]]:
+    """Batches of one prompt's samples where that is worth it, and mixed batches of the others."""
+    by_prompt: Mapping[tuple[int, ...], list[Item]] = defaultdict(list)
+    for item in items:
+        by_prompt[item.tokens.prefix if shared else ()].append(item)
+    few = [item for group in by_prompt.values() if len(group) < SHARED_FROM for item in group]
+    for group in by_prompt.values():
+        if len(group) >= SHARED_FROM:
+            yield from _of_like_lengths(group, shared=len(group[0].tokens.prefix) if shared else 0)
+    yield from _of_like_lengths(few)
+
+
+def _of_like_lengths(items: Iterable[Item], shared: int = 0) -> Iterator[list[Item]]:
+    """Texts of like lengths together, the longest first; their first `shared` tokens are not computed again."""
+    batch: list[Item] = []
+    for item in sorted(items, key=lambda item: -len(item.tokens.ids)):
+        if batch and _is_full(batch, item, shared):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def _is_full(batch: Sequence[Item], item: Item, shared: int) -> bool:
+    """Whether one more text is too much memory, or more padding than another pass costs."""
+    longest = len(batch[0].tokens.ids)
+    if (len(batch) + 1) * longest > BATCH_TOKENS:
+        return True
+    short = len(item.tokens.ids) - shared < LIKE * (longest - shared)
+    return short and len(batch) * (longest - shared) >= WORTH_A_PASS

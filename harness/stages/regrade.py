@@ -1,0 +1,37 @@
+"""Regrade: run some graded programs once more, to measure whether verdicts stay the same."""
+
+import hashlib
+import json
+
+from harness.commands.terminal import Terminal
+from harness.runs.completion import SampleId
+from harness.runs.store import Store
+from harness.runs.verdict_sets import VerdictSet
+from harness.stages.grade import Budget, candidate
+from sandbox import Sandbox
+
+REGRADED = 200
+"""How many programs are graded twice by default."""
+
+
+def regrade(store: Store, sandbox: Sandbox, budget: Budget, terminal: Terminal, programs: int = REGRADED) -> None:
+    """Grade some programs once more, the same ones whenever this is run."""
+    grader = store.settings()["grader"]
+    second = VerdictSet.REGRADE.key(grader)
+    chosen = set(sorted(store.verdicts(grader), key=_lot)[:programs]) - set(store.verdicts(second))
+    problems, plans = {problem.id: problem for problem in store.problems()}, store.plans(grader)
+    work = [
+        candidate(each, problems[each.problem_id], plans[each.problem_id], budget)
+        for each in store.completions()
+        if each.id in chosen
+    ]
+    found = {}
+    with terminal.progress("Grading again", len(work)) as advance:
+        for job, outcome in sandbox.run(work):
+            found[SampleId(*json.loads(job.key))] = outcome
+            advance()
+    store.add_verdicts(second, found)
+
+
+def _lot(sample: SampleId) -> str:
+    return hashlib.sha256(json.dumps(sample).encode()).hexdigest()

@@ -1,0 +1,173 @@
+"""Transfer: train probes on one set of problems, and say what they are worth on others.
+
+This is the protocol of the Q-Probe paper (train on a split of MBPP, test on another, and on HumanEval without training
+again). What cross-validation promises, that no problem is on both sides, is checked here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from harness.errors import QprobeError
+from harness.probes import (
+    DEFAULT_OBJECTIVES,
+    GridOverrides,
+    Samples,
+    Transfer,
+    View,
+    group_near_duplicates,
+    train_and_test,
+)
+from harness.probes.controls import random_directions
+from harness.reports.report import jsonable
+from harness.reports.sections import AtK, at_few_ks, baselines_of, default_ks
+from harness.reports.visible_answers import visible_answers
+from harness.runs.features import sample_features
+from harness.runs.probe_files import row_figures, save_probes
+from harness.runs.problem_sets import ProblemSet, refuse_other_vectors
+from harness.runs.scores import current
+from harness.runs.store import Store
+from harness.stages.probe import as_card, grid_card
+from harness.stats import Summary, TableRow, summarise
+
+SCHEMA = "qprobe-transfer/1"
+FOLDER = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What the probes are worth on one set of problems."""
+
+    name: str
+    benchmark: str
+    problems: int
+    samples: int
+    no_signal: int  # problems whose samples all pass or all fail
+    rows: tuple[TableRow, ...]  # as in a report's main table
+    at_k: tuple[AtK, ...]  # the same rows where only k samples stand for choice
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What came out of training on one set and testing on others."""
+
+    train: str
+    benchmark: str
+    problems: int  # learnt from
+    near_duplicates: tuple[str, ...]  # training problems whose prompts nearly agree with a test problem's
+    left_out: bool  # whether these were left out of training
+    settings: dict[str, Any]
+    chosen: dict[str, dict[str, Any]]  # for each objective, what was chosen inside the training problems
+    tests: tuple[Tested, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
+        found: dict[str, Any] = jsonable({"schema": SCHEMA, **asdict(self)})
+        return found
+
+
+def transfer(
+    train: ProblemSet,
+    tests: Sequence[ProblemSet],
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES,
+    *,
+    seed: int = 0,
+    beta: float = 0.1,
+    preset: str = "nested",
+    choices: GridOverrides | None = None,
+    leave_out_duplicates: bool = False,
+) -> TransferReport:
+    """Train every objective on `train`, score every set of `tests`, and keep the probes as files in the training run.
+
+    With `leave_out_duplicates`, training problems whose prompts nearly agree with a test problem's are left out, and
+    those that nearly agree among themselves share an inner fold. Raises QprobeError where a set shares problems with
+    the training set, or has another model's vectors.
+    """
+    plan = (choices or GridOverrides()).plan(preset)
+    for test in tests:
+        refuse_other_vectors(train, test)
+    groups = _groups(train, tests)
+    twins = _near_duplicates(train, tests, groups)
+    used = train.without(twins) if leave_out_duplicates else train
+    used_samples, test_samples = _same_views(used, tests)
+    found = train_and_test(
+        used_samples,
+        test_samples,
+        objectives,
+        seed=seed,
+        beta=beta,
+        plan=plan,
+        groups=groups if leave_out_duplicates else None,
+    )
+    tested = tuple(_tested(test, test_samples[test.name], found) for test in tests)
+    _save(used, found, tested)
+    return TransferReport(
+        train=train.name,
+        benchmark=train.benchmark,
+        problems=len(used_samples.problem_ids),
+        near_duplicates=tuple(twins),
+        left_out=leave_out_duplicates,
+        settings={"seed": seed, "beta": beta, "preset": preset, "grid": grid_card(plan)},
+        chosen={name: as_card(choice) for name, choice in found.chosen.items()},
+        tests=tested,
+    )
+
+
+def _groups(train: ProblemSet, tests: Sequence[ProblemSet]) -> dict[str, int]:
+    """Near-duplicates among all the problems there are, on both sides."""
+    return group_near_duplicates({name: text for each in (train, *tests) for name, text in each.prompts.items()})
+
+
+def _near_duplicates(train: ProblemSet, tests: Sequence[ProblemSet], groups: dict[str, int]) -> list[str]:
+    tested = {groups[problem] for test in tests for problem in test.samples.problem_ids}
+    return [problem for problem in train.samples.problem_ids if groups[problem] in tested]
+
+
+def _same_views(train: ProblemSet, tests: Sequence[ProblemSet]) -> tuple[Samples, dict[str, Samples]]:
+    """The sets with the layers and poolings that all of them have. Raises QprobeError where there is none."""
+    views = [view for view in train.samples.views if all(view in test.samples.vectors for test in tests)]
+    if not views:
+        has = "; ".join(f"{each.name}: {', '.join(map(str, each.samples.views))}" for each in (train, *tests))
+        raise QprobeError(f"The sets share no layer and pooling ({has}): embed them with the same --layers.")
+    return _only(train.samples, views), {test.name: _only(test.samples, views) for test in tests}
+
+
+def _only(samples: Samples, views: Sequence[View]) -> Samples:
+    return replace(samples, vectors={view: samples.vectors[view] for view in views})
+
+
+def _tested(test: ProblemSet, samples: Samples, found: Transfer) -> Tested:
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    indices_PN, random_CPN = samples.indices_PN.numpy(), random_directions(samples).numpy()
+    with Store(test.folder) as store:
+        features = sample_features(store, samples.problem_ids, indices_PN)
+        answers = visible_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
+
+    def summary(k: int | None) -> Summary:
+        return summarise(
+            rewards_PN,
+            mask_PN,
+            dict(zip(found.objectives, found.scores_OPN[test.name].numpy(), strict=True)),
+            beta=found.beta,
+            k=k,
+            control_CPN=found.control_CPN[test.name].numpy(),
+            random_CPN=random_CPN,
+            baselines=baselines_of(features, mask_PN, answers),
+            lengths_PN=features.lengths_PN,
+        )
+
+    most = int(mask_PN.sum(1).max())
+    counts = len(samples.problem_ids), int(mask_PN.sum()), samples.without_signal()
+    return Tested(test.name, test.benchmark, *counts, summary(None).rows, at_few_ks(summary, default_ks(most), most))
+
+
+def _save(train: ProblemSet, found: Transfer, tested: Sequence[Tested]) -> None:
+    """The probes as files beside the training run's own, with what each is worth on the test sets."""
+    figures: dict[str, dict[str, float]] = {name: {} for name in found.objectives}
+    for test in tested:
+        rows = {row.name: row for row in test.rows}
+        for name, named in figures.items():
+            known = row_figures(rows[name], rows["pass@1"])
+            named.update({f"{test.name} {figure}": value for figure, value in known.items()})
+    with Store(train.folder) as store:
+        save_probes(store, train.folder / FOLDER, found.probes, figures)

@@ -1,0 +1,43 @@
+"""Numbers: exact expectations from stored samples and scores, and how sure they are."""
+
+from harness.stats.baselines import SampleFeatures, agreement, baseline_scores, distinct_samples
+from harness.stats.calibration import Calibration, Difficulty, calibrate, relate_to_difficulty
+from harness.stats.curves import Point, Tradeoff, best_of_k_curve, points, reward_against_kl
+from harness.stats.estimators import best_of_k, pass_at_1, pass_at_k
+from harness.stats.intervals import holm
+from harness.stats.ranks import within_problem_auc, without_length
+from harness.stats.selection import chances_of_k, softmax_chances, softmax_of_k, softmax_selection
+from harness.stats.summary import Summary, summarise
+from harness.stats.table import Difference, TableRow, differences, tabulate
+
+__all__ = [
+    "Calibration",
+    "Difference",
+    "Difficulty",
+    "Point",
+    "SampleFeatures",
+    "Summary",
+    "TableRow",
+    "Tradeoff",
+    "agreement",
+    "baseline_scores",
+    "best_of_k",
+    "best_of_k_curve",
+    "calibrate",
+    "chances_of_k",
+    "differences",
+    "distinct_samples",
+    "holm",
+    "pass_at_1",
+    "pass_at_k",
+    "points",
+    "relate_to_difficulty",
+    "reward_against_kl",
+    "softmax_chances",
+    "softmax_of_k",
+    "softmax_selection",
+    "summarise",
+    "tabulate",
+    "within_problem_auc",
+    "without_length",
+]

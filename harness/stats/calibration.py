@@ -1,0 +1,111 @@
+"""Whether scores mean what they say: the share of passes among samples of like score, and how far it is from theirs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.stats.estimators import Bools, Floats, ranking, tie_means
+from harness.stats.intervals import percentile_interval, resample, resampled_means
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Samples of like score."""
+
+    samples: int
+    score: float  # their mean score
+    passed: float  # the share that passes
+    low: float  # 95 % interval of that share, from resampling problems
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The bins in rising order of score, and for scores that are chances of a pass how wrong they are."""
+
+    name: str
+    bins: tuple[Bin, ...]
+    error: float | None  # expected calibration error: mean |score - passed| over samples, by bin
+    brier: float | None  # mean (score - reward)^2 over samples
+
+
+@dataclass(frozen=True, slots=True)
+class Difficulty:
+    """How much of a score tells problems apart, and not the samples of a problem."""
+
+    name: str
+    between: float  # share of the scores' variance that lies between problems
+    correlation: float  # Spearman's, of a problem's mean score with its pass rate
+    low: float  # 95 % interval of the correlation, from resampling problems
+    high: float
+
+
+def calibrate(
+    name: str,
+    scores_PN: Floats,
+    rewards_PN: Floats,
+    mask_PN: Bools,
+    *,
+    chances: bool,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Calibration:
+    """Ten bins of equally many samples; `chances` says that a score is meant as the chance of a pass."""
+    order_R = np.argsort(scores_PN[mask_PN], kind="stable")
+    bin_R = np.empty(len(order_R), dtype=np.int64)
+    bin_R[order_R] = np.arange(len(order_R)) * BINS // max(len(order_R), 1)
+    counts_BP = resample(len(mask_PN), resamples, seed)
+    found = []
+    for number in np.unique(bin_R):
+        here_PN = np.zeros_like(mask_PN)
+        here_PN[mask_PN] = bin_R == number
+        found.append(_bin(scores_PN, rewards_PN, here_PN, counts_BP))
+    gaps = [each.samples * abs(each.score - each.passed) for each in found]
+    error = sum(gaps) / max(len(bin_R), 1) if chances else None
+    brier = float(np.square(scores_PN - rewards_PN)[mask_PN].mean()) if chances else None
+    return Calibration(name, tuple(found), error, brier)
+
+
+def _bin(scores_PN: Floats, rewards_PN: Floats, here_PN: Bools, counts_BP: np.ndarray) -> Bin:
+    sums_2P = np.stack([(rewards_PN * here_PN).sum(1), here_PN.sum(1)])
+    passed_B, samples_B = sums_2P @ counts_BP.T
+    with np.errstate(invalid="ignore"):  # a resample without a sample in the bin says nothing, and is left out
+        low, high = percentile_interval((passed_B / samples_B)[None])
+    share = float(rewards_PN[here_PN].mean())
+    return Bin(int(here_PN.sum()), float(scores_PN[here_PN].mean()), share, float(low[0]), float(high[0]))
+
+
+def relate_to_difficulty(
+    name: str, scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, *, resamples: int = 2000, seed: int = 0
+) -> Difficulty:
+    """How far a score only knows which problems are hard: what the Q-Probe paper found of reward modelling."""
+    counts_P = mask_PN.sum(1)
+    graded_P = counts_P > 0
+    level_P = (scores_PN * mask_PN).sum(1)[graded_P] / counts_P[graded_P]
+    rate_P = (rewards_PN * mask_PN).sum(1)[graded_P] / counts_P[graded_P]
+    total = float(scores_PN[mask_PN].var())
+    spread = float((counts_P[graded_P] * (level_P - scores_PN[mask_PN].mean()) ** 2).sum() / counts_P.sum())
+    ranks_2P = np.stack([_ranks(level_P), _ranks(rate_P)])
+    counts_BP = resample(len(level_P), resamples, seed)
+    low, high = percentile_interval(_correlations(ranks_2P, counts_BP)[None])
+    whole = _correlations(ranks_2P, np.ones((1, len(level_P)), dtype=np.int64))[0]
+    return Difficulty(name, spread / total if total > 0 else 0.0, float(whole), float(low[0]), float(high[0]))
+
+
+def _ranks(values_P: Floats) -> Floats:
+    """Places in falling order, equal values sharing theirs."""
+    order_1P, ties_1P = ranking(values_P[None], np.ones((1, len(values_P)), dtype=bool))
+    ranks_P = np.empty(len(values_P))
+    ranks_P[order_1P[0]] = tie_means(np.arange(len(values_P), dtype=np.float64)[None], ties_1P)[0]
+    return ranks_P
+
+
+def _correlations(ranks_2P: Floats, counts_BP: np.ndarray) -> Floats:
+    """Pearson's correlation of the two rows over every resample [B]; NaN where one of them does not vary."""
+    x_P, y_P = ranks_2P
+    x_B, y_B, xx_B, yy_B, xy_B = resampled_means(np.stack([x_P, y_P, x_P**2, y_P**2, x_P * y_P]), counts_BP)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread_B = np.sqrt(np.clip(xx_B - x_B**2, 0, None) * np.clip(yy_B - y_B**2, 0, None))
+        return np.asarray(np.where(spread_B > 0, (xy_B - x_B * y_B) / spread_B, np.nan))

@@ -1,0 +1,77 @@
+"""Uncertainty over problems: bootstrap intervals, paired tests, and Holm's correction.
+
+The problems are the unit that is drawn: a run's samples of one problem are never independent evidence.
+"""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.stats.estimators import Floats
+
+
+def resample(problems: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """How often each problem occurs in each bootstrap resample [B, P]; the same for every figure of a report."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples)
+
+
+def resampled_means(values_RP: Floats, counts_BP: NDArray[np.int64]) -> Floats:
+    """The mean of every row over every resample [R, B]; problems whose value is NaN take no part."""
+    known_RP = np.isfinite(values_RP)
+    sums_RB = np.where(known_RP, values_RP, 0.0) @ counts_BP.T.astype(np.float64)
+    totals_RB = known_RP.astype(np.float64) @ counts_BP.T.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums_RB / totals_RB)
+
+
+def crossed_means(values_CP: Floats, resamples: int, seed: int) -> Floats:
+    """The mean over draws and problems of each resample [B], where draws C and problems P are both drawn anew."""
+    rng = np.random.default_rng(seed)
+    draws, problems = values_CP.shape
+    draw_counts_BC = rng.multinomial(draws, np.full(draws, 1 / draws), size=resamples)
+    by_draw_CB = resampled_means(values_CP, resample(problems, resamples, seed))
+    return np.asarray((draw_counts_BC * by_draw_CB.T).sum(1) / draws)
+
+
+def percentile_interval(draws_RB: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """The bootstrap percentile interval of each row: low [R] and high [R] (Efron 1979)."""
+    tail = 100 * (1 - confidence) / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row of NaN has NaN for an interval: that is meant
+        low_R, high_R = np.nanpercentile(draws_RB, [tail, 100 - tail], axis=1)
+    return low_R, high_R
+
+
+def known_mean(values_RP: Floats) -> Floats:
+    """The mean of each row [R] over the problems that have a value; NaN where none has."""
+    known_RP = np.isfinite(values_RP)
+    sums_R = np.where(known_RP, values_RP, 0.0).sum(-1)
+    counts_R = known_RP.sum(-1)
+    return np.asarray(np.where(counts_R > 0, sums_R / np.clip(counts_R, 1, None), np.nan))
+
+
+def paired_p(differences_RP: Floats, resamples: int, seed: int) -> Floats:
+    """The two-sided p-value [R] that each row of paired differences has mean zero, by flipping signs at random.
+
+    Exact up to the drawing of flips where the difference of every problem is as likely one way as the other. The
+    observed arrangement counts as one of the flips (Phipson and Smyth 2010), so that p is never zero.
+    """
+    values_RP = np.where(np.isfinite(differences_RP), differences_RP, 0.0)
+    rng = np.random.default_rng(seed)
+    signs_BP = rng.integers(0, 2, size=(resamples, values_RP.shape[1])) * 2.0 - 1.0
+    sums_RB = np.abs(values_RP @ signs_BP.T)
+    observed_R = np.abs(values_RP.sum(1))
+    beyond_R = (sums_RB >= observed_R[:, None] - 1e-12).sum(1)
+    return np.asarray((1 + beyond_R) / (1 + resamples))
+
+
+def holm(p_values: Floats) -> Floats:
+    """P-values corrected for their number by Holm's step-down (1979); NaN stays NaN and does not count."""
+    known = np.flatnonzero(np.isfinite(p_values))
+    order = known[np.argsort(p_values[known], kind="stable")]
+    stepped = p_values[order] * np.arange(len(order), 0, -1)
+    corrected = np.full(p_values.shape, np.nan)
+    corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return corrected

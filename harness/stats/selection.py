@@ -1,0 +1,129 @@
+"""Softmax selection: of k samples, one is drawn with probability softmax(score / beta), the policy of Q-Probe.
+
+With all n samples standing for choice the chances are a softmax. With k of them drawn first, the chance of sample i is
+the mean over all subsets S of k samples, those without i counting zero, of e_i / sum_S e, where e = exp(score / beta).
+There are too many subsets to list, and no need to: 1 / Z is the integral of exp(-t Z) over t > 0, so the mean is an
+integral of elementary symmetric polynomials of x_j = exp(-t e_j), which a recursion gives in n k steps. Under
+t = exp(u) the integrand is smooth and dies off on both sides: there the trapezoid rule converges faster than any power
+of its step.
+"""
+
+import math
+
+import numpy as np
+
+from harness.stats.estimators import Bools, Floats, Ints, place_chances, ranking, tie_means, warn_where_short
+
+ERROR = 1e-9  # of a chance, unless asked otherwise; the tests hold it against every subset
+WIDEST_GAP = 40.0  # between neighbouring log-odds: a wider one changes chances by less than exp(-40)
+NUMBERS_AT_ONCE = 8192  # in a step of the recursion: as many as a processor's cache holds well
+
+
+def softmax_chances(scores_PN: Floats, mask_PN: Bools, beta: float) -> Floats:
+    """The chance [P, N] of each sample when all of a problem's graded samples stand for choice.
+
+    beta = 0 shares the choice evenly among the best-scored. Rows of problems without a graded sample are zero.
+    """
+    masked_PN = np.where(mask_PN, scores_PN, -np.inf)
+    best_P1 = masked_PN.max(axis=1, initial=-np.inf, keepdims=True)
+    gaps_PN = masked_PN - np.where(np.isfinite(best_P1), best_P1, 0.0)
+    odds_PN = (gaps_PN == 0).astype(np.float64) if beta == 0 else np.exp(gaps_PN / beta)
+    return np.asarray(odds_PN / np.where(np.isfinite(best_P1), odds_PN.sum(axis=1, keepdims=True), 1.0))
+
+
+def softmax_selection(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, beta: float) -> Floats:
+    """The expected reward [P] of softmax selection among all graded samples; NaN where there is none."""
+    chances_PN = softmax_chances(scores_PN, mask_PN, beta)
+    return np.where(mask_PN.any(1), (chances_PN * rewards_PN).sum(1), np.nan)
+
+
+def chances_of_k(scores_PN: Floats, mask_PN: Bools, k: int, beta: float, error: float = ERROR) -> Floats:
+    """The chance [P, N] of each sample when k drawn without replacement stand for choice, to within `error`.
+
+    Exact but for rounding at beta = 0, at k = 1 and where a problem has just k samples. NaN, with a warning, where it
+    has fewer.
+    """
+    counts_P = mask_PN.sum(1)
+    warn_where_short(counts_P, k)
+    order_PN, ties_PN = ranking(scores_PN, mask_PN)
+    ranked_PN = np.take_along_axis(np.where(mask_PN, scores_PN, 0.0), order_PN, axis=1)
+    chances_PN = np.zeros(scores_PN.shape)
+    for n in np.unique(counts_P):
+        here_P = counts_P == n
+        chances_PN[here_P, :n] = _ranked_chances(ranked_PN[here_P, :n], k, beta, error)
+    chances_PN = tie_means(chances_PN, ties_PN)
+    placed_PN = np.zeros(scores_PN.shape)
+    np.put_along_axis(placed_PN, order_PN, chances_PN, axis=1)
+    return np.where((counts_P >= k)[:, None], placed_PN, np.nan)
+
+
+def softmax_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, k: int, beta: float) -> Floats:
+    """The expected reward [P] of softmax selection among k samples drawn without replacement, to within `ERROR`."""
+    return np.asarray((chances_of_k(scores_PN, mask_PN, k, beta) * np.where(mask_PN, rewards_PN, 0.0)).sum(1))
+
+
+def _ranked_chances(ranked_Pn: Floats, k: int, beta: float, error: float) -> Floats:
+    """Chances [P, n] of samples in falling order of score, none masked."""
+    problems, n = ranked_Pn.shape
+    if k > n:
+        return np.full((problems, n), np.nan)
+    if k == 1 or beta == 0:
+        return np.broadcast_to(place_chances(n, [k])[:, 0], (problems, n))
+    if k == n:
+        return softmax_chances(ranked_Pn, np.ones((problems, n), dtype=bool), beta)
+    falls_Pn = np.diff(ranked_Pn / beta, axis=1, prepend=ranked_Pn[:, :1] / beta)
+    log_odds_Pn = np.cumsum(np.maximum(falls_Pn, -WIDEST_GAP), axis=1)  # the best has 0, all others less
+    return _integrated(log_odds_Pn, k, error)
+
+
+def _integrated(log_odds_Pn: Floats, k: int, error: float) -> Floats:
+    """The trapezoid rule over u, with nodes R of all problems side by side, a piece of them at a time."""
+    nodes_R, problems_R, step = _nodes(log_odds_Pn, error)
+    chances_Pn = np.zeros_like(log_odds_Pn)
+    for start in range(0, len(nodes_R), at_once := max(1, NUMBERS_AT_ONCE // (k + 1))):
+        nodes_r, problems_r = nodes_R[start : start + at_once], problems_R[start : start + at_once]
+        # Beyond log-odds of 6 a sample's x is below 1e-175; clipping there keeps infinity out.
+        exponents_nr = np.exp(np.minimum(log_odds_Pn[problems_r].T + nodes_r, 6.0))
+        x_nr = np.exp(-exponents_nr)
+        terms_nr = step * exponents_nr * x_nr * _slopes(x_nr, k)
+        first_r = np.flatnonzero(np.diff(problems_r, prepend=-1))
+        chances_Pn[problems_r[first_r]] += np.add.reduceat(terms_nr, first_r, axis=1).T
+    return chances_Pn
+
+
+def _nodes(log_odds_Pn: Floats, error: float) -> tuple[Floats, Ints, float]:
+    """Where u is taken [R], for which problem [R], and the step.
+
+    The rule errs by the order of exp(-pi^2 / step). Left of the best log-odds the integrand falls as exp(u), right of
+    the worst as exp(-exp(u)): each cut and the step are given a small part of the error.
+    """
+    digits = -math.log(error / 40)
+    step, left, right = math.pi**2 / digits, -digits, math.log(digits) + 0.75
+    runs = [np.arange(left, right - worst, step) for worst in log_odds_Pn[:, -1]]
+    return np.concatenate(runs), np.repeat(np.arange(len(runs)), [len(run) for run in runs]), step
+
+
+def _slopes(x_nR: Floats, k: int) -> Floats:
+    """The derivative [n, R], by each of n numbers, of the mean of the product over all subsets of k of them.
+
+    The mean over subsets of j of the first m numbers is mean_j <- (1 - j / m) mean_j + (j / m) x_m mean_(j - 1), and
+    all stay within [0, 1]; the derivatives follow from walking the recursion back.
+    """
+    n, rows = x_nR.shape
+    means_mjR = np.zeros((n + 1, k + 1, rows))
+    means_mjR[:, 0] = 1.0
+    shares_mj1 = (np.arange(1, k + 1) / np.arange(1, n + 1)[:, None])[:, :, None]
+    for m in range(n):
+        grown_jR = means_mjR[m, :-1] * x_nR[m]
+        grown_jR -= means_mjR[m, 1:]
+        grown_jR *= shares_mj1[m]
+        np.add(grown_jR, means_mjR[m, 1:], out=means_mjR[m + 1, 1:])
+    slopes_nR = np.empty_like(x_nR)
+    back_jR = np.zeros((k + 1, rows))
+    back_jR[k] = 1.0
+    for m in reversed(range(n)):
+        shared_jR = back_jR[1:] * shares_mj1[m]
+        slopes_nR[m] = np.einsum("jr,jr->r", shared_jR, means_mjR[m, :-1])
+        back_jR[1:] -= shared_jR
+        back_jR[:-1] += shared_jR * x_nR[m]
+    return slopes_nR

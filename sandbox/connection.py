@@ -1,0 +1,144 @@
+"""One guest as the pool sees it: jobs in, outcomes out, silence noticed."""
+
+import json
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from sandbox.backend import Guest, GuestError
+from sandbox.guest import wire
+from sandbox.guest.languages import LANGUAGES
+from sandbox.guest.wire import Kind, Verdict
+from sandbox.job import Job, Outcome, SandboxError, Status
+
+_READY_SECONDS = 60.0
+_SILENCE_SECONDS = 30.0
+"""A guest that says nothing for so long hangs: while a program runs it says every second that all is well."""
+
+_STATUS = {
+    Verdict.PASSED: Status.PASSED,
+    Verdict.FAILED: Status.FAILED,
+    Verdict.ERROR: Status.ERROR,
+    Verdict.SYNTAX: Status.SYNTAX,
+    Verdict.TIMEOUT: Status.TIMEOUT,
+    Verdict.MEMORY: Status.MEMORY,
+    Verdict.EXITED: Status.EXITED,
+    Verdict.UNTESTED: Status.UNTESTED,
+}
+
+
+class GuestConnection:
+    """A guest, and the jobs that were sent to it and have not come back."""
+
+    def __init__(self, guest: Guest, place: int) -> None:
+        """Wait until the guest is ready. Raises GuestError."""
+        self._guest = guest
+        self.place = place
+        self.waiting: deque[Job] = deque()
+        self._sent = 0
+        self._details: dict[int, str] = {}
+        self.proven = True  # whether the guest was well when it was last heard of, in this run
+        kind, _, _ = self._frame(_READY_SECONDS)
+        if kind is not Kind.READY:
+            raise GuestError("the guest did not say that it is ready")
+
+    def send(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs at the guest. They count as waiting also where this raises GuestError."""
+        parts = []
+        for job in jobs:
+            _check_language(job)
+            self._sent += 1
+            self.waiting.append(job)
+            body = _body(job)
+            parts += [wire.pack_job(_header(job, self._sent, len(body))), body]
+        self._guest.write(b"".join(parts))
+
+    def receive(self, still_running: Callable[[], None]) -> tuple[Job, Outcome]:
+        """Wait for the outcome of the job that was sent first, and call `still_running` while it is slow.
+
+        Raises GuestError.
+        """
+        expected = self._sent - len(self.waiting) + 1
+        while True:
+            kind, number, payload = self._frame(_SILENCE_SECONDS)
+            if kind is Kind.DETAIL:  # may overtake the result of the job before
+                self._details[number] = _printable(payload.decode("utf-8", "replace"))
+            elif kind is Kind.BEAT:
+                still_running()
+            elif kind is Kind.RESULT:
+                if number != expected:
+                    raise GuestError("the guest answered out of turn")
+                self.proven = True
+                detail = self._details.pop(number, "")
+                outcome = _outcome(self.waiting[0], wire.unpack_result(payload), detail)
+                return self.waiting.popleft(), outcome
+
+    def stop(self) -> None:
+        """End the guest at once."""
+        self._guest.stop()
+
+    def _frame(self, timeout: float) -> tuple[Kind, int, bytes]:
+        try:
+            kind, number, size = wire.unpack_frame(self._guest.read_exact(wire.FRAME_BYTES, timeout))
+        except wire.StreamError as error:
+            raise GuestError(str(error)) from error
+        return kind, number, self._guest.read_exact(size, timeout) if size else b""
+
+
+def _check_language(job: Job) -> None:
+    if job.language and job.language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise SandboxError(f"There is no language {job.language!r} for whole programs: there are {known}.")
+
+
+def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
+    limits = job.limits
+    reserved = LANGUAGES[job.language].reserved_bytes if job.language else 0
+    return wire.JobHeader(
+        number=number,
+        body_bytes=body_bytes,
+        cpu_seconds=limits.cpu_seconds,
+        wall_seconds=limits.wall_seconds,
+        memory_bytes=limits.memory_bytes + reserved,
+        processes=limits.processes,
+        file_bytes=limits.file_bytes,
+        answer_bytes=limits.output_bytes,
+        whole=bool(job.language),
+    )
+
+
+def _body(job: Job) -> bytes:
+    fields = {
+        "program": job.program,
+        "language": job.language,
+        "tests": job.tests,
+        "setup": job.setup,
+        "entry_point": job.entry_point,
+        "mode": job.mode,
+        "by_reference": job.by_reference,
+    }
+    return json.dumps(fields).encode("ascii")
+
+
+def _outcome(job: Job, result: wire.Result, detail: str) -> Outcome:
+    verdict = Verdict(result.verdict)
+    if verdict is Verdict.NONE:
+        raise GuestError("the examiner was lost")
+    if verdict is Verdict.EXITED and not job.language:
+        detail = _how_it_left(result.exit_code) or detail
+    elif verdict is Verdict.TIMEOUT:
+        cpu = result.cpu_seconds >= job.limits.cpu_seconds
+        detail = f"{result.cpu_seconds:.1f} s of CPU time" if cpu else f"{result.wall_seconds:.1f} s on the clock"
+        detail = f"case {result.case}: {detail}" if result.case else detail
+    return Outcome(_STATUS[verdict], detail, result.cpu_seconds, result.wall_seconds, job.mode)
+
+
+def _how_it_left(exit_code: int) -> str:
+    if exit_code == -signal.SIGKILL:  # by the supervisor, as a rule
+        return ""
+    return f"killed by signal {-exit_code}" if exit_code < 0 else f"the program left with exit code {exit_code}"
+
+
+def _printable(text: str) -> str:
+    """Text of a program's making, without what would command a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,1 @@
+"""Isolation in Docker containers."""

@@ -1,0 +1,115 @@
+"""The vocabulary of the sandbox: what is run, within which limits, and what became of it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one program may use. CPU time decides a timeout; wall time only guards against a program that sleeps."""
+
+    cpu_seconds: float = 3.0
+    wall_seconds: float = 15.0
+    memory_bytes: int = 512 * 2**20
+    processes: int = 64
+    file_bytes: int = 32 * 2**20
+    output_bytes: int = 16 * 2**20  # the longest answer to a test, or what a whole program may print a case
+
+
+class Status(StrEnum):
+    """How a job ended. Only PASSED earns a reward of 1; the last two earn none at all."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # a test did not hold
+    ERROR = "error"  # an exception came out of the program or of its tests
+    SYNTAX = "syntax"  # the program does not compile
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    EXITED = "exited"  # the program left, or was killed, before its tests had ended
+    UNTESTED = "untested"  # not one test ran: a fault of the problem, never a reward
+    BROKEN = "broken"  # the sandbox itself failed each time it was tried: never a reward
+
+
+UNGRADED = frozenset({Status.UNTESTED, Status.BROKEN})
+"""The statuses that say nothing about the program."""
+
+
+Mode = Literal["separate", "live", "shared"]
+"""How far a problem's tests trust the program.
+
+- "separate": the tests run in a process of their own, and only values reach them.
+- "live": so do they, but they may ask the program's own objects for attributes and methods, which may lie.
+- "shared": the tests run in the program's own process, which may do anything to them.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One program and the tests it must pass.
+
+    `tests` is Python source: it either defines `check(candidate)`, which is called with the function named
+    `entry_point`, or consists of plain assertions that use the program's own names. `setup` runs before the tests
+    (imports and helpers of the problem; never shown to the program).
+
+    Where `language` is named, `program` is run as a whole, once a case, and `tests` come from `cases.program_tests`;
+    the limits then hold for each case, and `entry_point`, `setup`, `mode` and `by_reference` mean nothing.
+
+    `mode` and `by_reference` are properties of the problem, never of the program: see `plan_grading`.
+    """
+
+    key: str
+    program: str
+    tests: str
+    entry_point: str | None = None
+    setup: str = ""
+    limits: Limits = field(default_factory=Limits)
+    mode: Mode = "separate"
+    by_reference: bool = False  # whether the tests look at what the program did to its arguments
+    language: str = ""  # of a whole program: "python", "javascript"; "" where functions are called
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one job."""
+
+    status: Status
+    detail: str = ""  # one line: the failing assertion, the exception, the signal
+    cpu_seconds: float = 0.0  # for a whole program, of its slowest case
+    wall_seconds: float = 0.0  # as above
+    mode: Mode = "separate"
+
+    @property
+    def reward(self) -> float | None:
+        """1.0 for a pass, 0.0 for any failure of the program, None where the sandbox or the problem is to blame."""
+        if self.status in UNGRADED:
+            return None
+        return 1.0 if self.status is Status.PASSED else 0.0
+
+
+class SandboxError(Exception):
+    """The sandbox cannot be used, for a reason its user can mend: the message says what to do."""
+
+
+class Sandbox(Protocol):
+    """Runs jobs. Every backend passes the contract suite in `tests/`."""
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever a verdict might: a digest of the image and of the guest's code."""
+        ...
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """Yield each job with its outcome, as they end, in any order. Lazy in `jobs`; memory does not grow with them.
+
+        Raises SandboxError when no more jobs can be run at all. Leaving the loop early stops what is running.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

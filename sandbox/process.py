@@ -1,0 +1,95 @@
+"""Guests as plain processes of this machine: for where there is no engine. What that does not cover is in README.md."""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from sandbox.backend import GuestError
+from sandbox.bootstrap import BOOTSTRAP, FLAGS, guest_digest, guest_payload
+from sandbox.job import SandboxError
+
+
+class ProcessBackend:
+    """Starts supervisors as children of this process."""
+
+    @property
+    def identity(self) -> str:
+        return f"process:{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}:{guest_digest()}"
+
+    def open(self) -> None:
+        if sys.platform != "linux":
+            raise SandboxError("The process sandbox needs Linux: use the Docker sandbox.")
+
+    def start(self, place: int | None) -> "ProcessGuest":
+        try:
+            return ProcessGuest(place)
+        except OSError as error:
+            raise GuestError(f"no process could be started: {error}") from error
+
+    def close(self) -> None:
+        return None
+
+
+class ProcessGuest:
+    """One supervisor in a session of its own, with an emptied environment and a folder of its own."""
+
+    def __init__(self, place: int | None) -> None:
+        """Start the interpreter and send the guest's source."""
+        self._folder = tempfile.mkdtemp(prefix="qprobe-")
+        self._process = subprocess.Popen(
+            [sys.executable, *FLAGS, "-c", BOOTSTRAP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            cwd=self._folder,
+            env=_environment(self._folder),
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._inlet, self._outlet = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self.write(guest_payload({"kind": "plain", "folder": self._folder, "place": place}))
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._inlet, view) :]
+        except OSError as error:
+            raise GuestError(f"the supervisor has ended: {error}") from error
+
+    def read_exact(self, size: int, timeout: float) -> bytes:
+        data = b""
+        deadline = time.monotonic() + timeout
+        while len(data) < size:
+            ready, _, _ = select.select([self._outlet], [], [], max(0.0, deadline - time.monotonic()))
+            part = os.read(self._outlet, size - len(data)) if ready else b""
+            if not part:
+                raise GuestError("the supervisor has ended" if ready else "the supervisor is silent")
+            data += part
+        return data
+
+    def stop(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _environment(folder: str) -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        "HOME": folder,
+        "TMPDIR": folder,
+        "LANG": "C.UTF-8",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONHASHSEED": "0",
+        "LD_BIND_NOW": "1",
+    }

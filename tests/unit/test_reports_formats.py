@@ -1,0 +1,129 @@
+"""The report's tables beside the main one, against simpler computations, and the report as text in every form."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from benchmarks import Problem
+from harness.reports.extraction_failures import CUT, EMPTY, MISSING, SYNTAX, troubles
+from harness.reports.render.formats import FORMATS, terminal
+from harness.reports.render.tables import (
+    choice_cells,
+    difference_cells,
+    extraction_cells,
+    notes,
+    pair_cells,
+    status_cells,
+)
+from harness.reports.render.text import latex
+from harness.reports.report import Report, report
+from harness.runs.completion import Completion
+from harness.runs.store import Store
+from harness.stages.probe import probe
+from sandbox import Outcome, Status
+from tests.command import REPOSITORY
+from tests.made_run import fill
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    with Store(tmp_path_factory.mktemp("formats") / "run_1", create=True) as store:
+        fill(store, program=lambda p, n: "def g():\n    return 1\n" if n == 5 else f"def f():\n    return {n}\n")
+        probe(store, ["mse", "ce", "pairwise"], folds=4)
+        return report(store)
+
+
+PROBLEM = Problem("P/1", "def f(x):\n", "f", "assert f(1)")
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "reason", "expected"),
+    [
+        ("def f(x):\n    return x\n", Status.FAILED, "stop", []),
+        ("def f(x):\n", Status.SYNTAX, "stop", [EMPTY, SYNTAX]),
+        ("def g(x):\n    return f(x)\n", Status.ERROR, "", [MISSING]),
+        ("f = lambda x: x\n", Status.PASSED, "", []),
+        ("f: Any = len\n", Status.PASSED, "", []),
+        ("from m import g as f\n", Status.PASSED, "", []),
+        ("def ff(x):\n    return f == 1\n", Status.ERROR, "length", [MISSING, CUT]),
+        ("", Status.ERROR, "", [EMPTY, MISSING]),
+    ],
+)
+def test_what_a_program_lacks(program: str, status: Status, reason: str, expected: list[str]):
+    completion = Completion("P/1", 0, PROBLEM.prompt, "", program, reason)
+    assert troubles(PROBLEM, completion, Outcome(status)) == expected
+
+
+def test_extraction_and_verdicts_are_counted(made: Report):
+    assert made.extraction == {MISSING: 12}
+    assert extraction_cells(made)[1] == [(MISSING, "12", "16.7 %")]
+    assert status_cells(made)[1] == [("failed", "48", "66.7 %"), ("passed", "24", "33.3 %")]
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"), [(37, "WARNING: 37 of 72 programs do not even"), (35, "35 of 72 programs do")]
+)
+def test_programs_that_do_not_compile_are_told_of(made: Report, broken: int, says: str):
+    found = notes(replace(made, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken}))
+    assert any(line.startswith(says) for line in found)
+
+
+def test_the_best_objective_is_set_against_each_other_one(made: Report):
+    values = {row.name: row.value for row in made.rows if row.name in made.chosen}
+    best = max(values, key=lambda name: values[name])
+    header, rows = difference_cells(made)
+    assert header[0] == f"{best} less"
+    assert {row[0] for row in rows} == set(values) - {best}
+    for name, difference, interval, _ in rows:
+        assert float(difference) == pytest.approx(values[best] - values[name], abs=0.0006)
+        low, high = map(float, interval.strip("[]").split(","))
+        assert low <= float(difference) <= high
+    assert len(pair_cells(made)[1]) == 3
+
+
+def test_choices_are_summed_up_over_folds(made: Report):
+    some = {"views": ["3/last"], "form": "linear", "l2": 0.01, "learning_rate": 0.003, "temperature": 1, "epochs": 4}
+    choices = [{**some, "inner_figure": 0.5}, {**some, "l2": 1.0, "epochs": 11, "inner_figure": None}]
+    shown = replace(made, chosen={"mse": [*choices, choices[0]]})
+    assert choice_cells(shown)[1] == [("mse", "3/last", ".01 x2\n1 x1", ".003", "1", "4-11")]
+
+
+def test_the_terminal_shows_all_of_it_in_80_columns(made: Report):
+    console = Console(width=80, file=io.StringIO())
+    console.print(terminal(made))
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for word in ("selection", "less", "best of k", "scores", "chosen in the folds", "verdict", "extraction"):
+        assert word in text
+
+
+def test_every_field_of_the_json_is_documented(made: Report):
+    page = (REPOSITORY / "results" / "README.md").read_text()
+    described = page.partition("## report.json")[2].partition("\n## ")[0]
+    assert [name for name in made.as_json() if f"`{name}`" not in described] == []
+
+
+def test_every_form_says_the_same(made: Report):
+    texts = {name: write(made) for name, write in FORMATS.items()}
+    value = next(row.value for row in made.rows if row.name == "mse")
+    assert next(row["value"] for row in json.loads(texts["json"])["rows"] if row["name"] == "mse") == value
+    rows = list(csv.DictReader(io.StringIO(texts["csv"])))
+    assert [float(row["value"]) for row in rows if (row["name"], row["k"]) == ("mse", "6")] == [value]
+    assert {row["k"] for row in rows} == {"5", "6"}
+    shown = f"{value:.3f}".lstrip("0")
+    assert f"| mse | {shown} |" in texts["markdown"]
+    assert f"mse & {shown} &" in texts["latex"]
+    marked = [line for line in texts["markdown"].splitlines() if "|" in line]
+    assert all(line[0] == line[-1] == "|" for line in marked), "a cell of several lines would break the table"
+    assert texts["latex"].count(r"\begin{tabular}") == texts["latex"].count(r"\end{tabular}") >= 7
+
+
+def test_a_minus_is_one_in_latex():
+    assert latex("-.104") == "$-$.104"
+    assert latex("[-.297, +.108]") == "[$-$.297, +.108]"
+    assert latex("4-11 of_a & -x") == r"4-11 of\_a \& -x"

@@ -1,0 +1,183 @@
+"""The HTML page: places on axes, what is drawn, and that nothing a model writes becomes part of the page."""
+
+import base64
+import gzip
+import itertools
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.reports.render.html import page
+from harness.reports.render.html.browser import Data, browser_data
+from harness.reports.render.html.figure import Figure
+from harness.reports.render.html.figures import figures
+from harness.reports.render.html.plot import Plot
+from harness.reports.render.html.scale import Scale
+from harness.reports.render.numbers import short
+from harness.reports.report import Report, report
+from harness.runs.scores import load_scores
+from harness.runs.store import Store
+from harness.stages.probe import probe
+from tests.made_run import fill
+
+HOSTILE = (
+    "</script><script>document.title = 'fooled'</script><img src=x onerror=\"document.title='fooled'\">]]>\u2028<!--"
+)
+
+numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
+
+
+@given(numbers, st.floats(1e-3, 1e6), st.integers(2, 9))
+def test_ticks_are_round_and_within(low: float, width: float, about: int):
+    ticks = Scale(low, low + width, 0, 100).ticks(about)
+    steps = {f"{b - a:.3g}" for a, b in itertools.pairwise(ticks)}
+    assert len(steps) <= 1, "evenly spaced"
+    assert all(low - width * 1e-6 <= tick <= low + width * (1 + 1e-6) for tick in ticks)
+    assert len(ticks) <= about + 1
+    assert all(step.replace(".", "").strip("0").split("e")[0][:1] in "125" for step in steps)
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1.5, 1e4))
+def test_log_ticks_are_within_and_rising(low: float, ratio: float):
+    ticks = Scale(low, low * ratio, 0, 100, log=True).ticks()
+    assert ticks == sorted(ticks)
+    assert all(low * 0.99 <= tick <= low * ratio * 1.01 for tick in ticks)
+
+
+def test_a_scale_maps_its_ends():
+    up, log = Scale(2, 4, 100, 0), Scale(1, 100, 0, 10, log=True)
+    assert (up(2), up(4), up(3)) == (100, 0, 50)
+    assert (log(1), log(10), log(100)) == pytest.approx((0, 5, 10))
+    assert Scale(3, 3, 0, 10)(3) == 5, "one number lies in the middle"
+
+
+def test_a_plot_is_well_formed_and_names_are_text():
+    plot = Plot((0, 1), (0, 1), titles=(HOSTILE, "y"))
+    plot.line([(0, 0), (1, 1)], "c0", HOSTILE, dots=True)
+    plot.label(0.5, 0.5, HOSTILE)
+    parsed = Xml.fromstring(str(plot))
+    assert {element.tag for element in parsed.iter()} <= {"svg", "g", "line", "text", "polyline", "circle", "title"}
+    assert parsed.find(".//polyline").get("points") == "46,278 468,10"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Data]:
+    with Store(tmp_path_factory.mktemp("pages") / "<b>run", create=True) as store:
+        fill(store, program=lambda p, n: f"def f():\n    return {n} # {HOSTILE}\n", name=HOSTILE, detail=HOSTILE)
+        probe(store, ["mse", "ce"], folds=4)
+        return report(store), browser_data(store, load_scores(store))
+
+
+class Tags(HTMLParser):
+    """The tags of a page, the way a browser splits it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+
+def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, Data]):
+    html = page(*hostile)
+    tags = Tags()
+    tags.feed(html)
+    assert [tag for tag, _ in tags.found].count("script") == 2
+    assert not [tag for tag, _ in tags.found if tag in ("img", "b", "iframe", "object")]
+    assert not [name for _, attributes in tags.found for name in attributes if name.startswith("on")]
+    assert "<img" not in html
+    assert html.count("<script") == 2
+    assert "&lt;b&gt;run" in html
+
+
+def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, Data]):
+    tags = Tags()
+    tags.feed(page(*hostile))
+    links = [value for _, a in tags.found for name in ("src", "href", "action") if (value := a.get(name))]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    policy = next(a["content"] for tag, a in tags.found if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+
+
+def test_the_browsers_data_are_the_runs(hostile: tuple[Report, Data]):
+    made, data = hostile
+    text = re.search(r'id="data">([^<]*)<', page(made, data)).group(1)
+    unpacked = json.loads(gzip.decompress(base64.b64decode(text)))
+    assert unpacked == data
+    problem = unpacked["problems"][4]
+    assert problem["id"] == f"{HOSTILE}4"
+    assert problem["index"] == [0, 1, 2, 3, 4, 5]
+    assert problem["status"] == ["passed" if (n + 4) % 3 == 0 else "failed" for n in range(6)]
+    assert problem["rate"] == pytest.approx(1 / 3)
+    assert problem["detail"][0] == HOSTILE
+    assert HOSTILE in problem["program"][3]
+    for name in ("mse", "ce"):
+        best = max(problem["scores"][name])
+        assert problem["picked"][name] == [i for i, score in enumerate(problem["scores"][name]) if score == best]
+
+
+def test_a_page_is_the_same_each_time(hostile: tuple[Report, Data]):
+    assert page(*hostile) == page(*hostile)
+
+
+def test_figures_show_the_reports_numbers(hostile: tuple[Report, Data]):
+    drawn = {figure.name: figure for figure in figures(*hostile)}
+    assert set(drawn) == {"selection", "best-of-k", "frontier", "calibration", "tenths", "difficulty", "statuses"}
+    for figure in drawn.values():
+        for panel in figure.panels:
+            Xml.fromstring(panel)
+    row = next(row for row in hostile[0].rows if row.name == "mse")
+    assert (
+        f"mse: {short(row.value)} [{short(row.low)}, {short(row.high)}], gain {short(row.gain, '+')}"
+        in drawn["selection"].panels[0]
+    )
+    assert "passed: 24" in drawn["statuses"].panels[0]
+
+
+def polyline(figure: Figure, name: str) -> list[tuple[float, float]]:
+    """The corners of a named line, in places of the drawing."""
+    found = Xml.fromstring(figure.panels[0]).find(f".//g[@class='series c0'][@data-series='{name}']/polyline")
+    return [tuple(map(float, pair.split(","))) for pair in found.get("points").split()]
+
+
+def test_a_line_goes_through_its_numbers(hostile: tuple[Report, Data]):
+    made = hostile[0]
+    drawn = {figure.name: figure for figure in figures(*hostile)}
+    values = next(line for line in made.best_of_k.lines if line.name == "mse").value
+    corners = polyline(drawn["best-of-k"], "mse")
+    assert len(corners) == len(values) == 6
+    heights = [-y for _, y in corners]
+    scale = (heights[-1] - heights[0]) / (values[-1] - values[0])
+    assert [(y - heights[0]) / scale + values[0] for y in heights] == pytest.approx(values, abs=0.002)
+    assert len(polyline(drawn["frontier"], "mse")) == len(made.frontiers[0].limit)
+    assert len(polyline(drawn["calibration"], "mse")) == len(made.calibrations[0].bins)
+    assert len(drawn["difficulty"].panels) == 2
+    assert drawn["difficulty"].panels[0].count("<circle") == made.problems
+
+
+def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Data]):
+    made, data = hostile
+    several = {"mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(made.chosen["mse"])]}
+    views = tuple((layer, pooling) for pooling in ("last", "mean") for layer in range(1, 33))
+    shown = replace(made, chosen={**made.chosen, **several}, views=views)
+    last, mean = {figure.name: figure for figure in figures(shown, data)}["layers"].panels
+    assert "mse: layer 3, last, in 2 of 4 folds" in last
+    assert "mse: layer 4, last, in 2 of 4 folds" in last
+    assert "mse: layer 32, mean, in 0 of 4 folds" in mean
+    axis = [text.text for text in Xml.fromstring(last).findall("g[@class='axis']/text")]
+    assert axis[:4] == ["1", "3", "5", "7"], "as many labels as there is room for"
+
+
+def test_the_page_is_a_file(hostile: tuple[Report, Data], tmp_path: Path):
+    path = tmp_path / "report.html"
+    path.write_text(page(*hostile), encoding="utf-8")
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

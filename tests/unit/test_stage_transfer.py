@@ -1,0 +1,103 @@
+"""Transfer between runs and splits: nothing of a test problem is learnt from, and every refusal says what to do."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.errors import ProbeError, QprobeError
+from harness.probes import load_probe
+from harness.reports.render.transfer_tables import notes, transfer_markdown
+from harness.runs.problem_sets import join_sets, load_set, load_sets
+from harness.stages.transfer import transfer
+from tests.runs import make_run
+from tests.tiny_models import save_llama
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
+    """Three runs: one of two splits, one of another benchmark, one of another model."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs")
+    make_run(folder / "first", tiny_llama, benchmark="big", numbers=range(10), split="train")
+    make_run(folder / "first", tiny_llama, benchmark="big", numbers=range(10, 14), split="validation")
+    make_run(folder / "first", tiny_llama, benchmark="big", numbers=range(14, 20), split="test", samples=4)
+    make_run(folder / "second", tiny_llama, benchmark="small", numbers=[*range(30, 35), 3], layers="2")
+    other = save_llama(tmp_path_factory.mktemp("models") / "other", layers=3)
+    make_run(folder / "third", other, benchmark="alien", numbers=range(4))
+    return folder
+
+
+def test_a_set_is_named_by_run_or_benchmark_and_split(runs: Path):
+    assert len(load_set("big:train", runs).samples.problem_ids) == 10
+    assert load_set(f"{runs}/first:test").samples.problem_ids == tuple(f"big/{n}" for n in range(14, 20))
+    assert load_set("first", runs).samples.mask_PN.shape == (20, 6)
+    assert load_set("small", runs).folder == runs / "second"
+
+
+def test_a_set_that_is_not_there_is_refused(runs: Path, tiny_llama: Path, tmp_path: Path):
+    with pytest.raises(QprobeError, match="no problems of split 'prompt': it has test, train, validation"):
+        load_set("big:prompt", runs)
+    with pytest.raises(QprobeError, match="'huge' is neither a run nor the benchmark of one"):
+        load_set("huge", runs)
+    for name in ("a", "b"):
+        make_run(tmp_path / name, tiny_llama, numbers=range(2))
+    with pytest.raises(QprobeError, match=r"own is the benchmark of 2 runs .*: name one of them"):
+        load_set("own", tmp_path)
+
+
+def test_the_papers_protocol(runs: Path):
+    train = join_sets(load_sets(["big:train", "big:validation"], runs))
+    found = transfer(train, load_sets(["big:test", "small"], runs), ["mse", "pg"])
+    assert (found.train, found.problems) == ("big:train,big:validation", 14)
+    assert [test.name for test in found.tests] == ["big:test", "small"]
+    for test in found.tests:
+        rows = {row.name: row for row in test.rows}
+        assert rows["pass@1"].value == 0.5
+        assert rows["pg"].value > 0.9, "the suffix that passes is the same everywhere"
+        assert {"random direction", "shuffled labels", "longest"} <= set(rows)
+    assert all(choice["views"] == ["2/last"] for choice in found.chosen.values()), "the one layer that all sets have"
+    saved = load_probe(runs / "first" / "transfer" / "pg.safetensors")
+    assert saved.card.problems == 14
+    assert saved.card.figures["small gain"] == pytest.approx(0.5, abs=0.1)
+    made = json.loads(json.dumps(found.as_json()))
+    assert made["schema"] == "qprobe-transfer/1"
+    assert made["tests"][0]["rows"][0]["p"] is None
+    assert transfer_markdown(found).count("| selection |") == 2
+
+
+def test_selection_among_few_samples(runs: Path):
+    """Of samples half of which pass, the best of 5 of 6 is a pass, and a random direction's is one half the time."""
+    (test,) = transfer(load_set("big:train", runs), [load_set("big:validation", runs)], ["mse"]).tests
+    (part,) = test.at_k
+    assert part.k == 5
+    rows = {row.name: row for row in part.rows}
+    assert rows["mse"].value > 0.9
+    assert rows["pass@5"].value == 1.0
+    assert rows["pass@1"].value == 0.5
+    found = transfer(load_set("big:train", runs), [test_set := load_set("big:test", runs)], ["mse"])
+    assert test_set.samples.mask_PN.sum(1).max() == 4
+    assert found.tests[0].at_k == (), "four samples: no k but 1 and all"
+    assert "gain, selection among" not in transfer_markdown(found)
+
+
+def test_near_duplicates_of_test_problems_are_said_or_left_out(runs: Path):
+    """`small/3` reads just as `big/3` does."""
+    train, tests = load_set("big:train", runs), [load_set("small", runs)]
+    found = transfer(train, tests, ["mse"])
+    assert found.near_duplicates == ("big/3",)
+    assert any("1 training problems whose prompts nearly agree" in line for line in notes(found))
+    assert transfer(train, tests, ["mse"], leave_out_duplicates=True).problems == 9
+
+
+def test_a_split_by_rows_is_refused(runs: Path):
+    with pytest.raises(ProbeError, match=r"big:train shares 10 problems .* split by problem"):
+        transfer(load_set("big:train", runs), [load_set("big:train", runs)], ["mse"])
+    with pytest.raises(ProbeError, match="the sets share problem big/0"):
+        join_sets(load_sets(["big:train", "first"], runs))
+
+
+def test_another_models_vectors_are_refused(runs: Path):
+    with pytest.raises(ProbeError, match=r"alien has those of hf:.*other: run qprobe embed .*third --embedder hf:"):
+        transfer(load_set("big:train", runs), [load_set("alien", runs)], ["mse"])

@@ -1,0 +1,99 @@
+"""Intervals and p-values: right as often as they say, and equal to independent implementations."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.stats import differences, holm, tabulate
+from harness.stats.intervals import crossed_means, paired_p, percentile_interval, resample, resampled_means
+
+
+def test_resampled_means_are_means_of_resamples():
+    values_RP = np.random.default_rng(0).random((2, 7))
+    values_RP[1, 3] = np.nan
+    counts_BP = resample(7, 50, seed=1)
+    assert (counts_BP.sum(1) == 7).all()
+    means_RB = resampled_means(values_RP, counts_BP)
+    for b, counts_P in enumerate(counts_BP):
+        np.testing.assert_allclose(means_RB[:, b], np.nanmean(np.repeat(values_RP, counts_P, axis=1), axis=1))
+
+
+def test_the_interval_agrees_with_scipys_percentile_bootstrap():
+    values = np.random.default_rng(0).random(80) ** 2
+    low, high = percentile_interval(resampled_means(values[None], resample(80, 20_000, seed=0)))
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, random_state=1)
+    assert low[0] == pytest.approx(theirs.confidence_interval.low, abs=0.004)
+    assert high[0] == pytest.approx(theirs.confidence_interval.high, abs=0.004)
+
+
+def coverage(problems: int, runs: int, resamples: int) -> float:
+    """How often the 95 % interval of mean pass rate holds the true one: beta-distributed problems, ten samples each."""
+    rng = np.random.default_rng(0)
+    chances_TP = rng.beta(0.4, 0.8, size=(runs, problems))
+    rates_TP = rng.binomial(10, chances_TP) / 10
+    low_T, high_T = percentile_interval(resampled_means(rates_TP, resample(problems, resamples, seed=2)))
+    return float(((low_T <= 0.4 / 1.2) & (high_T >= 0.4 / 1.2)).mean())
+
+
+def test_the_interval_covers_the_truth():
+    assert coverage(164, 1000, 500) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problems", [50, 164, 500])
+def test_the_interval_covers_the_truth_over_many_runs(problems: int):
+    assert coverage(problems, 20_000, 2000) == pytest.approx(0.95, abs=0.012)
+
+
+def test_paired_p_is_the_permutation_test():
+    differences_P = np.random.default_rng(3).standard_normal(12) + 0.4
+    exact = stats.permutation_test((differences_P,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
+    assert paired_p(differences_P[None], 100_000, seed=0)[0] == pytest.approx(exact, abs=0.005)
+
+
+def test_paired_p_is_even_where_nothing_differs():
+    differences_RP = np.random.default_rng(0).standard_normal((1000, 40))
+    p_R = paired_p(differences_RP, 500, seed=1)
+    assert (p_R <= 0.05).mean() == pytest.approx(0.05, abs=0.025)
+    assert stats.kstest(p_R, "uniform").pvalue > 1e-3
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+@settings(max_examples=200, deadline=None)
+def test_holm_rejects_what_stepping_down_rejects(p_values: list[float]):
+    corrected = holm(np.array(p_values))
+    for alpha in (0.01, 0.05, 0.3):
+        rejected, order = set(), sorted(range(len(p_values)), key=lambda i: p_values[i])
+        for step, i in enumerate(order):
+            if p_values[i] * (len(p_values) - step) > alpha:
+                break
+            rejected.add(i)
+        assert {i for i in range(len(p_values)) if corrected[i] <= alpha} == rejected
+
+
+def test_holm_counts_only_what_is_compared():
+    corrected = holm(np.array([0.01, np.nan, 0.02]))
+    assert corrected[0] == pytest.approx(0.02)
+    assert np.isnan(corrected[1])
+
+
+def test_crossed_means_are_as_wide_as_both_sources_of_chance():
+    rng = np.random.default_rng(0)
+    values_CP = rng.standard_normal((10, 1)) + rng.standard_normal((1, 100))
+    assert crossed_means(values_CP, 4000, seed=0).std() == pytest.approx((1 / 10 + 1 / 100) ** 0.5, rel=0.35)
+
+
+def test_the_table_pairs_by_problem():
+    base_P = np.random.default_rng(0).random(60)
+    values = {"base": base_P, "better": base_P + 0.01, "top": np.ones(60)}
+    _, better, top = tabulate(values, base="base", oracle="top", compared={"better"}, resamples=300)
+    assert (better.gain, better.gain_low, better.gain_high) == pytest.approx((0.01, 0.01, 0.01))
+    assert better.high - better.low > 0.05  # unpaired it would drown
+    assert better.p_holm == better.p < 0.01
+    assert better.headroom == pytest.approx(0.01 / (1 - base_P.mean()))
+    assert top.headroom == pytest.approx(1.0)
+    (difference,) = differences(values, [("better", "base")], resamples=300)
+    assert difference.value == pytest.approx(0.01)
+    assert len(differences(values, resamples=300)) == 3
