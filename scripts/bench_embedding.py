@@ -18,9 +18,10 @@ import numpy as np
 
 from benchmarks.registry import open_benchmark
 from harness.commands.terminal import Terminal
-from harness.models.engine import Vectors, View
+from harness.models.engine import View
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.tokens import Tokens
+from harness.models.vectors import Vectors
 from harness.runs.store import Store
 from harness.runs.vector_store import read_views
 from harness.stages import embed as embedding

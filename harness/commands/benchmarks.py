@@ -89,7 +89,7 @@ def check(
     benchmark.problems()  # complains before a sandbox is opened
     with open_sandbox(sandbox, workers, image) as room:
         limits = {"limits": budget.base, "of_references": budget.of_references}
-        checks = list(examine(benchmark, room, **limits, repeats=repeats, progress=terminal.progress))
+        checks = list(examine(benchmark, room, **limits, repeats=repeats, progress=terminal.task))
     if json:
         print(jsonlib.dumps([{**asdict(each), "fails": each.fails} for each in checks], indent=1))
     else:
@@ -109,7 +109,7 @@ def fetch(name: Name) -> None:
     kept = bring() if bring else None
     found = benchmark.problems()
     where = f"kept in {kept}" if kept else "there is nothing to fetch: its data is on this machine"
-    Terminal().say(f"{benchmark.name}: {len(found):,} problems; {where}.")
+    Terminal().message(f"{benchmark.name}: {len(found):,} problems; {where}.")
 
 
 @benchmarks.command()
@@ -119,7 +119,7 @@ def new(name: Annotated[str, typer.Argument(help="small letters, digits and unde
 
     for path in write_skeleton(name, Path()):
         print(path)
-    Terminal().say(f"Look at it with qprobe benchmarks check {name}.py; use it with --benchmark {name}.py.")
+    Terminal().message(f"Look at it with qprobe benchmarks check {name}.py; use it with --benchmark {name}.py.")
 
 
 def _readable(problem: "Problem") -> str:

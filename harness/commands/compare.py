@@ -29,6 +29,6 @@ def compare(
 
     terminal = Terminal(quiet=quiet)
     asked = None if rows is None else args.names(rows)
-    with terminal.progress("Reading runs", len(runs)) as advance:
+    with terminal.task("Reading runs", len(runs)) as advance:
         found = compare_runs(runs, asked, advance)
     show_comparison(found, terminal, "json" if json else format_name)

@@ -45,7 +45,7 @@ def rank(
     rankings = rank_completions(chosen, completions, reader, terminal)
     if output is not None:
         _write_rows(output, [jsonlib.dumps(row) for row in picked_rows(rankings)])
-        terminal.say(f"Wrote {len(rankings):,} picked completions to {output}.")
+        terminal.message(f"Wrote {len(rankings):,} picked completions to {output}.")
     if json:
         print(jsonlib.dumps(as_json(chosen, rankings), indent=1))
     else:
@@ -79,9 +79,9 @@ def transfer(
     choices = args.choices(form, l2, learning_rate, train_beta)
     train, tests = join_sets(load_sets(args.names(train_on), runs)), load_sets(args.names(test_on), runs)
     terminal, objectives = Terminal(quiet=quiet), args.objectives(objective)
-    terminal.say(f"Training {', '.join(objectives)} on {len(train.samples.problem_ids)} problems of {train.name}.")
+    terminal.message(f"Training {', '.join(objectives)} on {len(train.samples.problem_ids)} problems of {train.name}.")
     with (
-        terminal.progress("Training probes", 0) as advance,
+        terminal.task("Training probes", 0) as advance,
         watched(lambda wanted, done: advance(done, more=wanted)),
     ):
         found = make_transfer(

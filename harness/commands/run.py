@@ -125,10 +125,10 @@ def _carry_out(ctx: typer.Context, asked: Mapping[str, Any]) -> None:
 def _run_stages(folder: Path, checked: "Checked", asked: Mapping[str, Any]) -> None:
     terminal = Terminal(quiet=asked["quiet"])
     if asked["samples"]:
-        terminal.say(f"{folder}: {asked['benchmark']}, the samples of {asked['samples']}.")
+        terminal.message(f"{folder}: {asked['benchmark']}, the samples of {asked['samples']}.")
     else:
         drawn = f"{checked.problems} problems of {asked['benchmark']} x {asked['k']} samples of {asked['model']}"
-        terminal.say(f"{folder}: {drawn}.")
+        terminal.message(f"{folder}: {drawn}.")
     first = stages.import_ if asked["samples"] else stages.generate
     for stage in (first, stages.grade, stages.embed, stages.probe):
         stage(folder, **_of(stage, asked))
@@ -178,7 +178,7 @@ def demo(
     from harness.stages.preflight import available_sandbox
 
     kind, why = available_sandbox()
-    Terminal(quiet=quiet).say(why)
+    Terminal(quiet=quiet).message(why)
     run(
         ctx,
         folder,

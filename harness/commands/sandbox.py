@@ -28,7 +28,7 @@ def check(
     from sandbox.self_check import check_sandbox, walls
 
     terminal = Terminal()
-    with open_sandbox(kind, 1, image, runtime=runtime) as room, terminal.progress("Checking", len(walls())) as advance:
+    with open_sandbox(kind, 1, image, runtime=runtime) as room, terminal.task("Checking", len(walls())) as advance:
         rows = []
         for row in check_sandbox(room):
             rows.append(row)
@@ -69,4 +69,4 @@ def gc() -> None:
     from sandbox.docker.leftovers import collect_leftovers
 
     removed = collect_leftovers()
-    Terminal().say(f"Removed {len(removed)} containers{': ' if removed else '.'}{', '.join(removed)}")
+    Terminal().message(f"Removed {len(removed)} containers{': ' if removed else '.'}{', '.join(removed)}")

@@ -34,7 +34,7 @@ def show_report(report: Report, data: Data, run: Path, shown: Terminal, form: st
             draft.write_text(content, encoding="utf-8")
     if form == "table":
         shown.out.print(terminal(report))
-        shown.say(f"To look at: {run}/report.html. As files: report.{', .'.join(FILES)}, .svg.")
+        shown.message(f"To look at: {run}/report.html. As files: report.{', .'.join(FILES)}, .svg.")
     else:
         print(FORMATS[form](report).rstrip("\n"))
 
@@ -69,7 +69,7 @@ def show_transfer(found: "TransferReport", run: Path, shown: Terminal, *, as_jso
         print(text)
     else:
         shown.out.print(transfer_tables(found))
-        shown.say(f"The probes and the same as files: {run / TRANSFER}.")
+        shown.message(f"The probes and the same as files: {run / TRANSFER}.")
 
 
 def picture(report: Report) -> str:

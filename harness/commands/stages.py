@@ -29,7 +29,7 @@ def import_(
     asked = open_benchmark(benchmark, errata=errata)
     with Store(run, create=True) as store:
         done = import_samples(store, asked, samples, format_name)
-    terminal.say(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
+    terminal.message(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
     if done.bad:
         raise QprobeError(done.complaint(samples))
 
@@ -68,7 +68,7 @@ def generate(
     engine = open_engine(args.adapted(model, adapter), sampling, batch_size=batch_size, device=device)
     with Store(run, create=True) as store:
         new = generate_stage(store, engine, work, terminal := Terminal(quiet=quiet))
-    terminal.say(f"Generated {new:,} samples.")
+    terminal.message(f"Generated {new:,} samples.")
 
 
 def extract(
@@ -89,7 +89,7 @@ def extract(
         asked = open_benchmark(made_with.benchmark, errata=made_with.errata)
         done = extract_stage(store, find_prompt(made_with.prompt, asked))
     next_step = f": qprobe grade {run} judges those" if done.changed else ""
-    Terminal(quiet=quiet).say(f"{done.changed:,} of {done.samples:,} programs read differently now{next_step}.")
+    Terminal(quiet=quiet).message(f"{done.changed:,} of {done.samples:,} programs read differently now{next_step}.")
 
 
 @recorded
@@ -121,11 +121,11 @@ def grade(
         done = grade_stage(store, room, budget, terminal)
         regrade_stage(store, room, budget, terminal, regrade)
         if visible_tests and not run_visible_tests(store, room, budget, terminal):
-            terminal.say("No prompt of this benchmark shows a test: there are no outputs to compare.")
+            terminal.message("No prompt of this benchmark shows a test: there are no outputs to compare.")
         passes = store.passes(done.grader)
-    terminal.say(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
+    terminal.message(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
     solved = sum(count > 0 for count in passes.values())
-    terminal.say(f"{sum(passes.values()):,} samples pass; {solved:,} of {len(passes):,} problems have one that does.")
+    terminal.message(f"{sum(passes.values()):,} samples pass; {solved:,} of {len(passes):,} problems are solved.")
     if done.broken:
         raise QprobeError(
             f"The sandbox failed on {done.broken:,} programs, which stay ungraded: run the command again."
@@ -151,9 +151,11 @@ def embed(
     with Store(run) as store:
         reader = open_embedder(embedder, layers=layers, pooling=pooling, device=device)
         done = embed_stage(store, reader, terminal, precision)
-    terminal.say(f"Embedded {done.new:,} samples; {done.reused:,} had their vectors already.")
+    terminal.message(f"Embedded {done.new:,} samples; {done.reused:,} had their vectors already.")
     if done.cut:
-        terminal.say(f"{done.cut:,} samples were longer than the model's context and lost the beginning of the prompt.")
+        terminal.message(
+            f"{done.cut:,} samples were longer than the model's context and lost the beginning of the prompt."
+        )
 
 
 @recorded
@@ -181,10 +183,10 @@ def probe(
 
     terminal = Terminal(quiet=quiet)
     objectives = args.objectives(objective)
-    terminal.say(f"Probing: {', '.join(objectives)}.")
+    terminal.message(f"Probing: {', '.join(objectives)}.")
     with (
         Store(run) as store,
-        terminal.progress("Training probes", 0) as advance,
+        terminal.task("Training probes", 0) as advance,
         watched(lambda wanted, done: advance(done, more=wanted)),
     ):
         found = probe_stage(
@@ -201,10 +203,10 @@ def probe(
         )
     made = int(found.fold_P.max()) + 1
     if folds is None and made < DEFAULT_FOLDS:
-        terminal.say(
+        terminal.message(
             f"So few problems make {made} folds instead of {DEFAULT_FOLDS}: nothing that comes out is certain."
         )
-    terminal.say(f"Trained {len(objectives)} objectives on {made} folds: qprobe report {run} shows what they gain.")
+    terminal.message(f"Trained {len(objectives)} objectives on {made} folds: qprobe report {run} shows what they gain.")
 
 
 def report(
@@ -233,7 +235,7 @@ def report(
         from harness.reports.trackers import track as send
 
         send(track, run)
-        Terminal(quiet=quiet).say(f"Sent to {track}.")
+        Terminal(quiet=quiet).message(f"Sent to {track}.")
 
 
 def export(
@@ -248,4 +250,4 @@ def export(
 
     with Store(run) as store:
         rows = export_stage(store, format_name, output)
-    Terminal(quiet=quiet).say(f"Wrote {rows:,} samples to {output}.")
+    Terminal(quiet=quiet).message(f"Wrote {rows:,} samples to {output}.")

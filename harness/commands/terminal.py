@@ -1,6 +1,6 @@
 """What a person sees while a stage works. Progress goes to standard error, results to standard output."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -8,10 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from harness.commands.log import log
-
-Advance = Callable[..., None]
-"""advance(count=1, note="", more=0) moves a stage's bar on; `note` replaces the words behind it, and `more` is added to
-what there is to do."""
+from harness.progress import Advance
 
 
 class RateColumn(ProgressColumn):
@@ -30,13 +27,13 @@ class Terminal:
         self.out = Console()
         self.err = Console(stderr=True, quiet=quiet)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """One line about what is being done; silent with -q."""
         log.info("%s", text)
         self.err.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
-    def progress(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+    def task(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
         """A bar with rate and remaining time on a terminal; nothing elsewhere. `done` of `total` are behind us."""
         columns = (
             TextColumn("{task.description}"),
@@ -47,10 +44,10 @@ class Terminal:
             TextColumn("{task.fields[note]}"),
         )
         with Progress(*columns, console=self.err, disable=not self.err.is_terminal or self.err.quiet) as bar:
-            task = bar.add_task(title, total=total, completed=done, note="")
+            item = bar.add_task(title, total=total, completed=done, note="")
 
             def advance(count: int = 1, note: str = "", more: int = 0) -> None:
-                known = bar.tasks[task].total or 0
-                bar.update(task, advance=count, note=note, total=known + more)
+                known = bar.tasks[item].total or 0
+                bar.update(item, advance=count, note=note, total=known + more)
 
             yield advance

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from harness.models.tokens import Text, Tokens
 
-Vectors = NDArray[np.float32]
+if TYPE_CHECKING:
+    from harness.models.vectors import Vectors
+
 
 BATCH_SIZE = 128
 """Sequences at a time, where nobody asks for a number."""
@@ -113,6 +112,6 @@ class Embedder(Protocol):
         """Tokens of one sample."""
         ...
 
-    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
+    def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> "Vectors":
         """Vectors [samples, views, width], float32."""
         ...

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import QprobeError
-from harness.models.engine import Vectors
+from harness.models.vectors import Vectors
 
 Precision = Literal["float32", "float16"]
 SUFFIX: dict[Precision, str] = {"float32": "f32", "float16": "f16"}

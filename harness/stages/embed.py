@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.commands.terminal import Terminal
-from harness.models.engine import Embedder, Vectors
+from harness.models.engine import Embedder
 from harness.models.tokens import Text, Tokens
+from harness.models.vectors import Vectors
+from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion, SampleId
 from harness.runs.store import Store
 from harness.runs.vector_file import Precision
@@ -47,7 +48,7 @@ class Item:
     samples: tuple[SampleId, ...]
 
 
-def embed(store: Store, embedder: Embedder, terminal: Terminal, precision: Precision = "float32") -> Embedded:
+def embed(store: Store, embedder: Embedder, progress: Progress = SILENT, precision: Precision = "float32") -> Embedded:
     """Embed every sample that lacks vectors of the views asked for; batches are committed as they come."""
     wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
     writing = _Writing(store, wanted.shards(store))
@@ -57,10 +58,10 @@ def embed(store: Store, embedder: Embedder, terminal: Terminal, precision: Preci
     total = store.count_samples()
     reused = total - (pending := store.count_without_vectors(shards))
     if reused:
-        terminal.say(f"Embedding: {reused:,} of {total:,} samples have their vectors already.")
+        progress.message(f"Embedding: {reused:,} of {total:,} samples have their vectors already.")
     cut = 0
     if pending:
-        with terminal.progress("Embedding", total, reused) as advance:
+        with progress.task("Embedding", total, reused) as advance:
             for batch in _pending_batches(store, embedder, writing):
                 advance(writing.write(batch, embedder.embed([item.tokens for item in batch], writing.views)))
                 cut += sum(len(item.samples) for item in batch if item.tokens.cut)

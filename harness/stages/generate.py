@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from benchmarks import Benchmark, Problem
 from benchmarks.errata import errata_of
 from benchmarks.prompt import Prompt
-from harness.commands.terminal import Advance, Terminal
 from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request
 from harness.models.sampling import sample_seed
+from harness.progress import SILENT, Advance, Progress
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.store import Store
 from harness.stages.prompts import find_prompt
@@ -59,7 +59,7 @@ def plan(
     return GenerationPlan(benchmark, problems[:limit], k, seed, find_prompt(prompt, benchmark), greedy)
 
 
-def generate(store: Store, engine: Engine, work: GenerationPlan, terminal: Terminal) -> int:
+def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progress = SILENT) -> int:
     """Draw what the run does not hold yet; what was drawn is kept however this ends. Returns how many were drawn."""
     wanted = [(problem, index) for problem in work.problems for index in work.indices]
     engine.check([_request(work, problem, index) for problem, index in wanted if index == 0])
@@ -75,10 +75,10 @@ def generate(store: Store, engine: Engine, work: GenerationPlan, terminal: Termi
     there = set(store.sample_ids(greedy=True))
     pending = [(problem, index) for problem, index in wanted if SampleId(problem.id, index) not in there]
     if len(pending) < len(wanted):
-        terminal.say(f"Generating: {len(wanted) - len(pending):,} of {len(wanted):,} samples are there already.")
+        progress.message(f"Generating: {len(wanted) - len(pending):,} of {len(wanted):,} samples are there already.")
     if pending and engine.caveat:
-        terminal.say(engine.caveat)
-    with terminal.progress("Generating", len(wanted), len(wanted) - len(pending)) as advance:
+        progress.message(engine.caveat)
+    with progress.task("Generating", len(wanted), len(wanted) - len(pending)) as advance:
         _draw(store, engine, work, pending, advance)
     return len(pending)
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from benchmarks import Problem
-from harness.commands.terminal import Terminal
 from harness.errors import QprobeError
+from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion, SampleId
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
@@ -75,7 +75,7 @@ def grader_key(sandbox: Sandbox, budget: Budget) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def grade(store: Store, sandbox: Sandbox, budget: Budget, terminal: Terminal) -> Graded:
+def grade(store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = SILENT) -> Graded:
     """Run every program that this grader has not judged; verdicts are committed as they come.
 
     Where tests were added to a problem's, programs run before the base tests too, and those verdicts are kept beside.
@@ -83,11 +83,11 @@ def grade(store: Store, sandbox: Sandbox, budget: Budget, terminal: Terminal) ->
     grader = grader_key(sandbox, budget)
     problems = store.problems()
     check_languages(sandbox, {problem.language for problem in problems if problem.language})
-    done = _Suite(store, sandbox, budget, grader, problems).grade(terminal, "Grading")
+    done = _Suite(store, sandbox, budget, grader, problems).grade(progress, "Grading")
     store.note("grader", grader)
     if with_base := [problem.base() for problem in problems if problem.base_tests]:
         more = _Suite(store, sandbox, budget, VerdictSet.BASE_TESTS.key(grader), with_base).grade(
-            terminal, "Grading by base tests"
+            progress, "Grading by base tests"
         )
         done = replace(done, broken=done.broken + more.broken)
     return done
@@ -103,18 +103,18 @@ class _Suite:
     grader: str
     problems: Sequence[Problem]
 
-    def grade(self, terminal: Terminal, title: str) -> Graded:
+    def grade(self, progress: Progress, title: str) -> Graded:
         """Run the programs that are left to run."""
-        plans = self._plan(terminal)
+        plans = self._plan(progress)
         problems = {problem.id: problem for problem in self.problems}
         total = sum(sample.problem_id in problems for sample in self.store.sample_ids(greedy=True))
         reused = len(self.store.verdicts(self.grader, greedy=True))
         if reused:
-            terminal.say(f"{title}: {reused:,} of {total:,} verdicts are there already.")
+            progress.message(f"{title}: {reused:,} of {total:,} verdicts are there already.")
         left = (each for each in self.store.ungraded(self.grader) if each.problem_id in problems)
         work = (candidate(each, problems[each.problem_id], plans[each.problem_id], self.budget) for each in left)
         broken = passed = 0
-        with terminal.progress(title, total, reused) as advance, kept(self.store, self.grader) as keep:
+        with progress.task(title, total, reused) as advance, kept(self.store, self.grader) as keep:
             for sample, outcome in _outcomes(self.sandbox, work):
                 if outcome.status is Status.BROKEN:
                     broken += 1
@@ -124,19 +124,19 @@ class _Suite:
                 advance(1, f"{passed:,} passed")
         return Graded(self.grader, total - reused - broken, reused, broken)
 
-    def _plan(self, terminal: Terminal) -> dict[str, GradingPlan]:
+    def _plan(self, progress: Progress) -> dict[str, GradingPlan]:
         """Decide from the references how each problem is graded; what was decided once for this grader stays."""
         known = self.store.plans(self.grader)
         fresh = [problem for problem in self.problems if problem.id not in known]
         found: dict[str, GradingPlan] = {}
-        with terminal.progress("Running references", len(fresh)) as advance:
+        with progress.task("Running references", len(fresh)) as advance:
             for job, plan in plan_grading(self.sandbox, (reference(problem, self.budget) for problem in fresh)):
                 found[job.key] = plan
                 advance()
         self.store.add_plans(self.grader, found)
         if failing := sorted(name for name, plan in found.items() if plan.trouble):
             shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
-            terminal.say(f"The reference solutions of {len(failing)} problems do not pass their own tests: {shown}.")
+            progress.message(f"The reference solutions of {len(failing)} problems fail their own tests: {shown}.")
         return known | found
 
 

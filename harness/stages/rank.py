@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from benchmarks import Benchmark, Problem
-from harness.commands.terminal import Terminal
 from harness.errors import ProbeError, QprobeError
 from harness.models.engine import Embedder
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.registry import EMBEDDERS, open_embedder
 from harness.models.spec import parse_spec
 from harness.probes import Probe
+from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion
 from harness.runs.store import Store
 from harness.runs.vector_store import open_shard
@@ -103,14 +103,16 @@ def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> 
     return open_embedder(wanted, layers=layers, pooling=poolings, device=device)
 
 
-def rank(probe: Probe, completions: Sequence[Completion], embedder: Embedder, terminal: Terminal) -> list[Ranking]:
+def rank(
+    probe: Probe, completions: Sequence[Completion], embedder: Embedder, progress: Progress = SILENT
+) -> list[Ranking]:
     """Embed the completions as the probe's training did, and rank those of each problem.
 
     Raises ProbeError where the embedder is not the probe's own model, and for a vector that is not finite.
     """
     probe.require_model(embedder.name, str(embedder.identity.get("fingerprint", "")))
     by_problem: dict[str, list[tuple[Completion, float]]] = {}
-    for completion, score in zip(completions, _scores(probe, completions, embedder, terminal), strict=True):
+    for completion, score in zip(completions, _scores(probe, completions, embedder, progress), strict=True):
         if not np.isfinite(score):
             raise ProbeError(f"the vector of sample {completion.index} of {completion.problem_id} is not finite")
         by_problem.setdefault(completion.problem_id, []).append((completion, score))
@@ -124,13 +126,15 @@ def _ranking(problem_id: str, pairs: Sequence[tuple[Completion, float]], beta: f
     return Ranking(problem_id, tuple(sorted(ranked, key=lambda each: -each.score)))
 
 
-def _scores(probe: Probe, completions: Sequence[Completion], embedder: Embedder, terminal: Terminal) -> list[float]:
+def _scores(
+    probe: Probe, completions: Sequence[Completion], embedder: Embedder, progress: Progress = SILENT
+) -> list[float]:
     """The score of each completion. A run of its own, for the time being, embeds them just as `qprobe embed` would."""
     prompts = {each.problem_id: each.prompt for each in completions}
     with TemporaryDirectory(prefix="qprobe-rank-") as folder, Store(Path(folder), create=True) as store:
         store.add_problems(Problem(name, prompt, entry_point="", tests="") for name, prompt in prompts.items())
         store.add_completions(completions)
-        view = embed(store, embedder, terminal).view
+        view = embed(store, embedder, progress).view
         (key,) = store.settings()[f"view {view}"]["shards"]  # of a new run: all views are on one
         shard, rows = open_shard(store, key), store.vector_rows(key)
         vectors = np.array(shard.file.read())  # a row for each distinct text: equal ones tie exactly

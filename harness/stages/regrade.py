@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from harness.commands.terminal import Terminal
+from harness.progress import SILENT, Progress
 from harness.runs.completion import SampleId
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
@@ -14,7 +14,9 @@ REGRADED = 200
 """How many programs are graded twice by default."""
 
 
-def regrade(store: Store, sandbox: Sandbox, budget: Budget, terminal: Terminal, programs: int = REGRADED) -> None:
+def regrade(
+    store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = SILENT, programs: int = REGRADED
+) -> None:
     """Grade some programs once more, the same ones whenever this is run."""
     grader = store.settings()["grader"]
     second = VerdictSet.REGRADE.key(grader)
@@ -26,7 +28,7 @@ def regrade(store: Store, sandbox: Sandbox, budget: Budget, terminal: Terminal, 
         if each.id in chosen
     ]
     found = {}
-    with terminal.progress("Grading again", len(work)) as advance:
+    with progress.task("Grading again", len(work)) as advance:
         for job, outcome in sandbox.run(work):
             found[SampleId(*json.loads(job.key))] = outcome
             advance()

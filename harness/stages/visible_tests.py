@@ -7,7 +7,7 @@ from itertools import groupby
 
 from benchmarks import Problem
 from benchmarks.doctor.cases import CallCase, shown_cases
-from harness.commands.terminal import Terminal
+from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion, SampleId
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
@@ -41,7 +41,7 @@ def digest(value):
 """
 
 
-def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, terminal: Terminal) -> int:
+def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = SILENT) -> int:
     """Ask every program for its answer to the first test that its prompt shows; returns how many problems show one.
 
     Equal programs of a problem are run once. The answer is compared by a digest that is made in the tests' process.
@@ -61,7 +61,7 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, terminal: 
         for program, ids in _alike(completions).items()
     )
     with (
-        terminal.progress("Visible tests", total, there) as advance,
+        progress.task("Visible tests", total, there) as advance,
         kept(store, answers) as keep,
     ):
         for job, outcome in sandbox.run(work):

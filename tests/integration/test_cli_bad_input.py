@@ -119,7 +119,7 @@ def test_a_run_made_with_other_settings(tmp_path: Path, benchmark: Path, tiny_ll
 
 def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path, tiny_llama: Path):
     for stage, says in (
-        (["grade", "--sandbox", "process"], "4 samples pass; 4 of 4 problems have one that does."),
+        (["grade", "--sandbox", "process"], "4 samples pass; 4 of 4 problems are solved."),
         (["embed", "--embedder", f"hf:{minilm}"], "Embedded 8 samples"),
         (["probe"], "So few problems make 4 folds instead of 5"),
     ):

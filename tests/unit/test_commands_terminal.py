@@ -17,7 +17,7 @@ def work(console: Console) -> str:
     """What a stage of 30 items, of which 10 are there already, writes."""
     terminal = Terminal()
     terminal.err = console
-    with terminal.progress("Grading", 30, 10) as advance:
+    with terminal.task("Grading", 30, 10) as advance:
         for passed in range(1, 11):
             time.sleep(0.03)
             advance(1, f"{passed} passed")
@@ -58,7 +58,7 @@ def test_training_tells_who_watches():
 def test_what_is_to_be_done_can_grow():
     terminal = Terminal()
     terminal.err = Console(file=io.StringIO(), force_terminal=True, width=80)
-    with terminal.progress("Training probes", 0) as advance:
+    with terminal.task("Training probes", 0) as advance:
         advance(0, more=8)
         advance(3)
     assert "3/8" in terminal.err.file.getvalue()

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from harness.errors import QprobeError
-from harness.models.engine import Vectors
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.hidden_states import HiddenStates
 from harness.models.hf.layers import parse_layers, parse_poolings
 from harness.models.hf.pooling import Spans, pool
 from harness.models.stop_strings import TokenText
 from harness.models.tokens import Text, Tokens, continuation_ids, plain_ids, spans_of_drawn
+from harness.models.vectors import Vectors
 from harness.probes.samples import View
 from tests.tiny_models import MAKERS, blank_tokenizer, save_bert, save_gpt2, save_llama, tokenizer
 

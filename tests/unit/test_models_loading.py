@@ -11,13 +11,14 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from harness.errors import QprobeError
-from harness.models.engine import Request, Vectors
+from harness.models.engine import Request
 from harness.models.hf import pretrained
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.engine import HfEngine
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.sampling import Sampling
 from harness.models.tokens import Text
+from harness.models.vectors import Vectors
 from tests.tiny_models import save_llama
 
 WORK = [Request("def f():\n", ("q",), seed) for seed in range(4)]

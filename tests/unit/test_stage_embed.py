@@ -15,11 +15,12 @@ from benchmarks import Problem
 from benchmarks.extraction import cut_at
 from harness.commands.terminal import Terminal
 from harness.errors import QprobeError
-from harness.models.engine import Request, Vectors
+from harness.models.engine import Request
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.engine import HfEngine
 from harness.models.sampling import Sampling
 from harness.models.tokens import Text, Tokens
+from harness.models.vectors import Vectors
 from harness.probes.samples import View
 from harness.runs.completion import Completion, SampleId
 from harness.runs.store import Store

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from harness.errors import QprobeError
-from harness.models.engine import Vectors, View
+from harness.models.engine import View
 from harness.models.hf.hidden_states import HiddenStates, Prompt, Take
 from harness.models.hf.layers import default_layer, parse_layers, parse_poolings
 from harness.models.hf.pooling import Spans, pool
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.stop_strings import TokenText
 from harness.models.tokens import Text, Tokens, continuation_ids, plain_ids, prompt_ids, spans_of_drawn
+from harness.models.vectors import Vectors
 
 
 class HfEmbedder:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
-from harness.models.engine import Vectors, View
+from harness.models.engine import View
 from harness.models.openai.server import ContextError, Server
 from harness.models.spec import parse_spec
 from harness.models.tokens import Text, Tokens
+from harness.models.vectors import Vectors
 
 TEXTS = 64
 """Texts in one request."""

@@ -1,0 +1,6 @@
+"""The array type of vectors; apart from the interfaces, so that naming a model does not import NumPy."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
