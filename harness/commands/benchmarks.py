@@ -11,7 +11,9 @@ from rich import box
 from rich.table import Table
 
 from harness.commands import options as args
+from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
+from harness.stages.options import WorkerOptions
 
 if TYPE_CHECKING:
     from benchmarks import Benchmark, Problem
@@ -21,6 +23,7 @@ SHOWN = 10
 """How many problems the table names for each check; --json names all."""
 
 benchmarks = typer.Typer(name="benchmarks", help="List, show, fetch, write and check benchmarks.", no_args_is_help=True)
+Errata = Annotated[bool, typer.Option(help="correct the problems known to be wrong (benchmarks/errata)")]
 Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE, FILE.jsonl, MAPPING.toml or FILE.py")]
 
 
@@ -37,7 +40,7 @@ def list_() -> None:
 def show(
     name: Name,
     problem: Annotated[str | None, typer.Option(help="show this problem")] = None,
-    errata: args.Errata = True,
+    errata: Errata = True,
     json: args.Json = False,
 ) -> None:
     """Show a benchmark, or one of its problems."""
@@ -61,13 +64,12 @@ def show(
 
 
 @benchmarks.command()
+@with_options(WorkerOptions)
 def check(
     name: Name,
+    options: WorkerOptions,
     repeats: Annotated[int, typer.Option(min=1, help="how often references run again")] = 4,
-    sandbox: args.SandboxKind = "docker",
-    workers: args.Workers = None,
-    image: args.Image = None,
-    errata: args.Errata = True,
+    errata: Errata = True,
     json: args.Json = False,
 ) -> None:
     """Examine whether a benchmark is fit to be used.
@@ -87,7 +89,7 @@ def check(
     terminal, budget = Terminal(), Budget()
     benchmark = open_benchmark(name, errata=errata)
     benchmark.problems()  # complains before a sandbox is opened
-    with open_sandbox(sandbox, workers, image) as room:
+    with open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime) as room:
         limits = {"limits": budget.base, "of_references": budget.of_references}
         checks = list(examine(benchmark, room, **limits, repeats=repeats, progress=terminal.task))
     if json:

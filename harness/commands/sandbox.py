@@ -8,18 +8,16 @@ from rich import box
 from rich.table import Table
 
 from harness.commands import options as args
+from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
+from harness.stages.options import SandboxOptions
 
 sandbox = typer.Typer(name="sandbox", help="Build, check and clean the sandbox.", no_args_is_help=True)
 
 
 @sandbox.command()
-def check(
-    kind: args.SandboxKind = "docker",
-    image: args.Image = None,
-    runtime: args.Runtime = None,
-    json: args.Json = False,
-) -> None:
+@with_options(SandboxOptions)
+def check(options: SandboxOptions, json: args.Json = False) -> None:
     """Try the sandbox's walls with hostile programs. Exit status 1 where one does not hold."""
     from dataclasses import asdict
 
@@ -28,9 +26,12 @@ def check(
     from sandbox.self_check import check_sandbox, walls
 
     terminal = Terminal()
-    with open_sandbox(kind, 1, image, runtime=runtime) as room, terminal.task("Checking", len(walls())) as advance:
+    with (
+        open_sandbox(options.sandbox, 1, options.image, runtime=options.runtime) as opened,
+        terminal.task("Checking", len(walls())) as advance,
+    ):
         rows = []
-        for row in check_sandbox(room):
+        for row in check_sandbox(opened):
             rows.append(row)
             advance()
     if json:

@@ -1,4 +1,4 @@
-"""One command a stage: each can be run again, alone, and does what is left to do."""
+"""One command per stage: each can be run again, alone, and does what the run does not hold yet."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,78 +6,43 @@ from typing import Annotated
 import typer
 
 from harness.commands import options as args
-from harness.commands.record import recorded
+from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
-from harness.errors import QprobeError
+from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions
 
 
-@recorded
-def import_(
-    run: args.Run,
-    samples: Annotated[Path, typer.Option(help="JSON lines, gzip'ed or not, a JSON list, or a folder of programs")],
-    benchmark: args.BenchmarkName,
-    format_name: args.SampleFormat = "auto",
-    errata: args.Errata = True,
-    quiet: args.Quiet = False,
-) -> None:
-    """Start a run from samples that somebody else drew."""
-    from benchmarks.registry import open_benchmark
-    from harness.runs.store import Store
-    from harness.stages.import_samples import import_samples
+@with_options(ImportOptions)
+def import_(run: args.Run, options: ImportOptions, quiet: args.Quiet = False) -> None:
+    """Start a run from existing samples."""
+    from harness.stages.problems import load_benchmark
+    from harness.stages.run import Run
 
-    terminal = Terminal(quiet=quiet)
-    asked = open_benchmark(benchmark, errata=errata)
-    with Store(run, create=True) as store:
-        done = import_samples(store, asked, samples, format_name)
-    terminal.message(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
-    if done.bad:
-        raise QprobeError(done.complaint(samples))
+    problems = load_benchmark(options.benchmark, split=None, errata=options.errata)
+    with Run(run, progress=Terminal(quiet=quiet)) as opened:
+        opened.import_samples(problems, options.samples or "", format=options.format)
 
 
-@recorded
-def generate(
-    run: args.Run,
-    benchmark: args.BenchmarkName,
-    model: args.ModelName,
-    k: Annotated[int, typer.Option("--k", help="samples a problem")] = 20,
-    limit: args.Limit = None,
-    split: args.Split = "test",
-    temperature: args.Temperature = 0.8,
-    top_p: args.TopP = 0.95,
-    max_new_tokens: args.MaxNewTokens = 300,
-    batch_size: args.BatchSize = None,
-    device: args.Device = "auto",
-    seed: args.Seed = 0,
-    errata: args.Errata = True,
-    greedy: args.DrawGreedy = False,
-    adapter: args.Adapter = None,
-    prompt: args.PromptName = "paper",
-    quiet: args.Quiet = False,
-) -> None:
-    """Draw k completions of every problem from a model."""
-    from benchmarks.registry import open_benchmark
-    from harness.models.registry import open_engine
-    from harness.models.sampling import Sampling
-    from harness.runs.store import Store
-    from harness.stages.generate import generate as generate_stage
-    from harness.stages.generate import plan
+@with_options(GenerateOptions)
+def generate(run: args.Run, options: GenerateOptions, quiet: args.Quiet = False) -> None:
+    """Draw k completions per problem from a model."""
+    from harness.stages.pipeline import model_of
+    from harness.stages.problems import load_benchmark
+    from harness.stages.run import Run
 
-    asked = open_benchmark(benchmark, errata=errata)
-    work = plan(asked, k=k, seed=seed, split=split, limit=limit, prompt=prompt, greedy=greedy)
-    sampling = Sampling(temperature, top_p, max_new_tokens)
-    engine = open_engine(args.adapted(model, adapter), sampling, batch_size=batch_size, device=device)
-    with Store(run, create=True) as store:
-        new = generate_stage(store, engine, work, terminal := Terminal(quiet=quiet))
-    terminal.message(f"Generated {new:,} samples.")
+    problems = load_benchmark(options.benchmark, split=options.split, limit=options.limit, errata=options.errata)
+    with Run(run, progress=Terminal(quiet=quiet)) as opened:
+        opened.generate(
+            problems, model_of(options), k=options.k, seed=options.seed, prompt=options.prompt, greedy=options.greedy
+        )
 
 
 def extract(
     run: args.Run,
-    prompt: Annotated[str | None, typer.Option(help="whose extraction [default: the prompt of the run]")] = None,
-    benchmark: Annotated[str | None, typer.Option(help="[default: the run's]")] = None,
+    prompt: Annotated[str | None, typer.Option(help="prompt whose extraction is used [default: the run's]")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="benchmark of the run [default: as config.toml says]")] = None,
     quiet: args.Quiet = False,
 ) -> None:
-    """Make the programs again from the stored text. Only those that change are graded and embedded again."""
+    """Extract the programs from the stored text again. Only those that change are graded and embedded again."""
     from benchmarks.registry import open_benchmark
     from harness.runs.store import Store
     from harness.stages.extract import extract as extract_stage
@@ -85,128 +50,42 @@ def extract(
     from harness.stages.prompts import find_prompt
 
     with Store(run) as store:
-        made_with = settings_of_run(store, benchmark=benchmark, prompt=prompt)
-        asked = open_benchmark(made_with.benchmark, errata=made_with.errata)
-        done = extract_stage(store, find_prompt(made_with.prompt, asked))
-    next_step = f": qprobe grade {run} judges those" if done.changed else ""
-    Terminal(quiet=quiet).message(f"{done.changed:,} of {done.samples:,} programs read differently now{next_step}.")
+        settings = settings_of_run(store, benchmark=benchmark, prompt=prompt)
+        opened = open_benchmark(settings.benchmark, errata=settings.errata)
+        done = extract_stage(store, find_prompt(settings.prompt, opened))
+    next_step = f": run qprobe grade {run} to judge those" if done.changed else ""
+    Terminal(quiet=quiet).message(f"{done.changed:,} of {done.samples:,} programs changed{next_step}.")
 
 
-@recorded
-def grade(
-    run: args.Run,
-    sandbox: args.SandboxKind = "docker",
-    workers: args.Workers = None,
-    timeout: args.Timeout = None,
-    timeout_factor: args.TimeoutFactor = 20.0,
-    timeout_min: args.TimeoutMin = 0.5,
-    timeout_max: args.TimeoutMax = 10.0,
-    image: args.Image = None,
-    runtime: args.Runtime = None,
-    quiet: args.Quiet = False,
-    regrade: args.Regrade = 200,
-    visible_tests: args.VisibleTests = False,
-) -> None:
+@with_options(GradeOptions)
+def grade(run: args.Run, options: GradeOptions, quiet: args.Quiet = False) -> None:
     """Run every program of a run in sandboxes."""
-    from harness.runs.store import Store
-    from harness.stages.grade import Budget
-    from harness.stages.grade import grade as grade_stage
-    from harness.stages.regrade import regrade as regrade_stage
-    from harness.stages.visible_tests import run_visible_tests
-    from sandbox import open_sandbox
+    from harness.stages.run import Run
 
-    terminal = Terminal(quiet=quiet)
-    budget = Budget(timeout, timeout_factor, timeout_min, timeout_max)
-    with Store(run) as store, open_sandbox(sandbox, workers, image, runtime=runtime) as room:
-        done = grade_stage(store, room, budget, terminal)
-        regrade_stage(store, room, budget, terminal, regrade)
-        if visible_tests and not run_visible_tests(store, room, budget, terminal):
-            terminal.message("No prompt of this benchmark shows a test: there are no outputs to compare.")
-        passes = store.passes(done.grader)
-    terminal.message(f"Graded {done.new:,} programs; {done.reused:,} verdicts were there already.")
-    solved = sum(count > 0 for count in passes.values())
-    terminal.message(f"{sum(passes.values()):,} samples pass; {solved:,} of {len(passes):,} problems are solved.")
-    if done.broken:
-        raise QprobeError(
-            f"The sandbox failed on {done.broken:,} programs, which stay ungraded: run the command again."
-        )
+    with Run(run, create=False, progress=Terminal(quiet=quiet)) as opened:
+        opened.grade(options=options)
 
 
-@recorded
-def embed(
-    run: args.Run,
-    embedder: Annotated[str, typer.Option(help="what reads: hf:FOLDER, hf:HUB_ID or openai:MODEL,url=...")],
-    layers: args.Layers = None,
-    pooling: args.Pooling = None,
-    precision: args.Precision = "float32",
-    device: args.Device = "auto",
-    quiet: args.Quiet = False,
-) -> None:
-    """Turn every sample of a run into vectors. They are the states of a model at chosen layers, pooled."""
-    from harness.models.registry import open_embedder
-    from harness.runs.store import Store
-    from harness.stages.embed import embed as embed_stage
+@with_options(EmbedOptions)
+def embed(run: args.Run, options: EmbedOptions, quiet: args.Quiet = False) -> None:
+    """Turn every sample of a run into vectors: hidden states of a model at chosen layers, pooled."""
+    from harness.models.model import load_model
+    from harness.stages.run import Run
 
-    terminal = Terminal(quiet=quiet)
-    with Store(run) as store:
-        reader = open_embedder(embedder, layers=layers, pooling=pooling, device=device)
-        done = embed_stage(store, reader, terminal, precision)
-    terminal.message(f"Embedded {done.new:,} samples; {done.reused:,} had their vectors already.")
-    if done.cut:
-        terminal.message(
-            f"{done.cut:,} samples were longer than the model's context and lost the beginning of the prompt."
-        )
+    with Run(run, create=False, progress=Terminal(quiet=quiet)) as opened:
+        reader = load_model(options.embedder or "", device=options.device)
+        opened.embed(reader, layers=options.layers, pooling=options.pooling, precision=options.precision)
 
 
-@recorded
-def probe(
-    run: args.Run,
-    objective: args.Objectives = None,
-    folds: args.Folds = None,
-    seed: args.Seed = 0,
-    beta: args.Beta = 0.1,
-    preset: args.Preset = "nested",
-    quiet: args.Quiet = False,
-    learning_curve: args.LearningCurve = False,
-    repeats: args.Repeats = 1,
-    form: args.Forms = None,
-    l2: args.L2s = None,
-    learning_rate: args.LearningRates = None,
-    train_beta: args.TrainBetas = None,
-    group_duplicates: args.GroupDuplicates = False,
-) -> None:
+@with_options(ProbeOptions)
+def probe(run: args.Run, options: ProbeOptions, quiet: args.Quiet = False) -> None:
     """Train probes with cross-validation by problem. Samples are scored by probes that never saw their problem."""
-    from harness.probes.folds import DEFAULT_FOLDS
-    from harness.probes.watching import watched
-    from harness.runs.store import Store
-    from harness.stages.probe import probe as probe_stage
+    from harness.stages.run import Run
 
     terminal = Terminal(quiet=quiet)
-    objectives = args.objectives(objective)
-    terminal.message(f"Probing: {', '.join(objectives)}.")
-    with (
-        Store(run) as store,
-        terminal.task("Training probes", 0) as advance,
-        watched(lambda wanted, done: advance(done, more=wanted)),
-    ):
-        found = probe_stage(
-            store,
-            objectives,
-            folds=folds,
-            seed=seed,
-            beta=beta,
-            preset=preset,
-            learning=learning_curve,
-            repeats=repeats,
-            choices=args.choices(form, l2, learning_rate, train_beta),
-            group_duplicates=group_duplicates,
-        )
-    made = int(found.fold_P.max()) + 1
-    if folds is None and made < DEFAULT_FOLDS:
-        terminal.message(
-            f"So few problems make {made} folds instead of {DEFAULT_FOLDS}: nothing that comes out is certain."
-        )
-    terminal.message(f"Trained {len(objectives)} objectives on {made} folds: qprobe report {run} shows what they gain.")
+    with Run(run, create=False, progress=terminal) as opened:
+        opened.probe(options=options)
+    terminal.message(f"qprobe report {run} shows what they gain.")
 
 
 def report(
@@ -218,7 +97,7 @@ def report(
     greedy: args.Greedy = None,
     format_name: args.Format = "table",
 ) -> None:
-    """Show probed against baseline pass@1. Writes report.html, and the same in other forms, into the run."""
+    """Show probed against baseline pass@1. Writes report.html, and the same in other formats, into the run."""
     from harness.commands.show import show_report
     from harness.reports.greedy_baseline import greedy_rewards
     from harness.reports.render.html.browser import browser_data
@@ -240,8 +119,8 @@ def report(
 
 def export(
     run: args.Run,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write")],
-    format_name: Annotated[str, typer.Option("--format", help="human-eval")] = "human-eval",
+    output: Annotated[Path, typer.Option("--output", "-o", help="file to write")],
+    format_name: Annotated[str, typer.Option("--format", help="format: human-eval")] = "human-eval",
     quiet: args.Quiet = False,
 ) -> None:
     """Write a run's samples and verdicts for other tools."""

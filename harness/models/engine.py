@@ -14,6 +14,15 @@ BATCH_SIZE = 128
 """Sequences at a time, where nobody asks for a number."""
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """The rule by which tokens are drawn. The defaults are the paper's (arXiv 2402.14688, section 4)."""
+
+    temperature: float = 0.8  # 0 is greedy
+    top_p: float = 0.95
+    max_new_tokens: int = 300
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One completion to draw."""

@@ -2,24 +2,16 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
+from harness.models.engine import Sampling as Sampling
+
 HEADS = (64, 1024)
 """So many of the likeliest tokens hold nearly every nucleus: more are put in order only where they don't."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How completions are drawn. The defaults are the paper's (arXiv 2402.14688, section 4)."""
-
-    temperature: float = 0.8  # 0 is greedy
-    top_p: float = 0.95
-    max_new_tokens: int = 300
 
 
 def sample_seed(run_seed: int, problem_id: str, index: int) -> int:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import QprobeError
-from harness.runs.provenance import CONFIG_FILE, PROVENANCE_FILE
+from harness.runs.config_file import CONFIG_FILE
+from harness.runs.provenance import PROVENANCE_FILE
 
 PROJECT = "qprobe"
 FIGURES = ("value", "low", "high", "gain", "gain_low", "gain_high", "p", "headroom", "auc")

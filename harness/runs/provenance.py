@@ -18,7 +18,6 @@ from benchmarks import Problem
 from harness.runs.store import Store
 
 SCHEMA = "qprobe-provenance/1"
-CONFIG_FILE = "config.toml"
 PROVENANCE_FILE = "provenance.jsonl"
 MIB = 2**20
 
@@ -27,31 +26,25 @@ WORK_OF = {"import": "completions", "generate": "completions", "grade": "verdict
 """The table whose rows are a stage's work; a stage that has none does all samples anew."""
 
 
-def count(run: Path, stage: str) -> int:
-    """How much of a stage's work the run holds."""
-    if stage not in WORK_OF or not (run / "run.sqlite").is_file():
-        return 0
-    with Store(run) as store:
-        return store.counts()[WORK_OF[stage]]
+def count(store: Store, stage: str) -> int:
+    """Return how much of a stage's work the run holds."""
+    return store.counts()[WORK_OF[stage]] if stage in WORK_OF else 0
 
 
-def note_stage(run: Path, stage: str, settings: Mapping[str, Any], *, seconds: float, before: int) -> None:
-    """Append a line to the run's provenance, in one write. `before` is what `count` said before the stage."""
-    with Store(run) as store:
-        hashes = {"problems": digest(store.problems()), **_identities(store.settings())}
-        counts = store.counts()
+def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds: float, before: int) -> None:
+    """Append a line to the run's provenance, in one write. `before` is what `count` returned before the stage."""
     line = {
         "schema": SCHEMA,
         "stage": stage,
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "new": counts[WORK_OF.get(stage, "completions")] - before,
+        "new": store.counts()[WORK_OF.get(stage, "completions")] - before,
         "settings": dict(settings),
-        "hashes": hashes,
+        "hashes": {"problems": digest(store.problems()), **_identities(store.settings())},
         "versions": versions(),
         "hardware": hardware(),
     }
-    with (run / PROVENANCE_FILE).open("a", encoding="utf-8") as file:
+    with (store.folder / PROVENANCE_FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
 

@@ -94,6 +94,10 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and release the folder."""
         self._db.close()
         os.close(self._lock)
 

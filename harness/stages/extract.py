@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
-from harness.runs.provenance import CONFIG_FILE
+from harness.runs.config_file import CONFIG_FILE
 from harness.runs.scores import SCORES_FILE
 from harness.runs.store import Store
 

@@ -1,7 +1,7 @@
-"""Generate: draw k completions of every problem from a model, and keep each soon after it has ended."""
+"""Generate: draw k completions per problem from a model, and keep each soon after it has ended."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
@@ -13,6 +13,8 @@ from harness.models.sampling import sample_seed
 from harness.progress import SILENT, Advance, Progress
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.store import Store
+from harness.stages.options import GenerateOptions
+from harness.stages.problems import Problems
 from harness.stages.prompts import find_prompt
 
 KEEP_SECONDS = 2.0
@@ -21,7 +23,7 @@ KEEP_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class GenerationPlan:
-    """What is to be drawn, checked before any weights are read."""
+    """The completions to draw, checked before any weights are read."""
 
     benchmark: Benchmark
     problems: Sequence[Problem]
@@ -35,34 +37,61 @@ class GenerationPlan:
         """The indices of a problem's completions."""
         return [*([GREEDY] if self.greedy else []), *range(self.k)]
 
+    @property
+    def wanted(self) -> list[tuple[Problem, int]]:
+        """The problem and the index of every completion."""
+        return [(problem, index) for problem in self.problems for index in self.indices]
+
 
 def plan(
-    benchmark: Benchmark,
+    problems: Problems,
     *,
-    k: int,
-    seed: int,
-    split: str = "test",
-    limit: int | None = None,
-    prompt: str = "paper",
-    greedy: bool = False,
+    k: int = GenerateOptions.k,
+    seed: int = GenerateOptions.seed,
+    prompt: str = GenerateOptions.prompt,
+    greedy: bool = GenerateOptions.greedy,
 ) -> GenerationPlan:
-    """Choose the problems. Raises QprobeError where there would be nothing to draw."""
+    """Return the plan of `k` samples per problem. Raises QprobeError for a k below 1 or an unknown prompt."""
     if k < 1:
-        raise QprobeError(f"k is the number of samples a problem and must be at least 1, not {k}.")
-    if limit is not None and limit < 1:
-        raise QprobeError(f"--limit is a number of problems and must be at least 1, not {limit}.")
-    everything = benchmark.problems()
-    problems = [problem for problem in everything if problem.split == split]
-    if not problems:
-        splits = ", ".join(sorted({problem.split for problem in everything}))
-        raise QprobeError(f"{benchmark.name} has no split {split!r}: it has {splits}.")
-    return GenerationPlan(benchmark, problems[:limit], k, seed, find_prompt(prompt, benchmark), greedy)
+        raise QprobeError(f"k is the number of samples per problem and must be at least 1, not {k}.")
+    chosen = find_prompt(prompt, problems.benchmark)
+    return GenerationPlan(problems.benchmark, problems.chosen, k, seed, chosen, greedy)
+
+
+def draw(
+    engine: Engine, work: GenerationPlan, pending: Sequence[tuple[Problem, int]] | None = None
+) -> Iterator[Completion]:
+    """Draw the plan's completions, or those pending alone, and yield each when it has ended, in any order.
+
+    Raises QprobeError for a request that the engine cannot fulfil, before anything is drawn.
+    """
+    wanted = work.wanted if pending is None else pending
+    requests = [_request(work, *item) for item in wanted]
+    engine.check(requests)
+    for position, generated in engine.generate(requests):
+        yield _completion(engine, work, *wanted[position], generated)
 
 
 def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progress = SILENT) -> int:
-    """Draw what the run does not hold yet; what was drawn is kept however this ends. Returns how many were drawn."""
-    wanted = [(problem, index) for problem in work.problems for index in work.indices]
-    engine.check([_request(work, problem, index) for problem, index in wanted if index == 0])
+    """Draw what the run does not hold yet, and return how many were drawn. What was drawn is kept however this ends.
+
+    Raises QprobeError where the run holds samples of a file, or of other settings.
+    """
+    engine.check([_request(work, problem, index) for problem, index in work.wanted if index == 0])
+    _settle(store, engine, work)
+    total, present = len(work.wanted), set(store.sample_ids(greedy=True))
+    pending = [(problem, index) for problem, index in work.wanted if SampleId(problem.id, index) not in present]
+    if len(pending) < total:
+        progress.message(f"Generating: {total - len(pending):,} of {total:,} samples exist already.")
+    if pending and engine.caveat:
+        progress.message(engine.caveat)
+    with progress.task("Generating", total, total - len(pending)) as advance:
+        _keep(store, draw(engine, work, pending) if pending else iter(()), advance)
+    return len(pending)
+
+
+def _settle(store: Store, engine: Engine, work: GenerationPlan) -> None:
+    """Write down what the samples depend on; refuse a run that was made with anything else."""
     if file := store.settings().get("source", {}).get("file"):
         raise QprobeError(f"{store.folder} holds the samples of {file}: draw a model's into another run folder.")
     store.settle("benchmark", work.benchmark.name)
@@ -72,26 +101,15 @@ def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progr
     store.settle("generation", {**engine.identity, "seed": work.seed})
     store.note("source", {"model": engine.name, "complete": True})
     store.add_problems(work.problems)
-    there = set(store.sample_ids(greedy=True))
-    pending = [(problem, index) for problem, index in wanted if SampleId(problem.id, index) not in there]
-    if len(pending) < len(wanted):
-        progress.message(f"Generating: {len(wanted) - len(pending):,} of {len(wanted):,} samples are there already.")
-    if pending and engine.caveat:
-        progress.message(engine.caveat)
-    with progress.task("Generating", len(wanted), len(wanted) - len(pending)) as advance:
-        _draw(store, engine, work, pending, advance)
-    return len(pending)
 
 
-def _draw(
-    store: Store, engine: Engine, work: GenerationPlan, pending: Sequence[tuple[Problem, int]], advance: Advance
-) -> None:
+def _keep(store: Store, completions: Iterator[Completion], advance: Advance) -> None:
     """Keep completions as they come, a few seconds' worth at a time; the last of them also when drawing fails."""
     drawn: list[Completion] = []
     kept = time.monotonic()
     try:
-        for position, generated in engine.generate([_request(work, *each) for each in pending]):
-            drawn.append(_completion(engine, work, *pending[position], generated))
+        for completion in completions:
+            drawn.append(completion)
             if time.monotonic() - kept >= KEEP_SECONDS:
                 advance(store.add_completions(drawn))
                 drawn, kept = [], time.monotonic()

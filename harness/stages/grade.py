@@ -3,9 +3,10 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 
 from benchmarks import Problem
 from harness.errors import QprobeError
@@ -20,7 +21,7 @@ from sandbox.languages import check_languages
 COMMIT_SECONDS = 0.5
 """How much grading a killed command may lose."""
 
-Keep = Callable[[SampleId, Outcome], None]
+Keep = Callable[[Sequence[SampleId], Outcome], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +79,85 @@ def grader_key(sandbox: Sandbox, budget: Budget) -> str:
 def grade(store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = SILENT) -> Graded:
     """Run every program that this grader has not judged; verdicts are committed as they come.
 
-    Where tests were added to a problem's, programs run before the base tests too, and those verdicts are kept beside.
+    Where a benchmark adds tests to another's, programs run before the base tests too, and those verdicts are kept
+    as a verdict set of their own.
     """
     grader = grader_key(sandbox, budget)
     problems = store.problems()
     check_languages(sandbox, {problem.language for problem in problems if problem.language})
-    done = _Suite(store, sandbox, budget, grader, problems).grade(progress, "Grading")
+    graded = _Suite(store, sandbox, budget, grader, problems).grade(progress, "Grading")
     store.note("grader", grader)
     if with_base := [problem.base() for problem in problems if problem.base_tests]:
-        more = _Suite(store, sandbox, budget, VerdictSet.BASE_TESTS.key(grader), with_base).grade(
-            progress, "Grading by base tests"
-        )
-        done = replace(done, broken=done.broken + more.broken)
-    return done
+        base_grader = VerdictSet.BASE_TESTS.key(grader)
+        base = _Suite(store, sandbox, budget, base_grader, with_base).grade(progress, "Grading by base tests")
+        graded = replace(graded, broken=graded.broken + base.broken)
+    return graded
+
+
+def grade_completions(
+    completions: Iterable[Completion],
+    problems: Sequence[Problem],
+    sandbox: Sandbox,
+    budget: Budget | None = None,
+    progress: Progress = SILENT,
+) -> dict[SampleId, Outcome]:
+    """Return the outcome of every completion; those whose sandbox failed have the status `broken` and no reward.
+
+    References run first and decide each problem's limits. Raises SandboxError where the sandbox cannot run them.
+    """
+    budget = budget or Budget()
+    check_languages(sandbox, {problem.language for problem in problems if problem.language})
+    ordered = sorted(completions, key=lambda completion: completion.problem_id)
+    plans = plan_problems(problems, sandbox, budget, progress)
+    outcomes: dict[SampleId, Outcome] = {}
+    with progress.task("Grading", len(ordered)) as advance:
+        for ids, outcome in judge(ordered, {problem.id: problem for problem in problems}, plans, sandbox, budget):
+            outcomes |= dict.fromkeys(ids, outcome)
+            advance(len(ids))
+    return outcomes
+
+
+def judge(
+    completions: Iterable[Completion],
+    problems: Mapping[str, Problem],
+    plans: Mapping[str, GradingPlan],
+    sandbox: Sandbox,
+    budget: Budget,
+) -> Iterator[tuple[list[SampleId], Outcome]]:
+    """Run each distinct program of a problem once, and yield its outcome with the samples that share it, in any order.
+
+    Completions of one problem must come together. A fifth to a half of real samples repeat another of their problem.
+    """
+    jobs = (
+        candidate(program, ids, problems[problem_id], plans[problem_id], budget)
+        for problem_id, some in groupby(completions, key=lambda completion: completion.problem_id)
+        for program, ids in by_program(some).items()
+    )
+    for job, outcome in sandbox.run(jobs):
+        yield [SampleId(*sample) for sample in json.loads(job.key)], outcome
+
+
+def by_program(completions: Iterable[Completion]) -> dict[str, list[SampleId]]:
+    """Return the samples of each distinct program."""
+    samples: dict[str, list[SampleId]] = {}
+    for completion in completions:
+        samples.setdefault(completion.program, []).append(completion.id)
+    return samples
+
+
+def plan_problems(
+    problems: Sequence[Problem], sandbox: Sandbox, budget: Budget, progress: Progress = SILENT
+) -> dict[str, GradingPlan]:
+    """Decide from the reference solutions how each problem is graded."""
+    plans: dict[str, GradingPlan] = {}
+    with progress.task("Running references", len(problems)) as advance:
+        for job, plan in plan_grading(sandbox, (reference(problem, budget) for problem in problems)):
+            plans[job.key] = plan
+            advance()
+    if failing := sorted(name for name, plan in plans.items() if plan.trouble):
+        shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
+        progress.message(f"The reference solutions of {len(failing)} problems fail their own tests: {shown}.")
+    return plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,55 +171,42 @@ class _Suite:
     problems: Sequence[Problem]
 
     def grade(self, progress: Progress, title: str) -> Graded:
-        """Run the programs that are left to run."""
-        plans = self._plan(progress)
+        """Run the programs that have no verdict yet."""
         problems = {problem.id: problem for problem in self.problems}
+        plans = self._plans(progress)
         total = sum(sample.problem_id in problems for sample in self.store.sample_ids(greedy=True))
         reused = len(self.store.verdicts(self.grader, greedy=True))
         if reused:
-            progress.message(f"{title}: {reused:,} of {total:,} verdicts are there already.")
-        left = (each for each in self.store.ungraded(self.grader) if each.problem_id in problems)
-        work = (candidate(each, problems[each.problem_id], plans[each.problem_id], self.budget) for each in left)
+            progress.message(f"{title}: {reused:,} of {total:,} verdicts exist already.")
+        pending = (item for item in self.store.ungraded(self.grader) if item.problem_id in problems)
         broken = passed = 0
         with progress.task(title, total, reused) as advance, kept(self.store, self.grader) as keep:
-            for sample, outcome in _outcomes(self.sandbox, work):
+            for ids, outcome in judge(pending, problems, plans, self.sandbox, self.budget):
                 if outcome.status is Status.BROKEN:
-                    broken += 1
+                    broken += len(ids)
                 else:
-                    keep(sample, outcome)
-                passed += outcome.status is Status.PASSED
-                advance(1, f"{passed:,} passed")
+                    keep(ids, outcome)
+                passed += len(ids) * (outcome.status is Status.PASSED)
+                advance(len(ids), f"{passed:,} passed")
         return Graded(self.grader, total - reused - broken, reused, broken)
 
-    def _plan(self, progress: Progress) -> dict[str, GradingPlan]:
-        """Decide from the references how each problem is graded; what was decided once for this grader stays."""
-        known = self.store.plans(self.grader)
-        fresh = [problem for problem in self.problems if problem.id not in known]
-        found: dict[str, GradingPlan] = {}
-        with progress.task("Running references", len(fresh)) as advance:
-            for job, plan in plan_grading(self.sandbox, (reference(problem, self.budget) for problem in fresh)):
-                found[job.key] = plan
-                advance()
-        self.store.add_plans(self.grader, found)
-        if failing := sorted(name for name, plan in found.items() if plan.trouble):
-            shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
-            progress.message(f"The reference solutions of {len(failing)} problems fail their own tests: {shown}.")
-        return known | found
+    def _plans(self, progress: Progress) -> dict[str, GradingPlan]:
+        """The grading plan of every problem; one that was decided for this grader stays."""
+        stored = self.store.plans(self.grader)
+        new = [problem for problem in self.problems if problem.id not in stored]
+        plans = plan_problems(new, self.sandbox, self.budget, progress)
+        self.store.add_plans(self.grader, plans)
+        return stored | plans
 
 
 def reference(problem: Problem, budget: Budget) -> Job:
-    """A problem's reference solution as a job."""
+    """Return a problem's reference solution as a job."""
     return problem.job(problem.solution, budget.of_references)
 
 
-def candidate(completion: Completion, problem: Problem, plan: GradingPlan, budget: Budget) -> Job:
-    """A completion as a job, graded as its problem is."""
-    return plan.apply(problem.job(completion.program, budget.limits(plan), key=json.dumps(completion.id)))
-
-
-def _outcomes(sandbox: Sandbox, work: Iterable[Job]) -> Iterator[tuple[SampleId, Outcome]]:
-    for job, outcome in sandbox.run(work):
-        yield SampleId(*json.loads(job.key)), outcome
+def candidate(program: str, ids: Sequence[SampleId], problem: Problem, plan: GradingPlan, budget: Budget) -> Job:
+    """Return a program as a job whose key names the samples that share it, graded as its problem is."""
+    return plan.apply(problem.job(program, budget.limits(plan), key=json.dumps(ids)))
 
 
 @contextmanager
@@ -167,8 +221,8 @@ def kept(store: Store, grader: str) -> Iterator[Keep]:
         waiting.clear()
         last = time.monotonic()
 
-    def keep(sample: SampleId, outcome: Outcome) -> None:
-        waiting[sample] = outcome
+    def keep(ids: Sequence[SampleId], outcome: Outcome) -> None:
+        waiting.update(dict.fromkeys(ids, outcome))
         if time.monotonic() - last > COMMIT_SECONDS:
             flush()
 

@@ -1,16 +1,15 @@
 """Before a model is loaded: everything that can fail cheaply is made to fail now."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
-from harness.probes.registry import find_objective
 from harness.runs.store import Store
 from harness.stages.generate import plan
+from harness.stages.options import PipelineOptions
+from harness.stages.pipeline import model_of, problems_of, reader_of
 from sandbox import SandboxError, check_engine
 from sandbox.factory import SandboxKind
 
@@ -34,57 +33,44 @@ class Checked:
         return samples * (self.row_bytes + BYTES_PER_SAMPLE)
 
 
-def check_experiment(
-    folder: Path,
-    *,
-    sandbox: str,
-    benchmark: str,
-    split: str | None,
-    errata: bool,
-    prompt: str,
-    limit: int | None,
-    k: int,
-    folds: int | None,
-    objectives: Sequence[str],
-    model: str,
-    embedder: str,
-    layers: str | None,
-    pooling: str | None,
-    create: bool = True,
-) -> Checked:
-    """Raise an error that its user can mend, or return what was found out; makes the run's folder unless told not to.
+def check_pipeline(folder: Path, options: PipelineOptions, *, create: bool = True) -> Checked:
+    """Check whatever is cheap to check, and return what was learnt; with `create`, make the run's folder.
 
-    Without a `split` the samples come from a file, and which problems they are of is known once they are read.
+    Raises QprobeError, BenchmarkError or SandboxError with what to do.
     """
-    if sandbox == "docker":
+
+    from harness.probes.registry import find_objective
+
+    if options.sandbox == "docker":
         check_engine()
-    for name in objectives:
+    for name in options.objectives:
         find_objective(name)
-    asked = open_benchmark(benchmark, errata=errata)
-    if split is None:
-        problems = asked.problems()
-    else:
-        problems = plan(asked, k=k, seed=0, split=split, limit=limit, prompt=prompt).problems
-    if len(problems) < (least := FEWEST_PROBLEMS if folds is None else folds):
-        mend = "take more problems" if folds is None else "ask for fewer folds"
-        raise QprobeError(f"{len(problems)} problems cannot make {least} folds: {mend}.")
-    row_bytes = _check_models(model, embedder, layers, pooling)
+    options.overrides.plan(options.preset)
+    problems = problems_of(options)
+    if not options.samples:
+        plan(problems, k=options.k, seed=options.seed, prompt=options.prompt)
+    _check_folds(len(problems), options.folds)
+    row_bytes = _check_models(options)
     checked = Checked(len(problems), fmean(len(problem.prompt) for problem in problems), row_bytes)
-    _check_disk(folder, checked.disk_bytes(len(problems) * k))
+    _check_disk(folder, checked.disk_bytes(len(problems) * options.k))
     if create:
         with Store(folder, create=True):
             pass
     return checked
 
 
-def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None) -> int:
-    """Check both models without their weights. Returns the bytes of one sample's vectors."""
-    from harness.models.registry import open_embedder, open_engine
-    from harness.models.sampling import Sampling
+def _check_folds(problems: int, folds: int | None) -> None:
+    least = FEWEST_PROBLEMS if folds is None else folds
+    if problems < least:
+        remedy = "take more problems" if folds is None else "ask for fewer folds"
+        raise QprobeError(f"{problems} problems cannot make {least} folds: {remedy}.")
 
-    if model:
-        open_engine(model, Sampling())
-    reader = open_embedder(embedder, layers=layers, pooling=pooling)
+
+def _check_models(options: PipelineOptions) -> int:
+    """Check both models without their weights. Returns the bytes of one sample's vectors."""
+    if options.model:
+        model_of(options).engine()
+    reader = reader_of(options).embedder(options.layers, options.pooling)
     return 4 * len(reader.views) * reader.width
 
 

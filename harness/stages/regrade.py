@@ -23,16 +23,17 @@ def regrade(
     chosen = set(sorted(store.verdicts(grader), key=_lot)[:programs]) - set(store.verdicts(second))
     problems, plans = {problem.id: problem for problem in store.problems()}, store.plans(grader)
     work = [
-        candidate(each, problems[each.problem_id], plans[each.problem_id], budget)
-        for each in store.completions()
-        if each.id in chosen
+        candidate(item.program, [item.id], problems[item.problem_id], plans[item.problem_id], budget)
+        for item in store.completions()
+        if item.id in chosen
     ]
-    found = {}
+    outcomes = {}
     with progress.task("Grading again", len(work)) as advance:
         for job, outcome in sandbox.run(work):
-            found[SampleId(*json.loads(job.key))] = outcome
+            (sample,) = json.loads(job.key)
+            outcomes[SampleId(*sample)] = outcome
             advance()
-    store.add_verdicts(second, found)
+    store.add_verdicts(second, outcomes)
 
 
 def _lot(sample: SampleId) -> str:

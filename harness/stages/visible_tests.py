@@ -1,17 +1,16 @@
 """Visible tests: run each program on the first test that its problem's prompt shows, and keep what it answers."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
 from benchmarks import Problem
 from benchmarks.doctor.cases import CallCase, shown_cases
 from harness.progress import SILENT, Progress
-from harness.runs.completion import Completion, SampleId
+from harness.runs.completion import SampleId
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
-from harness.stages.grade import Budget, kept
+from harness.stages.grade import Budget, by_program, kept
 from sandbox import Job, Limits, Sandbox
 
 _DIGEST = """\
@@ -58,7 +57,7 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: 
         plan.apply(_ask(program, ids, problems[problem_id], cases[problem_id], budget.limits(plan)))
         for problem_id, completions in by_problem
         if problem_id in cases and (plan := plans[problem_id])
-        for program, ids in _alike(completions).items()
+        for program, ids in by_program(completions).items()
     )
     with (
         progress.task("Visible tests", total, there) as advance,
@@ -66,17 +65,9 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: 
     ):
         for job, outcome in sandbox.run(work):
             ids = json.loads(job.key)
-            for problem_id, sample in ids:
-                keep(SampleId(problem_id, sample), outcome)
+            keep([SampleId(*sample) for sample in ids], outcome)
             advance(len(ids))
     return len(cases)
-
-
-def _alike(completions: Iterator[Completion]) -> dict[str, list[SampleId]]:
-    alike: dict[str, list[SampleId]] = {}
-    for completion in completions:
-        alike.setdefault(completion.program, []).append(completion.id)
-    return alike
 
 
 def _ask(program: str, ids: list[SampleId], problem: Problem, case: CallCase, limits: Limits) -> Job:

@@ -167,7 +167,7 @@ def test_run_checks_before_a_model_is_loaded(tmp_path: Path, benchmark: Path, ti
         ("--k", "0", "must be at least 1"),
         ("--limit", "0", "must be at least 1"),
         ("--limit", "1", "1 problems cannot make 2 folds"),
-        ("--split", "train", "has no split 'train': it has test"),
+        ("--split", "train", "has no split 'train'. Choose from test."),
         ("--objective", "nope", "no objective is called 'nope'"),
         ("--layers", "7", "There is no layer 7"),
         ("--pooling", "max", "There is no pooling 'max'"),

@@ -3,14 +3,25 @@
 import inspect
 import json
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from benchmarks.mini import MODEL
 from harness.commands import run as experiment
-from harness.commands import stages
-from harness.commands.config import ABOUT_THE_CALL, settings_of
+from harness.commands.config import ABOUT_THE_CALL
+from harness.runs.config_file import toml_text
+from harness.stages.options import (
+    EmbedOptions,
+    GenerateOptions,
+    GradeOptions,
+    ImportOptions,
+    PipelineOptions,
+    ProbeOptions,
+    from_settings,
+    settings_of,
+)
 from tests.command import qprobe
 from tests.integration.test_cli_bad_input import refused
 
@@ -40,14 +51,19 @@ def sources(shown: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_every_option_of_the_stages_is_one_of_run():
-    """So that whatever a stage can be told can stand in the file."""
-    known = inspect.signature(experiment.run).parameters
-    for stage in (stages.import_, stages.generate, stages.grade, stages.embed, stages.probe):
-        for name, option in inspect.signature(stage).parameters.items():
-            if name != "run":
-                assert name in known, (stage.__name__, name)
-                assert option.default in (inspect.Parameter.empty, known[name].default), (stage.__name__, name)
+@pytest.mark.parametrize("stage", [ImportOptions, GenerateOptions, GradeOptions, EmbedOptions, ProbeOptions])
+def test_every_option_of_the_stages_is_one_of_run(stage: type):
+    """So that whatever a stage can be told can stand in the file, with one default."""
+    pipeline = {entry.name: entry for entry in fields(PipelineOptions)}
+    for entry in fields(stage):
+        assert pipeline[entry.name].default == entry.default
+        assert pipeline[entry.name].metadata == entry.metadata
+
+
+def test_settings_are_read_back():
+    options = PipelineOptions(benchmark="mini", samples=Path("s.jsonl"), l2s=(0.1, 1.0), layers="12,18", k=3)
+    settings = tomllib.loads(toml_text(settings_of(options)))
+    assert from_settings(PipelineOptions, settings) == options
 
 
 def test_the_file_is_read_and_each_value_says_where_it_came_from(tmp_path: Path):
@@ -63,7 +79,7 @@ def test_the_file_is_read_and_each_value_says_where_it_came_from(tmp_path: Path)
     assert found["layers"] == ('"-1"', str(file))
     assert found["temperature"] == ("0.8", "default")
     assert found["embedder"] == ("", "default")
-    names = settings_of(experiment.run, dict.fromkeys(set(inspect.signature(experiment.run).parameters)))
+    names = {"folder", *settings_of(PipelineOptions())}
     assert set(found) == set(names), "all of run's settings and no other"
 
 
@@ -167,3 +183,4 @@ def test_samples_of_a_file_are_an_experiment_too(tmp_path: Path, minilm: Path):
 
 def test_what_is_about_the_call_is_no_setting():
     assert ABOUT_THE_CALL & set(inspect.signature(experiment.run).parameters) >= {"quiet", "json", "print_config"}
+    assert not ABOUT_THE_CALL & {entry.name for entry in fields(PipelineOptions)}

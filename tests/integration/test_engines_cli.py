@@ -41,7 +41,7 @@ def test_a_server_that_fails_midway_and_a_key_that_is_nowhere(tmp_path: Path, be
             assert len(store.sample_ids()) == 4, "what was drawn before is kept"
         done = qprobe(*command, OPENAI_API_KEY=KEY)
         assert done.returncode == 0, done.stderr
-        assert "4 of 12 samples are there already" in done.stderr
+        assert "4 of 12 samples exist already" in done.stderr
         assert "need not honour a seed" in done.stderr
         read = qprobe("-v", "embed", str(run), "--embedder", f"openai:tiny,url={server.url}", OPENAI_API_KEY=KEY)
         assert "Embedded 12 samples" in read.stderr, read.stderr

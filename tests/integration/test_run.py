@@ -58,8 +58,8 @@ def test_more_samples_keep_those_there_are(line: tuple[str, ...], tmp_path: Path
     assert qprobe(*line, *process, "--k", "2").returncode == 0
     few = rows_of(tmp_path / "run", tmp_path)
     done = qprobe(*line, *process, "--k", "4")
-    assert "Generating: 24 of 48 samples are there already." in done.stderr
-    assert "Grading: 24 of 48 verdicts are there already." in done.stderr
+    assert "Generating: 24 of 48 samples exist already." in done.stderr
+    assert "Grading: 24 of 48 verdicts exist already." in done.stderr
     assert "Embedding: 24 of 48 samples have their vectors already." in done.stderr
     more = rows_of(tmp_path / "run", tmp_path)
     at_once = tmp_path / "at-once"
@@ -96,7 +96,7 @@ def test_ctrl_c_keeps_what_was_done(line: tuple[str, ...], tmp_path: Path):
     assert "Traceback" not in errors
     done = qprobe(*line, "--sandbox", "process", "--k", "8")
     assert done.returncode == 0, done.stderr
-    assert "samples are there already." in done.stderr
+    assert "samples exist already." in done.stderr
     assert len(rows_of(tmp_path / "run", tmp_path)) == 96
 
 

@@ -15,6 +15,7 @@ from harness.runs.completion import Completion
 from harness.runs.store import Store
 from harness.stages.extract import extract, settings_of_run
 from harness.stages.generate import generate, plan
+from harness.stages.problems import load_benchmark
 from sandbox import Outcome, Status
 
 ANSWER = "```python\ndef f():\n    return 1\n```"
@@ -82,18 +83,18 @@ class TestDrawing:
         file = tmp_path / "mine.toml"
         file.write_text('name = "mine"\nprompt = "# {id}\\n{prompt}"\n')
         store = Store(tmp_path / "run", create=True)
-        work = plan(open_benchmark("mini"), k=1, seed=0, limit=2, prompt=str(file))
+        work = plan(load_benchmark("mini", limit=2), k=1, seed=0, prompt=str(file))
         generate(store, self.engine(tiny_llama), work, QUIET)
         for completion, problem in zip(store.completions(), store.problems(), strict=True):
             assert completion.prompt == f"# {problem.id}\n{problem.prompt}"
             assert completion.program.startswith(problem.prompt)
         assert store.settings()["prompt"].startswith("mini/mine v1 ")
         with pytest.raises(QprobeError, match="made with another prompt"):
-            generate(store, self.engine(tiny_llama), plan(open_benchmark("mini"), k=1, seed=0, limit=2), QUIET)
+            generate(store, self.engine(tiny_llama), plan(load_benchmark("mini", limit=2), k=1, seed=0), QUIET)
 
     def test_a_chat_needs_a_template(self, tmp_path: Path, tiny_llama: Path):
         store = Store(tmp_path / "run", create=True)
-        work = plan(open_benchmark("mini"), k=1, seed=0, limit=1, prompt="chat")
+        work = plan(load_benchmark("mini", limit=1), k=1, seed=0, prompt="chat")
         with pytest.raises(QprobeError, match="has no chat template"):
             generate(store, self.engine(tiny_llama), work, QUIET)
         talking = self.engine(tiny_llama)

@@ -1,0 +1,64 @@
+"""A language model by its name, with its sampling: the engine that writes, and the embedder that reads."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.models.engine import Embedder, Engine, Sampling
+from harness.models.registry import ENGINES, open_embedder, open_engine
+from harness.models.spec import parse_spec
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model; its weights are read when it first writes or reads."""
+
+    spec: str  # SCHEME:NAME[,key=value,...]
+    adapter: str | None = None  # folder of a PEFT adapter
+    sampling: Sampling = field(default_factory=Sampling)
+    batch_size: int | None = None
+    device: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """The model's name with its adapter in it."""
+        return f"{self.spec},adapter={self.adapter}" if self.adapter else self.spec
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The model as a run's settings name it."""
+        sampling = asdict(self.sampling)
+        return {
+            "model": self.spec,
+            "adapter": self.adapter,
+            **sampling,
+            "batch_size": self.batch_size,
+            "device": self.device,
+        }
+
+    def engine(self) -> Engine:
+        """Return the engine that writes completions, cheap checks done. Raises QprobeError."""
+        return open_engine(self.name, self.sampling, batch_size=self.batch_size, device=self.device)
+
+    def embedder(self, layers: str | Sequence[float] | None = None, pooling: str | None = None) -> Embedder:
+        """Return the embedder that reads hidden states at the layers, in text or as numbers. Raises QprobeError."""
+        text = layers if layers is None or isinstance(layers, str) else ",".join(str(layer) for layer in layers)
+        return open_embedder(self.name, layers=text, pooling=pooling, device=self.device)
+
+
+def load_model(
+    spec: str,
+    *,
+    adapter: str | None = None,
+    temperature: float = Sampling.temperature,
+    top_p: float = Sampling.top_p,
+    max_new_tokens: int = Sampling.max_new_tokens,
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> Model:
+    """Return the model named `SCHEME:NAME[,key=value,...]`: `hf:FOLDER`, `hf:HUB_ID`, `openai:MODEL,url=...`, ...
+
+    `batch_size` is the number of sequences decoded together. Raises QprobeError for a name that cannot be read.
+    """
+    parse_spec(spec, tuple(ENGINES))
+    return Model(spec, adapter, Sampling(temperature, top_p, max_new_tokens), batch_size, device)

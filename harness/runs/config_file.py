@@ -1,0 +1,36 @@
+"""`config.toml` in a run's folder: the settings that made the run, as a file that repeats it."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from harness.runs.atomic import atomic_write
+
+CONFIG_FILE = "config.toml"
+HEAD = "# The settings of this run. qprobe run THIS_FILE resumes it; --set folder=NEW repeats it in another folder.\n"
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Return the settings kept in a run's folder, by key; empty where there is no file."""
+    path = run / CONFIG_FILE
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def keep_config(run: Path, settings: Mapping[str, Any]) -> None:
+    """Write settings into the run's config.toml, over those of an earlier command. Raises QprobeError."""
+    stored = read_config(run) or {"folder": str(run)}
+    with atomic_write(run / CONFIG_FILE) as draft:
+        draft.write_text(HEAD + toml_text({**stored, **settings}), encoding="utf-8")
+
+
+def toml_text(values: Mapping[str, Any]) -> str:
+    """Return keys and values as TOML, one per line; a value of None has no line, TOML has none for it."""
+    return "".join(toml_line(key, value) for key, value in values.items() if value is not None)
+
+
+def toml_line(key: str, value: object) -> str:
+    """Return one setting as a line of TOML."""
+    return tomli_w.dumps({key: value}).replace("[\n    ", "[").replace(",\n    ", ", ").replace(",\n]", "]")

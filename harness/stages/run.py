@@ -1,0 +1,239 @@
+"""A run: its samples, verdicts, vectors and probes, made stage by stage in a folder or in memory.
+
+Every stage does what the run does not hold yet, and leaves its settings and provenance in the folder.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.errors import QprobeError
+from harness.models.model import Model
+from harness.progress import SILENT, Progress
+from harness.runs.config_file import keep_config
+from harness.runs.provenance import count, note_stage
+from harness.runs.store import Store
+from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions, settings_of
+from harness.stages.problems import Problems
+from sandbox import Sandbox, open_sandbox
+
+if TYPE_CHECKING:  # only the stages that need torch import it
+    from harness.probes import CrossValidation
+    from harness.reports.report import Report
+    from harness.stages.embed import Embedded
+    from harness.stages.grade import Graded
+    from harness.stages.import_samples import Imported
+
+
+@dataclass(frozen=True, slots=True)
+class GradedRun:
+    """The outcome of grading a run."""
+
+    graded: "Graded"
+    passed: int  # samples that pass
+    solved: int  # problems with a passing sample
+    problems: int  # problems with a verdict
+    without_visible_test: bool  # visible tests were asked for, and no prompt shows one
+
+
+class Run:
+    """A run folder, held by one process at a time. Use it in a `with` statement, or call `close`."""
+
+    def __init__(self, folder: str | Path, *, create: bool = True, progress: Progress = SILENT) -> None:
+        """Open or create the run. Raises QprobeError where the folder is no run or another process holds it."""
+        self.progress = progress
+        self.store = Store(Path(folder), create=create)
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+
+    @classmethod
+    def in_memory(cls, *, progress: Progress = SILENT) -> "Run":
+        """Return a run that leaves nothing behind: its files live in memory where the system has a place for that."""
+        shared = Path("/dev/shm")
+        scratch = tempfile.TemporaryDirectory(prefix="qprobe-run-", dir=shared if shared.is_dir() else None)
+        run = cls(scratch.name, progress=progress)
+        run._scratch = scratch
+        return run
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.store.folder
+
+    def __enter__(self) -> Self:
+        """Return the run."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the run."""
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder; a run in memory is gone."""
+        self.store.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    # -- stages --------------------------------------------------------------------------------------------------
+
+    def import_samples(
+        self,
+        problems: Problems,
+        samples: str | Path,
+        *,
+        format: str = ImportOptions.format,  # noqa: A002
+    ) -> "Imported":
+        """Add existing samples from a file or folder. Raises QprobeError where none can be used, or some cannot."""
+        from harness.stages.import_samples import import_samples
+
+        path = Path(samples)
+        with self._recorded("import", {**problems.settings, "samples": str(path), "format": format}):
+            imported = import_samples(self.store, problems.benchmark, path, format)
+            self.progress.message(
+                f"Imported {imported.new:,} samples of {imported.problems} problems; {imported.kept:,} existed already."
+            )
+            if imported.bad:
+                raise QprobeError(imported.complaint(path))
+        return imported
+
+    def generate(
+        self,
+        problems: Problems,
+        model: Model,
+        *,
+        k: int = GenerateOptions.k,
+        seed: int = GenerateOptions.seed,
+        prompt: str = GenerateOptions.prompt,
+        greedy: bool = GenerateOptions.greedy,
+    ) -> int:
+        """Draw the samples of each problem that are missing, and return how many were drawn. Raises QprobeError."""
+        from harness.stages.generate import generate, plan
+
+        settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
+        work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy)
+        engine = model.engine()
+        with self._recorded("generate", settings):
+            drawn = generate(self.store, engine, work, self.progress)
+        self.progress.message(f"Generated {drawn:,} samples.")
+        return drawn
+
+    def grade(self, sandbox: str | Sandbox | None = None, options: GradeOptions | None = None) -> GradedRun:
+        """Run every ungraded program in a sandbox: "docker", "process", or one of your own.
+
+        Raises SandboxError where the sandbox cannot run, QprobeError where it failed on some programs.
+        """
+        options = options or GradeOptions()
+        if isinstance(sandbox, str):
+            options = replace(options, sandbox=sandbox)  # type: ignore[arg-type] # open_sandbox checks the name
+        with self._recorded("grade", settings_of(options, GradeOptions)):
+            if isinstance(sandbox, str | None):
+                with open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime) as opened:
+                    graded = self._grade(opened, options)
+            else:
+                graded = self._grade(sandbox, options)
+            if graded.graded.broken:
+                raise QprobeError(
+                    f"The sandbox failed on {graded.graded.broken:,} programs, which stay ungraded: grade again."
+                )
+        return graded
+
+    def _grade(self, sandbox: Sandbox, options: GradeOptions) -> GradedRun:
+        from harness.stages.grade import Budget, grade
+        from harness.stages.regrade import regrade
+        from harness.stages.visible_tests import run_visible_tests
+
+        budget = Budget(options.timeout, options.timeout_factor, options.timeout_min, options.timeout_max)
+        graded = grade(self.store, sandbox, budget, self.progress)
+        regrade(self.store, sandbox, budget, self.progress, options.regrade)
+        without = options.visible_tests and not run_visible_tests(self.store, sandbox, budget, self.progress)
+        passes = self.store.passes(graded.grader)
+        solved = sum(count > 0 for count in passes.values())
+        self.progress.message(f"Graded {graded.new:,} programs; {graded.reused:,} verdicts existed already.")
+        passed = sum(passes.values())
+        self.progress.message(f"{passed:,} samples pass; {solved:,} of {len(passes):,} problems are solved.")
+        if without:
+            self.progress.message("No prompt of this benchmark shows a test: there are no answers to compare.")
+        return GradedRun(graded, passed, solved, len(passes), without)
+
+    def embed(
+        self,
+        model: Model,
+        *,
+        layers: str | Sequence[float] | None = None,
+        pooling: str | None = None,
+        precision: str = EmbedOptions.precision,
+    ) -> "Embedded":
+        """Read the hidden states of samples that lack vectors of these layers and poolings. Raises QprobeError."""
+        from harness.stages.embed import embed
+
+        reader = model.embedder(layers, pooling)
+        text = layers if layers is None or isinstance(layers, str) else ",".join(str(layer) for layer in layers)
+        settings = {"embedder": model.name, "layers": text, "pooling": pooling, "precision": precision}
+        with self._recorded("embed", {**settings, "device": model.device}):
+            embedded = embed(self.store, reader, self.progress, precision)  # type: ignore[arg-type]
+        self.progress.message(f"Embedded {embedded.new:,} samples; {embedded.reused:,} had vectors already.")
+        if embedded.cut:
+            self.progress.message(
+                f"{embedded.cut:,} samples exceed the model's context: the beginning of their prompt was cut."
+            )
+        return embedded
+
+    def probe(self, objectives: Sequence[str] = (), options: ProbeOptions | None = None) -> "CrossValidation":
+        """Cross-validate probes by problem, and keep one per objective. Raises QprobeError where a stage is missing."""
+        from harness.probes.folds import DEFAULT_FOLDS
+        from harness.probes.watching import watched
+
+        options = options or ProbeOptions()
+        if objectives:
+            options = replace(options, objectives=tuple(objectives))
+        with (
+            self._recorded("probe", settings_of(options, ProbeOptions)),
+            self.progress.task("Training probes", 0) as advance,
+            watched(lambda wanted, done: advance(done, more=wanted)),
+        ):
+            result = self._probe(options)
+        folds = int(result.fold_P.max()) + 1
+        if options.folds is None and folds < DEFAULT_FOLDS:
+            self.progress.message(
+                f"So few problems make {folds} folds instead of {DEFAULT_FOLDS}: the figures are not certain."
+            )
+        self.progress.message(f"Trained {len(result.objectives)} objectives on {folds} folds.")
+        return result
+
+    def _probe(self, options: ProbeOptions) -> "CrossValidation":
+        from harness.stages.probe import probe
+
+        return probe(
+            self.store,
+            options.named_objectives,
+            folds=options.folds,
+            seed=options.seed,
+            beta=options.beta,
+            preset=options.preset,
+            learning=options.learning_curve,
+            repeats=options.repeats,
+            choices=options.overrides,
+            group_duplicates=options.group_duplicates,
+        )
+
+    def report(self, ks: Sequence[int] | None = None, *, greedy: str | Path | None = None) -> "Report":
+        """Return the figures of the run; `greedy` is a run of one greedy sample per problem. Raises QprobeError."""
+        from harness.reports.greedy_baseline import greedy_rewards
+        from harness.reports.report import report
+
+        rewards = greedy_rewards(Path(greedy), self.store.settings()["benchmark"]) if greedy else None
+        return report(self.store, ks, rewards)
+
+    @contextmanager
+    def _recorded(self, stage: str, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Leave a stage's settings and provenance in the run when it has ended well."""
+        before, started = count(self.store, stage), time.monotonic()
+        yield
+        note_stage(self.store, stage, settings, seconds=time.monotonic() - started, before=before)
+        keep_config(self.folder, settings)
