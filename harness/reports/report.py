@@ -103,6 +103,18 @@ class Report:
         """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
         return {"schema": SCHEMA, **jsonable(asdict(self))}
 
+    def __str__(self) -> str:
+        """Return the tables as text, in colour where standard output is a terminal."""
+        from harness.reports.render.display import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the tables as HTML, for notebooks."""
+        from harness.reports.render.display import as_html
+
+        return as_html(self)
+
 
 def report(store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, float] | None = None) -> Report:
     """Read a run's verdicts and out-of-fold scores and make the numbers.

@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.models.engine import Embedder
+import numpy as np
+
+from harness.models.engine import Embedder, View
 from harness.models.tokens import Text, Tokens
 from harness.models.vectors import Vectors
 from harness.progress import SILENT, Progress
@@ -184,3 +186,21 @@ def _is_full(batch: Sequence[Item], item: Item, shared: int) -> bool:
         return True
     short = len(item.tokens.ids) - shared < LIKE * (longest - shared)
     return short and len(batch) * (longest - shared) >= WORTH_A_PASS
+
+
+def embed_completions(
+    completions: Sequence[Completion],
+    embedder: Embedder,
+    stops: Mapping[str, Sequence[str]],
+    progress: Progress = SILENT,
+) -> dict[View, Vectors]:
+    """Return per view an array [completions, width] in their order; `stops` holds each problem's stop strings."""
+    rows = {completion.id: row for row, completion in enumerate(completions)}
+    vectors = np.zeros((len(completions), len(embedder.views), embedder.width), dtype=np.float32)
+    with progress.task("Embedding", len(completions)) as advance:
+        for batch in _batches(_items(completions, stops, embedder), shared=embedder.shares_prompts):
+            block = embedder.embed([item.tokens for item in batch], embedder.views)
+            for item, item_vectors in zip(batch, block, strict=True):
+                vectors[[rows[sample] for sample in item.samples]] = item_vectors
+                advance(len(item.samples))
+    return {view: vectors[:, place] for place, view in enumerate(embedder.views)}

@@ -17,6 +17,7 @@ from sandbox.grading_mode import CEILING_SECONDS, FACTOR, FLOOR_SECONDS
 
 if TYPE_CHECKING:
     from harness.probes import GridOverrides
+    from harness.stages.grade import Budget
 
 T = TypeVar("T")
 Precision = Literal["float32", "float16"]
@@ -146,6 +147,13 @@ class GradeOptions(WorkerOptions):
     timeout_max: float = option(CEILING_SECONDS, "largest CPU time limit that follows a reference, in s", least=0.01)
     regrade: int = option(200, "programs graded twice, to count the verdicts that change", least=0, metavar="N")
     visible_tests: bool = option(False, "also run the test shown in the prompt, for two more baselines")
+
+    @property
+    def budget(self) -> "Budget":
+        """The limits of programs. Raises QprobeError where the smallest is above the largest."""
+        from harness.stages.grade import Budget
+
+        return Budget(self.timeout, self.timeout_factor, self.timeout_min, self.timeout_max)
 
 
 @dataclass(frozen=True, kw_only=True)

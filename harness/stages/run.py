@@ -17,6 +17,8 @@ from harness.models.model import Model
 from harness.progress import SILENT, Progress
 from harness.runs.config_file import keep_config
 from harness.runs.provenance import count, note_stage
+from harness.runs.samples_table import SamplesTable, samples_table
+from harness.runs.scores import SCORES_FILE, load_scores
 from harness.runs.store import Store
 from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions, settings_of
 from harness.stages.problems import Problems
@@ -144,11 +146,11 @@ class Run:
         return graded
 
     def _grade(self, sandbox: Sandbox, options: GradeOptions) -> GradedRun:
-        from harness.stages.grade import Budget, grade
+        from harness.stages.grade import grade
         from harness.stages.regrade import regrade
         from harness.stages.visible_tests import run_visible_tests
 
-        budget = Budget(options.timeout, options.timeout_factor, options.timeout_min, options.timeout_max)
+        budget = options.budget
         graded = grade(self.store, sandbox, budget, self.progress)
         regrade(self.store, sandbox, budget, self.progress, options.regrade)
         without = options.visible_tests and not run_visible_tests(self.store, sandbox, budget, self.progress)
@@ -229,6 +231,11 @@ class Run:
 
         rewards = greedy_rewards(Path(greedy), self.store.settings()["benchmark"]) if greedy else None
         return report(self.store, ks, rewards)
+
+    def samples_table(self) -> SamplesTable:
+        """Return one row per sample: verdict, cost, text, program, and the scores where there are probes."""
+        path = self.folder / SCORES_FILE
+        return samples_table(self.store, load_scores(self.store) if path.is_file() else None)
 
     @contextmanager
     def _recorded(self, stage: str, settings: Mapping[str, Any]) -> Iterator[None]:

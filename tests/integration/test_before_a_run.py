@@ -101,7 +101,7 @@ def test_help_answers_without_heavy_imports():
 
 def test_verbose_logs_to_a_file(tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "-v", "benchmarks", "list"],
+        [sys.executable, "-m", "qprobe", "-v", "benchmarks", "list"],
         cwd=tmp_path,
         env=qprobe.environment,
         capture_output=True,

@@ -58,7 +58,7 @@ def killed_until_done(command: list[str], longest: float, rng: random.Random, ki
     """Run a command, killing it at random moments `kills` times, then once to its end. Returns how often it died."""
     died = 0
     for _ in range(kills):
-        started = subprocess.Popen([sys.executable, "-m", "harness", *command], **qprobe.quiet)
+        started = subprocess.Popen([sys.executable, "-m", "qprobe", *command], **qprobe.quiet)
         time.sleep(rng.uniform(0.05, longest))
         started.send_signal(signal.SIGKILL)
         died += started.wait() == -signal.SIGKILL

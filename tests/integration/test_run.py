@@ -78,7 +78,7 @@ def samples_drawn(database: Path) -> int:
 
 
 def test_ctrl_c_keeps_what_was_done(line: tuple[str, ...], tmp_path: Path):
-    command = [sys.executable, "-m", "harness", *line, "--sandbox", "process", "--k", "8", "--batch-size", "4"]
+    command = [sys.executable, "-m", "qprobe", *line, "--sandbox", "process", "--k", "8", "--batch-size", "4"]
     started = subprocess.Popen(
         command,
         env=qprobe.environment,

@@ -1,4 +1,0 @@
-from harness.commands.main import main
-
-if __name__ == "__main__":
-    main()
