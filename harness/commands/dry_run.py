@@ -1,7 +1,6 @@
 """run --dry-run: what would be done, in how many programs, with how much disk, in about how long."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -66,6 +65,7 @@ def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Wor
     from harness.commands.options import objectives
     from harness.models.engine import BATCH_SIZE
     from harness.probes.folds import default_folds
+    from harness.runs.provenance import cores
     from harness.stages.estimate import Work
 
     problems, samples = _asked(checked, settings)
@@ -84,7 +84,7 @@ def _work(folder: Path, checked: "Checked", settings: Mapping[str, Any]) -> "Wor
         row_bytes=checked.row_bytes,
         max_new_tokens=settings["max_new_tokens"],
         batch_size=settings["batch_size"] or BATCH_SIZE,
-        cores=settings["workers"] or len(os.sched_getaffinity(0)),
+        cores=settings["workers"] or cores(),
         objectives=len(objectives(settings["objective"])),
         folds=settings["folds"] or default_folds(problems),
     )
@@ -110,4 +110,4 @@ def _there(folder: Path) -> dict[str, int]:
     if not (folder / "run.sqlite").is_file():
         return {}
     with Store(folder) as store:
-        return store.counts()
+        return store.counts(greedy=False)
