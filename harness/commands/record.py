@@ -8,7 +8,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from harness.commands.config import settings_of, toml_text
+from harness.commands.config import settings_of
+from harness.commands.toml import toml_text
 from harness.runs.atomic import atomic_write
 from harness.runs.provenance import CONFIG_FILE, count, note_stage
 

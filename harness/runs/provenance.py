@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -49,13 +50,18 @@ def note_stage(run: Path, stage: str, settings: Mapping[str, Any], *, seconds: f
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "new": counts[WORK_OF.get(stage, "completions")] - before,
-        "settings": dict(settings),
+        "settings": {name: _json_value(value) for name, value in settings.items()},
         "hashes": hashes,
         "versions": versions(),
         "hardware": hardware(),
     }
     with (run / PROVENANCE_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def _json_value(value: object) -> object:
+    """Return a number that JSON does not have, such as an infinity, by its name."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def stages(run: Path) -> list[dict[str, Any]]:
