@@ -13,7 +13,6 @@ from typing import Any
 import typer
 
 from harness.errors import QprobeError
-from harness.runs.config_file import toml_line
 
 ABOUT_THE_CALL = frozenset({"ctx", "help", "quiet", "json", "assignments", "print_config", "dry_run"})
 """Parameters that say how a command is called and not what it does: they are in no configuration."""
@@ -55,13 +54,6 @@ def folder_setting(ctx: typer.Context) -> Path | None:
 def effective(ctx: typer.Context) -> list[ConfigValue]:
     """Every setting of the command being run, and where it came from."""
     return [_setting(ctx, key, parameter) for key, parameter in _settable(ctx).items()]
-
-
-def as_toml(settings: list[ConfigValue]) -> str:
-    """Return the settings as a file that `run` reads, each line with a comment that says where the value came from."""
-    lines = [(_line(setting.key, setting.value), setting.source) for setting in settings]
-    width = max(len(line) for line, _ in lines)
-    return "".join(f"{line:{width}}  # {source}\n" for line, source in lines)
 
 
 def _settable(ctx: typer.Context) -> dict[str, Any]:
@@ -153,8 +145,3 @@ def _origin(ctx: typer.Context, name: str) -> str:
     """The strongest source that gave the parameter."""
     given = ctx.meta[_GIVEN]
     return next(source for source in reversed(_weakest_first(given)) if name in given[source])
-
-
-def _line(key: str, value: object) -> str:
-    """A line of TOML; a comment where there is no value, since TOML has none for it."""
-    return f"# {key} =" if value is None or value == "" else toml_line(key, value).rstrip("\n")

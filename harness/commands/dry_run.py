@@ -1,7 +1,6 @@
 """run --dry-run: what would be done, in how many programs, with how much disk, in about how long."""
 
 import json
-import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -65,6 +64,7 @@ def _duration(seconds: float | None) -> str:
 def _work(folder: Path, checked: "Checked", options: PipelineOptions) -> "Work":
     from harness.models.engine import BATCH_SIZE
     from harness.probes.folds import default_folds
+    from harness.runs.provenance import cores
     from harness.stages.estimate import Work
 
     problems, samples = _asked(checked, options)
@@ -83,7 +83,7 @@ def _work(folder: Path, checked: "Checked", options: PipelineOptions) -> "Work":
         row_bytes=checked.row_bytes,
         max_new_tokens=options.max_new_tokens,
         batch_size=options.batch_size or BATCH_SIZE,
-        cores=options.workers or len(os.sched_getaffinity(0)),
+        cores=options.workers or cores(),
         objectives=len(options.named_objectives),
         folds=options.folds or default_folds(problems),
     )
@@ -109,4 +109,4 @@ def _there(folder: Path) -> dict[str, int]:
     if not (folder / "run.sqlite").is_file():
         return {}
     with Store(folder) as store:
-        return store.counts()
+        return store.counts(greedy=False)

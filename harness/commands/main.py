@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from harness import __version__
 from harness.commands import benchmarks as catalogue
 from harness.commands import compare as comparison
 from harness.commands import probes, stages
@@ -30,9 +31,7 @@ app = typer.Typer(
 def _say_version(asked: bool) -> None:
     """The callback of --version."""
     if asked:
-        from importlib.metadata import version
-
-        print(f"qprobe {version('qprobe')}")
+        print(f"qprobe {__version__}")
         raise typer.Exit
 
 

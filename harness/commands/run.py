@@ -14,6 +14,7 @@ from harness.commands.terminal import Terminal
 from harness.errors import QprobeError
 from harness.models.registry import ENGINES
 from harness.runs.config_file import CONFIG_FILE, keep_config
+from harness.runs.toml import as_toml
 from harness.stages.options import PipelineOptions, settings_of
 
 Target = Annotated[
@@ -54,7 +55,7 @@ def run(
     from harness.stages.pipeline import default_folder
 
     if print_config:
-        print(config.as_toml(config.effective(ctx)), end="")
+        print(as_toml(config.effective(ctx)), end="")
         return
     _check_sources(options)
     folder = folder or config.folder_setting(ctx) or default_folder(options)

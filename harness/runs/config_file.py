@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from harness.runs.atomic import atomic_write
+from harness.runs.toml import toml_text
 
 CONFIG_FILE = "config.toml"
 HEAD = "# The settings of this run. qprobe run THIS_FILE resumes it; --set folder=NEW repeats it in another folder.\n"
@@ -24,13 +23,3 @@ def keep_config(run: Path, settings: Mapping[str, Any]) -> None:
     stored = read_config(run) or {"folder": str(run)}
     with atomic_write(run / CONFIG_FILE) as draft:
         draft.write_text(HEAD + toml_text({**stored, **settings}), encoding="utf-8")
-
-
-def toml_text(values: Mapping[str, Any]) -> str:
-    """Return keys and values as TOML, one per line; a value of None has no line, TOML has none for it."""
-    return "".join(toml_line(key, value) for key, value in values.items() if value is not None)
-
-
-def toml_line(key: str, value: object) -> str:
-    """Return one setting as a line of TOML."""
-    return tomli_w.dumps({key: value}).replace("[\n    ", "[").replace(",\n    ", ", ").replace(",\n]", "]")

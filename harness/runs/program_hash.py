@@ -1,65 +1,102 @@
-"""When two programs are the same: equal once comments, blank lines, quotes and spacing are put aside.
+"""Program identity: programs are the same when they differ in comments, blank lines, quotes and spacing alone.
 
-Programs are parsed in child processes: parsing is work for every core, and a parser that a program manages to crash
-takes a child down and not the harness.
+Programs are parsed in worker processes: parsing is work for every core, and a program that crashes the parser ends a
+worker and not the harness. A worker is the source of `hash_worker` run by `python -I`: it imports neither the caller's
+main module, which may have no main guard, nor modules of the caller's folder, which may share our modules' names.
 """
 
-import ast
-import hashlib
-import warnings
-from collections.abc import Sequence
+import inspect
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
 
 import multiprocess
+from multiprocess.pool import ThreadPool
+
+from harness.errors import QprobeError
+from harness.runs import hash_worker
+from harness.runs.hash_worker import READY, fingerprint, text_fingerprint
+from harness.runs.provenance import cores
+
+__all__ = ["fingerprint", "fingerprints"]
 
 CHUNK = 1000
-CHILD_SECONDS = 60.0
+PARSE_SECONDS = 30.0
+"""CPU seconds for one program. CPU time: a busy machine changes no digest."""
+
+log = logging.getLogger("qprobe")
 
 
-def fingerprint(program: str) -> str:
-    """A digest of the program's syntax tree, or of its text where it has none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            text = ast.dump(ast.parse(program))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        text = program.strip()
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def fingerprints(programs: Sequence[str], seconds: float = PARSE_SECONDS) -> list[str]:
+    """Return the digest of every program.
 
-
-def fingerprints(programs: Sequence[str]) -> list[str]:
-    """The fingerprint of every program; of those whose parsing killed a child, that of the bare text."""
+    Programs that Python's parser cannot take in `seconds` of CPU time, or at all, get a digest of their text; the log
+    says how many. Raises QprobeError where no worker can be started.
+    """
     distinct = list(dict.fromkeys(programs))
     chunks = [distinct[start : start + CHUNK] for start in range(0, len(distinct), CHUNK)]
-    width = min(len(chunks), multiprocess.cpu_count())
-    found: dict[str, str] = {}
-    for start in range(0, len(chunks), width or 1):
-        children = [_Child(chunk) for chunk in chunks[start : start + width]]
-        for child in children:
-            found.update(zip(child.chunk, child.result(), strict=True))
-    return [found[program] for program in programs]
+    with ThreadPool(max(1, min(len(chunks), cores()))) as pool:  # a thread waits for each worker
+        hashes = list(chain.from_iterable(pool.imap(lambda chunk: _hash(chunk, seconds), chunks)))
+    if unparsed := hashes.count(None):
+        log.warning("%d programs are too deep or too long to parse: they are compared by their text.", unparsed)
+    digests = {
+        program: text_fingerprint(program) if digest is None else digest
+        for program, digest in zip(distinct, hashes, strict=True)
+    }
+    return [digests[program] for program in programs]
 
 
-class _Child:
-    """One child process at work on one chunk."""
+def _hash(chunk: Sequence[str], seconds: float) -> list[str | None]:
+    """Return the chunk's digests, None for each program at which a worker ended; another worker takes the rest."""
+    hashes: list[str | None] = []
+    while len(hashes) < len(chunk):
+        hashes += _hash_until_end(chunk[len(hashes) :], seconds)
+        if len(hashes) < len(chunk):
+            hashes.append(None)
+    return hashes
 
-    def __init__(self, chunk: Sequence[str]) -> None:
-        self.chunk = chunk
-        context = multiprocess.get_context("spawn")  # a fork would copy the threads' locks, held or not
-        self._pipe, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_work, args=(theirs, list(chunk)), daemon=True)
-        self._process.start()
-        theirs.close()
 
-    def result(self) -> list[str]:
-        """The chunk's fingerprints, once the child has sent them or has died."""
+def _hash_until_end(programs: Sequence[str], seconds: float) -> list[str]:
+    """Return the digests that one worker sends before it ends."""
+    hashes: list[str] = []
+    with _worker() as pipe, suppress(EOFError, ConnectionError):
+        pipe.send_bytes(json.dumps([seconds, programs]).encode())
+        while len(hashes) < len(programs):
+            hashes.append(pipe.recv_bytes().decode())
+    return hashes
+
+
+@contextmanager
+def _worker() -> "Iterator[multiprocess.connection.Connection]":
+    """The pipe to a new worker, which ends with the context."""
+    ours, theirs = multiprocess.Pipe()
+    with ours:
+        with theirs:
+            process = _start(theirs.fileno())
         try:
-            answer: list[str] = self._pipe.recv() if self._pipe.poll(CHILD_SECONDS) else []
-        except EOFError:
-            answer = []
-        self._process.kill()
-        self._process.join()
-        return answer or [hashlib.sha256(program.strip().encode()).hexdigest()[:16] for program in self.chunk]
+            _expect_ready(ours, process)
+            yield ours
+        finally:
+            process.kill()
+            process.wait()
 
 
-def _work(pipe: "multiprocess.connection.Connection", chunk: list[str]) -> None:
-    pipe.send([fingerprint(program) for program in chunk])
+def _start(descriptor: int) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-I", "-S", "-c", inspect.getsource(hash_worker), str(descriptor)]
+    null = subprocess.DEVNULL
+    try:
+        return subprocess.Popen(command, pass_fds=[descriptor], stdin=null, stdout=null, stderr=null)
+    except OSError as error:
+        raise QprobeError(f"No process to parse programs could be started: {error}.") from error
+
+
+def _expect_ready(pipe: "multiprocess.connection.Connection", process: "subprocess.Popen[bytes]") -> None:
+    try:
+        pipe.recv_bytes(len(READY))
+    except (OSError, EOFError) as error:
+        ending = f"{sys.executable} ended with status {process.wait()}"
+        raise QprobeError(f"No process to parse programs could be started: {ending}.") from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
@@ -14,6 +15,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+
+import harness
 from benchmarks import Problem
 from harness.runs.store import Store
 
@@ -39,13 +43,18 @@ def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "new": store.counts()[WORK_OF.get(stage, "completions")] - before,
-        "settings": dict(settings),
+        "settings": {name: _json_value(value) for name, value in settings.items()},
         "hashes": {"problems": digest(store.problems()), **_identities(store.settings())},
         "versions": versions(),
         "hardware": hardware(),
     }
     with (store.folder / PROVENANCE_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def _json_value(value: object) -> object:
+    """Return a number that JSON does not have, such as an infinity, by its name."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def stages(run: Path) -> list[dict[str, Any]]:
@@ -72,7 +81,7 @@ def _identities(settings: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def versions() -> dict[str, str]:
     """Python, qprobe (and its commit, in a checkout), and the packages it requires."""
-    found = {"python": platform.python_version(), "qprobe": _version("qprobe")}
+    found = {"python": platform.python_version(), "qprobe": harness.__version__}
     if commit := _commit(Path(__file__).resolve().parents[2]):
         found["commit"] = commit
     return found | {name: version for name in _required() if (version := _version(name))}
@@ -83,8 +92,13 @@ def _required() -> list[str]:
         lines = metadata.requires("qprobe") or []
     except metadata.PackageNotFoundError:
         return []
-    bare = (line for line in lines if "extra ==" not in line)
-    return [line.split(";")[0].split("[")[0].rstrip("0123456789.,<>=!~ ") for line in bare]
+    return required_packages(lines)
+
+
+def required_packages(lines: Iterable[str]) -> list[str]:
+    """Return the names in requirement strings that apply here, those of extras left out."""
+    requirements = map(Requirement, lines)
+    return [item.name for item in requirements if item.marker is None or item.marker.evaluate({"extra": ""})]
 
 
 def _version(package: str) -> str:
@@ -108,14 +122,27 @@ def _commit(checkout: Path) -> str:
 @cache
 def hardware() -> dict[str, Any]:
     """The machine: system, processor, cores this process may use, memory in MiB, GPUs where torch has been loaded."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
     return {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_mib": memory,
+        "cores": cores(),
+        "memory_mib": _memory_mib(),
         "gpus": _gpus(),
     }
+
+
+def cores() -> int:
+    """Return how many cores this process may use, or, where the system does not say (macOS), how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_mib() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
+    except (ValueError, OSError):  # names that this system does not have
+        return None
 
 
 def _processor() -> str:

@@ -194,14 +194,17 @@ class Store:
         )
         return [SampleId(*row) for row in rows]
 
-    def counts(self) -> dict[str, int]:
-        """How many completions, verdicts and vectors there are, of all graders and views."""
-        tables = ("completions", "verdicts", "vectors")
-        return {table: int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables}
+    def counts(self, *, greedy: bool = True) -> dict[str, int]:
+        """Return the numbers of completions, verdicts and vectors, of all graders and views, greedy ones on request."""
+        first = GREEDY if greedy else 0
+        return {table: self._count(table, first) for table in ("completions", "verdicts", "vectors")}
 
     def count_samples(self) -> int:
-        """How many samples there are."""
-        (count,) = self._db.execute("SELECT COUNT(*) FROM completions").fetchone()
+        """Return the number of samples, which is that of `completions`: the greedy ones are left out."""
+        return self._count("completions", 0)
+
+    def _count(self, table: str, first: int) -> int:
+        (count,) = self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE idx >= ?", (first,)).fetchone()
         return int(count)
 
     # -- verdicts ------------------------------------------------------------------------------------------------
@@ -268,7 +271,7 @@ class Store:
         return 0 if last is None else int(last) + 1
 
     def count_without_vectors(self, shards: Sequence[str]) -> int:
-        """How many samples lack vectors on any of these shards."""
+        """Return the number of samples that lack vectors on any of these shards, the greedy ones left out."""
         (count,) = self._db.execute(_LACKING.format(shards=_marks(len(shards))), (*shards, len(shards))).fetchone()
         return int(count)
 
@@ -280,7 +283,7 @@ _COMPLETIONS = (
     "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
 )
 _LACKING = (
-    "SELECT COUNT(*) FROM completions c WHERE (SELECT COUNT(*) FROM vectors v "
+    "SELECT COUNT(*) FROM completions c WHERE c.idx >= 0 AND (SELECT COUNT(*) FROM vectors v "
     "WHERE v.view IN ({shards}) AND v.problem_id = c.problem_id AND v.idx = c.idx) < ?"
 )
 _UNGRADED = (

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.mini import MODEL
 from harness.commands import run as experiment
 from harness.commands.config import ABOUT_THE_CALL
-from harness.runs.config_file import toml_text
+from harness.runs.toml import toml_text
 from harness.stages.options import (
     EmbedOptions,
     GenerateOptions,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -52,11 +53,21 @@ def _samples() -> Iterator[dict[str, str]]:
 
 
 def run_block(folder: Path, command: list[str]) -> None:
-    """Run a block in the reader's folder; what it says is shown where it fails."""
+    """Run a block in the reader's folder; its output is shown where it fails."""
     environment = {**qprobe.environment, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
     shell = ["bash", "-c", 'exec 3>&1; exec "$@"', "-", *command]
     done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, (command[-1], done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr, "of a child, or of an error that was swallowed"
+
+
+def run_python(folder: Path, program: str) -> None:
+    """Run a program in the reader's folder, as a file that lies elsewhere and from the command line."""
+    with TemporaryDirectory() as elsewhere:
+        file = Path(elsewhere) / "program.py"
+        file.write_text(program)
+        run_block(folder, [sys.executable, str(file)])
+    run_block(folder, [sys.executable, "-c", program])
 
 
 def write(folder: Path, name: str, text: str) -> None:
@@ -75,8 +86,10 @@ def test_every_block_works(page: Path, reader: Path):
         if block.file:
             write(reader, block.file, block.text)
         elif block.is_run:
-            start = ["bash", "-euo", "pipefail"] if block.kind == "sh" else [sys.executable]
-            run_block(reader, [*start, "-c", block.program])
+            if block.kind == "python":
+                run_python(reader, block.program)
+            else:
+                run_block(reader, ["bash", "-euo", "pipefail", "-c", block.program])
 
 
 def test_the_readme_names_commands():

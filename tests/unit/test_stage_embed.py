@@ -1,7 +1,8 @@
 """The embedding of a run: nothing twice, nothing lost, more layers and more samples at the price of what is new."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
@@ -22,7 +23,8 @@ from harness.models.sampling import Sampling
 from harness.models.tokens import Text, Tokens
 from harness.models.vectors import Vectors
 from harness.probes.samples import View
-from harness.runs.completion import Completion, SampleId
+from harness.progress import Advance, Silent
+from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.store import Store
 from harness.runs.vector_file import VectorFile
 from harness.runs.vector_store import open_shard, read_views
@@ -145,6 +147,36 @@ def test_numbers_that_half_precision_cannot_hold_are_refused(tmp_path: Path):
     with pytest.raises(QprobeError, match="embed with --precision float32"):
         file.write(1, np.array([[[1.0, 70000.0]]], dtype=np.float32))
     assert file.read().shape == (1, 1, 2)
+
+
+def test_greedy_completions_are_neither_embedded_nor_counted(store: Store, tiny_llama: Path):
+    """They are no part of the k samples: an embedding that counted them would never be complete."""
+    store.add_completions(Completion(f"T/{n}", GREEDY, f"def f{n}():\n", "", f"def f{n}():\n") for n in range(6))
+    embedder = HfEmbedder(f"hf:{tiny_llama}", device="cpu")
+    bar = Bar()
+    first = embed(store, embedder, bar)
+    assert (first.new, first.reused) == (48, 0)
+    assert bar.tasks == [("Embedding", 48, 48)]
+    second = embed(store, embedder, bar)
+    assert (second.new, second.reused) == (0, 48)
+    assert len(bar.tasks) == 1, "nothing is left to do"
+    assert set(store.vector_rows(store.settings()[f"view {first.view}"]["shards"][0])) == set(store.sample_ids())
+
+
+class Bar(Silent):
+    """Keeps each task's title, total, and what it has come to."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+        def advance(count: int = 1, note: str = "", more: int = 0) -> None:
+            nonlocal done, total
+            done, total = done + count, total + more
+
+        yield advance
+        self.tasks.append((title, total, done))
 
 
 def test_samples_without_vectors_are_named(store: Store, tiny_llama: Path):
