@@ -72,7 +72,6 @@ def transfer(
 ) -> None:
     """Train probes on some runs or splits, report on others. As in the paper; each test set is reported by itself."""
     from harness.commands.show import show_transfer
-    from harness.probes.watching import watched
     from harness.runs.problem_sets import join_sets, load_sets
     from harness.stages.transfer import transfer as make_transfer
 
@@ -80,20 +79,17 @@ def transfer(
     train, tests = join_sets(load_sets(args.names(train_on), runs)), load_sets(args.names(test_on), runs)
     terminal, objectives = Terminal(quiet=quiet), args.objectives(objective)
     terminal.message(f"Training {', '.join(objectives)} on {len(train.samples.problem_ids)} problems of {train.name}.")
-    with (
-        terminal.task("Training probes", 0) as advance,
-        watched(lambda wanted, done: advance(done, more=wanted)),
-    ):
-        found = make_transfer(
-            train,
-            tests,
-            objectives,
-            seed=seed,
-            beta=beta,
-            preset=preset,
-            choices=choices,
-            leave_out_duplicates=leave_out_duplicates,
-        )
+    found = make_transfer(
+        train,
+        tests,
+        objectives,
+        seed=seed,
+        beta=beta,
+        preset=preset,
+        choices=choices,
+        leave_out_duplicates=leave_out_duplicates,
+        progress=terminal,
+    )
     show_transfer(found, train.folder, terminal, as_json=json)
 
 

@@ -177,18 +177,13 @@ def probe(
 ) -> None:
     """Train probes with cross-validation by problem. Samples are scored by probes that never saw their problem."""
     from harness.probes.folds import DEFAULT_FOLDS
-    from harness.probes.watching import watched
     from harness.runs.store import Store
     from harness.stages.probe import probe as probe_stage
 
     terminal = Terminal(quiet=quiet)
     objectives = args.objectives(objective)
     terminal.message(f"Probing: {', '.join(objectives)}.")
-    with (
-        Store(run) as store,
-        terminal.task("Training probes", 0) as advance,
-        watched(lambda wanted, done: advance(done, more=wanted)),
-    ):
+    with Store(run) as store:
         found = probe_stage(
             store,
             objectives,
@@ -200,6 +195,7 @@ def probe(
             repeats=repeats,
             choices=args.choices(form, l2, learning_rate, train_beta),
             group_duplicates=group_duplicates,
+            progress=terminal,
         )
     made = int(found.fold_P.max()) + 1
     if folds is None and made < DEFAULT_FOLDS:
