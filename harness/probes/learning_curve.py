@@ -61,7 +61,7 @@ def _fit_on(
     groups: Mapping[str, int] | None,
     advance: Advance,
 ) -> Fitted:
-    """Train on the training problems as if there were no others: few would be in any minibatch of all problems."""
+    """Train on the training problems alone: minibatches of all problems would rarely contain any of a small set."""
     own = samples.take(train_P.nonzero().flatten())
     everything = torch.ones(len(own.problem_ids), dtype=torch.bool)
     (result,) = fit(own, [Task(objective, everything, seed)], plan, groups, advance=advance)
