@@ -34,12 +34,36 @@ class Silent:
     @contextmanager
     def task(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
         """Ignore all advances."""
-        yield _ignore
+        yield ignore
 
 
-def _ignore(count: int = 1, note: str = "", more: int = 0) -> None:
-    pass
+def ignore(count: int = 1, note: str = "", more: int = 0) -> None:
+    """An Advance that shows nothing."""
 
 
 SILENT = Silent()
 """The default of every stage."""
+
+
+class Combined:
+    """Progress whose tasks all add to one that is open already."""
+
+    def __init__(self, progress: Progress, advance: Advance) -> None:
+        self._progress, self._advance = progress, advance
+
+    def message(self, text: str) -> None:
+        """Report the line as before."""
+        self._progress.message(text)
+
+    @contextmanager
+    def task(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+        """Add the items to the open task."""
+        self._advance(done, more=total)
+        yield self._advance
+
+
+@contextmanager
+def one_task(progress: Progress, title: str) -> Iterator[Progress]:
+    """Open one task, and yield a Progress whose tasks all add to it."""
+    with progress.task(title, 0) as advance:
+        yield Combined(progress, advance)

@@ -1,11 +1,11 @@
-"""What embedding costs: a prompt computed once beside once a sample, and the hidden states held beside the paper's way.
+"""The cost of embedding: prompts computed once per problem or once per sample, and the hidden states in memory.
 
-    python -m scripts.bench_embedding SAMPLES.jsonl.gz      # CodeT's samples of HumanEval; 20 of each problem
+    python -m scripts.bench_embedding SAMPLES.jsonl.gz      # CodeT's samples of HumanEval; 20 per problem
     python -m scripts.bench_embedding SAMPLES.jsonl.gz --problems 20 --layers 8 --width 256
 
-The model has random weights and is built on the spot: time depends on its size alone. Both ways read the same tokens
-in one run, in turn, and the smaller of two times counts. The paper's code keeps every layer's hidden states of every
-token of a problem's samples (`output_hidden_states=True`) until all of them have ended.
+The model has random weights: time depends on its size alone. Both variants read the same tokens in one run, in turn,
+and the smaller of two times counts. The paper's code keeps every layer's hidden states of every token of a problem's
+samples (`output_hidden_states=True`) until the last of them has ended.
 """
 
 import argparse
@@ -32,19 +32,19 @@ QUIET = Terminal(quiet=True)
 
 
 class Alone(HfEmbedder):
-    """The same model, every sample's prompt computed anew."""
+    """An embedder that computes the prompt again for every sample."""
 
     shares_prompts = False
 
 
-class Watched(HfEmbedder):
-    """Counts, from the shapes of its batches, the most bytes of hidden states that it holds at once."""
+class Measured(HfEmbedder):
+    """An embedder that computes, from the shapes of its batches, the peak of its hidden states in bytes."""
 
     most = 0
 
     def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
-        """As ever; the bytes are one layer's states of the batch, and what was pooled of the others."""
-        longest = max(len(each.ids) for each in samples)
+        """Embed; the bytes are one layer's states of the batch, and the pooled vectors of the others."""
+        longest = max(len(tokens.ids) for tokens in samples)
         held = len(samples) * self.width * 4 * (longest + len(views))
         self.most = max(self.most, held)
         return super().embed(samples, views)
@@ -63,16 +63,17 @@ def main() -> None:
         for _ in range(2):
             for title, embedder in (("shared", shared), ("alone", alone)):
                 times[title].append(seconds(store, embedder))
-        once, each = min(times["shared"]), min(times["alone"])
+        per_problem, per_sample = min(times["shared"]), min(times["alone"])
         print(
-            f"prompt once: {once:.1f} s; prompt a sample: {each:.1f} s of processor time; saved {1 - once / each:.0%}"
+            f"prompts once per problem: {per_problem:.1f} s of processor time, once per sample: {per_sample:.1f} s, "
+            f"saved {1 - per_problem / per_sample:.0%}"
         )
         print(f"largest difference between their vectors: {difference(store, shared, alone):.1e}")
         report_memory(store, model, options)
 
 
 def parse() -> argparse.Namespace:
-    """The sizes."""
+    """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samples", type=Path)
     for name, size in {"problems": 164, "k": 20, "layers": 8, "width": 256}.items():
@@ -82,12 +83,13 @@ def parse() -> argparse.Namespace:
 
 
 def samples(folder: Path, options: argparse.Namespace) -> Store:
-    """A run with the first k samples of the first problems."""
+    """Make a run with the first k samples of the first problems."""
     with Store(folder / "all", create=True) as whole:
         import_samples(whole, open_benchmark("humaneval"), options.samples)
         problems = whole.problems()[: options.problems]
         kept = {problem.id for problem in problems}
-        drawn = [each for each in whole.completions("c.idx < ?", (options.k,)) if each.problem_id in kept]
+        first = whole.completions("c.idx < ?", (options.k,))
+        drawn = [completion for completion in first if completion.problem_id in kept]
     store = Store(folder / "some", create=True)
     store.add_problems(problems)
     store.add_completions(drawn)
@@ -95,7 +97,7 @@ def samples(folder: Path, options: argparse.Namespace) -> Store:
 
 
 def seconds(store: Store, embedder: HfEmbedder) -> float:
-    """Processor time (on a GPU: time by the clock) of embedding the run from nothing; the weights are read before."""
+    """Return the processor time (on a GPU the wall time) of embedding the run, with the weights loaded before."""
     _ = embedder._weights
     forget(store)
     clock = time.process_time if embedder._device == "cpu" else time.perf_counter
@@ -105,35 +107,36 @@ def seconds(store: Store, embedder: HfEmbedder) -> float:
 
 
 def forget(store: Store) -> None:
-    """Drop all vectors."""
+    """Delete all vectors."""
     store._db.execute("DELETE FROM vectors")
     for path in store.folder.glob("vectors-*"):
         path.unlink()
 
 
 def difference(store: Store, one: HfEmbedder, other: HfEmbedder) -> float:
-    """The largest difference between two embedders' vectors, relative to the largest number in them."""
-    found = []
+    """Return the largest difference between two embedders' vectors, relative to the largest number in them."""
+    vectors = []
     for embedder in (one, other):
         forget(store)
         view = embedding.embed(store, embedder, QUIET).view
-        found.append(read_views(store, view, store.sample_ids())[embedder.views[0]])
-    return float(np.abs(found[0] - found[1]).max() / np.abs(found[0]).max())
+        vectors.append(read_views(store, view, store.sample_ids())[embedder.views[0]])
+    return float(np.abs(vectors[0] - vectors[1]).max() / np.abs(vectors[0]).max())
 
 
 def report_memory(store: Store, model: Path, options: argparse.Namespace) -> None:
-    """Bytes of hidden states held at once: ours by the largest batch, the paper's by the largest problem."""
-    watched = Watched(f"hf:{model}", device=options.device)
+    """Print the peak of hidden states: by the largest batch, and by the largest problem as in the paper's code."""
+    measured = Measured(f"hf:{model}", device=options.device)
     forget(store)
-    embedding.embed(store, watched, QUIET)
+    embedding.embed(store, measured, QUIET)
     paper = 0
     for problem in store.problems():
-        texts = [embedding.as_text(each, problem.stop) for each in store.completions("c.problem_id = ?", (problem.id,))]
-        longest = max(len(watched.tokenise(text).ids) for text in texts)
+        own = store.completions("c.problem_id = ?", (problem.id,))
+        texts = [embedding.as_text(completion, problem.stop) for completion in own]
+        longest = max(len(measured.tokenise(text).ids) for text in texts)
         paper = max(paper, len(texts) * longest * (options.layers + 1) * options.width * 4)
-    ours, theirs = watched.most / 2**20, paper / 2**20
-    print(f"hidden states held, counted from shapes: ours {ours:.1f} MiB, the paper's {theirs:.1f} MiB", end=" ")
-    print(f"({theirs / ours:.1f} x)")
+    own_MiB, paper_MiB = measured.most / 2**20, paper / 2**20
+    print(f"peak of hidden states, from shapes: {own_MiB:.1f} MiB, in the paper's code {paper_MiB:.1f} MiB", end=" ")
+    print(f"({paper_MiB / own_MiB:.1f} x)")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Time and memory of the probes beside the paper's way of training them, in one run on one machine.
+"""Time and memory of training probes, compared with the paper's training loop in one run on one machine.
 
     python scripts/bench_probes.py                                        # the paper's size: 464 x 200 x 4096
     python scripts/bench_probes.py --problems 60 --samples 40 --width 256 # small, a few seconds
     python scripts/bench_probes.py --device cuda
 
-Ours is the whole comparison: every objective, every fold, every regularisation setting with nested selection, trained
-to convergence, scored out of fold and evaluated for every k. The paper's is its loop (Adam at 5e-5, batches of 1000,
-150 epochs, a shuffled copy of the features every epoch) for five single probes: one objective, one split.
+qprobe's part is a full comparison: every objective, fold and l2 with nested selection, trained to convergence, scored
+out of fold and evaluated for every k. The paper's part is its loop (Adam at 5e-5, batches of 1000, 150 epochs, a
+shuffled copy of the features every epoch) for five single probes: one objective, one split.
 """
 
 import argparse
@@ -30,7 +30,7 @@ PAPER_EPOCHS = 150
 
 
 def main() -> None:
-    """Run both and print what they took."""
+    """Run both and print their time and memory."""
     options = parse()
     torch.set_num_threads(options.threads)
     planted = plant(options.problems, options.samples, options.width, difficulty=1.5)
@@ -38,23 +38,23 @@ def main() -> None:
     features_bytes = samples.vectors[PLANTED].nbytes
     print(f"features: {options.problems} x {options.samples} x {options.width}, {features_bytes / 1e9:.2f} GB in fp32")
     before = start_of_peak(options.device)
-    result, ours = timed(lambda: comparison(samples, options), options.device)
+    result, own = timed(lambda: comparison(samples, options), options.device)
     extra = (peak_bytes(options.device) - before) / features_bytes
-    settings = f"{len(DEFAULT_OBJECTIVES)} objectives x {options.folds} folds x {options.settings} settings"
-    print(f"ours: {settings}: {ours}, peak memory {1 + extra:.2f} x the features")
+    size = f"{len(DEFAULT_OBJECTIVES)} objectives x {options.folds} folds x {options.l2s} l2s"
+    print(f"qprobe: {size}: {own}, peak memory {1 + extra:.2f} x the features")
     report_quality(planted, result)
     report_every_k()
     if not options.paper_epochs:
         return
-    _, some = timed(lambda: paper_probe(samples, options.paper_epochs), options.device)
-    theirs = some * (5 * PAPER_EPOCHS / options.paper_epochs)
-    print(f"paper's loop, one probe, {options.paper_epochs} epochs: {some}; five, {PAPER_EPOCHS} epochs: {theirs}")
-    print(f"ours / paper's: {ours.wall / theirs.wall:.2f} by the clock, {ours.cpu / theirs.cpu:.2f} by processor time")
+    _, loop = timed(lambda: paper_probe(samples, options.paper_epochs), options.device)
+    paper = loop * (5 * PAPER_EPOCHS / options.paper_epochs)
+    print(f"paper's loop, one probe, {options.paper_epochs} epochs: {loop}; five, {PAPER_EPOCHS} epochs: {paper}")
+    print(f"qprobe / paper: {own.wall / paper.wall:.2f} by wall time, {own.cpu / paper.cpu:.2f} by processor time")
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long something took; processor time is what tells on a machine that others use."""
+    """Wall time and processor time; the latter is comparable on a shared machine."""
 
     wall: float
     cpu: float
@@ -67,20 +67,24 @@ class Seconds:
 
 
 def parse() -> argparse.Namespace:
-    """The sizes; those of the paper unless said otherwise."""
+    """The options; the default sizes are the paper's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, size in {"problems": 464, "samples": 200, "width": 4096, "folds": 5, "settings": 8}.items():
+    for name, size in {"problems": 464, "samples": 200, "width": 4096, "folds": 5, "l2s": 8}.items():
         parser.add_argument(f"--{name}", type=int, default=size)
-    parser.add_argument("--paper-epochs", type=int, default=PAPER_EPOCHS, help="timed; scaled to 5 x 150 where fewer")
-    parser.add_argument("--epochs", type=int, default=Schedule().epochs, help="at most; two tell the peak of memory")
+    parser.add_argument(
+        "--paper-epochs", type=int, default=PAPER_EPOCHS, help="epochs of the paper's loop, scaled to 5 x 150"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=Schedule().epochs, help="epochs at most; two are enough for the peak of memory"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
 
 
 def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation:
-    """All objectives, folds and settings, nested selection with one inner fold held out, and every k evaluated."""
-    l2s = tuple(float(l2) for l2 in np.logspace(1, -4, options.settings))
+    """Cross-validate all objectives and l2s, with one inner fold held out, and evaluate every k."""
+    l2s = tuple(float(l2) for l2 in np.logspace(1, -4, options.l2s))
     schedule = Schedule(epochs=options.epochs)
     plan = TrainingPlan(grid=Grid(l2s=l2s, learning_rates=(1e-3,)), schedule=schedule, inner_folds=4, inner_used=1)
     result = cross_validate(samples, folds=options.folds, plan=plan, controls=0)
@@ -91,7 +95,7 @@ def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation
 
 
 def paper_probe(samples: Samples, epochs: int) -> torch.nn.Module:
-    """One probe as the paper's public code trains it, reward modelling: a shuffled copy, batches of 1000, AdamW."""
+    """Train one probe like the paper's public code, by reward modelling: a shuffled copy, batches of 1000, AdamW."""
     torch.manual_seed(0)
     x, y = samples.vectors[PLANTED].flatten(0, 1), samples.rewards_PN.flatten()
     probe = torch.nn.Linear(x.shape[1], 1, device=x.device)
@@ -108,7 +112,7 @@ def paper_probe(samples: Samples, epochs: int) -> torch.nn.Module:
 
 
 def report_quality(planted: Planted, result: CrossValidation) -> None:
-    """Each objective's best-of-n beside that of the direction the rewards were drawn from."""
+    """Print the best-of-n of each objective beside that of the planted direction."""
     rewards_PN, mask_PN = planted.samples.rewards_PN.double().numpy(), planted.samples.mask_PN.numpy()
     n = [int(mask_PN.sum(1).max())]
     print(f"  pass@1 {pass_at_1(rewards_PN, mask_PN).mean():.4f}, best of {n[0]}:", end=" ")
@@ -119,7 +123,7 @@ def report_quality(planted: Planted, result: CrossValidation) -> None:
 
 
 def report_every_k() -> None:
-    """The time of best-of-k for every k, 500 problems x 200 samples."""
+    """Print the time of best-of-k for every k, 500 problems x 200 samples."""
     rng = np.random.default_rng(0)
     scores_PN, rewards_PN = rng.standard_normal((500, 200)), (rng.random((500, 200)) < 0.3).astype(float)
     mask_PN = np.ones((500, 200), dtype=bool)
@@ -128,7 +132,7 @@ def report_every_k() -> None:
 
 
 def timed(work: Callable[[], T], device: str) -> tuple[T, Seconds]:
-    """What the work returns, and how long it took."""
+    """Return the result of `work` and its time."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = work()
     if device != "cpu":
@@ -137,7 +141,7 @@ def timed(work: Callable[[], T], device: str) -> tuple[T, Seconds]:
 
 
 def start_of_peak(device: str) -> int:
-    """Forget the most memory this process has had, and say what it has now, the features among it."""
+    """Reset the peak of memory, and return the memory in use, including the features."""
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
@@ -146,7 +150,7 @@ def start_of_peak(device: str) -> int:
 
 
 def peak_bytes(device: str) -> int:
-    """The most memory this process has had since `start_of_peak`, on its device."""
+    """Return the peak of memory since `start_of_peak`."""
     return torch.cuda.max_memory_allocated() if device != "cpu" else memory_bytes("VmHWM")
 
 

@@ -1,9 +1,9 @@
-"""What nested selection gains by taking the softest selection within one standard error of the best.
+"""The gain of nested selection by the one-standard-error rule over taking the best figure.
 
     python -m scripts.bench_selection results/RUN ... --seeds 5
 
-For each run, and each way of choosing: the mean gain over pass@1 of every objective, over so many draws of the folds.
-Then the difference between both ways, over all objectives and draws, with a 95 % bootstrap interval over problems.
+For each run and rule: the mean gain over pass@1 of every objective, over several draws of the folds. Then the
+difference between the two rules, over all objectives and draws, with a 95 % bootstrap interval over problems.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from harness.runs.store import Store
 from harness.stages.probe import load_samples, selection_values
 from harness.stats import differences, pass_at_1
 
-WAYS: Mapping[str, TrainingPlan] = {
+RULES: Mapping[str, TrainingPlan] = {
     "the best": replace(TrainingPlan(), one_se_rule=0.0),
-    "the softest within an error": TrainingPlan(),
+    "one standard error": TrainingPlan(),
 }
 
 
 def main() -> None:
-    """Print a table a run."""
+    """Print a comparison per run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+", help="graded and embedded")
+    parser.add_argument("runs", type=Path, nargs="+", help="runs that are graded and embedded")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
@@ -40,19 +40,19 @@ def main() -> None:
 
 
 def compare(name: str, samples: Samples, seeds: int) -> None:
-    """Both ways on one run."""
+    """Compare both rules on one run."""
     base_P = pass_at_1(samples.rewards_PN.double().numpy(), samples.mask_PN.numpy())
     print(f"{name}: pass@1 {np.nanmean(base_P):.3f}; gains, mean of {seeds} draws of the folds")
     means = {}
-    for way, plan in WAYS.items():
-        found = cross_validations(samples, seeds=range(seeds), plan=plan)
-        gains_OP = selection_values(samples, found).mean(0) - base_P
+    for rule, plan in RULES.items():
+        results = cross_validations(samples, seeds=range(seeds), plan=plan)
+        gains_OP = selection_values(samples, results).mean(0) - base_P
         listed = ", ".join(f"{o} {g:+.3f}" for o, g in zip(DEFAULT_OBJECTIVES, np.nanmean(gains_OP, 1), strict=True))
-        means[way] = gains_OP.mean(0)
-        print(f"  {way}: {np.nanmean(gains_OP):+.4f} ({listed})")
-    best, softest = WAYS
-    (gained,) = differences(means, [(softest, best)])
-    print(f"  difference {gained.value:+.4f} [{gained.low:+.4f}, {gained.high:+.4f}]", flush=True)
+        means[rule] = gains_OP.mean(0)
+        print(f"  {rule}: {np.nanmean(gains_OP):+.4f} ({listed})")
+    best, softest = RULES
+    (difference,) = differences(means, [(softest, best)])
+    print(f"  difference {difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]", flush=True)
 
 
 if __name__ == "__main__":

@@ -65,27 +65,23 @@ def transfer(
 ) -> None:
     """Train probes on some runs or splits, and report on others, as in the paper."""
     from harness.commands.show import show_transfer
-    from harness.probes.watching import watched
     from harness.runs.problem_sets import join_sets, load_sets
     from harness.stages.transfer import transfer as make_transfer
 
     train, tests = join_sets(load_sets(args.names(train_on), runs)), load_sets(args.names(test_on), runs)
     terminal, objectives = Terminal(quiet=quiet), options.named_objectives
     terminal.message(f"Training {', '.join(objectives)} on {len(train.samples.problem_ids)} problems of {train.name}.")
-    with (
-        terminal.task("Training probes", 0) as advance,
-        watched(lambda wanted, done: advance(done, more=wanted)),
-    ):
-        report = make_transfer(
-            train,
-            tests,
-            objectives,
-            seed=options.seed,
-            beta=options.beta,
-            preset=options.preset,
-            choices=options.overrides,
-            leave_out_duplicates=options.leave_out_duplicates,
-        )
+    report = make_transfer(
+        train,
+        tests,
+        objectives,
+        seed=options.seed,
+        beta=options.beta,
+        preset=options.preset,
+        choices=options.overrides,
+        leave_out_duplicates=options.leave_out_duplicates,
+        progress=terminal,
+    )
     show_transfer(report, train.folder, terminal, as_json=json)
 
 

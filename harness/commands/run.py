@@ -52,11 +52,11 @@ def run(
     quiet: args.Quiet = False,
 ) -> None:
     """Sample, grade, embed, probe and report. Running the same command again resumes where it stopped."""
-    from harness.stages.pipeline import default_folder
-
     if print_config:
         print(as_toml(config.effective(ctx)), end="")
         return
+    from harness.stages.pipeline import default_folder
+
     _check_sources(options)
     folder = folder or config.folder_setting(ctx) or default_folder(options)
     if dry_run:

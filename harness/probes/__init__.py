@@ -1,4 +1,4 @@
-"""Probes: small functions of a frozen model's hidden states that say which sample to prefer."""
+"""Probes: small functions of a frozen model's hidden states that score its samples."""
 
 from benchmarks.duplicates import group_near_duplicates
 from harness.probes.crossvalidation import CrossValidation, cross_validate, cross_validations

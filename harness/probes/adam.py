@@ -1,4 +1,4 @@
-"""Adam for many probes at once, each with a learning rate of its own, any of which may leave at any time."""
+"""Adam for many probes at once, each with its own learning rate; finished probes can be removed."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """Adam (Kingma and Ba, arXiv 1412.6980) without weight decay. Every tensor has the M probes in front."""
+    """Adam (Kingma and Ba, arXiv 1412.6980) without weight decay. Every tensor begins with the M probes."""
 
     def __init__(self, weights: Mapping[str, Tensor], rates_M: Tensor) -> None:
         self.weights = dict(weights)
@@ -30,8 +30,8 @@ class Adam:
             scale = second.div(1 - BETA_2**self._steps).sqrt_().add_(EPSILON)
             weight.sub_(first.div(scale).mul_(rates_M.view(-1, *[1] * (weight.dim() - 1))))
 
-    def keep(self, places: Tensor) -> None:
-        """Let all probes leave but those in these places."""
-        self._rates_M = self._rates_M[places]
+    def keep(self, positions: Tensor) -> None:
+        """Remove all probes but those at these positions."""
+        self._rates_M = self._rates_M[positions]
         for tensors in (self.weights, self._first, self._second):
-            tensors.update({name: tensor[places] for name, tensor in tensors.items()})
+            tensors.update({name: tensor[positions] for name, tensor in tensors.items()})

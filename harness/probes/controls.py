@@ -1,4 +1,4 @@
-"""Controls: scores that know nothing, which no report may show to gain."""
+"""Controls: scores without any information about correctness; a report that shows a gain for them is wrong."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,13 @@ from harness.probes.moments import Moments
 from harness.probes.samples import Samples
 
 DRAWS = 20
-"""How often a control is drawn: with five, shuffled labels once gained by chance (one demo seed of three)."""
+"""The number of draws of each control: with five, shuffled labels once gained by chance (one demo seed of three)."""
 
 
 def random_directions(samples: Samples, count: int = DRAWS, *, seed: int = 0) -> Tensor:
-    """Scores [C, P, N] by C untrained linear probes: random directions of the standardised vectors, float64.
+    """Return the scores [C, P, N] by C untrained linear probes: random directions of the standardised vectors, float64.
 
-    The views take turns. Standardising needs no reward, so that nothing is learnt. Entries outside the mask are 0.
+    The views take turns. Standardising needs no reward, so nothing is learnt. Entries outside the mask are 0.
     """
     generator = torch.Generator().manual_seed(seed)
     everything_1P = torch.ones(1, len(samples.problem_ids), dtype=torch.bool, device=samples.mask_PN.device)

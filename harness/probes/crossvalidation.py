@@ -1,4 +1,4 @@
-"""Cross-validation by problem: every problem is scored by probes that never saw any of its samples."""
+"""Cross-validation by problem: every problem is scored by probes that were trained without any of its samples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,27 +14,32 @@ from harness.probes.plans import TrainingPlan, find_plan, refuse_temperature
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
+from harness.probes.training import TRAINING
+from harness.progress import SILENT, Progress
+
+Trial = tuple[str, int | None]
+"""An objective, and the seed of the permutation of the rewards it is trained on; None for the rewards themselves."""
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Out-of-fold scores of every objective, and how they came about.
+    """Out-of-fold scores of every objective, and the selection behind them.
 
-    Scores are such that softmax selection at `beta` is selection at the temperature chosen for each fold: those of a
+    Softmax selection at `beta` on these scores is selection at the temperature selected in each fold: the scores of a
     fold are multiplied by beta / temperature, which changes no ranking within a problem.
     """
 
     problem_ids: tuple[str, ...]
     objectives: tuple[str, ...]
     scores_OPN: Tensor  # float64; 0 outside the samples' mask
-    control_CPN: Tensor  # the first objective on rewards permuted anew among all samples, C times: it must not gain
+    control_CPN: Tensor  # control: the first objective on rewards permuted among all samples, C times; must not gain
     fold_P: Tensor  # the fold in which each problem was held out
-    chosen: Mapping[str, tuple[Selected, ...]]  # for each objective, what was chosen in each fold
+    chosen: Mapping[str, tuple[Selected, ...]]  # by objective: the result of model selection in each fold
     beta: float
-    without_signal: int  # problems all of whose samples pass, or fail: they rank nothing, and stay in every average
+    without_signal: int  # problems whose samples all pass or all fail; they stay in every average
 
     def scores_of(self, objective: str) -> Tensor:
-        """One objective's out-of-fold scores."""
+        """One objective's out-of-fold scores [P, N]."""
         return self.scores_OPN[self.objectives.index(objective)]
 
 
@@ -48,15 +53,24 @@ def cross_validate(
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = DRAWS,
+    progress: Progress = SILENT,
 ) -> CrossValidation:
-    """Train every objective on all folds but one, for each fold, and score the fold left out.
+    """Train every objective on all folds but one, for each fold, and score the held-out fold.
 
-    `plan` is a preset's name or a plan of one's own; `groups` numbers near-duplicate problems, which then share a
-    fold; `controls` is how often the shuffled-label control is drawn. Raises ProbeError for too few problems, an
+    `plan` is the name of a preset or a TrainingPlan; `groups` numbers near-duplicate problems, which then share a
+    fold; `controls` is the number of draws of the shuffled-label control. Raises ProbeError for too few problems, an
     unknown objective, and training problems without a pass or without a failure.
     """
     return cross_validations(
-        samples, objectives, folds=folds, seeds=[seed], beta=beta, plan=plan, groups=groups, controls=controls
+        samples,
+        objectives,
+        folds=folds,
+        seeds=[seed],
+        beta=beta,
+        plan=plan,
+        groups=groups,
+        controls=controls,
+        progress=progress,
     )[0]
 
 
@@ -70,26 +84,28 @@ def cross_validations(
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = 0,
+    progress: Progress = SILENT,
 ) -> list[CrossValidation]:
-    """`cross_validate` once for each seed, all trained together; a seed draws the folds and the first weights."""
+    """Run `cross_validate` for every seed, all trained together; a seed draws the folds and the initial weights."""
     plan = find_plan(plan) if isinstance(plan, str) else plan
     refuse_temperature(beta)
     for name in objectives:
         find_objective(name)
-    permutations: list[tuple[str, int | None]] = [(name, None) for name in objectives]
-    permutations += [(objectives[0], permutation) for permutation in range(controls)]
+    trials: list[Trial] = [(name, None) for name in objectives]
+    trials += [(objectives[0], permutation) for permutation in range(controls)]
     fold_SP = {seed: assign_folds(samples.problem_ids, folds, seed, groups) for seed in seeds}
     tasks = [
-        Task(name, fold_SP[seed] != fold, seed, permutation)
+        Task(objective, fold_SP[seed] != fold, seed, permutation)
         for seed in seeds
-        for name, permutation in permutations
+        for objective, permutation in trials
         for fold in range(folds)
     ]
-    fitted = iter(fit(samples, tasks, plan, groups))
+    with progress.task(TRAINING, 0) as advance:
+        fitted = iter(fit(samples, tasks, plan, groups, advance=advance))
     results = []
     for seed in seeds:
-        by_permutation = {permutation: [next(fitted) for _ in range(folds)] for permutation in permutations}
-        results.append(_assemble(samples, objectives, fold_SP[seed], by_permutation, beta))
+        by_trial = {trial: [next(fitted) for _ in range(folds)] for trial in trials}
+        results.append(_assemble(samples, objectives, fold_SP[seed], by_trial, beta))
     return results
 
 
@@ -97,12 +113,11 @@ def _assemble(
     samples: Samples,
     objectives: Sequence[str],
     fold_P: Tensor,
-    by_permutation: Mapping[tuple[str, int | None], list[Fitted]],
+    by_trial: Mapping[Trial, Sequence[Fitted]],
     beta: float,
 ) -> CrossValidation:
-    scores = {
-        permutation: held_out_scores(samples, fitted, fold_P, beta) for permutation, fitted in by_permutation.items()
-    }
+    """The cross-validation of one seed."""
+    scores = {trial: held_out_scores(samples, fitted, fold_P, beta) for trial, fitted in by_trial.items()}
     control = [scores_PN for (_, permutation), scores_PN in scores.items() if permutation is not None]
     return CrossValidation(
         samples.problem_ids,
@@ -110,38 +125,38 @@ def _assemble(
         torch.stack([scores[name, None] for name in objectives]),
         torch.stack(control) if control else torch.zeros(0, *samples.mask_PN.shape, dtype=torch.float64),
         fold_P,
-        {name: tuple(fitted.choice for fitted in by_permutation[name, None]) for name in objectives},
+        {name: tuple(fitted.selected for fitted in by_trial[name, None]) for name in objectives},
         beta,
         samples.without_signal(),
     )
 
 
 def held_out_scores(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, beta: float) -> Tensor:
-    """The scores [P, N] of every problem by the probe of its own fold, for softmax selection at `beta`.
+    """Return the scores [P, N] of every problem by the probe of its fold, for softmax selection at `beta`.
 
-    Raises ProbeError where a probe learnt from a problem it is to score: that is a leak, whoever made the folds.
+    Raises ProbeError where a probe learnt from a problem that it is to score: that is a leak.
     """
     scores_PN = torch.zeros(samples.mask_PN.shape, dtype=torch.float64)
     for fold, result in enumerate(fitted):
         problems_Q = (fold_P == fold).nonzero().flatten()
         if bool(result.task.train_P[problems_Q].any()):
-            raise ProbeError(f"the probe of fold {fold} learnt from problems it is to be tested on")
-        scores_PN[problems_Q] = scores_of(samples, result.probe, problems_Q) * rescale(beta, result.choice)
+            raise ProbeError(f"The probe of fold {fold} learnt from problems that it is to be tested on.")
+        scores_PN[problems_Q] = scores_of(samples, result.probe, problems_Q) * rescale(beta, result.selected)
     return scores_PN.masked_fill(~samples.mask_PN.cpu(), 0.0)
 
 
-def rescale(beta: float, choice: Selected) -> float:
-    """What scores are multiplied by so that selection at `beta` is at the chosen temperature; at 0, order is all."""
-    return beta / choice.temperature if beta else 1.0
+def rescale(beta: float, selected: Selected) -> float:
+    """The factor of scores that makes selection at `beta` selection at the selected temperature; 1 at beta = 0."""
+    return beta / selected.temperature if beta else 1.0
 
 
 def scores_of(samples: Samples, probe: Probe, problems_Q: Tensor, at_once: int = 32) -> Tensor:
-    """The scores [Q, N] of all samples of some problems by one probe, float64 on the CPU.
+    """Return the scores [Q, N] of all samples of some problems by one probe, float64 on the CPU.
 
     Raises ProbeError where the samples lack a view that the probe reads.
     """
     if absent := [str(view) for view in probe.card.views if view not in samples.vectors]:
-        raise ProbeError(f"the probe reads layer {', '.join(absent)}, of which the samples have no vectors")
+        raise ProbeError(f"The probe reads layer {', '.join(absent)}, of which the samples have no vectors.")
     problems_Q = problems_Q.to(samples.mask_PN.device)
     scores = [torch.zeros(0, samples.mask_PN.shape[1], dtype=torch.float64)]
     for start in range(0, len(problems_Q), at_once):

@@ -1,7 +1,7 @@
-"""The shapes a probe may take: linear maps of the vectors it reads, then a small head.
+"""Probe forms: linear maps of the vectors that a probe reads, then a small head.
 
-The linear maps come first for a reason: the probes trained together share one matrix product over the features, and
-standardisation folds into the maps, so that no standardised copy of the features is ever made.
+The linear maps come first so that the probes trained together share one matrix product over the features, and that
+standardisation can be folded into the maps: no standardised copy of the features is ever made.
 
 Dimensions: M probes trained together, V views a probe reads, H linear maps of each view, D width, R samples.
 """
@@ -18,14 +18,14 @@ from harness.probes.samples import ProbeError
 
 Weights = dict[str, Tensor]
 """Weights by name: "project" [V, H, D] and "offset" [V, H] are the linear maps, all others belong to the head.
-For M probes together each has M in front."""
+For M probes together, M is the first dimension of each."""
 
 
 class Form(Protocol):
-    """A shape of probe."""
+    """The interface of a probe form."""
 
     def start(self, views: int, width: int, generator: torch.Generator) -> Weights:
-        """One probe's first weights, on the CPU in float32."""
+        """Draw one probe's initial weights, on the CPU in float32."""
         ...
 
     def head(self, maps_MRVH: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
@@ -37,7 +37,7 @@ class Linear:
     """Q = w . x + b; over several views, their sum."""
 
     def start(self, views: int, width: int, generator: torch.Generator) -> Weights:
-        """Nearly zero: on features wider than the samples are many, a larger start would never be unlearned."""
+        """Draw weights near zero: with more features than samples, larger ones would never be unlearned."""
         return {"project": 1e-3 * _normal(generator, views, 1, width), "offset": torch.zeros(views, 1)}
 
     def head(self, maps_MRVH: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
@@ -45,7 +45,7 @@ class Linear:
 
 
 class TorchLinear(Linear):
-    """The same, begun as `torch.nn.Linear` begins: uniform within 1 / sqrt(D). For training to the paper's letter."""
+    """A linear probe initialised as `torch.nn.Linear` is, uniformly within 1 / sqrt(D), as in the paper."""
 
     def start(self, views: int, width: int, generator: torch.Generator) -> Weights:
         bound = width**-0.5
@@ -57,13 +57,13 @@ class TorchLinear(Linear):
 
 @dataclass(frozen=True)
 class Mlp:
-    """A perceptron with one or two hidden layers of rectified units."""
+    """A perceptron with one or two hidden layers of rectified linear units."""
 
     hidden: int = 64
     layers: int = 1
 
     def start(self, views: int, width: int, generator: torch.Generator) -> Weights:
-        """Hidden layers as He et al. 2015; the last nearly zero, so that the first steps do not undo a random guess."""
+        """Draw hidden layers as in He et al. 2015, and a last layer near zero, so that all scores begin alike."""
         weights = {
             "project": (2 / views) ** 0.5 * _normal(generator, views, self.hidden, width),
             "offset": torch.zeros(views, self.hidden),
@@ -83,7 +83,7 @@ class Mlp:
 
 
 class Gated:
-    """A linear score of each view, weighed by a gate of its own: sum_v g_v q_v / sum_v g_v, g = sigmoid(w' . x + b').
+    """A linear score per view, weighted by a gate per view: sum_v g_v q_v / sum_v g_v, g = sigmoid(w' . x + b').
 
     After SWIFT (arXiv 2505.12225), which gates tokens over all layers; here the layers and poolings are gated.
     """
@@ -106,12 +106,12 @@ FORMS: dict[str, Form] = {
 
 
 def find_form(name: str) -> Form:
-    """The form of that name. Raises ProbeError for an unknown one."""
+    """Return the form of that name. Raises ProbeError for an unknown name."""
     if name not in FORMS:
-        raise ProbeError(f"no probe form is called {name!r}; there are {', '.join(FORMS)}")
+        raise ProbeError(f"Unknown probe form {name!r}. Choose from {', '.join(FORMS)}.")
     return FORMS[name]
 
 
 def _normal(generator: torch.Generator, *shape: int) -> Tensor:
-    """Normal numbers with variance 1 / (last dimension)."""
+    """Draw normal numbers with variance 1 / (last dimension)."""
     return torch.randn(*shape, generator=generator).mul(shape[-1] ** -0.5)

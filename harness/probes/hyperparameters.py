@@ -1,4 +1,4 @@
-"""What can be set about training a probe: what is chosen for each probe, and what a whole program shares."""
+"""Hyperparameters of one probe, and the schedule that all probes trained together share."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,24 @@ from harness.probes.samples import View
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """One way to train a probe; nested selection chooses between several."""
+    """The hyperparameters of one probe; nested selection chooses between several."""
 
-    views: tuple[View, ...]  # what the probe reads
+    views: tuple[View, ...]  # layers and poolings that the probe reads
     form: str = "linear"
     l2: float = 1e-2  # weight, in the loss, of the squared norm of the linear maps of standardised vectors
     learning_rate: float = 1e-3
-    beta: float = 0.1  # temperature of the policy, in the objectives that train one
+    beta: float = 0.1  # temperature of the probe policy, for the objectives that train one
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What the probes of one program share. Batches are cut either by number or by size."""
+    """The schedule of all probes trained together. `groups` is the size of a minibatch, or `batches` their number."""
 
     epochs: int = 40  # at most
-    samples: int = 25  # the most samples of one problem in a group: what an objective sees of a problem at once
-    batches: int = 16  # batches an epoch, where `groups` does not say otherwise
-    groups: int = 0  # groups a batch; 0 leaves it to `batches`
-    patience: int = 8  # epochs without a better validation figure before a probe stops
+    samples: int = 25  # at most so many samples of one problem per group: an objective compares samples within a group
+    batches: int = 16  # minibatches per epoch, where `groups` is 0
+    groups: int = 0  # groups per minibatch; 0 leaves it to `batches`
+    patience: int = 8  # epochs without a better validation figure after which a probe stops
     decay: bool = True  # the learning rate falls to zero as half a cosine over `epochs`
-    standardise: bool = True  # with the mean and scale of each probe's own training samples
-    seed: int = 0  # of the order of the samples
+    standardise: bool = True  # by the mean and scale of each probe's own training samples
+    seed: int = 0  # seed of the order of the samples

@@ -1,7 +1,7 @@
-"""Nested selection: everything about a probe is chosen inside its own training problems.
+"""Nested selection: everything about a probe is selected within its own training problems.
 
-The training problems of each task are cut into inner folds; every setting is trained without one of them and judged on
-it after each epoch. What `choosing` takes of them is trained again on all of the task's training problems.
+The training problems of each task are split into inner folds; all hyperparameters are trained without one of them and
+validated on it after each epoch. Those that `model_selection` selects are trained again on all the training problems.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,54 +14,62 @@ from torch import Tensor
 
 from harness.probes.batch import ProbeSpec
 from harness.probes.folds import assign_folds
-from harness.probes.model_selection import Selected, choose
+from harness.probes.model_selection import Selected, select
 from harness.probes.moments import Moments
 from harness.probes.plans import SAMPLE_WISE, TrainingPlan
 from harness.probes.probe import Probe
 from harness.probes.samples import ProbeError, Samples, View
 from harness.probes.training import Trained, measure, train
 from harness.probes.validation import Curve
+from harness.progress import Advance, ignore
+
+Groups = Mapping[str, int] | None
+"""A number for each problem; near-duplicates share one and must not be separated. None: no problems are alike."""
+
+Train = Callable[[Sequence[ProbeSpec]], list[Trained]]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A probe that is wanted."""
+    """One probe to be selected and trained."""
 
     objective: str
-    train_P: Tensor  # bool: all it may ever learn from
+    train_P: Tensor  # bool: the problems it may learn from
     seed: int = 0
-    shuffle: int | None = None  # learn from rewards permuted anew with this seed: a control
+    permutation: int | None = None  # seed of the permutation of the rewards it learns from, for a control
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A task's probe."""
+    """The probe of a task, and the result of its selection."""
 
     task: Task
-    choice: Selected
+    selected: Selected
     probe: Probe
 
 
 def fit(
-    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Mapping[str, int] | None = None
+    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Groups = None, *, advance: Advance = ignore
 ) -> list[Fitted]:
-    """Choose and train every task's probe, all settings of all tasks together; the results are in the tasks' order.
+    """Select and train the probe of every task, all hyperparameters of all tasks together, in the order of `tasks`.
 
-    `groups` numbers near-duplicate problems, which then share an inner fold. Raises ProbeError where a task's training
-    problems lack a pass or a failure, or are too few to choose on.
+    `advance` is told of each round of training as it begins. Raises ProbeError where the training problems of a task
+    lack a pass or a failure, or are too few for inner folds.
     """
     for task in tasks:
         refuse_one_sided(samples, task.train_P)
     if not plan.apart:
-        return _fit_together(samples, tasks, plan, groups)
+        return _fit_together(samples, tasks, plan, groups, advance)
     fitted: dict[int, Fitted] = {}
-    for places in _alike(tasks):
-        own_problems = tasks[places[0]].train_P.nonzero().flatten()
+    for positions in _alike(tasks):
+        own_problems = tasks[positions[0]].train_P.nonzero().flatten()
         all_own = torch.ones(len(own_problems), dtype=torch.bool)
-        own_tasks = [replace(tasks[place], train_P=all_own) for place in places]
-        results = _fit_together(samples.take(own_problems), own_tasks, _reseeded(plan, own_tasks[0].seed), groups)
-        fitted |= {place: replace(result, task=tasks[place]) for place, result in zip(places, results, strict=True)}
-    return [fitted[place] for place in range(len(tasks))]
+        own_tasks = [replace(tasks[position], train_P=all_own) for position in positions]
+        own_plan = _reseeded(plan, own_tasks[0].seed)
+        results = _fit_together(samples.take(own_problems), own_tasks, own_plan, groups, advance)
+        for position, result in zip(positions, results, strict=True):
+            fitted[position] = replace(result, task=tasks[position])
+    return [fitted[position] for position in range(len(tasks))]
 
 
 def refuse_one_sided(samples: Samples, train_P: Tensor) -> None:
@@ -72,80 +80,77 @@ def refuse_one_sided(samples: Samples, train_P: Tensor) -> None:
         return
     lack = "graded sample" if len(graded) == 0 else "failing sample" if graded[0] > 0 else "passing sample"
     raise ProbeError(
-        f"the {int(train_P.sum())} training problems have no {lack}: there is nothing to learn from; draw more "
-        "samples, or take another model or other problems, so that some samples pass and some fail"
+        f"The {int(train_P.sum())} training problems have no {lack}: there is nothing to learn from. Generate more "
+        "samples, or use another model or other problems, so that some samples pass and some fail."
     )
 
 
 def _fit_together(
-    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Mapping[str, int] | None
+    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Groups, advance: Advance
 ) -> list[Fitted]:
     moments = measure(samples) if plan.schedule.standardise else None
 
-    def run(members: Sequence[ProbeSpec]) -> list[Trained]:
-        return _train_by_schedule(samples, members, plan, moments)
+    def train_all(specs: Sequence[ProbeSpec]) -> list[Trained]:
+        return _train_by_schedule(samples, specs, plan, moments, advance)
 
     if plan.inner_folds:
-        plan = _with_few_problems(plan, min(_apart(samples, task, groups) for task in tasks))
-        choices = _choose(samples, tasks, plan, groups, run)
+        plan = _with_few_problems(plan, min(_units(samples, task, groups) for task in tasks))
+        selected = _select_nested(samples, tasks, plan, groups, train_all)
     else:
-        choices = [_only_choice(samples, task, plan) for task in tasks]
-    members = [
-        ProbeSpec(task.objective, choice.setting, task.train_P, None, choice.epochs, task.seed, task.shuffle)
-        for task, choice in zip(tasks, choices, strict=True)
+        selected = [_only_candidate(samples, task, plan) for task in tasks]
+    specs = [
+        ProbeSpec(task.objective, one.hyperparameters, task.train_P, None, one.epochs, task.seed, task.permutation)
+        for task, one in zip(tasks, selected, strict=True)
     ]
     return [
-        Fitted(task, choice, replace(trained.probe, card=replace(trained.probe.card, beta=choice.temperature)))
-        for task, choice, trained in zip(tasks, choices, run(members), strict=True)
+        Fitted(task, one, replace(trained.probe, card=replace(trained.probe.card, beta=one.temperature)))
+        for task, one, trained in zip(tasks, selected, train_all(specs), strict=True)
     ]
 
 
-def _only_choice(samples: Samples, task: Task, plan: TrainingPlan) -> Selected:
-    settings = plan.grid.settings(samples, task.objective)
-    if len(settings) > 1 or len(plan.temperatures) > 1:
-        read = ", ".join(dict.fromkeys(str(view) for setting in settings for view in setting.views))
+def _only_candidate(samples: Samples, task: Task, plan: TrainingPlan) -> Selected:
+    """The only hyperparameters of a plan without inner folds. Raises ProbeError where there are several."""
+    candidates = plan.grid.candidates(samples, task.objective)
+    if len(candidates) > 1 or len(plan.temperatures) > 1:
+        views = ", ".join(dict.fromkeys(str(view) for candidate in candidates for view in candidate.views))
         raise ProbeError(
-            f"without inner folds nothing can be chosen, and there are {len(settings)} settings (layers: {read}): "
-            "embed with one layer and one pooling, or choose with the preset nested"
+            f"A plan without inner folds cannot select from {len(candidates)} candidates (layers: {views}): embed with "
+            "one layer and one pooling, or use the preset nested."
         )
-    return Selected(settings[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))
+    return Selected(candidates[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))
 
 
-def _choose(
-    samples: Samples,
-    tasks: Sequence[Task],
-    plan: TrainingPlan,
-    groups: Mapping[str, int] | None,
-    run: Callable[[Sequence[ProbeSpec]], list[Trained]],
+def _select_nested(
+    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Groups, train_all: Train
 ) -> list[Selected]:
-    """Train every setting on every inner fold of every task, and take each task's best."""
-    settings = {task.objective: plan.grid.settings(samples, task.objective) for task in tasks}
+    """Train all candidates of every task on all its inner folds, and select the best for each task."""
+    candidates = {task.objective: plan.grid.candidates(samples, task.objective) for task in tasks}
     trials = [
-        ProbeSpec(task.objective, setting, task.train_P & ~held_out_P, held_out_P, None, task.seed, task.shuffle)
+        ProbeSpec(task.objective, candidate, task.train_P & ~held_out_P, held_out_P, None, task.seed, task.permutation)
         for task in tasks
-        for setting in settings[task.objective]
+        for candidate in candidates[task.objective]
         for held_out_P in _inner_folds(samples, task, plan, groups)
     ]
-    curves = (_extended(trained.curve_EB, plan) for trained in run(trials))
-    own = (settings[task.objective] for task in tasks)
-    return [choose(tried, plan, np.stack(list(islice(curves, len(tried) * plan.inner_used)))) for tried in own]
+    curves = (_extended(trained.curve_EB, plan) for trained in train_all(trials))
+    own = (candidates[task.objective] for task in tasks)
+    return [select(tried, plan, np.stack(list(islice(curves, len(tried) * plan.inner_used)))) for tried in own]
 
 
-def _apart(samples: Samples, task: Task, groups: Mapping[str, int] | None) -> int:
-    """How many training problems, or groups of near-duplicates, can be put into inner folds."""
-    names, group_of = (samples.problem_ids[place] for place in task.train_P.nonzero()), groups or {}
+def _units(samples: Samples, task: Task, groups: Groups) -> int:
+    """The number of training problems, or groups of near-duplicates, that can be assigned to inner folds."""
+    names, group_of = (samples.problem_ids[position] for position in task.train_P.nonzero()), groups or {}
     return len({group_of.get(name, name) for name in names})
 
 
 def _with_few_problems(plan: TrainingPlan, problems: int) -> TrainingPlan:
     """The plan with no more inner folds than training problems. Raises ProbeError where there are not even two."""
     if problems < 2:
-        raise ProbeError("one training problem leaves none to choose on: use more problems or fewer folds")
+        raise ProbeError("One training problem leaves none for validation: use more problems or fewer folds.")
     inner_folds = min(plan.inner_folds, problems)
     return replace(plan, inner_folds=inner_folds, inner_used=min(plan.inner_used, inner_folds))
 
 
-def _inner_folds(samples: Samples, task: Task, plan: TrainingPlan, groups: Mapping[str, int] | None) -> list[Tensor]:
+def _inner_folds(samples: Samples, task: Task, plan: TrainingPlan, groups: Groups) -> list[Tensor]:
     """The training problems held out for validation, [P] for each inner fold that is used."""
     problems_T = task.train_P.nonzero().flatten()
     fold_T = assign_folds([samples.problem_ids[i] for i in problems_T.tolist()], plan.inner_folds, task.seed, groups)
@@ -158,30 +163,34 @@ def _inner_folds(samples: Samples, task: Task, plan: TrainingPlan, groups: Mappi
 
 
 def _extended(curve_EB: Curve, plan: TrainingPlan) -> Curve:
-    """The curve at full length: a probe that stopped early stays at its last figure."""
+    """The curve at full length: a probe that stopped early keeps its last figure."""
     return np.pad(curve_EB, ((0, plan.schedule.epochs - len(curve_EB)), (0, 0)), mode="edge")
 
 
 def _train_by_schedule(
-    samples: Samples, members: Sequence[ProbeSpec], plan: TrainingPlan, moments: Mapping[View, Moments] | None
+    samples: Samples,
+    specs: Sequence[ProbeSpec],
+    plan: TrainingPlan,
+    moments: Mapping[View, Moments] | None,
+    advance: Advance,
 ) -> list[Trained]:
-    """Train the members, those of sample-wise objectives on the schedule the plan has for them."""
+    """Train the probes, those of sample-wise objectives on the plan's schedule for them."""
     if plan.sample_wise is None:
-        return train(samples, members, plan.schedule, plan.temperatures, moments)
-    apart = [member.objective in SAMPLE_WISE for member in members]
-    sample_wise = [member for member, is_apart in zip(members, apart, strict=True) if is_apart]
-    others = [member for member, is_apart in zip(members, apart, strict=True) if not is_apart]
-    of_sample_wise = iter(train(samples, sample_wise, plan.sample_wise, plan.temperatures, moments))
-    of_others = iter(train(samples, others, plan.schedule, plan.temperatures, moments))
-    return [next(of_sample_wise) if is_apart else next(of_others) for is_apart in apart]
+        return train(samples, specs, plan.schedule, plan.temperatures, moments, advance=advance)
+    is_sample_wise = [spec.objective in SAMPLE_WISE for spec in specs]
+    of_samples = [spec for spec, by_sample in zip(specs, is_sample_wise, strict=True) if by_sample]
+    of_problems = [spec for spec, by_sample in zip(specs, is_sample_wise, strict=True) if not by_sample]
+    first = iter(train(samples, of_samples, plan.sample_wise, plan.temperatures, moments, advance=advance))
+    second = iter(train(samples, of_problems, plan.schedule, plan.temperatures, moments, advance=advance))
+    return [next(first) if by_sample else next(second) for by_sample in is_sample_wise]
 
 
 def _alike(tasks: Sequence[Task]) -> list[list[int]]:
-    """The places of the tasks that share their training problems and their seed."""
-    places: dict[tuple[bytes, int], list[int]] = {}
-    for place, task in enumerate(tasks):
-        places.setdefault((task.train_P.numpy().tobytes(), task.seed), []).append(place)
-    return list(places.values())
+    """The positions of the tasks that share their training problems and their seed."""
+    positions: dict[tuple[bytes, int], list[int]] = {}
+    for position, task in enumerate(tasks):
+        positions.setdefault((task.train_P.numpy().tobytes(), task.seed), []).append(position)
+    return list(positions.values())
 
 
 def _reseeded(plan: TrainingPlan, seed: int) -> TrainingPlan:

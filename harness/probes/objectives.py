@@ -1,8 +1,9 @@
-"""The training objectives: each one small function of scores, rewards and a mask.
+"""The training objectives, each a function of scores, rewards and a mask.
 
 Scores, rewards and mask are [..., P, N] (problems, samples) or broadcast to that, for any number of leading
-dimensions: the probes trained together. The loss is [...], one number a probe. Entries outside the mask take no part,
-and a problem that an objective can learn nothing from (no pair of a pass and a failure, say) is left out of its mean.
+dimensions: the probes trained together. The loss is [...], one number per probe. Entries outside the mask are ignored,
+and problems that carry no information for an objective (without a pair of a pass and a failure, say) are left out of
+its mean.
 
 Q is a score, r a reward, and rho_i = softmax_i(Q / beta) over a problem's samples is the probe policy.
 """
@@ -20,17 +21,17 @@ DPO_ALPHA = 1.0
 
 @dataclass(frozen=True)
 class Context:
-    """What an objective may need beside the batch. Both broadcast against the scores: [..., 1, 1], or plain numbers."""
+    """Further inputs of an objective. Both broadcast against the scores: [..., 1, 1], or plain numbers."""
 
     beta: Tensor | float  # temperature of the probe policy
     mean_reward: Tensor | float  # mean reward of all the training samples
 
 
 class Objective(Protocol):
-    """What a probe is trained to make small."""
+    """A function that a probe is trained to minimise."""
 
     def __call__(self, scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, context: Context, /) -> Tensor:
-        """The loss [...] of scores [..., P, N]."""
+        """Return the loss [...] of scores [..., P, N]."""
         ...
 
 
@@ -63,7 +64,7 @@ def pg_problem(scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, context: 
 def pg_loo(scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, context: Context) -> Tensor:
     """`pg` with the mean reward of the problem's other samples as the baseline (RLOO, Kool et al. 2019).
 
-    With n samples this is n / (n - 1) times the gradient of `pg`: problems with few samples weigh a little more.
+    With n samples this is n / (n - 1) times the gradient of `pg`: problems with few samples have a little more weight.
     """
     others_P1 = (mask_PN.sum(-1, keepdim=True) - 1).clamp(min=1)
     total_P1 = (rewards_PN * mask_PN).sum(-1, keepdim=True)
@@ -89,7 +90,7 @@ def dpo(scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, context: Context
 def listwise(scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, context: Context) -> Tensor:
     """Listwise softmax (ListNet's top-one form, Cao et al. 2007): -sum_i (r_i / sum_j r_j) log rho_i.
 
-    The mean is over the problems with a pass; one that all samples pass pulls its scores together.
+    The mean is over the problems with a pass; in one that all samples pass the scores are drawn together.
     """
     total_P = (rewards_PN * mask_PN).sum(-1)
     share_PN = rewards_PN * mask_PN / total_P.clamp(min=1e-9)[..., None]
@@ -112,20 +113,20 @@ def copg(scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, context: Contex
 
 
 def policy(scores_PN: Tensor, mask_PN: Tensor, beta: Tensor | float) -> Tensor:
-    """The probe policy rho = softmax(Q / beta) over each problem's samples; all zero where a problem has none."""
+    """The probe policy rho = softmax(Q / beta) over each problem's samples; all zero where a problem has no samples."""
     return _logits(scores_PN, mask_PN, beta).softmax(-1).where(mask_PN, 0.0)
 
 
 def mean(values_PN: Tensor, mask_PN: Tensor) -> Tensor:
     """The mean over the mask: [..., P, N] -> [...].
 
-    A mask with nothing in it gives 0, so that a batch without a member's problems moves that member nowhere.
+    An empty mask gives 0, so that a minibatch without any of a probe's training problems leaves its loss constant.
     """
     return values_PN.where(mask_PN, 0.0).sum((-2, -1)) / mask_PN.sum((-2, -1)).clamp(min=1)
 
 
 def mean_over_problems(values_P: Tensor, mask_P: Tensor) -> Tensor:
-    """The mean over the problems in the mask: [..., P] -> [...]; 0 where there are none."""
+    """The mean over the problems in the mask: [..., P] -> [...]; 0 for an empty mask."""
     return values_P.where(mask_P, 0.0).sum(-1) / mask_P.sum(-1).clamp(min=1)
 
 
@@ -140,7 +141,7 @@ def _logits(scores_PN: Tensor, mask_PN: Tensor, beta: Tensor | float) -> Tensor:
 
 
 def _differences(values_PN: Tensor) -> Tensor:
-    """Every sample's value less every other's: [..., P, N] -> [..., P, N, N]."""
+    """Every sample's value minus every other's: [..., P, N] -> [..., P, N, N]."""
     return values_PN[..., :, None] - values_PN[..., None, :]
 
 
@@ -148,6 +149,6 @@ def _mean_over_pairs(losses_PNN: Tensor, rewards_PN: Tensor, mask_PN: Tensor) ->
     """Mean over a problem's pairs (pass, failure), then over the problems that have a pair."""
     passed_PN, failed_PN = (rewards_PN > 0) & mask_PN, (rewards_PN == 0) & mask_PN
     counts_P = passed_PN.sum(-1) * failed_PN.sum(-1)
-    over_failed_PN = (losses_PNN @ failed_PN.to(losses_PNN)[..., None]).squeeze(-1)  # no mask as large as the pairs
+    over_failed_PN = (losses_PNN @ failed_PN.to(losses_PNN)[..., None]).squeeze(-1)  # without a mask of all pairs
     sums_P = (over_failed_PN * passed_PN).sum(-1)
     return mean_over_problems(sums_P / counts_P.clamp(min=1), counts_P > 0)

@@ -1,4 +1,4 @@
-"""How a run's probes are trained: what is chosen between, on what schedule, and the presets."""
+"""Training plans: the candidates of model selection, the schedule, and the presets."""
 
 import math
 from dataclasses import dataclass, field, fields, replace
@@ -9,52 +9,53 @@ from harness.probes.hyperparameters import Hyperparameters, Schedule
 from harness.probes.samples import ProbeError, Samples, View
 
 SAMPLE_WISE = ("mse", "ce")
-"""The objectives that look at one sample at a time; the paper draws their batches without regard to problems."""
+"""The objectives over single samples; the paper draws their minibatches without regard to problems."""
 
 WITHOUT_POLICY = ("mse", "ce", "pairwise", "hinge", "copg")
-"""The objectives that train no softmax policy: whatever beta is in training, they come out the same."""
+"""The objectives without a softmax policy: the temperature in training makes no difference to them."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The settings that nested selection tries, all combinations. Earlier ones win ties."""
+    """The values that nested selection tries, in all combinations. Earlier ones win ties."""
 
     forms: tuple[str, ...] = ("linear",)
-    views: tuple[View, ...] = ()  # one at a time, but a gated form reads them all; () is every view there is
+    views: tuple[View, ...] = ()  # one per candidate, but all for the form gated; () means every view of the samples
     l2s: tuple[float, ...] = (1.0, 0.03, 0.001)
     learning_rates: tuple[float, ...] = (3e-4, 3e-3)
-    betas: tuple[float, ...] = (0.1,)  # temperatures of the policy in training
+    betas: tuple[float, ...] = (0.1,)  # temperatures of the probe policy in training
 
-    def settings(self, samples: Samples, objective: str = "") -> list[Hyperparameters]:
-        """Every setting that can make a difference to the objective, in order.
+    def candidates(self, samples: Samples, objective: str = "") -> list[Hyperparameters]:
+        """Return the hyperparameters of all combinations that can make a difference to the objective, in order.
 
         Raises ProbeError for a view that the samples lack.
         """
         views = self.views or samples.views
         if absent := [str(view) for view in views if view not in samples.vectors]:
-            raise ProbeError(f"no vectors of layer {', '.join(absent)}; there are {', '.join(map(str, samples.views))}")
+            present = ", ".join(map(str, samples.views))
+            raise ProbeError(f"There are no vectors of layer {', '.join(absent)}. Choose from {present}.")
         if "gated" in self.forms and len({samples.vectors[view].shape[-1] for view in views}) > 1:
-            raise ProbeError("a gated probe reads vectors of one width, and these views differ: name fewer views")
+            raise ProbeError("A gated probe reads vectors of one width, but these views differ: choose fewer views.")
         betas = self.betas[:1] if objective in WITHOUT_POLICY else self.betas
         return [
-            Hyperparameters(read, form, l2, rate, beta)
+            Hyperparameters(group, form, l2, rate, beta)
             for form, l2, rate, beta in product(self.forms, self.l2s, self.learning_rates, betas)
-            for read in ([views] if form == "gated" else [(view,) for view in views])
+            for group in ([views] if form == "gated" else [(view,) for view in views])
         ]
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How probes are trained and chosen."""
+    """A plan for training and selecting probes."""
 
     grid: Grid = field(default_factory=Grid)
-    temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of selection: chosen between for each probe
+    temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # candidates for the temperature of selection
     schedule: Schedule = field(default_factory=Schedule)
-    sample_wise: Schedule | None = None  # instead of `schedule`, for mse and ce
-    inner_folds: int = 4  # into which training problems are cut for selection; 0 chooses nothing
-    inner_used: int = 4  # how many of these are held out in turn: fewer are faster and noisier
-    one_se_rule: float = 1.0  # standard errors by which a softer selection may be below the best one on the inner folds
-    apart: bool = False  # each training set in batches of its own, as if the others were not there
+    sample_wise: Schedule | None = None  # for mse and ce, instead of `schedule`
+    inner_folds: int = 4  # inner folds of the training problems; 0: nothing is selected
+    inner_used: int = 4  # how many of these are held out in turn: fewer are faster and less exact
+    one_se_rule: float = 1.0  # a softer selection may be so many standard errors below the best
+    apart: bool = False  # each training set in separate minibatches, as if it were the only one
 
 
 PAPER = TrainingPlan(
@@ -66,9 +67,9 @@ PAPER = TrainingPlan(
     apart=True,
 )
 """The training of the Q-Probe paper: a linear probe on vectors as they come, Adam at 5e-5 without weight decay, 150
-epochs of batches of 1000 samples (for the others 100 problems x 10 samples), beta 0.1 in training and selection.
-What its public code does otherwise (weight decay 0.01, L_PG at beta 1, remainders dropped, one permutation for all
-problems) is left out. One layer: the paper reads the last token at layer 26 of 32."""
+epochs of minibatches of 1000 samples (for the others 100 problems x 10 samples), beta 0.1 in training and selection.
+Deviations of its public code (weight decay 0.01, L_PG at beta 1, remainders dropped, one permutation for all
+problems) are not followed. One layer: the paper reads the last token at layer 26 of 32."""
 
 WIDE = TrainingPlan(
     grid=Grid(
@@ -78,21 +79,21 @@ WIDE = TrainingPlan(
         betas=(0.03, 0.1, 0.3),
     )
 )
-"""Everything is chosen between that there is to choose: many times the work of the default."""
+"""Selects from all forms and a wider grid: many times the work of the default."""
 
 PRESETS: dict[str, TrainingPlan] = {"nested": TrainingPlan(), "wide": WIDE, "paper": PAPER}
 
 
 def find_plan(preset: str) -> TrainingPlan:
-    """The plan of that name. Raises ProbeError for an unknown one."""
+    """Return the plan of that name. Raises ProbeError for an unknown name."""
     if preset not in PRESETS:
-        raise ProbeError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
+        raise ProbeError(f"Unknown preset {preset!r}. Choose from {', '.join(PRESETS)}.")
     return PRESETS[preset]
 
 
 @dataclass(frozen=True)
 class GridOverrides:
-    """What a user wants chosen between instead of what the preset tries; () leaves the preset's."""
+    """A user's candidates instead of the preset's; () keeps those of the preset."""
 
     forms: tuple[str, ...] = ()
     l2s: tuple[float, ...] = ()
@@ -100,25 +101,23 @@ class GridOverrides:
     betas: tuple[float, ...] = ()
 
     def plan(self, preset: str) -> TrainingPlan:
-        """The preset with these choices. Raises ProbeError for a number or name that is none, and for the paper's."""
+        """Return the preset with these candidates. Raises ProbeError for a bad value, and for the preset paper."""
         plan = find_plan(preset)
-        given = {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
-        if not given:
+        overrides = {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
+        if not overrides:
             return plan
         if not plan.inner_folds:
-            raise ProbeError(
-                f"the preset {preset} leaves nothing to choose: take nested or wide to choose between more"
-            )
+            raise ProbeError(f"The preset {preset} selects nothing: use nested or wide to select from several values.")
         for form in self.forms:
             find_form(form)
         if not all(0 <= l2 < math.inf for l2 in self.l2s):
-            raise ProbeError("l2 must be zero or above, and finite")
+            raise ProbeError("l2 must be zero or above, and finite.")
         if not all(0 < number < math.inf for number in self.learning_rates + self.betas):
-            raise ProbeError("learning rates and betas in training must be above zero, and finite")
-        return replace(plan, grid=replace(plan.grid, **given))
+            raise ProbeError("Learning rates and betas in training must be above zero, and finite.")
+        return replace(plan, grid=replace(plan.grid, **overrides))
 
 
 def refuse_temperature(beta: float) -> None:
-    """Raise ProbeError for a temperature of selection at which nothing can be selected."""
+    """Raise ProbeError for a temperature that is negative or not finite."""
     if not 0 <= beta < math.inf:
-        raise ProbeError(f"selection at beta {beta} is not possible: take 0, or any finite number above")
+        raise ProbeError(f"Selection at beta {beta} is not possible: use 0 or any finite number above.")

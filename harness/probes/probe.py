@@ -1,4 +1,4 @@
-"""The trained probe: a frozen function of a model's hidden states, in one file with a card of where it came from.
+"""The trained probe: a frozen function of a model's hidden states, saved as one file with a card of its origin.
 
 A linear probe of one view loads without this package:
 
@@ -23,22 +23,22 @@ from harness.probes.samples import ProbeError, View
 
 @dataclass(frozen=True)
 class Card:
-    """What a probe reads, how it was trained, and what it was worth."""
+    """The origin of a probe: its inputs, its training and its figures."""
 
     form: str
     views: tuple[View, ...]  # the layers and poolings it reads, in the order of its weights
     width: int  # of the vectors
     objective: str
-    beta: float  # temperature of the softmax selection it was chosen for
-    model: str = ""  # the model whose hidden states it reads; "" until somebody says
-    fingerprint: str = ""  # changes with that model's weights
-    benchmark: str = ""  # whose problems it was trained on
-    prompt: str = ""  # the prompt preset of the samples it was trained on
-    data: str = ""  # digest of the samples and rewards it was trained on
-    problems: int = 0  # how many problems it was trained on
-    folds: int = 0  # of the cross-validation that `figures` come from
-    training: Mapping[str, float] = field(default_factory=dict)  # the setting: l2, learning_rate, beta, epochs
-    figures: Mapping[str, float] = field(default_factory=dict)  # out-of-fold: pass@1, probed, gain and so on
+    beta: float  # temperature of the softmax selection it was selected for
+    model: str = ""  # the model whose hidden states it reads; "" while unnamed
+    fingerprint: str = ""  # a hash of that model's weights
+    benchmark: str = ""  # the benchmark of its training problems
+    prompt: str = ""  # the prompt preset of its training samples
+    data: str = ""  # digest of its training samples and their rewards
+    problems: int = 0  # number of training problems
+    folds: int = 0  # folds of the cross-validation that gave `figures`
+    training: Mapping[str, float] = field(default_factory=dict)  # l2, learning_rate, beta, epochs
+    figures: Mapping[str, float] = field(default_factory=dict)  # out-of-fold figures: pass@1, probed, gain and others
 
     def to_json(self) -> str:
         """The card as one JSON object."""
@@ -46,19 +46,19 @@ class Card:
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
-        """The card again; what a later version has added is left out. Raises ProbeError for anything else."""
+        """Read a card; fields of later versions are ignored. Raises ProbeError for any other text."""
         try:
             values = json.loads(text)
-            known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
-            known["views"] = tuple(View(int(layer), str(pooling)) for layer, pooling in known["views"])
-            return cls(**known)
+            present = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+            present["views"] = tuple(View(int(layer), str(pooling)) for layer, pooling in present["views"])
+            return cls(**present)
         except (ValueError, TypeError, KeyError) as error:
-            raise ProbeError(f"the probe's card cannot be read: {error}") from error
+            raise ProbeError(f"The probe's card cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A trained probe. Its weights apply to vectors as the model gives them; nothing is left to standardise."""
+    """A trained probe. Its weights apply to the raw vectors of its model; standardisation is folded into them."""
 
     card: Card
     weights: Weights = field(repr=False)
@@ -71,7 +71,7 @@ class Probe:
         views = [vectors] if isinstance(vectors, Tensor) else list(vectors)
         if len(views) != len(self.card.views) or any(view.shape[-1] != self.card.width for view in views):
             given = ", ".join(str(view.shape[-1]) for view in views)
-            raise ProbeError(f"the probe reads {self._reads()}, and was given vectors of width {given}")
+            raise ProbeError(f"The probe reads {self._reads()}, not vectors of width {given}.")
         project_VHD, offset_VH = self.weights["project"], self.weights["offset"]
         flat = [view.reshape(-1, self.card.width).to(project_VHD) for view in views]
         with torch.no_grad():
@@ -89,15 +89,16 @@ class Probe:
         path.write_bytes(save(tensors, metadata={"format": "pt", "card": self.card.to_json()}))
 
     def require_model(self, model: str, fingerprint: str = "") -> None:
-        """Raise ProbeError unless the probe reads the hidden states of that very model.
+        """Raise ProbeError unless the probe reads the hidden states of that model.
 
-        Where both fingerprints are known they decide: a folder may have been renamed, or hold other weights by now.
+        Where both fingerprints are known they decide: a folder may have been renamed, or its weights replaced.
         """
-        known, named = self.card.fingerprint, self.card.model or "an unnamed model"
-        if known == fingerprint if known and fingerprint else self.card.model == model:
+        own, named = self.card.fingerprint, self.card.model or "an unnamed model"
+        same = own == fingerprint if own and fingerprint else self.card.model == model
+        if same:
             return
         other = f"{model} with other weights" if model == named else model
-        raise ProbeError(f"the probe reads vectors of {named}, not of {other}: give it those of its own model")
+        raise ProbeError(f"The probe reads vectors of {named}, not of {other}: embed with the probe's model.")
 
     def _reads(self) -> str:
         return f"{len(self.card.views)} view(s) of width {self.card.width} of {self.card.model or 'an unnamed model'}"
@@ -106,16 +107,16 @@ class Probe:
 def load_probe(path: Path, *, model: str | None = None) -> Probe:
     """Read a probe; with `model`, refuse one that was trained on another model's vectors.
 
-    Raises ProbeError where the file is missing, is no probe, or is refused by its card.
+    Raises ProbeError where the file is missing, is not a probe, or has the card of another model.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError) as error:
-        raise ProbeError(f"{path} is no probe file: {error}") from error
+        raise ProbeError(f"{path} is not a probe file: {error}.") from error
     if "card" not in metadata:
-        raise ProbeError(f"{path} has no probe's card in it")
+        raise ProbeError(f"{path} is not a probe file: its metadata has no card.")
     probe = Probe(Card.from_json(metadata["card"]), weights)
     find_form(probe.card.form)
     if model is not None:

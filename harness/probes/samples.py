@@ -1,4 +1,4 @@
-"""What probes learn from: vectors and rewards of the samples of every problem, joined by id.
+"""The data of probes: vectors and rewards of the samples of every problem, joined by id.
 
 Names carry their dimensions: P problems, N samples of a problem (padded to the largest), D width of a vector.
 """
@@ -24,13 +24,13 @@ SampleKey = tuple[str, int]
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of a set of problems. Entries outside `mask_PN` are padding or were never graded."""
+    """The samples of a set of problems. Entries outside `mask_PN` are padding or ungraded."""
 
     problem_ids: tuple[str, ...]
-    vectors: Mapping[View, Tensor]  # one [P, N, D] tensor a view; widths may differ between views
+    vectors: Mapping[View, Tensor]  # one [P, N, D] tensor per view; widths may differ between views
     rewards_PN: Tensor  # float32; 0 outside the mask
     mask_PN: Tensor  # bool
-    indices_PN: Tensor  # int64: the sample's own index within its problem; -1 for padding
+    indices_PN: Tensor  # int64: the index of the sample within its problem; -1 for padding
 
     @classmethod
     def join(
@@ -45,17 +45,17 @@ class Samples:
         Raises ProbeError for a repeated id, a graded sample without a vector, and a vector that is not finite.
         """
         if len(set(ids)) < len(ids):
-            raise ProbeError(f"sample {_first_repeated(ids)} has two vectors: each needs exactly one")
+            raise ProbeError(f"Sample {_first_repeated(ids)} has two vectors: give exactly one per sample.")
         if missing := sorted(set(rewards) - set(ids)):
-            raise ProbeError(f"{len(missing)} graded samples have no vector, first {missing[0]}: embed them first")
+            raise ProbeError(f"{len(missing)} graded samples have no vector, first {missing[0]}: embed them first.")
         tensors = {view: _tensor(rows) for view, rows in vectors.items()}
         for view, rows_RD in tensors.items():
             _refuse_unusable(ids, view, rows_RD)
         problem_ids = tuple(dict.fromkeys(problem for problem, _ in ids))
         rows_PN, indices_PN = _places(ids, problem_ids)
-        known = [rewards.get(sample) for sample in ids]
-        graded_R = torch.tensor([reward is not None for reward in known])
-        rewards_R = torch.tensor([reward or 0.0 for reward in known], dtype=torch.float32)
+        in_order = [rewards.get(sample) for sample in ids]
+        graded_R = torch.tensor([reward is not None for reward in in_order])
+        rewards_R = torch.tensor([reward or 0.0 for reward in in_order], dtype=torch.float32)
         padding_PN = indices_PN < 0
         return cls(
             problem_ids,
@@ -67,18 +67,18 @@ class Samples:
 
     @classmethod
     def together(cls, parts: Sequence["Samples"]) -> "Samples":
-        """The problems of several sets as one, padded to the widest, with the views that all of them have.
+        """Join the problems of several sets, padded to the widest, with the views that all of them have.
 
-        Raises ProbeError where two sets share a problem, or no view.
+        Raises ProbeError where two sets share a problem, or where the sets share no view.
         """
         if len(parts) == 1:
             return parts[0]
         ids = [problem for part in parts for problem in part.problem_ids]
         if len(set(ids)) < len(ids):
-            raise ProbeError(f"the sets share problem {_first_repeated(ids)}: each may be learnt from once")
+            raise ProbeError(f"Two sets contain problem {_first_repeated(ids)}: give sets without common problems.")
         views = [view for view in parts[0].views if all(view in part.vectors for part in parts)]
         if not views:
-            raise ProbeError("the sets share no layer and pooling: embed them with the same layers")
+            raise ProbeError("The sets share no layer and pooling: embed them with the same layers.")
         width = max(part.mask_PN.shape[1] for part in parts)
         return cls(
             tuple(ids),
@@ -90,7 +90,7 @@ class Samples:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """Every view there is, in the order given."""
+        """All views, in the order given."""
         return tuple(self.vectors)
 
     def take(self, problems: Sequence[int] | Tensor) -> "Samples":
@@ -117,10 +117,10 @@ class Samples:
         )
 
     def shuffled(self, seed: int) -> "Samples":
-        """The same with all rewards permuted anew among all graded samples: the control of every probe.
+        """The same samples with the rewards permuted among all graded samples: the control of every probe.
 
-        Dealing them anew within each problem would be no control: what tells easy problems from hard ones may tell
-        good samples from bad, and a probe that learns it that way gains honestly.
+        A permutation within each problem is not a control: a feature that separates easy problems from hard ones may
+        also separate good samples from bad, so that a probe that learns it has a genuine gain.
         """
         mask_PN = self.mask_PN.cpu()
         graded_R = self.rewards_PN.cpu()[mask_PN]
@@ -129,16 +129,16 @@ class Samples:
         return replace(self, rewards_PN=permuted_PN.to(self.rewards_PN.device))
 
     def digest(self) -> str:
-        """A hash of which samples these are and what they earned; the vectors are not part of it."""
+        """A hash of the samples' ids and rewards, without the vectors."""
         hasher = hashlib.sha256()
-        for place, problem in enumerate(self.problem_ids):
-            mask_N = self.mask_PN[place].cpu()
-            indices, rewards = self.indices_PN[place].cpu()[mask_N], self.rewards_PN[place].cpu()[mask_N]
+        for position, problem in enumerate(self.problem_ids):
+            mask_N = self.mask_PN[position].cpu()
+            indices, rewards = self.indices_PN[position].cpu()[mask_N], self.rewards_PN[position].cpu()[mask_N]
             hasher.update(repr((problem, indices.tolist(), rewards.tolist())).encode())
         return hasher.hexdigest()
 
     def without_signal(self) -> int:
-        """How many graded problems all their samples pass, or all fail: they rank nothing, and stay in averages."""
+        """The number of graded problems whose samples all pass or all fail; they stay in averages."""
         passed_P = (self.rewards_PN * self.mask_PN).sum(1)
         graded_P = self.mask_PN.sum(1)
         return int(((graded_P > 0) & ((passed_P == 0) | (passed_P == graded_P))).sum())
@@ -156,7 +156,7 @@ def _first_repeated(ids: Sequence[Named]) -> Named:
 
 
 def _tensor(rows_RD: np.ndarray | Tensor) -> Tensor:
-    """The rows as a tensor, without a copy; of a file mapped for reading too, since nothing here writes to vectors."""
+    """The rows as a tensor, without a copy even of a read-only mapped file: vectors are never written to."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.as_tensor(rows_RD)
@@ -164,30 +164,30 @@ def _tensor(rows_RD: np.ndarray | Tensor) -> Tensor:
 
 def _refuse_unusable(ids: Sequence[SampleKey], view: View, rows_RD: Tensor) -> None:
     if len(rows_RD) != len(ids):
-        raise ProbeError(f"{len(ids)} samples but {len(rows_RD)} vectors of layer {view}")
+        raise ProbeError(f"There are {len(ids)} samples, but {len(rows_RD)} vectors of layer {view}.")
     for start in range(0, len(rows_RD), 4096):  # in pieces: a whole boolean copy would double the memory
         broken = ~rows_RD[start : start + 4096].isfinite().all(dim=1)
         if bool(broken.any()):
             problem, index = ids[start + int(broken.nonzero()[0])]
-            raise ProbeError(f"the vector of sample {index} of {problem} (layer {view}) is not finite: embed it again")
+            raise ProbeError(f"The vector of sample {index} of {problem} (layer {view}) is not finite: embed it again.")
 
 
 def _places(ids: Sequence[SampleKey], problem_ids: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-    """For each place of the padded table, the row it is filled from (0 for padding) and the sample's index."""
+    """For each entry of the padded table [P, N], the row that fills it (0 for padding) and the sample's index."""
     rows_by_problem: dict[str, list[tuple[int, int]]] = {problem: [] for problem in problem_ids}
     for row, (problem, index) in enumerate(ids):
         rows_by_problem[problem].append((index, row))
     width = max((len(rows) for rows in rows_by_problem.values()), default=0)
     rows_PN = torch.zeros(len(problem_ids), width, dtype=torch.long)
     indices_PN = torch.full_like(rows_PN, -1)
-    for place, rows in enumerate(rows_by_problem.values()):
+    for position, rows in enumerate(rows_by_problem.values()):
         pairs = torch.tensor(sorted(rows))
-        indices_PN[place, : len(rows)], rows_PN[place, : len(rows)] = pairs[:, 0], pairs[:, 1]
+        indices_PN[position, : len(rows)], rows_PN[position, : len(rows)] = pairs[:, 0], pairs[:, 1]
     return rows_PN, indices_PN
 
 
 def _gather(rows_RD: Tensor, rows_PN: Tensor) -> Tensor:
-    """The padded [P, N, D] table. Where the rows already stand in order, no copy is made."""
+    """The padded [P, N, D] table. Where the rows are in order already, no copy is made."""
     if torch.equal(rows_PN.flatten(), torch.arange(len(rows_RD))):
         return rows_RD.view(*rows_PN.shape, -1)
     return rows_RD[rows_PN]

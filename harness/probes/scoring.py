@@ -1,4 +1,4 @@
-"""Scoring samples with many probes at once: one matrix product for all that read the same views."""
+"""Scoring samples with many probes at once: one matrix product for all probes that read the same views."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,22 @@ from harness.probes.samples import Samples, View
 
 @dataclass(frozen=True)
 class Scorer:
-    """The features that the M probes of one program read, and the form they share."""
+    """The features that the M probes of one batch read, and the form they share."""
 
     samples: Samples
     views: tuple[View, ...]
     form: Form
 
     def __call__(self, folded: Weights, problems_G1: Tensor, places_GS: Tensor) -> Tensor:
-        """The scores [M, G, S] of the samples in these places, under weights for vectors as they come."""
+        """The scores [M, G, S] of the samples at these positions, by weights for raw vectors."""
         rows_R = (problems_G1 * self.samples.mask_PN.shape[1] + places_GS).flatten()
-        members = len(folded["project"])
+        probes = len(folded["project"])
         maps = []
         for v, view in enumerate(self.views):
             vectors_RD = self.samples.vectors[view].flatten(0, 1)[rows_R].to(folded["project"].dtype)
-            maps.append((vectors_RD @ folded["project"][:, v].flatten(0, 1).T).view(len(rows_R), members, -1))
+            maps.append((vectors_RD @ folded["project"][:, v].flatten(0, 1).T).view(len(rows_R), probes, -1))
         maps_MRVH = torch.stack(maps, 2).transpose(0, 1) + folded["offset"][:, None]
-        return self.form.head(maps_MRVH, folded).view(members, *places_GS.shape)
+        return self.form.head(maps_MRVH, folded).view(probes, *places_GS.shape)
 
     def whole(self, folded: Weights, problems_Q: Tensor, at_once: int = 32) -> Tensor:
         """The scores [M, Q, N] of all samples of some problems, a few problems at a time to bound the memory."""

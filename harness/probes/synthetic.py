@@ -1,8 +1,8 @@
-"""Samples whose truth is known, drawn from the assumptions that probes make: for tests, benchmarks and trying out.
+"""Synthetic samples with a known direction, drawn from the assumptions that probes make.
 
 A sample passes with probability sigmoid(signal * d . z - difficulty - 1): z is its standard normal latent, d a unit
-direction, and the difficulty is its problem's. The vector shows z under scales and offsets a feature, and the
-difficulty along one more direction as far as asked.
+direction, and the difficulty is its problem's. The vector is z with a scale and an offset per feature, plus
+`shown` times the difficulty along a second direction.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ PLANTED = View(26, "last")
 
 @dataclass(frozen=True)
 class Planted:
-    """Samples, and what the best of all scores would be."""
+    """Samples, and the best possible scores."""
 
     samples: Samples
-    truth_PN: Tensor  # d . z: what a sample has beyond its problem
+    truth_PN: Tensor  # d . z, which decides with the problem's difficulty if a sample passes
 
 
 def plant(
@@ -33,7 +33,7 @@ def plant(
     shown: float = 0.0,
     seed: int = 0,
 ) -> Planted:
-    """Draw samples; `difficulty` is the standard deviation over problems, `shown` how far the vectors show it."""
+    """Draw samples; `difficulty` is its standard deviation over problems, `shown` its weight in the vectors."""
     generator = torch.Generator().manual_seed(seed)
     vectors_PND = torch.empty(problems, samples, width).normal_(generator=generator)
     direction_D = _unit(width, generator)

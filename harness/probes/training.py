@@ -1,11 +1,11 @@
 """Training many probes as one tensor program.
 
-Every batch is shared by all probes that read the same views: one matrix product serves all folds, objectives, settings
-and seeds, and a mask tells each probe which problems it may learn from. A probe that has stopped leaves the program,
-so that the rest run faster. What a probe becomes does not depend on which others are trained beside it.
+Every minibatch is shared by all probes that read the same views: one matrix product serves all folds, objectives,
+hyperparameters and seeds, and a mask tells each probe which problems it may learn from. Finished probes are removed, so
+that the rest train faster. The result for a probe does not depend on which others are trained beside it.
 
 Dimensions: M probes in training together, K permutations of the rewards, P problems, N samples of a problem, R rows,
-G groups of S samples in a batch, V views, H linear maps, D width, E epochs, B temperatures.
+G groups of S samples in a minibatch, V views, H linear maps, D width, E epochs, B temperatures.
 """
 
 import math
@@ -21,7 +21,7 @@ from harness.probes.adam import Adam
 from harness.probes.batch import ProbeBatch, ProbeSpec
 from harness.probes.forms import Weights, find_form
 from harness.probes.hyperparameters import Schedule
-from harness.probes.minibatches import Batch, draw_batches
+from harness.probes.minibatches import Minibatch, draw_minibatches
 from harness.probes.moments import Moments
 from harness.probes.objectives import Context
 from harness.probes.probe import Card, Probe
@@ -29,41 +29,47 @@ from harness.probes.registry import find_objective
 from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
 from harness.probes.validation import Curve, has_stalled, validate
-from harness.probes.watching import tell
+from harness.progress import Advance, ignore
+
+TRAINING = "Training probes"
+"""The title of every progress task that `train` adds to."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of a member."""
+    """The result of training one probe."""
 
-    member: ProbeSpec
+    spec: ProbeSpec
     probe: Probe
-    curve_EB: Curve  # the validation figure after each epoch at each temperature; [0, B] where nothing validates
+    curve_EB: Curve  # the validation figure after each epoch at each temperature; [0, B] without validation problems
 
 
 def train(
     samples: Samples,
-    members: Sequence[ProbeSpec],
+    specs: Sequence[ProbeSpec],
     schedule: Schedule,
     temperatures: Sequence[float] = (0.1,),
     moments: Mapping[View, Moments] | None = None,
+    *,
+    advance: Advance = ignore,
 ) -> list[Trained]:
-    """Train every member; the results are in the members' order.
+    """Train every probe; the results are in the order of `specs`.
 
-    Members with validation problems are judged after each epoch by the expected reward of softmax selection at every
+    Probes with validation problems are judged after each epoch by the expected reward of softmax selection at every
     one of `temperatures`, and stop once none of these figures has improved for `schedule.patience` epochs.
-    `moments` spares reading the features once more, where the caller has them.
+    `moments` saves another pass over the features, where the caller has them. `advance` is told at the start how many
+    probes are to be trained, and then of each that is finished.
     """
-    known = (moments or measure(samples)) if schedule.standardise else None
-    order = sorted(range(len(members)), key=lambda place: _batch_of(members[place]))
+    advance(0, more=len(specs))
+    moments = (moments or measure(samples)) if schedule.standardise else None
+    order = sorted(range(len(specs)), key=lambda position: _sort_key(specs[position]))
     trained: dict[int, Trained] = {}
-    tell(wanted=len(members))
-    for _, places in groupby(order, key=lambda place: _batch_of(members[place])[:2]):
-        cohort = _BatchTrainer(samples, {place: members[place] for place in places}, schedule, temperatures, known)
-        for place, result in cohort.run():
-            trained[place] = result
-            tell(done=1)
-    return [trained[place] for place in range(len(members))]
+    for _, positions in groupby(order, key=lambda position: _sort_key(specs[position])[:2]):
+        batch_specs = {position: specs[position] for position in positions}
+        for position, result in _BatchTrainer(samples, batch_specs, schedule, temperatures, moments).run():
+            trained[position] = result
+            advance()
+    return [trained[position] for position in range(len(specs))]
 
 
 def measure(samples: Samples) -> dict[View, Moments]:
@@ -71,142 +77,144 @@ def measure(samples: Samples) -> dict[View, Moments]:
     return {view: Moments.of(samples, view) for view in samples.views}
 
 
-def _batch_of(member: ProbeSpec) -> tuple[str, tuple[View, ...], str]:
-    """Members of the same form and views train together, and those of an objective stand side by side."""
-    return member.setting.form, member.setting.views, member.objective
+def _sort_key(spec: ProbeSpec) -> tuple[str, tuple[View, ...], str]:
+    """Form and views, which the probes of a batch share, then the objective, by which a batch is ordered."""
+    return spec.hyperparameters.form, spec.hyperparameters.views, spec.objective
 
 
 class _BatchTrainer:
-    """Members of one form that read the same views, while they are in training."""
+    """The training of the probes of one form that read the same views."""
 
     def __init__(
         self,
         samples: Samples,
-        members: Mapping[int, ProbeSpec],
+        specs: Mapping[int, ProbeSpec],
         schedule: Schedule,
         temperatures: Sequence[float],
         moments: Mapping[View, Moments] | None,
     ) -> None:
         self.samples, self.schedule, self.temperatures = samples, schedule, temperatures
-        self.places, self.members = list(members), list(members.values())
-        setting = self.members[0].setting
-        self.scorer = Scorer(samples, setting.views, find_form(setting.form))
-        self.losses = {name: find_objective(name) for name in {member.objective for member in self.members}}
-        permutations = sorted(
-            {member.shuffle for member in self.members},
-            key=lambda permutation: -1 if permutation is None else permutation,
-        )
-        self.rewards_KPN = torch.stack([_permuted(samples, permutation) for permutation in permutations])
-        self.columns = ProbeBatch.of(samples, self.members, permutations, moments)
-        self.adam = Adam(self._start(), self.columns.rate_M)
-        self.curves: list[list[Curve]] = [[] for _ in self.members]
+        self.keys, self.specs = list(specs), list(specs.values())
+        hyperparameters = self.specs[0].hyperparameters
+        self.scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
+        self.objectives = {name: find_objective(name) for name in {spec.objective for spec in self.specs}}
+        permutations = sorted({spec.permutation for spec in self.specs}, key=lambda seed: -1 if seed is None else seed)
+        self.rewards_KPN = torch.stack([_permuted(samples, seed) for seed in permutations])
+        self.batch = ProbeBatch.of(samples, self.specs, permutations, moments)
+        self.adam = Adam(self._initial_weights(), self.batch.rate_M)
+        self.curves: list[list[Curve]] = [[] for _ in self.specs]
 
     def run(self) -> Iterator[tuple[int, Trained]]:
-        """Train until every member has left; each leaves with its place among the members of the program."""
+        """Train until every probe has finished, and yield each as it finishes, with its key in `specs`."""
         mask_PN = self.samples.mask_PN.cpu()
         for epoch in range(self.schedule.epochs):
-            batches = list(draw_batches(mask_PN, self.schedule, epoch))
-            for number, batch in enumerate(batches):
-                progress = (epoch + number / len(batches)) / self.schedule.epochs
-                factor = 0.5 * (1 + math.cos(math.pi * progress)) if self.schedule.decay else 1.0
-                self._step(batch.to(self.rewards_KPN.device), factor)
-            for place, figures_B in validate(
-                self.scorer, self.members, self.columns, self.adam.weights, self.rewards_KPN, self.temperatures
+            minibatches = list(draw_minibatches(mask_PN, self.schedule, epoch))
+            for number, minibatch in enumerate(minibatches):
+                elapsed = (epoch + number / len(minibatches)) / self.schedule.epochs
+                factor = 0.5 * (1 + math.cos(math.pi * elapsed)) if self.schedule.decay else 1.0
+                self._step(minibatch.to(self.rewards_KPN.device), factor)
+            for position, figures_B in validate(
+                self.scorer, self.specs, self.batch, self.adam.weights, self.rewards_KPN, self.temperatures
             ):
-                self.curves[place].append(figures_B)
+                self.curves[position].append(figures_B)
             yield from self._retire_finished(epoch + 1)
-            if not self.members:
+            if not self.specs:
                 return
 
-    def _start(self) -> Weights:
-        """Every member's first weights: those of its own seed, whoever trains beside it."""
-        width = self.columns.mean_MVD.shape[-1]
-        seeds = [member.seed for member in self.members]
-        starts = {
+    def _initial_weights(self) -> Weights:
+        """Each probe's initial weights, which depend on its seed alone."""
+        width = self.batch.mean_MVD.shape[-1]
+        seeds = [spec.seed for spec in self.specs]
+        by_seed = {
             seed: self.scorer.form.start(len(self.scorer.views), width, torch.Generator().manual_seed(seed))
             for seed in set(seeds)
         }
-        names = starts[seeds[0]]
-        return {name: torch.stack([starts[seed][name] for seed in seeds]).to(self.columns.mean_MVD) for name in names}
+        names = by_seed[seeds[0]]
+        return {name: torch.stack([by_seed[seed][name] for seed in seeds]).to(self.batch.mean_MVD) for name in names}
 
-    def _step(self, batch: Batch, factor: float) -> None:
+    def _step(self, minibatch: Minibatch, factor: float) -> None:
         leaves = {name: weight.detach().requires_grad_() for name, weight in self.adam.weights.items()}
-        scores_MGS = self.scorer(self.columns.folded(leaves), batch.problems_G[:, None], batch.places_GS)
-        penalty = (self.columns.l2_M * _squared_norms(leaves)).sum()
-        slopes = [self._slopes(scores_MGS.detach(), batch), torch.ones_like(penalty)]
+        scores_MGS = self.scorer(self.batch.folded(leaves), minibatch.problems_G[:, None], minibatch.places_GS)
+        penalty = (self.batch.l2_M * _squared_norms(leaves)).sum()
+        slopes = [self._slopes(scores_MGS.detach(), minibatch), torch.ones_like(penalty)]
         gradients = torch.autograd.grad([scores_MGS, penalty], list(leaves.values()), slopes)
         self.adam.step(dict(zip(leaves, gradients, strict=True)), factor)
 
-    def _slopes(self, scores_MGS: Tensor, batch: Batch) -> Tensor:
-        """The derivative of every member's loss by its scores, [M, G, S].
+    def _slopes(self, scores_MGS: Tensor, minibatch: Minibatch) -> Tensor:
+        """The derivative [M, G, S] of every probe's loss with respect to its scores.
 
-        One objective at a time: those that look at every pair of samples need much memory until theirs is known.
+        Objectives are taken one after the other: those over all pairs of samples need much memory for theirs.
         """
-        problems_G1 = batch.problems_G[:, None]
-        rewards_KGS = self.rewards_KPN[:, problems_G1, batch.places_GS]
-        mask_MGS = batch.mask_GS & self.columns.train_MP[:, problems_G1]
+        problems_G1 = minibatch.problems_G[:, None]
+        rewards_KGS = self.rewards_KPN[:, problems_G1, minibatch.places_GS]
+        mask_MGS = minibatch.mask_GS & self.batch.train_MP[:, problems_G1]
         slopes: list[Tensor] = []
-        for name, here in self._objectives():
-            rewards_MGS = rewards_KGS[self.columns.permutation_M[here]] if len(rewards_KGS) > 1 else rewards_KGS
-            context = Context(self.columns.beta_M[here, None, None], self.columns.mean_reward_M[here, None, None])
-            own_MGS = scores_MGS[here].requires_grad_()
-            losses_M = self.losses[name](own_MGS, rewards_MGS, mask_MGS[here], context)
+        for name, rows in self._rows_by_objective():
+            rewards_MGS = rewards_KGS[self.batch.permutation_M[rows]] if len(rewards_KGS) > 1 else rewards_KGS
+            context = Context(self.batch.beta_M[rows, None, None], self.batch.mean_reward_M[rows, None, None])
+            own_MGS = scores_MGS[rows].requires_grad_()
+            losses_M = self.objectives[name](own_MGS, rewards_MGS, mask_MGS[rows], context)
             slopes += torch.autograd.grad(losses_M.sum(), own_MGS)
         return torch.cat(slopes)
 
-    def _objectives(self) -> Iterator[tuple[str, slice]]:
-        """Each objective with the members trained on it."""
+    def _rows_by_objective(self) -> Iterator[tuple[str, slice]]:
+        """Yield each objective with the rows of the batch that are trained on it."""
         start = 0
-        for name, group in groupby(member.objective for member in self.members):
+        for name, group in groupby(spec.objective for spec in self.specs):
             stop = start + len(list(group))
             yield name, slice(start, stop)
             start = stop
 
     def _retire_finished(self, epochs: int) -> Iterator[tuple[int, Trained]]:
-        """Let the members go that have trained long enough."""
-        done = [self._is_done(place, epochs) for place in range(len(self.members))]
-        if not any(done):
+        """Yield the probes that have finished, and remove them from the batch."""
+        finished = [self._is_finished(position, epochs) for position in range(len(self.specs))]
+        if not any(finished):
             return
-        folded = self.columns.folded(self.adam.weights)
-        for place in (place for place, is_done in enumerate(done) if is_done):
-            weights = {name: weight[place].clone() for name, weight in folded.items()}
-            yield self.places[place], self._trained(place, weights, epochs)
-        kept = [place for place, is_done in enumerate(done) if not is_done]
-        self.places = [self.places[place] for place in kept]
-        self.members = [self.members[place] for place in kept]
-        self.curves = [self.curves[place] for place in kept]
-        here = torch.tensor(kept, dtype=torch.long, device=self.rewards_KPN.device)
-        self.columns = self.columns.take(here)
-        self.adam.keep(here)
+        folded = self.batch.folded(self.adam.weights)
+        for position in (position for position, is_finished in enumerate(finished) if is_finished):
+            weights = {name: weight[position].clone() for name, weight in folded.items()}
+            yield self.keys[position], self._trained(position, weights, epochs)
+        kept = [position for position, is_finished in enumerate(finished) if not is_finished]
+        self.keys = [self.keys[position] for position in kept]
+        self.specs = [self.specs[position] for position in kept]
+        self.curves = [self.curves[position] for position in kept]
+        rows = torch.tensor(kept, dtype=torch.long, device=self.rewards_KPN.device)
+        self.batch = self.batch.take(rows)
+        self.adam.keep(rows)
 
-    def _is_done(self, place: int, epochs: int) -> bool:
-        member, curve = self.members[place], self.curves[place]
-        if epochs == self.schedule.epochs or epochs == member.epochs:
+    def _is_finished(self, position: int, epochs: int) -> bool:
+        spec, curve = self.specs[position], self.curves[position]
+        if epochs == self.schedule.epochs or epochs == spec.epochs:
             return True
         return bool(curve) and has_stalled(np.stack(curve), self.schedule.patience)
 
-    def _trained(self, place: int, weights: Weights, epochs: int) -> Trained:
-        member, setting = self.members[place], self.members[place].setting
+    def _trained(self, position: int, weights: Weights, epochs: int) -> Trained:
+        spec, curve = self.specs[position], self.curves[position]
+        hyperparameters = spec.hyperparameters
         card = Card(
-            setting.form,
-            setting.views,
+            hyperparameters.form,
+            hyperparameters.views,
             weights["project"].shape[-1],
-            member.objective,
-            setting.beta,
-            problems=int(member.train_P.sum()),
-            training={"l2": setting.l2, "learning_rate": setting.learning_rate, "beta": setting.beta, "epochs": epochs},
+            spec.objective,
+            hyperparameters.beta,
+            problems=int(spec.train_P.sum()),
+            training={
+                "l2": hyperparameters.l2,
+                "learning_rate": hyperparameters.learning_rate,
+                "beta": hyperparameters.beta,
+                "epochs": epochs,
+            },
         )
-        curve = self.curves[place]
-        return Trained(
-            member, Probe(card, weights), np.stack(curve) if curve else np.zeros((0, len(self.temperatures)))
-        )
+        curve_EB = np.stack(curve) if curve else np.zeros((0, len(self.temperatures)))
+        return Trained(spec, Probe(card, weights), curve_EB)
 
 
 def _permuted(samples: Samples, permutation: int | None) -> Tensor:
+    """The rewards [P, N], as they are or permuted with that seed."""
     return samples.rewards_PN if permutation is None else samples.shuffled(permutation).rewards_PN
 
 
 def _squared_norms(weights: Weights) -> Tensor:
-    """The squared norm [M] of everything that multiplies a feature; offsets and biases go free."""
+    """The squared norm [M] of all weights that multiply a feature; offsets and biases are not penalised."""
     multiply = [weight for name, weight in weights.items() if not name.endswith(("offset", "bias"))]
     return torch.stack([weight.square().flatten(1).sum(1) for weight in multiply]).sum(0)

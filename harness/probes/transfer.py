@@ -1,4 +1,4 @@
-"""Training on some problems and testing on others: the paper's protocol, and transfer to other benchmarks."""
+"""Training on one set of problems and testing on others: the paper's protocol, and transfer to other benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,17 +14,19 @@ from harness.probes.plans import TrainingPlan, find_plan, refuse_temperature
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
+from harness.probes.training import TRAINING
+from harness.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What probes trained on one set of problems make of others."""
+    """Probes trained on one set of problems, and their scores on others."""
 
     objectives: tuple[str, ...]
     probes: Mapping[str, Probe]  # by objective
-    chosen: Mapping[str, Selected]  # what nested selection on the training problems chose
-    scores_OPN: Mapping[str, Tensor]  # by name of the test set: float64, for softmax selection at `beta`; 0 when masked
-    control_CPN: Mapping[str, Tensor]  # by name of the test set: the first objective on rewards permuted anew, C times
+    chosen: Mapping[str, Selected]  # by objective: the result of model selection on the training problems
+    scores_OPN: Mapping[str, Tensor]  # by test set: float64, for softmax selection at `beta`; 0 outside the mask
+    control_CPN: Mapping[str, Tensor]  # by test set: the first objective on permuted rewards, C times
     beta: float
 
 
@@ -38,8 +40,9 @@ def train_and_test(
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = DRAWS,
+    progress: Progress = SILENT,
 ) -> Transfer:
-    """Train on all of `train`, score every set of `tests`.
+    """Train on all of `train`, and score every set of `tests`.
 
     Raises ProbeError where a test set shares a problem with the training set, or lacks a view that a probe reads.
     """
@@ -48,15 +51,15 @@ def train_and_test(
         if shared := set(train.problem_ids) & set(test.problem_ids):
             raise ProbeError(
                 f"{name} shares {len(shared)} problems with the training set, such as {min(shared)}: other samples of "
-                "the same problems are no test, so split by problem, or cross-validate with qprobe probe"
+                "the same problems are not a test, so split by problem, or cross-validate with qprobe probe."
             )
-    fitted = _fit_all(train, objectives, controls, seed, plan, groups)
-    probes, permuted = fitted[: len(objectives)], fitted[len(objectives) :]
+    fitted = _fit_all(train, objectives, controls, seed, plan, groups, progress)
+    trained, permuted = fitted[: len(objectives)], fitted[len(objectives) :]
     return Transfer(
         tuple(objectives),
-        {result.task.objective: result.probe for result in probes},
-        {result.task.objective: result.choice for result in probes},
-        {name: _scores(test, probes, beta) for name, test in tests.items()},
+        {result.task.objective: result.probe for result in trained},
+        {result.task.objective: result.selected for result in trained},
+        {name: _scores(test, trained, beta) for name, test in tests.items()},
         {name: _scores(test, permuted, beta) for name, test in tests.items()},
         beta,
     )
@@ -69,9 +72,11 @@ def train_probes(
     seed: int = 0,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Probe]:
-    """A probe for each objective from all the problems, for use on new ones; cross-validation says what it is worth."""
-    return {result.task.objective: result.probe for result in _fit_all(samples, objectives, 0, seed, plan, groups)}
+    """Train one probe per objective on all the problems, for use on new ones; cross-validation estimates its value."""
+    fitted = _fit_all(samples, objectives, 0, seed, plan, groups, progress)
+    return {result.task.objective: result.probe for result in fitted}
 
 
 def _fit_all(
@@ -81,19 +86,24 @@ def _fit_all(
     seed: int,
     plan: TrainingPlan | str,
     groups: Mapping[str, int] | None,
+    progress: Progress,
 ) -> list[Fitted]:
+    """Fit every objective on all problems, then the controls."""
     for name in objectives:
         find_objective(name)
+    plan = find_plan(plan) if isinstance(plan, str) else plan
     everything_P = torch.ones(len(samples.problem_ids), dtype=torch.bool)
     tasks = [Task(name, everything_P, seed) for name in objectives]
     tasks += [Task(objectives[0], everything_P, seed, permutation) for permutation in range(controls)]
     digest = samples.digest()
-    fitted = fit(samples, tasks, find_plan(plan) if isinstance(plan, str) else plan, groups)
+    with progress.task(TRAINING, 0) as advance:
+        fitted = fit(samples, tasks, plan, groups, advance=advance)
     return [replace(one, probe=replace(one.probe, card=replace(one.probe.card, data=digest))) for one in fitted]
 
 
 def _scores(samples: Samples, fitted: Sequence[Fitted], beta: float) -> Tensor:
-    every_P = torch.arange(len(samples.problem_ids))
+    """The scores [F, P, N] of all samples by every probe."""
+    all_P = torch.arange(len(samples.problem_ids))
     scores = [torch.zeros(0, *samples.mask_PN.shape, dtype=torch.float64)]
-    scores += [(scores_of(samples, one.probe, every_P) * rescale(beta, one.choice))[None] for one in fitted]
+    scores += [(scores_of(samples, one.probe, all_P) * rescale(beta, one.selected))[None] for one in fitted]
     return torch.cat(scores).masked_fill(~samples.mask_PN.cpu(), 0.0)

@@ -1,4 +1,4 @@
-"""When a probe has learnt enough: the expected reward of selection on problems it does not learn from."""
+"""Validation: the expected reward of selection on problems that a probe does not learn from, after each epoch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,25 +19,28 @@ Curve = NDArray[np.float64]
 @torch.no_grad()
 def validate(
     scorer: Scorer,
-    members: Sequence[ProbeSpec],
-    columns: ProbeBatch,
+    specs: Sequence[ProbeSpec],
+    batch: ProbeBatch,
     weights: Weights,
     rewards_KPN: Tensor,
     temperatures: Sequence[float],
 ) -> Iterator[tuple[int, Curve]]:
-    """The figures [B] of every member that validates, with its place; the same problems are scored together."""
+    """Yield the figures [B] of every probe with validation problems, with its position in `specs`.
+
+    Probes with the same validation problems are scored together.
+    """
     by_problems: dict[bytes, list[int]] = {}
-    for place, member in enumerate(members):
-        if member.validate_P is not None:
-            by_problems.setdefault(member.validate_P.numpy().tobytes(), []).append(place)
-    for validate_bytes, places in by_problems.items():
+    for position, spec in enumerate(specs):
+        if spec.validate_P is not None:
+            by_problems.setdefault(spec.validate_P.numpy().tobytes(), []).append(position)
+    for validate_bytes, positions in by_problems.items():
         problems_Q = torch.from_numpy(np.frombuffer(validate_bytes, dtype=bool).nonzero()[0]).to(rewards_KPN.device)
-        here = torch.tensor(places, device=rewards_KPN.device)
-        some = columns.take(here)
-        scores_MQN = scorer.whole(some.folded({name: weight[here] for name, weight in weights.items()}), problems_Q)
-        rewards_MQN = rewards_KPN[some.permutation_M][:, problems_Q]
+        rows = torch.tensor(positions, device=rewards_KPN.device)
+        part = batch.take(rows)
+        scores_MQN = scorer.whole(part.folded({name: weight[rows] for name, weight in weights.items()}), problems_Q)
+        rewards_MQN = rewards_KPN[part.permutation_M][:, problems_Q]
         mask_QN = scorer.samples.mask_PN[problems_Q]
-        yield from zip(places, selection_figures(scores_MQN, rewards_MQN, mask_QN, temperatures), strict=True)
+        yield from zip(positions, selection_figures(scores_MQN, rewards_MQN, mask_QN, temperatures), strict=True)
 
 
 def selection_figures(scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, temperatures: Sequence[float]) -> Curve:
@@ -50,5 +53,5 @@ def selection_figures(scores_PN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, te
 
 
 def has_stalled(curve_EB: Curve, patience: int) -> bool:
-    """Whether no temperature's best figure lies within the last `patience` epochs."""
+    """Return True if no temperature's best figure lies within the last `patience` epochs."""
     return bool(len(curve_EB) - 1 - curve_EB.argmax(axis=0).max() >= patience)

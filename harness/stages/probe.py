@@ -26,6 +26,8 @@ from harness.probes.folds import default_folds
 from harness.probes.learning_curve import learning_curve
 from harness.probes.model_selection import Selected
 from harness.probes.samples import ProbeError
+from harness.probes.training import TRAINING
+from harness.progress import SILENT, Progress, one_task
 from harness.runs.features import sample_features
 from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
@@ -48,6 +50,7 @@ def probe(
     repeats: int = 1,
     choices: GridOverrides | None = None,
     group_duplicates: bool = False,
+    progress: Progress = SILENT,
 ) -> CrossValidation:
     """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
 
@@ -62,13 +65,17 @@ def probe(
     groups = near_duplicates(store, samples.problem_ids) if group_duplicates else None
     if folds is None:
         folds = default_folds(len(set(groups.values()) if groups else samples.problem_ids))
-    found = cross_validate(samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups)
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
-    curve = _learn(samples, found, settings, plan, groups) if learning else None
-    again = _repeat(samples, found, settings, range(seed + 1, seed + repeats), plan, groups) if repeats > 1 else None
-    save_scores(store, _scores(store, settings, samples, found, curve, again))
-    probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups)
+    with one_task(progress, TRAINING) as joined:
+        found = cross_validate(
+            samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups, progress=joined
+        )
+        curve = _learn(samples, found, settings, plan, groups, joined) if learning else None
+        seeds = range(seed + 1, seed + repeats)
+        repeated = _repeat(samples, found, settings, seeds, plan, groups, joined) if seeds else None
+        save_scores(store, _scores(store, settings, samples, found, curve, repeated))
+        probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups, progress=joined)
     save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, found), folds)
     return found
 
@@ -79,11 +86,12 @@ def _learn(
     settings: dict[str, Any],
     plan: TrainingPlan,
     groups: dict[str, int] | None,
+    progress: Progress,
 ) -> Learning:
     """Train on more and more problems; sizes too small to hold a pass and a failure are left out."""
     objective = "pg" if "pg" in found.objectives else found.objectives[0]
     most = len(found.problem_ids) - int(found.fold_P.bincount().max())
-    how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"]}
+    how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"], "progress": progress}
     curve: dict[int, NDArray[np.float64]] = {}
     for size in [*(size for size in LEARNING_SIZES if size < most), most]:
         with suppress(ProbeError):
@@ -98,9 +106,10 @@ def _repeat(
     seeds: Sequence[int],
     plan: TrainingPlan,
     groups: dict[str, int] | None,
+    progress: Progress,
 ) -> Repeats:
     """The cross-validation that there is, and one for each of the seeds."""
-    how = {"folds": settings["folds"], "beta": settings["beta"]}
+    how = {"folds": settings["folds"], "beta": settings["beta"], "progress": progress}
     others = cross_validations(samples, found.objectives, seeds=seeds, plan=plan, groups=groups, **how)
     return Repeats((settings["seed"], *seeds), selection_values(samples, [found, *others]))
 
@@ -163,15 +172,18 @@ def _scores(
         found.control_CPN.numpy().astype(np.float64),
         random_directions(samples, seed=settings["seed"]).numpy(),
         found.fold_P.numpy(),
-        {name: [as_card(choice) for choice in choices] for name, choices in found.chosen.items()},
+        {name: [as_card(selected) for selected in folds] for name, folds in found.chosen.items()},
         sample_features(store, found.problem_ids, indices_PN),
         learning,
         repeats,
     )
 
 
-def as_card(choice: Selected) -> dict[str, Any]:
+def as_card(selected: Selected) -> dict[str, Any]:
     """What was chosen for one fold, as JSON's own types; a figure that is not there is null."""
-    setting = {**asdict(choice.setting), "views": [str(view) for view in choice.setting.views]}
-    figure = None if math.isnan(choice.figure) else choice.figure
-    return {**setting, "temperature": choice.temperature, "epochs": choice.epochs, "inner_figure": figure}
+    hyperparameters = {
+        **asdict(selected.hyperparameters),
+        "views": [str(view) for view in selected.hyperparameters.views],
+    }
+    figure = None if math.isnan(selected.figure) else selected.figure
+    return {**hyperparameters, "temperature": selected.temperature, "epochs": selected.epochs, "inner_figure": figure}

@@ -189,16 +189,11 @@ class Run:
     def probe(self, objectives: Sequence[str] = (), options: ProbeOptions | None = None) -> "CrossValidation":
         """Cross-validate probes by problem, and keep one per objective. Raises QprobeError where a stage is missing."""
         from harness.probes.folds import DEFAULT_FOLDS
-        from harness.probes.watching import watched
 
         options = options or ProbeOptions()
         if objectives:
             options = replace(options, objectives=tuple(objectives))
-        with (
-            self._recorded("probe", settings_of(options, ProbeOptions)),
-            self.progress.task("Training probes", 0) as advance,
-            watched(lambda wanted, done: advance(done, more=wanted)),
-        ):
+        with self._recorded("probe", settings_of(options, ProbeOptions)):
             result = self._probe(options)
         folds = int(result.fold_P.max()) + 1
         if options.folds is None and folds < DEFAULT_FOLDS:
@@ -222,6 +217,7 @@ class Run:
             repeats=options.repeats,
             choices=options.overrides,
             group_duplicates=options.group_duplicates,
+            progress=self.progress,
         )
 
     def report(self, ks: Sequence[int] | None = None, *, greedy: str | Path | None = None) -> "Report":

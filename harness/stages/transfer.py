@@ -19,6 +19,7 @@ from harness.probes import (
     train_and_test,
 )
 from harness.probes.controls import random_directions
+from harness.progress import SILENT, Progress
 from harness.reports.report import jsonable
 from harness.reports.sections import AtK, at_few_ks, baselines_of, default_ks
 from harness.reports.visible_answers import visible_answers
@@ -76,6 +77,7 @@ def transfer(
     preset: str = "nested",
     choices: GridOverrides | None = None,
     leave_out_duplicates: bool = False,
+    progress: Progress = SILENT,
 ) -> TransferReport:
     """Train every objective on `train`, score every set of `tests`, and keep the probes as files in the training run.
 
@@ -98,6 +100,7 @@ def transfer(
         beta=beta,
         plan=plan,
         groups=groups if leave_out_duplicates else None,
+        progress=progress,
     )
     tested = tuple(_tested(test, test_samples[test.name], found) for test in tests)
     _save(used, found, tested)

@@ -1,4 +1,4 @@
-"""Numbers: exact expectations from stored samples and scores, and how sure they are."""
+"""Statistics: exact expectations from stored samples and scores, with their uncertainty."""
 
 from harness.stats.baselines import SampleFeatures, agreement, baseline_scores, distinct_samples
 from harness.stats.calibration import Calibration, Difficulty, calibrate, relate_to_difficulty

@@ -1,6 +1,6 @@
-"""What needs no training: scores made of what is known of each sample anyway.
+"""Baselines: scores that need no training, made of features of each sample.
 
-A baseline is a score like a probe's, and the best-scored sample is taken, ties shared.
+A baseline is a score like a probe's; it selects the best-scored sample, with ties shared.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,17 @@ from harness.stats.estimators import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class SampleFeatures:
-    """What is known of every sample [P, N] beside its vector; what a run did not keep is left None."""
+    """Features of every sample [P, N] besides its vector; None for those that a run did not keep."""
 
     lengths_PN: Floats | None = None  # of the program, in tokens or characters
-    log_probabilities_PN: Floats | None = None  # mean a token, under the model that drew it
-    groups: Mapping[str, Ints] = field(default_factory=dict)  # by name: samples of a problem that agree share a number
+    log_probabilities_PN: Floats | None = None  # mean per token, under the model that generated it
+    groups: Mapping[str, Ints] = field(
+        default_factory=dict
+    )  # by name: samples of a problem that agree have the same number
 
 
 def baseline_scores(features: SampleFeatures, mask_PN: Bools) -> dict[str, Floats]:
-    """The score [P, N] of every baseline for which the features are known, by the name it has in tables."""
+    """Return the score [P, N] of every baseline whose features are present, by its name in tables."""
     scores: dict[str, Floats] = {}
     if features.log_probabilities_PN is not None:
         scores["mean log-probability"] = features.log_probabilities_PN
@@ -34,14 +36,14 @@ def baseline_scores(features: SampleFeatures, mask_PN: Bools) -> dict[str, Float
 
 
 def agreement(groups_PN: Ints, mask_PN: Bools) -> Floats:
-    """How many graded samples of its problem agree with each sample, itself included: the majority scores highest.
+    """Return the number of graded samples of the problem that agree with each sample, itself included [P, N].
 
-    The count is over all stored samples, also where fewer of them stand for choice.
+    The count is over all stored samples, even where selection is among fewer.
     """
     same_PNN = (groups_PN[:, :, None] == groups_PN[:, None, :]) & mask_PN[:, None, :]
     return np.where(mask_PN, same_PNN.sum(2), 0).astype(np.float64)
 
 
 def distinct_samples(groups_PN: Ints, mask_PN: Bools) -> Ints:
-    """How many different samples each problem has [P]: the number of groups among its graded samples."""
+    """Return the number of different samples per problem [P]: the groups among its graded samples."""
     return np.array([len(np.unique(groups_N[mask_N])) for groups_N, mask_N in zip(groups_PN, mask_PN, strict=True)])

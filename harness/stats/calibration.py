@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: the share of passes among samples of like score, and how far it is from theirs."""
+"""Calibration: the pass rate of samples with similar scores, and its distance from their scores."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Samples of like score."""
+    """Samples with similar scores."""
 
     samples: int
     score: float  # their mean score
-    passed: float  # the share that passes
-    low: float  # 95 % interval of that share, from resampling problems
+    passed: float  # pass rate
+    low: float  # 95 % interval of the pass rate, from resampling problems
     high: float
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The bins in rising order of score, and for scores that are chances of a pass how wrong they are."""
+    """The bins in ascending order of score, and the errors of scores that are probabilities of a pass."""
 
     name: str
     bins: tuple[Bin, ...]
@@ -33,10 +33,10 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """How much of a score tells problems apart, and not the samples of a problem."""
+    """The part of a score that separates problems, not the samples of a problem."""
 
     name: str
-    between: float  # share of the scores' variance that lies between problems
+    between: float  # share of the scores' variance that is between problems
     correlation: float  # Spearman's, of a problem's mean score with its pass rate
     low: float  # 95 % interval of the correlation, from resampling problems
     high: float
@@ -52,35 +52,35 @@ def calibrate(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Calibration:
-    """Ten bins of equally many samples; `chances` says that a score is meant as the chance of a pass."""
+    """Make ten bins of equally many samples; `chances` tells that a score is a probability of a pass."""
     order_R = np.argsort(scores_PN[mask_PN], kind="stable")
     bin_R = np.empty(len(order_R), dtype=np.int64)
     bin_R[order_R] = np.arange(len(order_R)) * BINS // max(len(order_R), 1)
     counts_BP = resample(len(mask_PN), resamples, seed)
-    found = []
+    bins = []
     for number in np.unique(bin_R):
-        here_PN = np.zeros_like(mask_PN)
-        here_PN[mask_PN] = bin_R == number
-        found.append(_bin(scores_PN, rewards_PN, here_PN, counts_BP))
-    gaps = [each.samples * abs(each.score - each.passed) for each in found]
+        in_bin_PN = np.zeros_like(mask_PN)
+        in_bin_PN[mask_PN] = bin_R == number
+        bins.append(_bin(scores_PN, rewards_PN, in_bin_PN, counts_BP))
+    gaps = [one.samples * abs(one.score - one.passed) for one in bins]
     error = sum(gaps) / max(len(bin_R), 1) if chances else None
     brier = float(np.square(scores_PN - rewards_PN)[mask_PN].mean()) if chances else None
-    return Calibration(name, tuple(found), error, brier)
+    return Calibration(name, tuple(bins), error, brier)
 
 
-def _bin(scores_PN: Floats, rewards_PN: Floats, here_PN: Bools, counts_BP: np.ndarray) -> Bin:
-    sums_2P = np.stack([(rewards_PN * here_PN).sum(1), here_PN.sum(1)])
+def _bin(scores_PN: Floats, rewards_PN: Floats, in_bin_PN: Bools, counts_BP: np.ndarray) -> Bin:
+    sums_2P = np.stack([(rewards_PN * in_bin_PN).sum(1), in_bin_PN.sum(1)])
     passed_B, samples_B = sums_2P @ counts_BP.T
-    with np.errstate(invalid="ignore"):  # a resample without a sample in the bin says nothing, and is left out
+    with np.errstate(invalid="ignore"):  # a resample without a sample in the bin is left out
         low, high = percentile_interval((passed_B / samples_B)[None])
-    share = float(rewards_PN[here_PN].mean())
-    return Bin(int(here_PN.sum()), float(scores_PN[here_PN].mean()), share, float(low[0]), float(high[0]))
+    pass_rate = float(rewards_PN[in_bin_PN].mean())
+    return Bin(int(in_bin_PN.sum()), float(scores_PN[in_bin_PN].mean()), pass_rate, float(low[0]), float(high[0]))
 
 
 def relate_to_difficulty(
     name: str, scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, *, resamples: int = 2000, seed: int = 0
 ) -> Difficulty:
-    """How far a score only knows which problems are hard: what the Q-Probe paper found of reward modelling."""
+    """Measure how far a score only separates easy problems from hard ones, as the paper found of reward modelling."""
     counts_P = mask_PN.sum(1)
     graded_P = counts_P > 0
     level_P = (scores_PN * mask_PN).sum(1)[graded_P] / counts_P[graded_P]
@@ -95,7 +95,7 @@ def relate_to_difficulty(
 
 
 def _ranks(values_P: Floats) -> Floats:
-    """Places in falling order, equal values sharing theirs."""
+    """Ranks in descending order; equal values share the mean of theirs."""
     order_1P, ties_1P = ranking(values_P[None], np.ones((1, len(values_P)), dtype=bool))
     ranks_P = np.empty(len(values_P))
     ranks_P[order_1P[0]] = tie_means(np.arange(len(values_P), dtype=np.float64)[None], ties_1P)[0]

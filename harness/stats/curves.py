@@ -1,4 +1,4 @@
-"""Curves: what is gained over the number of samples, and over the temperature."""
+"""Curves: expected reward over the number of samples, and over the temperature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.stats.estimators import Bools, Floats, best_of_k
-from harness.stats.intervals import known_mean, percentile_interval, resample, resampled_means
+from harness.stats.intervals import finite_mean, percentile_interval, resample, resampled_means
 from harness.stats.selection import chances_of_k, softmax_chances
 
 
 @dataclass(frozen=True)
 class Point:
-    """A mean over problems at one place of a curve."""
+    """One point of a curve: a mean over problems with its 95 % interval."""
 
     x: float
     value: float
@@ -22,10 +22,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """What softmax selection earns at one temperature, and how far it moves from the base policy."""
+    """Expected reward of softmax selection at one temperature, and its distance from the base policy."""
 
     beta: float
-    k: int | None  # samples that stand for choice; None is the limit of many, p0 exp(Q / beta) / Z
+    k: int | None  # samples to select among; None for the limit of many, p0 exp(Q / beta) / Z
     reward: float
     kl: float  # KL(pi || p0) in nats, the mean over problems
 
@@ -39,7 +39,7 @@ def best_of_k_curve(
     resamples: int = 2000,
     seed: int = 0,
 ) -> list[Point]:
-    """The exact expected reward of best-of-k over k, up to the fewest graded samples of any problem with one."""
+    """Return the exact expected reward of best-of-k over k, up to the fewest graded samples of any problem with one."""
     counts_P = mask_PN.sum(1)
     graded_P = counts_P > 0
     fewest = int(counts_P[graded_P].min(initial=mask_PN.shape[1]))
@@ -49,10 +49,10 @@ def best_of_k_curve(
 
 
 def points(xs: Sequence[float], values_XP: Floats, *, resamples: int = 2000, seed: int = 0) -> list[Point]:
-    """A curve from the value of each problem at each place, with bootstrap intervals over problems."""
+    """Return a curve from the values [X, P] of each problem at each x, with bootstrap intervals over problems."""
     draws_XB = resampled_means(values_XP, resample(values_XP.shape[1], resamples, seed))
     low_X, high_X = percentile_interval(draws_XB)
-    means_X = known_mean(values_XP)
+    means_X = finite_mean(values_XP)
     rows = zip(xs, means_X, low_X, high_X, strict=True)
     return [Point(x, float(value), float(low), float(high)) for x, value, low, high in rows]
 
@@ -66,11 +66,11 @@ def reward_against_kl(
     *,
     error: float = 1e-6,
 ) -> list[Tradeoff]:
-    """Reward and distance from the base policy over beta, for each k and in the limit of many samples.
+    """Return reward and distance from the base policy over beta, for each k and in the limit of many samples.
 
-    The base policy is the stored samples, each as likely as the others; chances are good to `error`. Theorem 4.1 of
-    Q-Probe (arXiv 2402.14688): as k grows the policy tends to p0 exp(Q / beta) / Z, which of all policies at its
-    distance earns most by the scores.
+    The base policy is uniform over the stored samples; probabilities are exact to `error`. Theorem 4.1 of Q-Probe
+    (arXiv 2402.14688): as k grows the policy tends to p0 exp(Q / beta) / Z, which of all policies at its distance has
+    the highest expected score.
     """
     graded_P = mask_PN.any(1)
     scores_PN, rewards_PN, mask_PN = scores_PN[graded_P], rewards_PN[graded_P], mask_PN[graded_P]
@@ -79,13 +79,13 @@ def reward_against_kl(
         policies: dict[int | None, Floats] = {k: chances_of_k(scores_PN, mask_PN, k, beta, error) for k in ks}
         policies[None] = softmax_chances(scores_PN, mask_PN, beta)
         for k, chances_PN in policies.items():
-            reward = float(known_mean((chances_PN * rewards_PN).sum(1)))
-            curve.append(Tradeoff(beta, k, reward, float(known_mean(kl_from_base(chances_PN, mask_PN)))))
+            reward = float(finite_mean((chances_PN * rewards_PN).sum(1)))
+            curve.append(Tradeoff(beta, k, reward, float(finite_mean(kl_from_base(chances_PN, mask_PN)))))
     return curve
 
 
 def kl_from_base(chances_PN: Floats, mask_PN: Bools) -> Floats:
-    """KL(pi || p0) in nats [P], for p0 even over a problem's graded samples: the sum of pi log (n pi)."""
+    """Return KL(pi || p0) in nats [P], for p0 uniform over a problem's graded samples: the sum of pi log (n pi)."""
     counts_P1 = mask_PN.sum(1, keepdims=True)
     logs_PN = np.log(np.where(chances_PN > 0, chances_PN * counts_P1, 1.0))
     return np.asarray((chances_PN * logs_PN).sum(1))

@@ -1,6 +1,6 @@
-"""What is expected of a selection rule, exactly, from the samples a problem has.
+"""Exact estimators: the expected reward of a selection rule, from the stored samples of each problem.
 
-Every estimate is one number a problem, NaN where the problem has too few graded samples for it. Arrays are NumPy's,
+Every estimate is one number per problem, NaN where the problem has too few graded samples. Arrays are NumPy's,
 float64: rewards and scores [P, N] (problems, samples), and the mask [P, N], False for padding and ungraded samples.
 """
 
@@ -16,16 +16,16 @@ Ints = NDArray[np.int64]
 
 
 def pass_at_1(rewards_PN: Floats, mask_PN: Bools) -> Floats:
-    """Mean reward of each problem's graded samples [P]: what one sample drawn at random earns."""
+    """Return the mean reward of each problem's graded samples [P], the expected reward of one random sample."""
     counts_P = mask_PN.sum(1)
     return np.where(counts_P > 0, (rewards_PN * mask_PN).sum(1) / np.clip(counts_P, 1, None), np.nan)
 
 
 def pass_at_k(rewards_PN: Floats, mask_PN: Bools, k: int) -> Floats:
-    """The unbiased estimate [P] of the chance that one of k samples passes: 1 - C(n - c, k) / C(n, k).
+    """Return the unbiased estimate [P] of the probability that one of k samples passes: 1 - C(n - c, k) / C(n, k).
 
-    Chen et al. 2021 (arXiv 2107.03374), with n graded samples of which c pass. Warns where a problem has fewer than k
-    graded samples, and gives it NaN.
+    Chen et al. 2021 (arXiv 2107.03374), with n graded samples of which c pass. NaN, with a warning, where a problem has
+    fewer than k graded samples.
     """
     counts_P = mask_PN.sum(1)
     failed_P = counts_P - ((rewards_PN > 0) & mask_PN).sum(1)
@@ -37,10 +37,11 @@ def pass_at_k(rewards_PN: Floats, mask_PN: Bools, k: int) -> Floats:
 
 
 def best_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> Floats:
-    """The expected reward [P, K] of the best-scored of k samples, for each k of `ks`, over all subsets of k samples.
+    """Return the expected reward [P, K] of the best-scored of k samples, for each k of `ks`, over all subsets of k.
 
-    With the n samples in falling order of score, the one in place i (from 0) is the best of C(n - 1 - i, k - 1) of
-    the C(n, k) subsets. Samples with equal scores share their places' chances evenly. Warns where n < k.
+    With the n samples in descending order of score, the one at rank i (from 0) is the best of C(n - 1 - i, k - 1) of
+    the C(n, k) subsets. Samples with equal scores share the probabilities of their ranks evenly. NaN, with a warning,
+    where n < k.
     """
     counts_P = mask_PN.sum(1)
     warn_where_short(counts_P, max(ks))
@@ -49,14 +50,14 @@ def best_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, ks: Sequenc
     values_PK = np.full((len(counts_P), len(ks)), np.nan)
     for n in np.unique(counts_P[counts_P > 0]):
         here_P = counts_P == n
-        values_PK[here_P] = ranked_PN[here_P, :n] @ place_chances(int(n), ks)
+        values_PK[here_P] = ranked_PN[here_P, :n] @ rank_chances(int(n), ks)
     return values_PK
 
 
-def place_chances(n: int, ks: Sequence[int]) -> Floats:
-    """The chance [n, K] that the sample in place i is the best of k of the n; NaN where k > n.
+def rank_chances(n: int, ks: Sequence[int]) -> Floats:
+    """Return the probability [n, K] that the sample at rank i is the best of k of the n; NaN where k > n.
 
-    C(n - 1 - i, k - 1) / C(n, k), built place by place: k / n at first, then times (n - i - k + 1) / (n - i).
+    C(n - 1 - i, k - 1) / C(n, k), computed rank by rank: k / n at first, then times (n - i - k + 1) / (n - i).
     """
     k_K = np.asarray(ks, dtype=np.float64)
     i_n = np.arange(1, n, dtype=np.float64)[:, None]
@@ -66,9 +67,9 @@ def place_chances(n: int, ks: Sequence[int]) -> Floats:
 
 
 def ranking(scores_PN: Floats, mask_PN: Bools) -> tuple[Ints, Ints]:
-    """Each problem's samples in falling order of score [P, N], and a number for each run of equal scores [P, N].
+    """Return each problem's samples in descending order of score [P, N], and a number for each run of equal scores.
 
-    Masked samples come last, in runs of their own; runs are numbered through all problems.
+    Masked samples come last, in separate runs; runs are numbered through all problems [P, N].
     """
     keys_PN = np.where(mask_PN, -scores_PN, np.inf)
     order_PN = keys_PN.argsort(axis=1, kind="stable")
@@ -79,12 +80,12 @@ def ranking(scores_PN: Floats, mask_PN: Bools) -> tuple[Ints, Ints]:
 
 
 def tie_means(ranked_PN: Floats, ties_PN: Ints) -> Floats:
-    """Ranked values, those of equal scores replaced by their mean."""
+    """Return ranked values, those of equal scores replaced by their mean."""
     sums = np.bincount(ties_PN.ravel(), weights=ranked_PN.ravel())
     return np.asarray((sums / np.bincount(ties_PN.ravel()))[ties_PN])
 
 
 def warn_where_short(counts_P: Ints, k: int) -> None:
-    """Say that some problems have fewer than k graded samples, and that no number is given for them."""
+    """Warn where problems have fewer than k graded samples, for which there is no estimate."""
     if short := int((counts_P < k).sum()):
         warnings.warn(f"{short} problems have fewer than {k} graded samples: no number for them", stacklevel=3)

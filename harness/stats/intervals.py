@@ -1,6 +1,6 @@
 """Uncertainty over problems: bootstrap intervals, paired tests, and Holm's correction.
 
-The problems are the unit that is drawn: a run's samples of one problem are never independent evidence.
+Problems are the unit of resampling: a run's samples of one problem are not independent.
 """
 
 import warnings
@@ -12,22 +12,22 @@ from harness.stats.estimators import Floats
 
 
 def resample(problems: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each problem occurs in each bootstrap resample [B, P]; the same for every figure of a report."""
+    """Draw the count of each problem in each bootstrap resample [B, P]; one seed, one set of resamples."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples)
 
 
 def resampled_means(values_RP: Floats, counts_BP: NDArray[np.int64]) -> Floats:
-    """The mean of every row over every resample [R, B]; problems whose value is NaN take no part."""
-    known_RP = np.isfinite(values_RP)
-    sums_RB = np.where(known_RP, values_RP, 0.0) @ counts_BP.T.astype(np.float64)
-    totals_RB = known_RP.astype(np.float64) @ counts_BP.T.astype(np.float64)
+    """Return the mean of every row over every resample [R, B]; problems whose value is NaN are ignored."""
+    finite_RP = np.isfinite(values_RP)
+    sums_RB = np.where(finite_RP, values_RP, 0.0) @ counts_BP.T.astype(np.float64)
+    totals_RB = finite_RP.astype(np.float64) @ counts_BP.T.astype(np.float64)
     with np.errstate(invalid="ignore"):
         return np.asarray(sums_RB / totals_RB)
 
 
 def crossed_means(values_CP: Floats, resamples: int, seed: int) -> Floats:
-    """The mean over draws and problems of each resample [B], where draws C and problems P are both drawn anew."""
+    """Return the mean of each resample [B], where both the draws C and the problems P are resampled."""
     rng = np.random.default_rng(seed)
     draws, problems = values_CP.shape
     draw_counts_BC = rng.multinomial(draws, np.full(draws, 1 / draws), size=resamples)
@@ -36,27 +36,27 @@ def crossed_means(values_CP: Floats, resamples: int, seed: int) -> Floats:
 
 
 def percentile_interval(draws_RB: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """The bootstrap percentile interval of each row: low [R] and high [R] (Efron 1979)."""
+    """Return the bootstrap percentile interval of each row: low [R] and high [R] (Efron 1979)."""
     tail = 100 * (1 - confidence) / 2
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a row of NaN has NaN for an interval: that is meant
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row of NaN has NaN as its interval
         low_R, high_R = np.nanpercentile(draws_RB, [tail, 100 - tail], axis=1)
     return low_R, high_R
 
 
-def known_mean(values_RP: Floats) -> Floats:
-    """The mean of each row [R] over the problems that have a value; NaN where none has."""
-    known_RP = np.isfinite(values_RP)
-    sums_R = np.where(known_RP, values_RP, 0.0).sum(-1)
-    counts_R = known_RP.sum(-1)
+def finite_mean(values_RP: Floats) -> Floats:
+    """Return the mean of each row [R] over the problems with a value; NaN for a row without values."""
+    finite_RP = np.isfinite(values_RP)
+    sums_R = np.where(finite_RP, values_RP, 0.0).sum(-1)
+    counts_R = finite_RP.sum(-1)
     return np.asarray(np.where(counts_R > 0, sums_R / np.clip(counts_R, 1, None), np.nan))
 
 
 def paired_p(differences_RP: Floats, resamples: int, seed: int) -> Floats:
-    """The two-sided p-value [R] that each row of paired differences has mean zero, by flipping signs at random.
+    """Return the two-sided p-value [R] of mean zero for each row of paired differences, by random sign flips.
 
-    Exact up to the drawing of flips where the difference of every problem is as likely one way as the other. The
-    observed arrangement counts as one of the flips (Phipson and Smyth 2010), so that p is never zero.
+    Exact, up to the number of flips, where the differences are symmetric about zero. The observed signs count as one
+    of the flips (Phipson and Smyth 2010), so that p is never zero.
     """
     values_RP = np.where(np.isfinite(differences_RP), differences_RP, 0.0)
     rng = np.random.default_rng(seed)
@@ -68,9 +68,9 @@ def paired_p(differences_RP: Floats, resamples: int, seed: int) -> Floats:
 
 
 def holm(p_values: Floats) -> Floats:
-    """P-values corrected for their number by Holm's step-down (1979); NaN stays NaN and does not count."""
-    known = np.flatnonzero(np.isfinite(p_values))
-    order = known[np.argsort(p_values[known], kind="stable")]
+    """Return p-values corrected for their number by Holm's step-down (1979); NaN stays NaN and does not count."""
+    finite = np.flatnonzero(np.isfinite(p_values))
+    order = finite[np.argsort(p_values[finite], kind="stable")]
     stepped = p_values[order] * np.arange(len(order), 0, -1)
     corrected = np.full(p_values.shape, np.nan)
     corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)

@@ -1,4 +1,4 @@
-"""How well scores order the samples within a problem, and how much of that is length."""
+"""The order of samples within a problem by their scores, and the part of length in it."""
 
 import numpy as np
 
@@ -6,27 +6,27 @@ from harness.stats.estimators import Bools, Floats, ranking, tie_means
 
 
 def within_problem_auc(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools) -> Floats:
-    """The chance [P] that a passing sample of the problem outscores a failing one, ties counting half.
+    """Return the probability [P] that a passing sample of the problem outscores a failing one, ties counting half.
 
-    The Mann-Whitney statistic of each problem; NaN where all samples pass, or all fail. Being taken within problems it
-    is blind to how hard they are: a score that knows only that has one half.
+    The Mann-Whitney statistic of each problem; NaN where all samples pass or all fail. It does not depend on the
+    difficulty of problems: a score that is a function of difficulty alone has one half.
     """
     order_PN, ties_PN = ranking(scores_PN, mask_PN)
-    places_PN = np.broadcast_to(np.arange(scores_PN.shape[1], dtype=np.float64), scores_PN.shape)
-    places_PN = tie_means(places_PN, ties_PN)
+    ranks_PN = np.broadcast_to(np.arange(scores_PN.shape[1], dtype=np.float64), scores_PN.shape)
+    ranks_PN = tie_means(ranks_PN, ties_PN)
     passed_PN = np.take_along_axis((rewards_PN > 0) & mask_PN, order_PN, axis=1)
     passes_P = passed_PN.sum(1)
     failures_P = mask_PN.sum(1) - passes_P
-    outscored_P = (places_PN * passed_PN).sum(1) - passes_P * (passes_P - 1) / 2  # pairs with the failure above
+    outscored_P = (ranks_PN * passed_PN).sum(1) - passes_P * (passes_P - 1) / 2  # pairs with the failing sample first
     pairs_P = passes_P * failures_P
     return np.where(pairs_P > 0, 1 - outscored_P / np.clip(pairs_P, 1, None), np.nan)
 
 
 def without_length(scores_PN: Floats, lengths_PN: Floats, mask_PN: Bools) -> Floats:
-    """Scores [P, N] less what a straight line in log length tells of them, 0 outside the mask.
+    """Return scores [P, N] minus their linear regression on log length, 0 outside the mask.
 
     Scores and log lengths are centred within each problem, and one slope is fitted to all problems together: a slope
-    for each would also take away what its few samples share with length by accident.
+    per problem would also fit chance correlations of its few samples with length.
     """
     centred_PN = _centred(scores_PN, mask_PN)
     log_lengths_PN = _centred(np.log(np.clip(lengths_PN, 1, None)), mask_PN)

@@ -1,28 +1,28 @@
-"""Softmax selection: of k samples, one is drawn with probability softmax(score / beta), the policy of Q-Probe.
+"""Softmax selection: one of k samples is drawn with probability softmax(score / beta), the policy of Q-Probe.
 
-With all n samples standing for choice the chances are a softmax. With k of them drawn first, the chance of sample i is
-the mean over all subsets S of k samples, those without i counting zero, of e_i / sum_S e, where e = exp(score / beta).
-There are too many subsets to list, and no need to: 1 / Z is the integral of exp(-t Z) over t > 0, so the mean is an
-integral of elementary symmetric polynomials of x_j = exp(-t e_j), which a recursion gives in n k steps. Under
-t = exp(u) the integrand is smooth and dies off on both sides: there the trapezoid rule converges faster than any power
-of its step.
+Among all n samples the probabilities are a softmax. Among k of them, drawn without replacement, the probability of
+sample i is the mean over all subsets S of k samples, those without i counting zero, of e_i / sum_S e, where
+e = exp(score / beta). The subsets are too many to enumerate. But 1 / Z is the integral of exp(-t Z) over t > 0, so the
+mean is an integral of elementary symmetric polynomials of x_j = exp(-t e_j), which a recursion gives in n k steps.
+Under t = exp(u) the integrand is smooth and vanishes on both sides, where the trapezoid rule converges faster than any
+power of its step.
 """
 
 import math
 
 import numpy as np
 
-from harness.stats.estimators import Bools, Floats, Ints, place_chances, ranking, tie_means, warn_where_short
+from harness.stats.estimators import Bools, Floats, Ints, rank_chances, ranking, tie_means, warn_where_short
 
-ERROR = 1e-9  # of a chance, unless asked otherwise; the tests hold it against every subset
-WIDEST_GAP = 40.0  # between neighbouring log-odds: a wider one changes chances by less than exp(-40)
-NUMBERS_AT_ONCE = 8192  # in a step of the recursion: as many as a processor's cache holds well
+ERROR = 1e-9  # default error of a probability; the tests compare with the mean over every subset
+WIDEST_GAP = 40.0  # between neighbouring log-odds: a wider one changes probabilities by less than exp(-40)
+NUMBERS_AT_ONCE = 8192  # in a step of the recursion: they should fit into a processor's cache
 
 
 def softmax_chances(scores_PN: Floats, mask_PN: Bools, beta: float) -> Floats:
-    """The chance [P, N] of each sample when all of a problem's graded samples stand for choice.
+    """Return the probability [P, N] of each sample in selection among all of a problem's graded samples.
 
-    beta = 0 shares the choice evenly among the best-scored. Rows of problems without a graded sample are zero.
+    At beta = 0 the best-scored samples share it evenly. Rows of problems without a graded sample are zero.
     """
     masked_PN = np.where(mask_PN, scores_PN, -np.inf)
     best_P1 = masked_PN.max(axis=1, initial=-np.inf, keepdims=True)
@@ -32,16 +32,16 @@ def softmax_chances(scores_PN: Floats, mask_PN: Bools, beta: float) -> Floats:
 
 
 def softmax_selection(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, beta: float) -> Floats:
-    """The expected reward [P] of softmax selection among all graded samples; NaN where there is none."""
+    """Return the expected reward [P] of softmax selection among all graded samples; NaN for problems without any."""
     chances_PN = softmax_chances(scores_PN, mask_PN, beta)
     return np.where(mask_PN.any(1), (chances_PN * rewards_PN).sum(1), np.nan)
 
 
 def chances_of_k(scores_PN: Floats, mask_PN: Bools, k: int, beta: float, error: float = ERROR) -> Floats:
-    """The chance [P, N] of each sample when k drawn without replacement stand for choice, to within `error`.
+    """Return the probability [P, N] of each sample in selection among k drawn without replacement, within `error`.
 
-    Exact but for rounding at beta = 0, at k = 1 and where a problem has just k samples. NaN, with a warning, where it
-    has fewer.
+    Exact up to rounding at beta = 0, at k = 1 and where a problem has k samples. NaN, with a warning, where it has
+    fewer.
     """
     counts_P = mask_PN.sum(1)
     warn_where_short(counts_P, k)
@@ -58,31 +58,31 @@ def chances_of_k(scores_PN: Floats, mask_PN: Bools, k: int, beta: float, error: 
 
 
 def softmax_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, k: int, beta: float) -> Floats:
-    """The expected reward [P] of softmax selection among k samples drawn without replacement, to within `ERROR`."""
+    """Return the expected reward [P] of softmax selection among k samples drawn without replacement, within `ERROR`."""
     return np.asarray((chances_of_k(scores_PN, mask_PN, k, beta) * np.where(mask_PN, rewards_PN, 0.0)).sum(1))
 
 
 def _ranked_chances(ranked_Pn: Floats, k: int, beta: float, error: float) -> Floats:
-    """Chances [P, n] of samples in falling order of score, none masked."""
+    """The probabilities [P, n] of samples in descending order of score, none masked."""
     problems, n = ranked_Pn.shape
     if k > n:
         return np.full((problems, n), np.nan)
     if k == 1 or beta == 0:
-        return np.broadcast_to(place_chances(n, [k])[:, 0], (problems, n))
+        return np.broadcast_to(rank_chances(n, [k])[:, 0], (problems, n))
     if k == n:
         return softmax_chances(ranked_Pn, np.ones((problems, n), dtype=bool), beta)
     falls_Pn = np.diff(ranked_Pn / beta, axis=1, prepend=ranked_Pn[:, :1] / beta)
-    log_odds_Pn = np.cumsum(np.maximum(falls_Pn, -WIDEST_GAP), axis=1)  # the best has 0, all others less
+    log_odds_Pn = np.cumsum(np.maximum(falls_Pn, -WIDEST_GAP), axis=1)  # 0 for the best, less for the others
     return _integrated(log_odds_Pn, k, error)
 
 
 def _integrated(log_odds_Pn: Floats, k: int, error: float) -> Floats:
-    """The trapezoid rule over u, with nodes R of all problems side by side, a piece of them at a time."""
+    """The trapezoid rule over u, with the nodes R of all problems in one array, computed piece by piece."""
     nodes_R, problems_R, step = _nodes(log_odds_Pn, error)
     chances_Pn = np.zeros_like(log_odds_Pn)
     for start in range(0, len(nodes_R), at_once := max(1, NUMBERS_AT_ONCE // (k + 1))):
         nodes_r, problems_r = nodes_R[start : start + at_once], problems_R[start : start + at_once]
-        # Beyond log-odds of 6 a sample's x is below 1e-175; clipping there keeps infinity out.
+        # Beyond log-odds of 6 a sample's x is below 1e-175; clipping there avoids infinity.
         exponents_nr = np.exp(np.minimum(log_odds_Pn[problems_r].T + nodes_r, 6.0))
         x_nr = np.exp(-exponents_nr)
         terms_nr = step * exponents_nr * x_nr * _slopes(x_nr, k)
@@ -92,10 +92,10 @@ def _integrated(log_odds_Pn: Floats, k: int, error: float) -> Floats:
 
 
 def _nodes(log_odds_Pn: Floats, error: float) -> tuple[Floats, Ints, float]:
-    """Where u is taken [R], for which problem [R], and the step.
+    """The nodes u [R], the problem of each [R], and the step.
 
-    The rule errs by the order of exp(-pi^2 / step). Left of the best log-odds the integrand falls as exp(u), right of
-    the worst as exp(-exp(u)): each cut and the step are given a small part of the error.
+    The error of the rule is of the order of exp(-pi^2 / step). Left of the best log-odds the integrand falls as exp(u),
+    right of the worst as exp(-exp(u)): each cut and the step take a small part of the error.
     """
     digits = -math.log(error / 40)
     step, left, right = math.pi**2 / digits, -digits, math.log(digits) + 0.75
@@ -107,7 +107,7 @@ def _slopes(x_nR: Floats, k: int) -> Floats:
     """The derivative [n, R], by each of n numbers, of the mean of the product over all subsets of k of them.
 
     The mean over subsets of j of the first m numbers is mean_j <- (1 - j / m) mean_j + (j / m) x_m mean_(j - 1), and
-    all stay within [0, 1]; the derivatives follow from walking the recursion back.
+    all stay within [0, 1]; the derivatives follow from reversing the recursion.
     """
     n, rows = x_nR.shape
     means_mjR = np.zeros((n + 1, k + 1, rows))

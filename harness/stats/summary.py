@@ -1,4 +1,4 @@
-"""The figures of a run: every probe beside what needs no probe, each with its interval and its gain over pass@1."""
+"""The figures of a run: every probe beside the baselines, each with its interval and its gain over pass@1."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.stats.estimators import Bools, Floats, best_of_k, pass_at_1, pass_at_k
-from harness.stats.intervals import crossed_means, known_mean, percentile_interval
+from harness.stats.intervals import crossed_means, finite_mean, percentile_interval
 from harness.stats.ranks import within_problem_auc, without_length
 from harness.stats.selection import softmax_of_k, softmax_selection
 from harness.stats.table import RESAMPLES, TableRow, tabulate
@@ -17,12 +17,12 @@ RANDOM = "random direction"
 
 @dataclass(frozen=True)
 class Summary:
-    """The table, and the value of each problem behind each of its rows."""
+    """The table, and the value per problem of each of its rows."""
 
     rows: tuple[TableRow, ...]
-    values: Mapping[str, Floats]  # name of a row -> [P]; what `differences` compares
-    k: int | None  # samples that stand for choice; None: all that a problem has
-    beta: float  # temperature at which the probes select
+    values: Mapping[str, Floats]  # name of a row -> [P]; input of `differences`
+    k: int | None  # samples to select among; None for all samples of a problem
+    beta: float  # temperature of the probes' selection
 
     def __getitem__(self, name: str) -> TableRow:
         """The row of that name."""
@@ -31,7 +31,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Rule:
-    """A score and how it selects."""
+    """A score, and the parameters of selection by it."""
 
     scores_PN: Floats
     beta: float
@@ -61,62 +61,64 @@ def summarise(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Summary:
-    """Pass@1, each objective's probe, the baselines, random directions, the shuffled-label control and the oracle.
+    """Tabulate pass@1, the probe of each objective, the baselines, random directions, shuffled labels and the oracle.
 
-    `scores` holds each objective's out-of-fold scores [P, N], judged by softmax selection at `beta` among k samples
-    (among all graded ones if None); `baselines` holds scores [P, N] of which the best is taken; `others` holds values
-    [P] that are known already, such as the reward of the greedy sample; the controls hold C draws each, and their
-    rows are means over these. Problems without a graded sample, or with fewer than k, take no part in a row.
+    `scores` has the out-of-fold scores [P, N] of each objective, for softmax selection at `beta` among k samples (among
+    all graded ones if None); `baselines` has scores [P, N] of which the best is selected; `others` has values [P] that
+    need no selection, such as the reward of the greedy sample; the controls have C draws each, and their rows are means
+    over these. A row leaves out problems without a graded sample, or with fewer than k.
     """
     rules = {name: _Rule(scores_PN, beta, k) for name, scores_PN in scores.items()}
     rules |= {name: _Rule(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
     values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
     values |= {name: rule.value(rewards_PN, mask_PN) for name, rule in rules.items()}
     draws = {
-        RANDOM: [_Rule(each, 0.0, k) for each in random_CPN],
-        CONTROL: [_Rule(each, beta, k) for each in control_CPN],
+        RANDOM: [_Rule(scores_PN, 0.0, k) for scores_PN in random_CPN],
+        CONTROL: [_Rule(scores_PN, beta, k) for scores_PN in control_CPN],
     }
     controls = {
-        name: np.stack([rule.value(rewards_PN, mask_PN) for rule in drawn]) for name, drawn in draws.items() if drawn
+        name: np.stack([rule.value(rewards_PN, mask_PN) for rule in rules_C])
+        for name, rules_C in draws.items()
+        if rules_C
     }
     values |= {name: draws_CP.mean(axis=0) for name, draws_CP in controls.items()}
     oracle = f"pass@{mask_PN.sum(1).max(initial=0) if k is None else k}"
     values[oracle] = _any_pass(rewards_PN, mask_PN) if k is None else pass_at_k(rewards_PN, mask_PN, k)
     rows = tabulate(values, base="pass@1", oracle=oracle, compared=set(scores), resamples=resamples, seed=seed)
-    ranked = [_ranked(row, rules.get(row.name), rewards_PN, mask_PN, lengths_PN) for row in rows]
+    complete = [_with_ranks(row, rules.get(row.name), rewards_PN, mask_PN, lengths_PN) for row in rows]
     for name, draws_CP in controls.items():
-        place = list(values).index(name)
-        aucs = [known_mean(within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)) for rule in draws[name]]
-        row = replace(ranked[place], auc=float(np.mean(aucs)))
-        ranked[place] = _control(row, draws_CP, values["pass@1"], resamples, seed)
-    return Summary(tuple(ranked), values, k, beta)
+        position = list(values).index(name)
+        aucs = [finite_mean(within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)) for rule in draws[name]]
+        row = replace(complete[position], auc=float(np.mean(aucs)))
+        complete[position] = _control(row, draws_CP, values["pass@1"], resamples, seed)
+    return Summary(tuple(complete), values, k, beta)
 
 
 def _any_pass(rewards_PN: Floats, mask_PN: Bools) -> Floats:
-    """Whether any graded sample passes [P]."""
+    """Return 1 [P] where any graded sample passes, 0 where none does; NaN without a graded sample."""
     return np.where(mask_PN.any(1), ((rewards_PN > 0) & mask_PN).any(1), np.nan)
 
 
-def _ranked(
+def _with_ranks(
     row: TableRow, rule: _Rule | None, rewards_PN: Floats, mask_PN: Bools, lengths_PN: Floats | None
 ) -> TableRow:
-    """The row with what is to be said of its scores, if it has any."""
+    """The row with the AUC of its scores and their gain without length, if it has scores."""
     if rule is None:
         return row
     auc_P = within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)
-    row = replace(row, auc=float(known_mean(auc_P)))
+    row = replace(row, auc=float(finite_mean(auc_P)))
     if lengths_PN is None:
         return row
     residual = replace(rule, scores_PN=without_length(rule.scores_PN, lengths_PN, mask_PN))
     gain_P = residual.value(rewards_PN, mask_PN) - pass_at_1(rewards_PN, mask_PN)
-    return replace(row, gain_without_length=float(known_mean(gain_P)))
+    return replace(row, gain_without_length=float(finite_mean(gain_P)))
 
 
 def _control(row: TableRow, draws_CP: Floats, base_P: Floats, resamples: int, seed: int) -> TableRow:
     """The row with intervals over the draws of the control as well as over problems.
 
-    One draw is one direction in the vectors' space, good or bad by accident on all problems at once: over problems
-    alone the interval would be too narrow, and would call half of all controls a gain or a loss.
+    One draw is one direction in the space of the vectors, which is good or bad by chance on all problems at once: an
+    interval over problems alone would be too narrow, and would make half of all controls a gain or a loss.
     """
     values_B = crossed_means(draws_CP, resamples, seed)
     gains_B = crossed_means(draws_CP - base_P, resamples, seed)

@@ -129,13 +129,13 @@ def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path, tiny_llama
     refused("report", str(run), "--k", "3", says="k = 3 cannot be reported: the run has 2")
     refused("report", str(run), "--k", "x", says="not a list of whole numbers")
     refused("probe", str(run), "--folds", "5", says="4 problems cannot make 5 folds")
-    refused("probe", str(run), "--objective", "msee", says="did you mean mse")
+    refused("probe", str(run), "--objective", "msee", says="Unknown objective 'msee'. Did you mean mse")
     assert qprobe("report", str(run), "--k", "1,2").returncode == 0
     ranking = ("rank", str(run.parent / "samples.jsonl"), "--probe", str(run / "probes" / "mse.safetensors"))
     refused(*ranking, says="the row has no prompt; give --benchmark")
     with_prompts = (*ranking, "--benchmark", str(run.parent / "bench.jsonl"))
-    refused(*with_prompts, "--embedder", f"hf:{tiny_llama}", says="the probe reads vectors of")
-    refused(*ranking[:3], str(run / "run.sqlite"), says="is no probe file")
+    refused(*with_prompts, "--embedder", f"hf:{tiny_llama}", says="The probe reads vectors of")
+    refused(*ranking[:3], str(run / "run.sqlite"), says="is not a probe file")
     assert "best" in qprobe(*with_prompts).stdout
 
 
@@ -168,7 +168,7 @@ def test_run_checks_before_a_model_is_loaded(tmp_path: Path, benchmark: Path, ti
         ("--limit", "0", "must be at least 1"),
         ("--limit", "1", "1 problems cannot make 2 folds"),
         ("--split", "train", "has no split 'train'. Choose from test."),
-        ("--objective", "nope", "no objective is called 'nope'"),
+        ("--objective", "nope", "Unknown objective 'nope'"),
         ("--layers", "7", "There is no layer 7"),
         ("--pooling", "max", "There is no pooling 'max'"),
         ("--benchmark", "humanevall", "Did you mean humaneval"),

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from harness.commands.terminal import Terminal
-from harness.probes.watching import tell, watched
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
 
@@ -43,16 +42,6 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_file_gets_no_bar():
     assert work(Console(file=io.StringIO(), width=80)) == ""
-
-
-def test_training_tells_who_watches():
-    heard: list[tuple[int, int]] = []
-    tell(wanted=1)
-    with watched(lambda wanted, done: heard.append((wanted, done))):
-        tell(wanted=2)
-        tell(done=1)
-    tell(done=1)
-    assert heard == [(2, 0), (0, 1)]
 
 
 def test_what_is_to_be_done_can_grow():

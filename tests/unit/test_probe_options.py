@@ -1,4 +1,4 @@
-"""What `qprobe probe` and `qprobe transfer` let a user choose does what it says, and bad values end in one sentence."""
+"""The options of `qprobe probe` and `qprobe transfer` take effect, and a bad value ends in one sentence."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ Command = Callable[..., tuple[int, str]]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
-    """Eight problems, of which 0 and 100 read alike."""
+    """Eight problems, of which 0 and 100 have nearly the same prompt."""
     torch.set_num_threads(1)
     folder = make_run(tmp_path_factory.mktemp("runs") / "run", tiny_llama, numbers=range(7))
     with Store(folder) as store:
@@ -43,13 +43,13 @@ def outcome(index: int) -> Outcome:
 
 @pytest.fixture
 def copy(run: Path, tmp_path: Path) -> Path:
-    """The same run, to change."""
+    """A copy of the run, to change."""
     return Path(shutil.copytree(run, tmp_path / "run"))
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`qprobe` in this process: its exit status and what it complained of."""
+    """`qprobe` in this process: its exit status and its standard error."""
 
     def call(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["qprobe", *arguments])
@@ -61,7 +61,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 BAD = [
-    (["--form", "spline"], "no probe form is called 'spline'; there are linear"),
+    (["--form", "spline"], "Unknown probe form 'spline'. Choose from linear, torch-linear"),
     (["--form", ","], "names nothing"),
     (["--l2", "much"], "--l2 much is not a list of numbers separated by commas"),
     (["--l2", "0.1;1"], "is not a list of numbers separated by commas"),
@@ -69,29 +69,29 @@ BAD = [
     (["--l2", "nan"], "l2 must be zero or above, and finite"),
     (["--learning-rate", "0"], "must be above zero"),
     (["--learning-rate", "1e-3,inf"], "must be above zero, and finite"),
-    (["--learning-rate", "1e300"], "training diverged with every setting"),
+    (["--learning-rate", "1e300"], "Training diverged with all hyperparameters"),
     (["--train-beta", "0"], "must be above zero"),
     (["--train-beta", ""], "names nothing"),
-    (["--preset", "paper", "--l2", "1"], "the preset paper leaves nothing to choose"),
-    (["--preset", "paper"], "2 settings (layers: 1/last, 2/last): embed with one layer and one pooling"),
-    (["--preset", "best"], "no preset is called 'best'; there are nested, wide, paper"),
+    (["--preset", "paper", "--l2", "1"], "The preset paper selects nothing"),
+    (["--preset", "paper"], "2 candidates (layers: 1/last, 2/last): embed with one layer and one pooling"),
+    (["--preset", "best"], "Unknown preset 'best'. Choose from nested, wide, paper."),
     (["--beta", "nan"], "Invalid value for '--beta'"),
-    (["--beta", "inf"], "selection at beta inf is not possible"),
+    (["--beta", "inf"], "Selection at beta inf is not possible"),
     (["--beta", "-1"], "Invalid value for '--beta'"),
     (["--seed", "-1"], "Invalid value for '--seed'"),
-    (["--folds", "0"], "cross-validation needs two folds at least, not 0"),
+    (["--folds", "0"], "Cross-validation needs at least two folds, not 0"),
     (["--folds", "9"], "8 problems cannot make 9 folds"),
     (["--folds", "8", "--group-duplicates"], "7 groups of problems cannot make 8 folds"),
-    (["--objective", "listwize"], "did you mean listwise"),
+    (["--objective", "listwize"], "Unknown objective 'listwize'. Did you mean listwise or pairwise?"),
 ]
 
 
 @pytest.mark.parametrize(("options", "says"), BAD, ids=lambda value: "_".join(value) if isinstance(value, list) else "")
 def test_a_bad_value_is_one_sentence(run: Path, command: Command, options: list[str], says: str):
-    status, said = command("probe", str(run), "--objective", "pg", *options, "-q")
-    assert status == 1, said
-    assert says in said
-    assert not (run / "scores.safetensors").exists(), "nothing is written of a command that was refused"
+    status, error = command("probe", str(run), "--objective", "pg", *options, "-q")
+    assert status == 1, error
+    assert says in error
+    assert not (run / "scores.safetensors").exists(), "a refused command writes nothing"
 
 
 def test_what_is_chosen_between_is_what_was_asked_for(copy: Path, command: Command):
@@ -100,8 +100,8 @@ def test_what_is_chosen_between_is_what_was_asked_for(copy: Path, command: Comma
     assert command("probe", str(copy), *grouped, *options) == (0, "")
     with Store(copy) as store:
         scores = load_scores(store)
-    for choice in scores.chosen["pg"]:
-        found = [choice[name] for name in ("form", "l2", "learning_rate", "beta")]
+    for fold in scores.chosen["pg"]:
+        found = [fold[name] for name in ("form", "l2", "learning_rate", "beta")]
         assert found == ["mlp", 0.5, 0.02, 0.7]
     places = [scores.problem_ids.index(name) for name in ("own/0", "own/100")]
     assert len(set(scores.fold_P[places].tolist())) == 1
@@ -116,7 +116,7 @@ def test_a_vector_that_is_not_finite_is_named(copy: Path, command: Command):
     vectors = np.fromfile(file, dtype="<f4")
     vectors[3] = np.nan
     vectors.tofile(file)
-    status, said = command("probe", str(copy), "--objective", "mse", "-q")
+    status, error = command("probe", str(copy), "--objective", "mse", "-q")
     assert status == 1
-    assert "the vector of sample" in said
-    assert "(layer 1/last) is not finite: embed it again" in said
+    assert "The vector of sample" in error
+    assert "(layer 1/last) is not finite: embed it again" in error

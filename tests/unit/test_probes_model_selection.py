@@ -1,4 +1,4 @@
-"""What nested selection takes: the softest selection that is no worse than the best to within its error."""
+"""Nested selection takes the softest selection that is within one standard error of the best."""
 
 import statistics
 from dataclasses import replace
@@ -11,17 +11,17 @@ from hypothesis.extra.numpy import arrays
 
 from harness.errors import ProbeError
 from harness.probes.hyperparameters import Hyperparameters
-from harness.probes.model_selection import Selected, choose
+from harness.probes.model_selection import Selected, select
 from harness.probes.plans import TrainingPlan
 from harness.probes.samples import View
 
-SETTINGS = [Hyperparameters((View(1, "last"),), l2=l2) for l2 in (1.0, 0.1)]
+CANDIDATES = [Hyperparameters((View(1, "last"),), l2=l2) for l2 in (1.0, 0.1)]
 PLAN = replace(TrainingPlan(), temperatures=(0.01, 1.0, 0.1), inner_folds=4, inner_used=4)
 EPOCHS = 3
 
 
-def chosen(curves_CFEB: np.ndarray, plan: TrainingPlan = PLAN) -> Selected:
-    return choose(SETTINGS, plan, curves_CFEB.reshape(-1, *curves_CFEB.shape[2:]))
+def selected(curves_CFEB: np.ndarray, plan: TrainingPlan = PLAN) -> Selected:
+    return select(CANDIDATES, plan, curves_CFEB.reshape(-1, *curves_CFEB.shape[2:]))
 
 
 def flat(figure: float = 0.2) -> np.ndarray:
@@ -32,41 +32,41 @@ def test_luck_does_not_make_a_selection_sharp():
     """Best on average because of one fold: no more than an error above the softest, which is taken."""
     curves_CFEB = flat()
     curves_CFEB[1, :, 2, 0] = [0.34, 0.19, 0.2, 0.2]
-    found = chosen(curves_CFEB)
+    found = selected(curves_CFEB)
     assert (found.temperature, found.figure) == (1.0, pytest.approx(0.2))
 
 
 def test_what_is_better_in_every_fold_is_taken_however_sharp():
     curves_CFEB = flat()
     curves_CFEB[1, :, 2, 0] = [0.23, 0.22, 0.24, 0.23]
-    assert chosen(curves_CFEB) == Selected(SETTINGS[1], 0.01, 3, pytest.approx(0.23))
+    assert selected(curves_CFEB) == Selected(CANDIDATES[1], 0.01, 3, pytest.approx(0.23))
 
 
 def test_among_equally_soft_ones_the_figure_decides():
     curves_CFEB = flat()
     curves_CFEB[0, :, 1, 1] = [0.25, 0.21, 0.25, 0.21]
     curves_CFEB[1, :, 2, 0] = [0.3, 0.2, 0.25, 0.21]
-    assert chosen(curves_CFEB) == Selected(SETTINGS[0], 1.0, 2, pytest.approx(0.23))
+    assert selected(curves_CFEB) == Selected(CANDIDATES[0], 1.0, 2, pytest.approx(0.23))
 
 
-def test_without_slack_the_best_is_taken():
+def test_without_the_one_standard_error_rule_the_best_is_taken():
     curves_CFEB = flat()
     curves_CFEB[1, :, 2, 0] = [0.34, 0.19, 0.2, 0.2]
-    assert chosen(curves_CFEB, replace(PLAN, one_se_rule=0.0)).temperature == 0.01
+    assert selected(curves_CFEB, replace(PLAN, one_se_rule=0.0)).temperature == 0.01
 
 
 def test_one_inner_fold_tells_no_error():
     curves_CFEB = flat()[:, :1]
     curves_CFEB[1, 0, 0, 0] = 0.2001
-    assert chosen(curves_CFEB, replace(PLAN, inner_used=1)) == Selected(SETTINGS[1], 0.01, 1, pytest.approx(0.2001))
+    assert selected(curves_CFEB, replace(PLAN, inner_used=1)) == Selected(CANDIDATES[1], 0.01, 1, pytest.approx(0.2001))
 
 
 def test_what_diverged_is_no_rival():
     curves_CFEB = flat(float("nan"))
     curves_CFEB[0, :, 0, 2] = [0.1, 0.2, 0.1, 0.2]
-    assert chosen(curves_CFEB) == Selected(SETTINGS[0], 0.1, 1, pytest.approx(0.15))
-    with pytest.raises(ProbeError, match="training diverged with every setting"):
-        chosen(flat(float("nan")))
+    assert selected(curves_CFEB) == Selected(CANDIDATES[0], 0.1, 1, pytest.approx(0.15))
+    with pytest.raises(ProbeError, match="Training diverged with all hyperparameters"):
+        selected(flat(float("nan")))
 
 
 @settings(max_examples=100, deadline=None)
@@ -84,5 +84,5 @@ def test_the_rule_by_hand(curves_CFEB: np.ndarray):
 
     rivals = [place for place in places if is_rival(place)]
     c, e, b = max(rivals, key=lambda place: (PLAN.temperatures[place[2]], statistics.fmean(folds[place])))
-    found = chosen(curves_CFEB)
+    found = selected(curves_CFEB)
     assert (found.temperature, found.figure) == (PLAN.temperatures[b], pytest.approx(statistics.fmean(folds[c, e, b])))

@@ -1,4 +1,4 @@
-"""The preset `paper` is the paper's training: its numbers, and the weights that PyTorch's own parts make of them."""
+"""The preset `paper` is the paper's training: its numbers, and the weights that PyTorch itself arrives at."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from harness.probes import PRESETS, Samples, train_probes
 from harness.probes.forms import TorchLinear
-from harness.probes.minibatches import Batch, draw_batches
+from harness.probes.minibatches import Minibatch, draw_minibatches
 from harness.probes.synthetic import PLANTED, plant
 
 PAPER = PRESETS["paper"]
@@ -27,7 +27,7 @@ def test_its_numbers_are_the_papers():
 
 
 def own_loss(objective: str, scores_GS: Tensor, rewards_GS: Tensor, baseline: float) -> Tensor:
-    """The paper's losses, written again with what PyTorch has."""
+    """The paper's losses by PyTorch's functions."""
     if objective == "mse":
         return mse_loss(scores_GS, rewards_GS)
     if objective == "ce":
@@ -47,17 +47,17 @@ def trained_by_pytorch(samples: Samples, objective: str, epochs: int) -> tuple[T
     start_D = probe.weight.detach()[0].clone()
     adam = torch.optim.Adam(probe.parameters(), lr=5e-5)
     for epoch in range(epochs):
-        for batch in draw_batches(samples.mask_PN, schedule, epoch):
+        for minibatch in draw_minibatches(samples.mask_PN, schedule, epoch):
             adam.zero_grad()
-            own_loss(objective, *of_batch(samples, probe, batch), float(samples.rewards_PN.mean())).backward()
+            own_loss(objective, *of_minibatch(samples, probe, minibatch), float(samples.rewards_PN.mean())).backward()
             adam.step()
     return start_D, probe.weight.detach()[0]
 
 
-def of_batch(samples: Samples, probe: torch.nn.Linear, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Scores and rewards [G, S] of a batch in which no place is empty."""
-    assert batch.mask_GS.all()
-    here = batch.problems_G[:, None], batch.places_GS
+def of_minibatch(samples: Samples, probe: torch.nn.Linear, minibatch: Minibatch) -> tuple[Tensor, Tensor]:
+    """Scores and rewards [G, S] of a minibatch without padding."""
+    assert minibatch.mask_GS.all()
+    here = minibatch.problems_G[:, None], minibatch.places_GS
     return probe(samples.vectors[PLANTED][here])[..., 0], samples.rewards_PN[here].double()
 
 

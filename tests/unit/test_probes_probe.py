@@ -60,7 +60,7 @@ def test_another_models_vectors_are_refused(tmp_path: Path):
     probe().save(tmp_path / "probe.safetensors")
     with pytest.raises(ProbeError, match="reads vectors of some/model, not of other/model"):
         load_probe(tmp_path / "probe.safetensors", model="other/model")
-    with pytest.raises(ProbeError, match="was given vectors of width 9"):
+    with pytest.raises(ProbeError, match="not vectors of width 9"):
         probe()(torch.randn(5, 9))
     with pytest.raises(ProbeError, match="1 view"):
         probe()([torch.randn(5, 8), torch.randn(5, 8)])
@@ -70,7 +70,12 @@ def test_what_is_no_probe_is_refused(tmp_path: Path):
     (tmp_path / "text").write_text("not tensors")
     save_file({"x": torch.ones(2)}, tmp_path / "plain")
     save_file({"x": torch.ones(2)}, tmp_path / "torn", metadata={"card": "{"})
-    for name, message in {"absent": "no probe file", "text": "no probe file", "plain": "card", "torn": "read"}.items():
+    for name, message in {
+        "absent": "not a probe file",
+        "text": "not a probe file",
+        "plain": "no card",
+        "torn": "cannot be read",
+    }.items():
         with pytest.raises(ProbeError, match=message):
             load_probe(tmp_path / name)
 
@@ -129,6 +134,6 @@ def test_near_duplicate_prompts_are_one_group():
 
 def test_a_view_the_samples_lack_is_refused():
     grid = Grid(views=(View(99, "last"),))
-    with pytest.raises(ProbeError, match="no vectors of layer 99/last; there are 26/last"):
+    with pytest.raises(ProbeError, match=r"There are no vectors of layer 99/last\. Choose from 26/last\."):
         train_probes(plant(10, 4, 3).samples, ["mse"], plan=replace(QUICK, grid=grid))
     assert View(26, "last") == PLANTED

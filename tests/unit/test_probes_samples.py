@@ -1,4 +1,4 @@
-"""Samples are joined by id, and what cannot be used is refused with its name."""
+"""Samples are joined by id, and unusable ones are refused by name."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def vectors() -> np.ndarray:
     return np.arange(10, dtype=np.float32).reshape(5, 2)
 
 
-def test_rows_meet_by_id_whatever_their_order():
+def test_rows_are_joined_by_id_in_any_order():
     shuffled = [3, 0, 4, 2, 1]
     samples = Samples.join([IDS[i] for i in shuffled], {VIEW: vectors()[shuffled]}, REWARDS)
     a, b = samples.problem_ids.index("a"), samples.problem_ids.index("b")
@@ -64,11 +64,11 @@ def test_a_graded_sample_without_a_vector_is_refused():
 def test_a_repeated_id_and_a_missing_row_are_refused():
     with pytest.raises(ProbeError, match="two vectors"):
         Samples.join([*IDS[:4], IDS[0]], {VIEW: vectors()}, REWARDS)
-    with pytest.raises(ProbeError, match="5 samples but 4 vectors"):
+    with pytest.raises(ProbeError, match="5 samples, but 4 vectors"):
         Samples.join(IDS, {VIEW: vectors()[:4]}, REWARDS)
 
 
-def test_dealing_rewards_anew_keeps_how_many_pass():
+def test_a_permutation_of_rewards_keeps_the_number_of_passes():
     samples = Samples.join(IDS, {VIEW: vectors()}, REWARDS)
     permuted = samples.shuffled(seed=5)
     assert permuted.rewards_PN.sum() == samples.rewards_PN.sum()

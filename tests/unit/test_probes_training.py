@@ -1,4 +1,4 @@
-"""The batched trainer: each probe as if it were alone, at the optimum, in any units."""
+"""The batched trainer: every probe as if trained alone, at the optimum, in any units."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
 
 SCHEDULE = Schedule(epochs=6, patience=2, batches=4, samples=5)
-MEMBERS = [
+SPECS = [
     ("mse", "linear", 0.1, 0, None),
     ("pg", "linear", 0.01, 1, None),
     ("pairwise", "linear", 0.001, 0, None),
@@ -23,11 +23,11 @@ MEMBERS = [
 
 
 def doubled(samples: Samples) -> Samples:
-    """In float64, so that the order of additions in a product cannot show."""
+    """The samples in float64, where the order of additions makes no difference to six digits."""
     return replace(samples, vectors={view: vectors.double() for view, vectors in samples.vectors.items()})
 
 
-def members(problems: int) -> list[ProbeSpec]:
+def specs(problems: int) -> list[ProbeSpec]:
     fold_P = torch.arange(problems) % 4
     return [
         ProbeSpec(
@@ -36,18 +36,18 @@ def members(problems: int) -> list[ProbeSpec]:
             fold_P >= 2 if place % 2 else fold_P != 0,
             fold_P == 0,
             seed=seed,
-            shuffle=shuffle,
+            permutation=permutation,
         )
-        for place, (objective, form, l2, seed, shuffle) in enumerate(MEMBERS)
+        for place, (objective, form, l2, seed, permutation) in enumerate(SPECS)
     ]
 
 
 def test_trained_together_is_trained_alone():
     samples = doubled(plant(16, 10, 12).samples)
-    everyone = members(16)
+    everyone = specs(16)
     together = train(samples, everyone, SCHEDULE)
-    for member, among_others in zip(everyone, together, strict=True):
-        (alone,) = train(samples, [member], SCHEDULE)
+    for spec, among_others in zip(everyone, together, strict=True):
+        (alone,) = train(samples, [spec], SCHEDULE)
         assert alone.probe.card == among_others.probe.card  # epochs trained included
         for name, weight in alone.probe.weights.items():
             torch.testing.assert_close(weight, among_others.probe.weights[name], rtol=1e-9, atol=1e-9)
@@ -56,7 +56,7 @@ def test_trained_together_is_trained_alone():
 
 def test_the_same_program_gives_the_same_bits():
     samples = plant(16, 10, 12).samples
-    first, second = (train(samples, members(16), SCHEDULE) for _ in range(2))
+    first, second = (train(samples, specs(16), SCHEDULE) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert all(torch.equal(one.probe.weights[name], other.probe.weights[name]) for name in one.probe.weights)
 
@@ -65,8 +65,8 @@ def test_mse_ends_at_the_ridge_solution():
     planted = plant(60, 20, 8)
     samples, l2 = doubled(planted.samples), 0.05
     everything_P = torch.ones(60, dtype=torch.bool)
-    member = ProbeSpec("mse", Hyperparameters((PLANTED,), l2=l2, learning_rate=1e-2), everything_P)
-    (trained,) = train(samples, [member], Schedule(epochs=400, batches=1))
+    spec = ProbeSpec("mse", Hyperparameters((PLANTED,), l2=l2, learning_rate=1e-2), everything_P)
+    (trained,) = train(samples, [spec], Schedule(epochs=400, batches=1))
     x_RD, r_R = samples.vectors[PLANTED].flatten(0, 1), samples.rewards_PN.flatten().double()
     mean_D, scale_D = x_RD.mean(0), x_RD.std(0, correction=0)
     z_RD = (x_RD - mean_D) / scale_D
@@ -79,7 +79,7 @@ def test_mse_ends_at_the_ridge_solution():
 def test_units_of_the_features_do_not_matter():
     samples = doubled(plant(16, 10, 12).samples)
     other = replace(samples, vectors={PLANTED: samples.vectors[PLANTED] * torch.logspace(-3, 3, 12) - 7})
-    (one,), (two,) = (train(each, members(16)[:1], SCHEDULE) for each in (samples, other))
+    (one,), (two,) = (train(each, specs(16)[:1], SCHEDULE) for each in (samples, other))
     scores_PN, same_PN = one.probe(samples.vectors[PLANTED]), two.probe(other.vectors[PLANTED])
     torch.testing.assert_close(scores_PN, same_PN, rtol=1e-6, atol=1e-8)
 
@@ -87,14 +87,14 @@ def test_units_of_the_features_do_not_matter():
 def test_a_constant_feature_is_harmless():
     samples = plant(16, 10, 12).samples
     samples.vectors[PLANTED][..., 0] = 1234.5
-    (trained,) = train(samples, members(16)[:1], SCHEDULE)
+    (trained,) = train(samples, specs(16)[:1], SCHEDULE)
     assert trained.probe(samples.vectors[PLANTED]).isfinite().all()
 
 
 def test_a_probe_stops_when_validation_has_stalled():
     samples = plant(16, 10, 12).samples
     (still,) = train(
-        samples, [replace(members(16)[0], setting=Hyperparameters((PLANTED,), learning_rate=0.0))], SCHEDULE
+        samples, [replace(specs(16)[0], hyperparameters=Hyperparameters((PLANTED,), learning_rate=0.0))], SCHEDULE
     )
     assert len(still.curve_EB) == SCHEDULE.patience + 1
 
@@ -123,7 +123,7 @@ def test_a_gate_finds_the_view_that_knows():
     noise = View(2, "mean")
     samples = replace(planted.samples, vectors={noise: noise_PND, PLANTED: planted.samples.vectors[PLANTED]})
     everything_P = torch.ones(60, dtype=torch.bool)
-    member = ProbeSpec("ce", Hyperparameters((noise, PLANTED), "gated", 1e-3, 1e-2), everything_P)
-    (trained,) = train(samples, [member], Schedule())
+    spec = ProbeSpec("ce", Hyperparameters((noise, PLANTED), "gated", 1e-3, 1e-2), everything_P)
+    (trained,) = train(samples, [spec], Schedule())
     scores_PN = trained.probe([noise_PND, samples.vectors[PLANTED]])
     assert torch.corrcoef(torch.stack([scores_PN.flatten(), planted.truth_PN.flatten()]))[0, 1] > 0.9

@@ -94,7 +94,7 @@ def test_near_duplicates_of_test_problems_are_said_or_left_out(runs: Path):
 def test_a_split_by_rows_is_refused(runs: Path):
     with pytest.raises(ProbeError, match=r"big:train shares 10 problems .* split by problem"):
         transfer(load_set("big:train", runs), [load_set("big:train", runs)], ["mse"])
-    with pytest.raises(ProbeError, match="the sets share problem big/0"):
+    with pytest.raises(ProbeError, match="Two sets contain problem big/0"):
         join_sets(load_sets(["big:train", "first"], runs))
 
 
