@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from harness.probes import DEFAULT_OBJECTIVES, Samples, TrainingPlan, cross_validations
+from harness.runs.samples import load_samples
 from harness.runs.store import Store
-from harness.stages.probe import load_samples, selection_values
+from harness.stages.probe import selection_values
 from harness.stats import differences, pass_at_1
 
 RULES: Mapping[str, TrainingPlan] = {

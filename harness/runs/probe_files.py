@@ -27,16 +27,16 @@ def save_probes(
     folds: int = 0,
 ) -> list[Path]:
     """Write every probe with its provenance and its figures on its card. Raises QprobeError where it cannot."""
-    settings = store.settings()
-    view = settings[f"view {settings['view']}"]
+    about = store.about
+    embedding = about.require_embedding(store.folder)
     paths = []
     for objective, probe in probes.items():
         card = replace(
             probe.card,
-            model=view["embedder"],
-            fingerprint=str(view.get("fingerprint", "")),
-            benchmark=str(settings.get("benchmark", "")),
-            prompt=str(settings.get("prompt", "")),
+            model=embedding.embedder,
+            fingerprint=embedding.fingerprint,
+            benchmark=about.benchmark,
+            prompt=about.prompt,
             folds=folds,
             figures=figures[objective],
         )

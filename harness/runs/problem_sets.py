@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.errors import ProbeError, QprobeError
 from harness.probes import Samples
+from harness.runs.samples import load_samples
 from harness.runs.store import Store
-from harness.stages.probe import load_samples
 
 DATABASE = "run.sqlite"
 

@@ -60,7 +60,7 @@ class SamplesTable:
 
 def samples_table(store: Store, scores: Scores | None = None) -> SamplesTable:
     """Return the samples of a run; with `scores`, a column `fold` and a column `score: NAME` per objective."""
-    verdicts = store.verdicts(str(store.settings().get("grader", "")))
+    verdicts = store.verdicts(store.about.grader or "")
     splits = {problem.id: problem.split for problem in store.problems()}
     extra = _score_columns(scores) if scores else {}
     names = [*COLUMNS, *next(iter(extra.values()), {})]

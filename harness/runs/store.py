@@ -20,6 +20,7 @@ from typing import Any, Self
 from benchmarks import Problem
 from harness.errors import QprobeError
 from harness.runs.completion import GREEDY, Completion, SampleId
+from harness.runs.settings import RunSettings
 from sandbox import Outcome, Status
 from sandbox.grading_mode import GradingPlan
 
@@ -116,6 +117,11 @@ class Store:
     def settings(self) -> dict[str, Any]:
         """What earlier commands wrote down, by name."""
         return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")}
+
+    @property
+    def about(self) -> RunSettings:
+        """The same, typed."""
+        return RunSettings.of(self.settings())
 
     def note(self, name: str, value: object) -> None:
         """Write a setting down, over an earlier one."""

@@ -1,4 +1,4 @@
-"""Shelves: the files in which a run keeps vectors, each with some views of one embedder.
+"""Shards: the files in which a run keeps vectors, each with some views of one embedder.
 
 An embedding that asks for more views than are there makes a shard for those that are missing alone, so that neither
 more layers nor more samples repeat what was done.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.errors import QprobeError
 from harness.models.engine import View
 from harness.runs.completion import SampleId
+from harness.runs.settings import SHARD
 from harness.runs.store import Store
 from harness.runs.vector_file import SUFFIX, Precision, VectorFile
 
@@ -50,9 +51,9 @@ class EmbeddingSpec:
     def shards(self, store: Store) -> tuple[VectorShard, ...]:
         """The shards that hold these views: those there are, and a new one for the views that have none."""
         missing, used = dict.fromkeys(self.views), []
-        for name, about in store.settings().items():
-            if name.startswith("shard ") and (about["embedder"], about["precision"]) == (self.embedder, self.precision):
-                shard = open_shard(store, name.removeprefix("shard "))
+        for key, about in store.about.shards.items():
+            if (about["embedder"], about["precision"]) == (self.embedder, self.precision):
+                shard = open_shard(store, key)
                 if missing.keys() & set(shard.views):
                     used.append(shard)
                     missing = dict.fromkeys(view for view in missing if view not in shard.views)
@@ -60,13 +61,13 @@ class EmbeddingSpec:
 
     def _new_shard(self, store: Store, views: tuple[View, ...]) -> VectorShard:
         about = {"embedder": self.embedder, "views": views, "width": self.width, "precision": self.precision}
-        store.note(f"shard {self._key(views)}", about)
+        store.note(f"{SHARD}{self._key(views)}", about)
         return open_shard(store, self._key(views))
 
 
 def open_shard(store: Store, key: str) -> VectorShard:
     """A shard of the run by its key."""
-    about = store.settings()[f"shard {key}"]
+    about = store.about.shards[key]
     views = tuple(View(*view) for view in about["views"])
     path = store.folder / f"vectors-{key}.{SUFFIX[about['precision']]}"
     return VectorShard(key, views, VectorFile(path, (len(views), about["width"]), about["precision"]))
@@ -77,15 +78,15 @@ def read_views(store: Store, view: str, ids: Sequence[SampleId]) -> dict[View, N
 
     Raises QprobeError where a sample has none yet.
     """
-    found: dict[View, NDArray[np.float32]] = {}
-    about = store.settings()[f"view {view}"]
-    if "shards" not in about:
+    embedding = store.about.embeddings[view]
+    if embedding.shards is None:
         raise QprobeError(f"Another version of qprobe made these vectors: run qprobe embed {store.folder} again.")
-    for key in about["shards"]:
+    by_view: dict[View, NDArray[np.float32]] = {}
+    for key in embedding.shards:
         shard, rows = open_shard(store, key), store.vector_rows(key)
-        if missing := len([sample for sample in ids if sample not in rows]):
+        if missing := sum(sample not in rows for sample in ids):
             raise QprobeError(f"{missing:,} samples have no vectors yet: run qprobe embed {store.folder} again.")
         places, vectors = [rows[sample] for sample in ids], shard.file.read()
-        for at, each in enumerate(shard.views):
-            found[each] = np.asarray(vectors[places, at], dtype=np.float32)
-    return {view: found[view] for view in (View(*each) for each in about["views"])}
+        for column, shard_view in enumerate(shard.views):
+            by_view[shard_view] = np.asarray(vectors[places, column], dtype=np.float32)
+    return {wanted: by_view[wanted] for wanted in embedding.views}

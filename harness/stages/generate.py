@@ -92,8 +92,9 @@ def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progr
 
 def _settle(store: Store, engine: Engine, work: GenerationPlan) -> None:
     """Write down what the samples depend on; refuse a run that was made with anything else."""
-    if file := store.settings().get("source", {}).get("file"):
-        raise QprobeError(f"{store.folder} holds the samples of {file}: draw a model's into another run folder.")
+    source = store.about.source
+    if source and source.file:
+        raise QprobeError(f"{store.folder} holds the samples of {source.file}: draw a model's into another run folder.")
     store.settle("benchmark", work.benchmark.name)
     store.settle("errata", errata.described if (errata := errata_of(work.benchmark)) else "")
     store.settle("prompt", work.prompt.identity)

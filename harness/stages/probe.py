@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import QprobeError
 from harness.probes import (
     DEFAULT_OBJECTIVES,
     CrossValidation,
@@ -30,9 +29,9 @@ from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress, one_task
 from harness.runs.features import sample_features
 from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
+from harness.runs.samples import load_samples
 from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
 from harness.runs.store import Store
-from harness.runs.vector_store import read_views
 from harness.stats import softmax_selection
 
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
@@ -134,23 +133,6 @@ def grid_card(plan: TrainingPlan) -> dict[str, Any]:
     """What was chosen between, as JSON's own types."""
     views = [str(view) for view in plan.grid.views]
     return {**asdict(plan.grid), "views": views, "temperatures": plan.temperatures, "one_se_rule": plan.one_se_rule}
-
-
-def load_samples(store: Store) -> Samples:
-    """Join a run's vectors and rewards by sample. Raises QprobeError where a stage is missing or unfinished."""
-    now = current(store)
-    if now["grader"] is None:
-        raise QprobeError(f"{store.folder} has no verdicts: run qprobe grade {store.folder} first.")
-    if now["view"] is None:
-        raise QprobeError(f"{store.folder} has no vectors: run qprobe embed {store.folder} first.")
-    ids = store.sample_ids()
-    vectors = read_views(store, now["view"], ids)
-    rewards: dict[tuple[str, int], float | None] = {
-        sample: outcome.reward for sample, outcome in store.verdicts(now["grader"]).items()
-    }
-    if missing := len([sample for sample in ids if sample not in rewards]):
-        raise QprobeError(f"{missing:,} samples have no verdict yet: run qprobe grade {store.folder} again.")
-    return Samples.join(ids, vectors, rewards)
 
 
 def _scores(

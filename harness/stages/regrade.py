@@ -18,7 +18,7 @@ def regrade(
     store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = SILENT, programs: int = REGRADED
 ) -> None:
     """Grade some programs once more, the same ones whenever this is run."""
-    grader = store.settings()["grader"]
+    grader = store.about.require_grader(store.folder)
     second = VerdictSet.REGRADE.key(grader)
     chosen = set(sorted(store.verdicts(grader), key=_lot)[:programs]) - set(store.verdicts(second))
     problems, plans = {problem.id: problem for problem in store.problems()}, store.plans(grader)

@@ -225,7 +225,7 @@ class Run:
         from harness.reports.greedy_baseline import greedy_rewards
         from harness.reports.report import report
 
-        rewards = greedy_rewards(Path(greedy), self.store.settings()["benchmark"]) if greedy else None
+        rewards = greedy_rewards(Path(greedy), self.store.about.benchmark) if greedy else None
         return report(self.store, ks, rewards)
 
     def samples_table(self) -> SamplesTable:

@@ -45,7 +45,7 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: 
 
     Equal programs of a problem are run once. The answer is compared by a digest that is made in the tests' process.
     """
-    grader = store.settings()["grader"]
+    grader = store.about.require_grader(store.folder)
     answers = VerdictSet.VISIBLE_TEST.key(grader)
     plans = store.plans(grader)
     problems = {problem.id: problem for problem in store.problems()}

@@ -1,0 +1,93 @@
+"""The settings of a run, typed: what the stages wrote down, and what later stages hold to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import QprobeError
+from harness.models.engine import View
+
+VIEW, SHARD = "view ", "shard "
+"""Before the key of an embedding or of a shard, in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The origin of a run's samples: a model, or a file."""
+
+    model: str = ""
+    file: str = ""
+    sha256: str = ""  # of the file
+    complete: bool = True  # False where rows of the file were left out, so that a corrected file may replace it
+
+    @property
+    def name(self) -> str:
+        """The model's or the file's name."""
+        return self.model or self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """One embedding of the samples."""
+
+    embedder: str  # the model as the user named it
+    fingerprint: str  # changes with the model's weights; "" where it is not known
+    identity: Mapping[str, Any]  # all that a vector depends on besides its view
+    views: tuple[View, ...]
+    shards: tuple[str, ...] | None  # keys; None where an earlier version made them
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What the stages of a run wrote down; "" or None where the stage has not run."""
+
+    benchmark: str = ""
+    errata: str = ""  # the corrections to the benchmark, with their digest
+    prompt: str = ""
+    stop: tuple[str, ...] | None = None  # the prompt's stop strings, where it has its own
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = None
+    grader: str | None = None  # of the last grading
+    view: str | None = None  # key of the last embedding
+    embeddings: Mapping[str, Embedding] = field(default_factory=dict)  # by key
+    shards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by key: embedder, views, width, precision
+
+    def require_grader(self, folder: object) -> str:
+        """Return the grader. Raises QprobeError where the run has no verdicts."""
+        if self.grader is None:
+            raise QprobeError(f"{folder} has no verdicts: run qprobe grade {folder} first.")
+        return self.grader
+
+    def require_embedding(self, folder: object) -> Embedding:
+        """Return the last embedding. Raises QprobeError where the run has no vectors."""
+        if self.view is None:
+            raise QprobeError(f"{folder} has no vectors: run qprobe embed {folder} first.")
+        return self.embeddings[self.view]
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "RunSettings":
+        """Return the settings as the store holds them by name."""
+        stop = stored.get("stop")
+        return cls(
+            benchmark=stored.get("benchmark", ""),
+            errata=stored.get("errata", ""),
+            prompt=stored.get("prompt", ""),
+            stop=None if stop is None else tuple(stop),
+            generation=stored.get("generation", {}),
+            source=Source(**stored["source"]) if "source" in stored else None,
+            grader=stored.get("grader"),
+            view=stored.get("view"),
+            embeddings={key: _embedding(value) for key, value in _with_prefix(stored, VIEW)},
+            shards=dict(_with_prefix(stored, SHARD)),
+        )
+
+
+def _with_prefix(stored: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    return [(name.removeprefix(prefix), value) for name, value in stored.items() if name.startswith(prefix)]
+
+
+def _embedding(value: Mapping[str, Any]) -> Embedding:
+    about = {name: part for name, part in value.items() if name not in ("embedder", "views", "shards")}
+    views = tuple(View(*view) for view in value["views"])
+    shards = tuple(value["shards"]) if "shards" in value else None
+    return Embedding(value["embedder"], str(value.get("fingerprint", "")), about, views, shards)
