@@ -88,7 +88,7 @@ def samples(folder: Path, options: argparse.Namespace) -> Store:
         import_samples(whole, open_benchmark("humaneval"), options.samples)
         problems = whole.problems()[: options.problems]
         kept = {problem.id for problem in problems}
-        first = whole.completions("c.idx < ?", (options.k,))
+        first = (completion for completion in whole.completions() if completion.index < options.k)
         drawn = [completion for completion in first if completion.problem_id in kept]
     store = Store(folder / "some", create=True)
     store.add_problems(problems)
@@ -130,7 +130,7 @@ def report_memory(store: Store, model: Path, options: argparse.Namespace) -> Non
     embedding.embed(store, measured, QUIET)
     paper = 0
     for problem in store.problems():
-        own = store.completions("c.problem_id = ?", (problem.id,))
+        own = store.completions(problem.id)
         texts = [embedding.as_text(completion, problem.stop) for completion in own]
         longest = max(len(measured.tokenise(text).ids) for text in texts)
         paper = max(paper, len(texts) * longest * (options.layers + 1) * options.width * 4)

@@ -183,9 +183,15 @@ class Store:
                 for table in ("verdicts", "vectors"):
                     self._db.execute(f"DELETE FROM {table} WHERE problem_id = ? AND idx = ?", sample)
 
-    def completions(self, where: str = "1", values: tuple[object, ...] = ()) -> Iterator[Completion]:
-        """The run's completions but the greedy ones, by problem (in the order they were added) and index."""
-        return self._completions(f"c.idx >= 0 AND {where}", values)
+    def completions(self, problem_id: str | None = None, index: int | None = None) -> Iterator[Completion]:
+        """Iterate over the completions but the greedy ones, by problem (in the order they were added) and index.
+
+        `problem_id` takes one problem's alone, `index` those of that index alone.
+        """
+        wanted = {"c.problem_id": problem_id, "c.idx": index}
+        given = {column: value for column, value in wanted.items() if value is not None}
+        where = " AND ".join(["c.idx >= 0", *(f"{column} = ?" for column in given)])
+        return self._completions(where, tuple(given.values()))
 
     def _completions(self, where: str, values: tuple[object, ...]) -> Iterator[Completion]:
         rows = self._db.execute(_COMPLETIONS.format(where=where), values)

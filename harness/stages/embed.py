@@ -125,7 +125,7 @@ def _windows(store: Store) -> Iterator[list[Completion]]:
     """The run's completions, whole problems at a time."""
     window: list[Completion] = []
     for problem in store.problems():
-        window += store.completions("c.problem_id = ?", (problem.id,))
+        window += store.completions(problem.id)
         if len(window) >= WINDOW:
             yield window
             window = []

@@ -50,7 +50,7 @@ def extract(store: Store, prompt: Prompt) -> Extracted:
     samples = changed = 0
     for problem in store.problems():
         fresh = {}
-        for completion in store.completions("c.problem_id = ?", (problem.id,)):
+        for completion in store.completions(problem.id):
             samples += 1
             program = prompt.extract(problem, completion.text)
             if completion.text and program != completion.program:

@@ -38,6 +38,6 @@ def _successes(run: Path, count: int) -> list[Shot]:
         problems = {problem.id: problem for problem in store.problems()}
         shots = []
         for name in chosen:
-            (found,) = store.completions("c.problem_id = ? AND c.idx = ?", (name, passed[name]))
+            (found,) = store.completions(name, passed[name])
             shots.append(shot_of(problems[name], found.program, problems[name].stop))
         return shots

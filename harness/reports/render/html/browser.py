@@ -26,7 +26,7 @@ def browser_data(store: Store, scores: Scores) -> Data:
     places = {problem_id: p for p, problem_id in enumerate(scores.problem_ids)}
     problems = []
     for problem in store.problems():
-        found = list(store.completions("c.problem_id = ?", (problem.id,)))
+        found = list(store.completions(problem.id))
         if found:
             p = places.get(problem.id)
             probed = {} if p is None else _probed(scores, p, [completion.index for completion in found])
