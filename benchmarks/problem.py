@@ -22,6 +22,7 @@ class Problem:
     split: str = "test"
     stop: tuple[str, ...] = ()  # the completion ends before the first of these
     language: str = ""  # of a whole program, whose tests `sandbox.cases.program_tests` made; "" for a function
+    timeout: float = 0.0  # CPU seconds by the benchmark's own convention; 0 where it has none
     base_tests: str = ""  # the original tests, where `tests` adds to them: their verdicts are kept beside
 
     def job(self, program: str, limits: Limits, key: str | None = None) -> Job:

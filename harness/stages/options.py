@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_type_hint
 from harness.errors import QprobeError
 from harness.models.engine import Sampling
 from sandbox.factory import SandboxKind
-from sandbox.grading_mode import CEILING_SECONDS, FACTOR, FLOOR_SECONDS
 
 if TYPE_CHECKING:
     from harness.probes import GridOverrides
@@ -140,11 +139,17 @@ class GradeOptions(WorkerOptions):
     """Options of `grade`."""
 
     timeout: float | None = option(
-        None, "CPU seconds of a program [default: from the reference solution; 3 without one]", least=0.01
+        None, "CPU seconds of a program [default: the benchmark's convention, or 3]", least=0.01
     )
-    timeout_factor: float = option(FACTOR, "CPU time of a program, in multiples of the reference solution's", least=1.0)
-    timeout_min: float = option(FLOOR_SECONDS, "smallest CPU time limit that follows a reference, in s", least=0.01)
-    timeout_max: float = option(CEILING_SECONDS, "largest CPU time limit that follows a reference, in s", least=0.01)
+    timeout_factor: float | None = option(
+        None, "CPU time in multiples of the reference solution's, such as 20: quicker, and stricter", least=1.0
+    )
+    timeout_min: float | None = option(
+        None, "smallest CPU time limit, in s [default: none; 0.5 with a factor]", least=0.01
+    )
+    timeout_max: float | None = option(
+        None, "largest CPU time limit, in s [default: none; 10 with a factor]", least=0.01
+    )
     regrade: int = option(200, "programs graded twice, to count the verdicts that change", least=0, metavar="N")
     visible_tests: bool = option(False, "also run the test shown in the prompt, for two more baselines")
 

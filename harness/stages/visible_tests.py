@@ -54,9 +54,9 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: 
     there = len(store.verdicts(answers, greedy=True))
     by_problem = groupby(store.ungraded(answers), key=lambda each: each.problem_id)
     work = (
-        plan.apply(_ask(program, ids, problems[problem_id], cases[problem_id], budget.limits(plan)))
+        plan.apply(_ask(program, ids, problem, cases[problem_id], budget.limits(plan, problem)))
         for problem_id, completions in by_problem
-        if problem_id in cases and (plan := plans[problem_id])
+        if problem_id in cases and (plan := plans[problem_id]) and (problem := problems[problem_id])
         for program, ids in by_program(completions).items()
     )
     with (
