@@ -1,4 +1,4 @@
-"""Several runs side by side."""
+"""The command that compares runs."""
 
 from pathlib import Path
 from typing import Annotated

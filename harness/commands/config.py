@@ -1,4 +1,4 @@
-"""A whole experiment in one TOML file. Its keys are the options of `qprobe run`: there is no other list of them.
+"""A whole experiment in one TOML file. Its keys are the options of `qprobe run`.
 
 A value comes from an option, else from `--set KEY=VALUE`, else from the file, else it is the option's default.
 """
@@ -93,7 +93,7 @@ def _checked(ctx: typer.Context, source: str, values: Mapping[str, Any]) -> dict
     for written, value in values.items():
         key = written.replace("-", "_")
         if isinstance(value, dict):
-            raise QprobeError(f"{source}: [{written}] is a table, and there are none: settings stand one a line.")
+            raise QprobeError(f"{source}: [{written}] is a table; write settings one per line, without tables.")
         if key not in known:
             raise QprobeError(_unknown(source, written, known))
         value = _as_option(value)
@@ -116,7 +116,7 @@ def _as_option(value: object) -> object:
 def _unknown(source: str, key: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
-    return f"{source}: there is no setting {key!r}. {hint}"
+    return f"{source}: Unknown setting {key!r}. {hint}"
 
 
 def _become_defaults(ctx: typer.Context, source: str, values: dict[str, Any]) -> None:

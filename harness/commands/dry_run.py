@@ -1,4 +1,4 @@
-"""run --dry-run: what would be done, in how many programs, with how much disk, in about how long."""
+"""`run --dry-run`: how many programs, how much disk, and about how long."""
 
 import json
 import tempfile
@@ -20,7 +20,7 @@ MIB = 2**20
 
 
 def forecast(folder: Path, checked: "Checked", options: PipelineOptions, *, as_json: bool) -> None:
-    """Print what `run` with these settings would do, as a table or as JSON."""
+    """Print the work of `run` with these options, as a table or as JSON."""
     from harness.stages.estimate import estimate
     from harness.stages.preflight import free_bytes
 
@@ -44,10 +44,10 @@ def forecast(folder: Path, checked: "Checked", options: PipelineOptions, *, as_j
 
 def _table(stages: list["StageEstimate"]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("stage", "samples to do", "about", "judged by"):
+    for name in ("stage", "samples to do", "about", "based on"):
         table.add_column(name, justify="right" if name in ("samples to do", "about") else "left")
     for stage in stages:
-        table.add_row(stage.stage, f"{stage.new:,}", _duration(stage.seconds), stage.judged_by)
+        table.add_row(stage.stage, f"{stage.new:,}", _duration(stage.seconds), stage.basis)
     if all(stage.seconds is not None for stage in stages):
         table.add_row("all", "", _duration(sum(stage.seconds or 0.0 for stage in stages)), "")
     return table
@@ -90,7 +90,7 @@ def _work(folder: Path, checked: "Checked", options: PipelineOptions) -> "Work":
 
 
 def _asked(checked: "Checked", options: PipelineOptions) -> tuple[int, int]:
-    """Problems and samples; those of a file are counted by importing them into a run that is thrown away."""
+    """Problems and samples; those of a file are counted by importing them into a temporary run."""
     if not options.samples:
         return checked.problems, checked.problems * int(options.k)
     from benchmarks.registry import open_benchmark

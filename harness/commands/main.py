@@ -1,6 +1,6 @@
-"""The command line: `qprobe COMMAND`. Every way in which a command can end is decided here.
+"""The command line: `qprobe COMMAND`. This file decides how every command ends.
 
-Exit status: 0 done; 1 for what the user can mend, with one sentence; 3 for a fault of ours, with a log; 130 for ^C.
+Exit status: 0 done; 1 user error, with a one-line fix; 3 internal error, with a log; 130 interrupted by ^C.
 """
 
 import errno
@@ -37,12 +37,12 @@ def _say_version(asked: bool) -> None:
 
 @app.callback()
 def everything(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log all there is to know to a file here")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="write a detailed log into this folder")] = False,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="say the version")
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="print the version")
     ] = False,
 ) -> None:
-    """What stands before the command."""
+    """Options before the command."""
     if verbose:
         from harness.commands.log import open_log
 
@@ -94,7 +94,7 @@ def main() -> None:
         sys.exit(_complain(str(error)))
     except (OSError, sqlite3.Error) as error:
         sys.exit(_complain(text) if (text := _disk_trouble(error)) else _internal_error(error))
-    except Exception as error:  # noqa: BLE001 - the edge: whatever is left is a bug of ours, and is logged
+    except Exception as error:  # noqa: BLE001 - the edge: anything else is a bug in qprobe, and is logged
         sys.exit(_internal_error(error))
 
 
@@ -106,8 +106,8 @@ def _current(argument: str) -> str:
 
 def _status(code: object) -> int:
     if code == 130:
-        print("\nInterrupted. What was done is kept: run the same command again to go on.", file=sys.stderr)
-    # typer's status for a wrong flag is 2; ours for everything a user can mend is 1
+        print("\nInterrupted. Finished work is kept: rerun the same command to resume.", file=sys.stderr)
+    # typer's status for a wrong flag is 2; the one for user errors is 1
     return 1 if code == 2 or isinstance(code, str) else int(code or 0)  # type: ignore[call-overload]
 
 
@@ -119,9 +119,9 @@ def _complain(text: str) -> int:
 def _disk_trouble(error: OSError | sqlite3.Error) -> str:
     """One sentence for a disk that is full or read-only; "" for any other error."""
     if "full" in str(error) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and run the same command again; what was done is kept."
+        return "The disk is full: free some space and rerun the same command; finished work is kept."
     if "disk I/O error" in str(error):  # SQLite's word for a full disk too, where it cannot map its index
-        return "The disk is full, or fails: mend that and run the same command again; what was done is kept."
+        return "The disk is full or failing: fix it and rerun the same command; finished work is kept."
     if "readonly" in str(error) or getattr(error, "errno", None) == errno.EROFS:
         return "The run's folder cannot be written to."
     return ""
@@ -131,7 +131,7 @@ def _internal_error(error: Exception) -> int:
     from harness.commands.log import log_internal_error
 
     said = f"{type(error).__name__}: {error}"
-    print(f"qprobe: a fault of ours ({said}). Please report it with {log_internal_error(error)}.", file=sys.stderr)
+    print(f"qprobe: internal error ({said}). Please report it with {log_internal_error(error)}.", file=sys.stderr)
     return 3
 
 

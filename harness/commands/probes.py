@@ -1,4 +1,4 @@
-"""Commands that take probes to other problems: transfer between runs and splits, and ranking new completions."""
+"""Commands that apply probes to other problems: transfer between runs and splits, ranking of new completions."""
 
 import json as jsonlib
 from collections.abc import Sequence
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
 
 def rank(
-    samples: Annotated[Path, typer.Argument(metavar="SAMPLES", help="a JSONL file of completions, gzip'ed or not")],
-    probe: Annotated[Path, typer.Option(help="a probe that qprobe probe wrote: RUN/probes/NAME.safetensors")],
+    samples: Annotated[Path, typer.Argument(metavar="SAMPLES", help="JSON Lines file of completions, gzip'ed or not")],
+    probe: Annotated[Path, typer.Option(help="probe that qprobe probe wrote: RUN/probes/NAME.safetensors")],
     benchmark: Annotated[
-        str | None, typer.Option(help="where prompts come from [default: the rows themselves]")
+        str | None, typer.Option(help="benchmark that has the prompts [default: the rows themselves]")
     ] = None,
-    embedder: Annotated[str | None, typer.Option(help="where the probe's own model is now [default: its card]")] = None,
+    embedder: Annotated[
+        str | None, typer.Option(help="the probe's model where it is now [default: its card's]")
+    ] = None,
     format_name: Annotated[
-        str, typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode or auto")
+        str,
+        typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode or auto"),
     ] = "auto",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="write the picked completions here")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="file for the picked completions")] = None,
     device: Annotated[str, typer.Option(help="device of the model: auto, cpu, cuda, cuda:1 or mps")] = "auto",
     json: args.Json = False,
     quiet: args.Quiet = False,
@@ -56,7 +59,7 @@ def rank(
 
 @with_options(TransferOptions)
 def transfer(
-    train_on: Annotated[str, typer.Option(help="RUN, RUN:SPLIT, BENCHMARK or BENCHMARK:SPLIT, separated by commas")],
+    train_on: Annotated[str, typer.Option(help="training sets: RUN[:SPLIT] or BENCHMARK[:SPLIT], by commas")],
     test_on: Annotated[str, typer.Option(help="test sets, named likewise; each has its own table")],
     options: TransferOptions,
     runs: Annotated[Path, typer.Option(help="folder of runs in which benchmarks are looked for")] = Path("results"),
@@ -93,7 +96,7 @@ def _write_rows(path: Path, rows: Sequence[str]) -> None:
 
 
 def _table(rankings: "Sequence[Ranking]") -> Table:
-    """A line a problem: which of its samples to take, and how sure the probe is of it."""
+    """One row per problem: the sample to take, and how sure the probe is of it."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(("problem", "samples", "best", "score", "chance", "its first line")):
         table.add_column(name, justify="right" if 0 < number < 5 else "left", no_wrap=number < 5)

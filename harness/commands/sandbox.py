@@ -1,4 +1,4 @@
-"""Looking after the sandbox."""
+"""Commands for the sandbox: build, check, clean."""
 
 import json as jsonlib
 from typing import Annotated
@@ -18,7 +18,7 @@ sandbox = typer.Typer(name="sandbox", help="Build, check and clean the sandbox."
 @sandbox.command()
 @with_options(SandboxOptions)
 def check(options: SandboxOptions, json: args.Json = False) -> None:
-    """Try the sandbox's walls with hostile programs. Exit status 1 where one does not hold."""
+    """Check the sandbox's isolation with hostile programs. Exit status 1 where a check fails."""
     from dataclasses import asdict
 
     from harness.errors import QprobeError
@@ -47,26 +47,24 @@ def check(options: SandboxOptions, json: args.Json = False) -> None:
 
 @sandbox.command()
 def build(
-    package: Annotated[
-        list[str] | None, typer.Option(help="a package that programs may import; repeat for more")
-    ] = None,
-    language: Annotated[list[str] | None, typer.Option(help="another language of whole programs: javascript")] = None,
+    package: Annotated[list[str] | None, typer.Option(help="package that programs may import; repeat for more")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="language besides Python: javascript")] = None,
 ) -> None:
-    """Make an image with extra packages or languages. Prints its name, for grade --image."""
+    """Build an image with extra packages or languages. Prints its name, for grade --image."""
     from sandbox import open_sandbox
     from sandbox.docker.image import build_with
     from sandbox.languages import check_languages
 
     name = build_with(package or [], language or [])
     if language:
-        with open_sandbox("docker", workers=1, image=name) as room:
-            check_languages(room, language)
+        with open_sandbox("docker", workers=1, image=name) as opened:
+            check_languages(opened, language)
     print(name)
 
 
 @sandbox.command()
 def gc() -> None:
-    """Remove the containers that killed runs left behind."""
+    """Remove containers left behind by killed runs."""
     from sandbox.docker.leftovers import collect_leftovers
 
     removed = collect_leftovers()

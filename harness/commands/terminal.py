@@ -1,4 +1,4 @@
-"""What a person sees while a stage works. Progress goes to standard error, results to standard output."""
+"""Progress in a terminal. Progress goes to standard error, results to standard output."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ class RateColumn(ProgressColumn):
     """Items per second, over the last seconds."""
 
     def render(self, task: Task) -> Text:
-        """The rate, or nothing while there is none."""
+        """Return the rate; nothing before the first item."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
 
@@ -28,13 +28,13 @@ class Terminal:
         self.err = Console(stderr=True, quiet=quiet)
 
     def message(self, text: str) -> None:
-        """One line about what is being done; silent with -q."""
+        """Print one line about what is being done; silent with -q."""
         log.info("%s", text)
         self.err.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def task(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
-        """A bar with rate and remaining time on a terminal; nothing elsewhere. `done` of `total` are behind us."""
+        """Draw a bar with rate and remaining time on a terminal, nothing elsewhere; `done` of `total` are finished."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),

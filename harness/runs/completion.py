@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 GREEDY = -1
-"""The index of a problem's greedy completion: a sample set of its own, and no part of the k that were drawn."""
+"""The index of a problem's greedy completion: it is no part of the k samples."""
 
 
 class SampleId(NamedTuple):

@@ -1,4 +1,4 @@
-"""The probes of a run as files: one an objective, its card says where it came from and what it is worth."""
+"""The probes of a run as files: one per objective, with a card of its origin and its figures."""
 
 import math
 import re
@@ -15,7 +15,7 @@ FOLDER = "probes"
 
 
 def probe_path(folder: Path, objective: str) -> Path:
-    """Where the probe of an objective is kept; what cannot stand in a file's name becomes a dash."""
+    """Return the path of an objective's probe; characters unfit for a file's name become a dash."""
     return folder / f"{re.sub(r'[^A-Za-z0-9_.]+', '-', objective)}.safetensors"
 
 
@@ -49,7 +49,7 @@ def save_probes(
 
 
 def out_of_fold_figures(samples: Samples, found: CrossValidation) -> dict[str, dict[str, float]]:
-    """What cross-validation says of each objective: means over problems, gains over pass@1 with 95 % intervals."""
+    """Return the out-of-fold figures of each objective: means over problems, gains over pass@1, 95 % intervals."""
     scores = {name: found.scores_of(name).numpy() for name in found.objectives}
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     summary = summarise(rewards_PN, mask_PN, scores, beta=found.beta)

@@ -1,4 +1,4 @@
-"""What made a run: `config.toml`, which repeats it, and `provenance.jsonl`, one line for each stage that was done."""
+"""Provenance of a run: `provenance.jsonl`, one line per stage that was done."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ MIB = 2**20
 
 
 WORK_OF = {"import": "completions", "generate": "completions", "grade": "verdicts", "embed": "vectors"}
-"""The table whose rows are a stage's work; a stage that has none does all samples anew."""
+"""The table whose rows are a stage's work; a stage without one does all samples again."""
 
 
 def count(store: Store, stage: str) -> int:

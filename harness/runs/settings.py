@@ -39,7 +39,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What the stages of a run wrote down; "" or None where the stage has not run."""
+    """The settings that the stages of a run wrote down; "" or None where the stage has not run."""
 
     benchmark: str = ""
     errata: str = ""  # the corrections to the benchmark, with their digest

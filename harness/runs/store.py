@@ -55,7 +55,7 @@ class Store:
     """A run's folder, held by one command at a time."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
-        """Open the run in `folder`. Raises QprobeError where there is none, or another command holds it."""
+        """Open the run in `folder`. Raises QprobeError where it is missing, or another command holds it."""
         self.folder = folder
         self._prepare_folder(create)
         self._lock = _hold(folder / ".lock")
@@ -76,7 +76,7 @@ class Store:
             raise QprobeError(f"The run folder {self.folder} cannot be made: {error.strerror}.") from error
 
     def _add_missing_columns(self) -> None:
-        """A run from before there were whole programs and added tests holds problems that have neither."""
+        """Add the columns that a run of an earlier version lacks."""
         there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
         later = {"language": "TEXT NOT NULL DEFAULT ''", "base_tests": "TEXT NOT NULL DEFAULT ''"}
         for name, kind in {**later, "timeout": "REAL NOT NULL DEFAULT 0"}.items():
@@ -116,7 +116,7 @@ class Store:
     # -- settings ------------------------------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
-        """What earlier commands wrote down, by name."""
+        """Return the settings that earlier stages wrote down, by name."""
         return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")}
 
     @property
@@ -125,7 +125,7 @@ class Store:
         return RunSettings.of(self.settings())
 
     def note(self, name: str, value: object) -> None:
-        """Write a setting down, over an earlier one."""
+        """Write down a setting, over an earlier one."""
         self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
     def settle(self, name: str, value: object) -> None:
@@ -199,7 +199,7 @@ class Store:
         return (Completion(*(*row[:-1], tuple(array("I", row[-1] or b"")))) for row in rows)
 
     def sample_ids(self, *, greedy: bool = False) -> list[SampleId]:
-        """Which samples there are, in the order of `completions`; with `greedy` the greedy ones too."""
+        """Return the ids of the samples, in the order of `completions`; with `greedy` the greedy ones too."""
         rows = self._db.execute(
             "SELECT c.problem_id, c.idx FROM completions c JOIN problems p ON p.id = c.problem_id "
             "WHERE c.idx >= ? ORDER BY p.rowid, c.idx",
@@ -223,7 +223,7 @@ class Store:
     # -- verdicts ------------------------------------------------------------------------------------------------
 
     def add_verdicts(self, grader: str, outcomes: Mapping[SampleId, Outcome]) -> None:
-        """Add what became of some samples, in one transaction."""
+        """Add the outcomes of some samples, in one transaction."""
         rows = [
             (grader, *sample, *(getattr(outcome, name) for name in _OUTCOME)) for sample, outcome in outcomes.items()
         ]
@@ -231,7 +231,7 @@ class Store:
             self._db.executemany(f"INSERT OR IGNORE INTO verdicts VALUES ({_marks(3 + len(_OUTCOME))})", rows)
 
     def verdicts(self, grader: str, *, greedy: bool = False) -> dict[SampleId, Outcome]:
-        """The outcomes that this grader gave; with `greedy` those of the greedy samples too."""
+        """Return the outcomes by this grader; with `greedy` those of the greedy samples too."""
         rows = self._db.execute(
             f"SELECT problem_id, idx, {', '.join(_OUTCOME)} FROM verdicts WHERE grader = ? AND idx >= ?",
             (grader, GREEDY if greedy else 0),
@@ -239,7 +239,7 @@ class Store:
         return {SampleId(row[0], row[1]): Outcome(Status(row[2]), *row[3:]) for row in rows}
 
     def passes(self, grader: str) -> dict[str, int]:
-        """How many of each problem's samples this grader let pass, for every problem with a verdict."""
+        """Return the number of passing samples of each problem with a verdict of this grader."""
         rows = self._db.execute(
             "SELECT problem_id, SUM(status = ?) FROM verdicts WHERE grader = ? AND idx >= 0 GROUP BY problem_id",
             (Status.PASSED.value, grader),
@@ -247,25 +247,25 @@ class Store:
         return dict(rows.fetchall())
 
     def ungraded(self, grader: str) -> Iterator[Completion]:
-        """The completions that this grader has not judged, the greedy ones too, a problem at a time to save memory."""
+        """Iterate over the completions without a verdict of this grader, greedy ones too, problem by problem."""
         for (problem_id,) in self._db.execute("SELECT id FROM problems ORDER BY rowid").fetchall():
             yield from list(self._completions(_UNGRADED, (problem_id, grader)))
 
     def add_plans(self, grader: str, plans: Mapping[str, GradingPlan]) -> None:
-        """Add how this grader grades some problems, in one transaction."""
+        """Add the grading plans of some problems under this grader, in one transaction."""
         rows = [(grader, problem_id, json.dumps(asdict(plan))) for problem_id, plan in plans.items()]
         with self._transaction():
             self._db.executemany(f"INSERT OR IGNORE INTO plans VALUES ({_marks(3)})", rows)
 
     def plans(self, grader: str) -> dict[str, GradingPlan]:
-        """How this grader grades each problem, by the problem's id."""
+        """Return the grading plan of each problem under this grader, by the problem's id."""
         rows = self._db.execute("SELECT problem_id, plan FROM plans WHERE grader = ?", (grader,))
         return {problem_id: GradingPlan(**json.loads(plan)) for problem_id, plan in rows}
 
     # -- vectors (the index; the numbers are in files, see harness/runs/vector_file.py) ----------------------------
 
     def add_vector_rows(self, rows: Mapping[str, Mapping[SampleId, int]]) -> None:
-        """Add which row of each shard's file holds which sample's vectors, all in one transaction."""
+        """Add the rows of each shard's file that hold the samples' vectors, all in one transaction."""
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)",
@@ -279,7 +279,7 @@ class Store:
         return {SampleId(problem_id, index): row for problem_id, index, row in rows}
 
     def next_vector_row(self, shard: str) -> int:
-        """The first row of a shard's file that no sample points to or beyond."""
+        """Return the first row of a shard's file that no sample refers to or beyond."""
         (last,) = self._db.execute("SELECT MAX(row) FROM vectors WHERE view = ?", (shard,)).fetchone()
         return 0 if last is None else int(last) + 1
 

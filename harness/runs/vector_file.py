@@ -1,7 +1,7 @@
 """Vectors on disk: files of fixed-size rows, read memory-mapped.
 
 A row is written first and becomes real when its number is committed to the store, so that a killed command leaves at
-most rows that nobody points to; the next command writes over them.
+most rows that nothing refers to; the next command writes over them.
 """
 
 from dataclasses import dataclass

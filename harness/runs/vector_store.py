@@ -1,7 +1,7 @@
 """Shards: the files in which a run keeps vectors, each with some views of one embedder.
 
-An embedding that asks for more views than are there makes a shard for those that are missing alone, so that neither
-more layers nor more samples repeat what was done.
+An embedding with more views than the run holds makes a shard for the missing ones alone, so that neither more layers
+nor more samples repeat work.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from harness.runs.vector_file import SUFFIX, Precision, VectorFile
 
 @dataclass(frozen=True, slots=True)
 class VectorShard:
-    """Some views of one embedder, a row a sample."""
+    """Some views of one embedder, one row per sample."""
 
     key: str
     views: tuple[View, ...]
@@ -32,7 +32,7 @@ class VectorShard:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingSpec:
-    """What an embedding asks for."""
+    """The vectors that an embedding is to hold."""
 
     embedder: Mapping[str, Any]  # the embedder's identity
     views: tuple[View, ...]
@@ -41,7 +41,7 @@ class EmbeddingSpec:
 
     @property
     def key(self) -> str:
-        """Names these views of this embedder in a run."""
+        """The name of these views of this embedder in a run."""
         return self._key(self.views)
 
     def _key(self, views: Sequence[View]) -> str:
@@ -49,7 +49,7 @@ class EmbeddingSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def shards(self, store: Store) -> tuple[VectorShard, ...]:
-        """The shards that hold these views: those there are, and a new one for the views that have none."""
+        """Return the shards that hold these views: existing ones, and a new one for views without a shard."""
         missing, used = dict.fromkeys(self.views), []
         for key, about in store.about.shards.items():
             if (about["embedder"], about["precision"]) == (self.embedder, self.precision):
@@ -74,7 +74,7 @@ def open_shard(store: Store, key: str) -> VectorShard:
 
 
 def read_views(store: Store, view: str, ids: Sequence[SampleId]) -> dict[View, NDArray[np.float32]]:
-    """The vectors of one embedding, a [samples, width] float32 array a layer and pooling, in the order of `ids`.
+    """The vectors of one embedding, one [samples, width] float32 array per layer and pooling, in the order of `ids`.
 
     Raises QprobeError where a sample has none yet.
     """

@@ -1,4 +1,4 @@
-"""Verdict sets: the kinds of verdicts that a run keeps for one grader, each under a key of its own.
+"""Verdict sets: the kinds of verdicts that a run keeps for one grader, each under its key.
 
 Because every set is stored like the verdicts themselves, each is resumed after an interruption, and made again when
 the grader changes.

@@ -1,7 +1,7 @@
-"""What an experiment would take: how many programs, how much disk, about how long. Reads no weights, writes nothing.
+"""Estimate of a pipeline: programs, disk, and about how long. Reads no weights, writes nothing.
 
-A stage takes as long as it did in an earlier run beside this one, on this machine and with the same model; where there
-is none, as long as its arithmetic takes at this machine's measured speed, which is right within a factor of about 3.
+A stage takes as long as it did in an earlier run beside this one, on this machine and with the same model. Without such
+a run, it takes as long as its arithmetic at this machine's measured speed: right within a factor of about 3.
 """
 
 import time
@@ -26,7 +26,7 @@ SAME = ("processor", "cores")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an experiment is to do, in samples; 'new' leaves out what the run holds already."""
+    """The work of a pipeline, in samples; `new` leaves out what the run holds already."""
 
     problems: int
     samples: int
@@ -48,8 +48,8 @@ class StageEstimate:
 
     stage: str
     new: int
-    seconds: float | None  # None where nothing tells: a server's speed is not ours to know
-    judged_by: str
+    seconds: float | None  # None where it cannot be known, as for a server
+    basis: str
 
 
 def estimate(work: Work, folder: Path) -> list[StageEstimate]:
@@ -62,7 +62,7 @@ def estimate(work: Work, folder: Path) -> list[StageEstimate]:
 
 
 def _from_history(stage: str, work: Work, folder: Path) -> tuple[float, str] | None:
-    """As fast as the last time; None where there was none like it."""
+    """The time by the last run like this one; None where no run is like it."""
     here = {name: hardware()[name] for name in SAME}
     for path in sorted(folder.parent.glob(f"*/{PROVENANCE_FILE}"), key=lambda path: -path.stat().st_mtime):
         for line in reversed(stages(path.parent)):

@@ -1,4 +1,4 @@
-"""Grade: run every program of a run in a sandbox and keep what became of it."""
+"""Grade: run every program of a run in a sandbox, and keep the outcomes."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from sandbox.grading_mode import CEILING_SECONDS, FLOOR_SECONDS, GradingPlan, pl
 from sandbox.languages import check_languages
 
 COMMIT_SECONDS = 0.5
-"""How much grading a killed command may lose."""
+"""The most grading that a killed command may lose, in seconds."""
 
 REFERENCE_MARGIN = 2.0
 """Times a reference's CPU time that programs get where the benchmark's convention allows less."""
@@ -30,11 +30,11 @@ Keep = Callable[[Sequence[SampleId], Outcome], None]
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """What a grading did."""
+    """The outcome of a grading."""
 
     grader: str
     new: int
-    reused: int  # verdicts that were there already
+    reused: int  # verdicts that existed already
     broken: int  # programs that the sandbox could not run; they stay ungraded, and the next grading tries them again
 
 
@@ -90,16 +90,16 @@ def _limits(cpu_seconds: float) -> Limits:
 
 
 def grader_key(sandbox: Sandbox, budget: Budget) -> str:
-    """Names a grader by all that may change a verdict: the sandbox's image and code, and the limits."""
+    """Return the name of a grader: a hash of all that may change a verdict, the sandbox's image, code and limits."""
     text = json.dumps([sandbox.identity, asdict(budget), asdict(budget.base)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def grade(store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = SILENT) -> Graded:
-    """Run every program that this grader has not judged; verdicts are committed as they come.
+    """Run every program without a verdict of this grader; verdicts are committed as they come.
 
     Where a benchmark adds tests to another's, programs run before the base tests too, and those verdicts are kept
-    as a verdict set of their own.
+    as another verdict set.
     """
     grader = grader_key(sandbox, budget)
     problems = store.problems()
@@ -230,7 +230,7 @@ def candidate(program: str, ids: Sequence[SampleId], problem: Problem, plan: Gra
 
 @contextmanager
 def kept(store: Store, grader: str) -> Iterator[Keep]:
-    """Commit outcomes every COMMIT_SECONDS, and whatever is left when the loop ends or breaks."""
+    """Commit outcomes every COMMIT_SECONDS, and the rest when the loop ends or breaks."""
     waiting: dict[SampleId, Outcome] = {}
     last = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Before a model is loaded: everything that can fail cheaply is made to fail now."""
+"""Preflight: everything that can fail cheaply fails before a model is loaded."""
 
 import shutil
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ FEWEST_PROBLEMS = 3
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is known of an experiment before it starts."""
+    """Facts about a pipeline before it starts."""
 
     problems: int
     prompt_characters: float  # of a problem, on average
     row_bytes: int  # of one sample's vectors
 
     def disk_bytes(self, samples: int) -> int:
-        """What a run of so many samples needs on disk, generously."""
+        """Return the bytes that so many samples need on disk, generously."""
         return samples * (self.row_bytes + BYTES_PER_SAMPLE)
 
 
@@ -75,7 +75,7 @@ def _check_models(options: PipelineOptions) -> int:
 
 
 def free_bytes(folder: Path) -> int:
-    """What is free on the disk that holds the folder, or will."""
+    """Return the free bytes of the disk that holds the folder, or will hold it."""
     return shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists())).free
 
 
@@ -89,7 +89,7 @@ def _check_disk(folder: Path, needed: int) -> None:
 
 
 def available_sandbox() -> tuple[SandboxKind, str]:
-    """The best sandbox there is for programs of our own demo, and a line that says why."""
+    """Return the best available sandbox for the demo's harmless programs, and a line that says why."""
     try:
         check_engine()
     except SandboxError as error:

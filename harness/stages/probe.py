@@ -54,9 +54,9 @@ def probe(
     """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
 
     With `learning`, the learning curve of the paper's own objective too (of the first, where `pg` is not asked for).
-    With more than one of `repeats`, it is all done again with so many seeds less one, to see what the folds decide.
-    `choices` says what is chosen between instead of what the preset tries; with `group_duplicates`, problems whose
-    prompts nearly agree share a fold. Without a number of folds there are five, or one a problem where problems are
+    With `repeats` above one, the rest are cross-validations with other seeds, which show what the folds decide.
+    `choices` replaces the settings that the preset tries; with `group_duplicates`, problems whose
+    prompts nearly agree share a fold. Without a number of folds there are five, or one per problem where problems are
     fewer. Raises QprobeError where verdicts or vectors are missing.
     """
     plan = (choices or GridOverrides()).plan(preset)
@@ -87,7 +87,7 @@ def _learn(
     groups: dict[str, int] | None,
     progress: Progress,
 ) -> Learning:
-    """Train on more and more problems; sizes too small to hold a pass and a failure are left out."""
+    """Train on growing numbers of problems; sizes without both a pass and a failure are left out."""
     objective = "pg" if "pg" in found.objectives else found.objectives[0]
     most = len(found.problem_ids) - int(found.fold_P.bincount().max())
     how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"], "progress": progress}
@@ -107,7 +107,7 @@ def _repeat(
     groups: dict[str, int] | None,
     progress: Progress,
 ) -> Repeats:
-    """The cross-validation that there is, and one for each of the seeds."""
+    """The values of this cross-validation, and of one per seed."""
     how = {"folds": settings["folds"], "beta": settings["beta"], "progress": progress}
     others = cross_validations(samples, found.objectives, seeds=seeds, plan=plan, groups=groups, **how)
     return Repeats((settings["seed"], *seeds), selection_values(samples, [found, *others]))
@@ -130,7 +130,7 @@ def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
 
 
 def grid_card(plan: TrainingPlan) -> dict[str, Any]:
-    """What was chosen between, as JSON's own types."""
+    """Return the settings tried, as JSON types."""
     views = [str(view) for view in plan.grid.views]
     return {**asdict(plan.grid), "views": views, "temperatures": plan.temperatures, "one_se_rule": plan.one_se_rule}
 
@@ -143,7 +143,7 @@ def _scores(
     learning: Learning | None,
     repeats: Repeats | None,
 ) -> Scores:
-    """What the run keeps of a cross-validation."""
+    """The parts of a cross-validation that the run keeps."""
     indices_PN = samples.indices_PN.numpy()
     return Scores(
         settings,
@@ -162,7 +162,7 @@ def _scores(
 
 
 def as_card(selected: Selected) -> dict[str, Any]:
-    """What was chosen for one fold, as JSON's own types; a figure that is not there is null."""
+    """Return the settings selected for one fold, as JSON types; a figure that does not exist is null."""
     hyperparameters = {
         **asdict(selected.hyperparameters),
         "views": [str(view) for view in selected.hyperparameters.views],

@@ -70,7 +70,7 @@ def read_completions(path: Path, benchmark: Benchmark | None = None, format_name
     problems = _problems_in(path) if benchmark is None else benchmark.problems()
     drawn = list(read_drawn(path, format_name, Problems(problems), bad))
     if bad:
-        raise QprobeError(f"{path}: {len(bad)} of its rows could not be used ({bad[0]}); mend the file first.")
+        raise QprobeError(f"{path}: {len(bad)} of its rows could not be used ({bad[0]}); correct the file first.")
     if not drawn:
         raise QprobeError(f"{path} is empty: it holds no samples.")
     return list(new_completions([], drawn))
@@ -92,7 +92,7 @@ def _problems_in(path: Path) -> list[Problem]:
 def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> Embedder:
     """The probe's own model, at the layers and poolings it reads; `spec` says where it is now, if it has moved.
 
-    Raises ProbeError for another model, QprobeError where there is none; no weights are read yet.
+    Raises ProbeError for another model, QprobeError where it cannot be found; no weights are read yet.
     """
     wanted = spec or probe.card.model
     if parse_spec(wanted, tuple(EMBEDDERS)).scheme == "hf":
@@ -129,7 +129,7 @@ def _ranking(problem_id: str, pairs: Sequence[tuple[Completion, float]], beta: f
 def _scores(
     probe: Probe, completions: Sequence[Completion], embedder: Embedder, progress: Progress = SILENT
 ) -> list[float]:
-    """The score of each completion. A run of its own, for the time being, embeds them just as `qprobe embed` would."""
+    """The score of each completion. A temporary run embeds them exactly as `qprobe embed` would."""
     prompts = {each.problem_id: each.prompt for each in completions}
     with TemporaryDirectory(prefix="qprobe-rank-") as folder, Store(Path(folder), create=True) as store:
         store.add_problems(Problem(name, prompt, entry_point="", tests="") for name, prompt in prompts.items())

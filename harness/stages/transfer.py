@@ -1,4 +1,4 @@
-"""Transfer: train probes on one set of problems, and say what they are worth on others.
+"""Transfer: train probes on one set of problems, and test them on others.
 
 This is the protocol of the Q-Probe paper (train on a split of MBPP, test on another, and on HumanEval without training
 again). What cross-validation promises, that no problem is on both sides, is checked here.
@@ -37,7 +37,7 @@ FOLDER = "transfer"
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What the probes are worth on one set of problems."""
+    """The figures of the probes on one set of problems."""
 
     name: str
     benchmark: str
@@ -50,7 +50,7 @@ class Tested:
 
 @dataclass(frozen=True, slots=True)
 class TransferReport:
-    """What came out of training on one set and testing on others."""
+    """The report of training on one set and testing on others."""
 
     train: str
     benchmark: str
@@ -127,7 +127,7 @@ def _near_duplicates(train: ProblemSet, tests: Sequence[ProblemSet], groups: dic
 
 
 def _same_views(train: ProblemSet, tests: Sequence[ProblemSet]) -> tuple[Samples, dict[str, Samples]]:
-    """The sets with the layers and poolings that all of them have. Raises QprobeError where there is none."""
+    """The sets with the layers and poolings that all of them have. Raises QprobeError where they share none."""
     views = [view for view in train.samples.views if all(view in test.samples.vectors for test in tests)]
     if not views:
         has = "; ".join(f"{each.name}: {', '.join(map(str, each.samples.views))}" for each in (train, *tests))

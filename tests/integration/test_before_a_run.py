@@ -121,7 +121,7 @@ def test_a_fault_of_ours_goes_to_the_log_there_is(tmp_path: Path):
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 3
         (log,) = tmp_path.glob("qprobe-*.log")
-        assert f"a fault of ours (KeyError: 'gone'). Please report it with {log}." in done.stderr
+        assert f"internal error (KeyError: 'gone'). Please report it with {log}." in done.stderr
         said = log.read_text()
         assert "Traceback" in said
         assert "torch" in said, "the versions beneath it"

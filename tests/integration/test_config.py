@@ -102,13 +102,13 @@ def test_an_option_goes_before_set_and_set_before_the_file(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("temprature = 1", "there is no setting 'temprature'. Did you mean temperature?"),
-        ("quiet = true", "there is no setting 'quiet'"),
+        ("temprature = 1", "Unknown setting 'temprature'. Did you mean temperature?"),
+        ("quiet = true", "Unknown setting 'quiet'"),
         ("k = 'many'", "k cannot be 'many'"),
         ("k = 1.5", "k cannot be '1.5'"),
         ("sandbox = 'jail'", "'jail' is not one of"),
         ("top_p = 7", "top_p cannot be '7'"),
-        ("[generate]\nk = 2", "[generate] is a table, and there are none"),
+        ("[generate]\nk = 2", "[generate] is a table; write settings one per line"),
         ("k =", "is not TOML"),
     ],
 )
