@@ -88,8 +88,8 @@ def samples(folder: Path, options: argparse.Namespace) -> Store:
         import_samples(whole, open_benchmark("humaneval"), options.samples)
         problems = whole.problems()[: options.problems]
         kept = {problem.id for problem in problems}
-        first = whole.completions("c.idx < ?", (options.k,))
-        drawn = [completion for completion in first if completion.problem_id in kept]
+        first_k = whole.completions("c.idx < ?", (options.k,))
+        drawn = [completion for completion in first_k if completion.problem_id in kept]
     store = Store(folder / "some", create=True)
     store.add_problems(problems)
     store.add_completions(drawn)
