@@ -46,7 +46,7 @@ WORDS = {
     r"shelf|shelves|shelved": "vector store, shard",
     r"brooms?": "reap, clean up",
     r"bury|buries|buried|begets?|begot|begotten": "end, start",
-    rf"(?:{NOUN})\s+{A}\s+(?:{UNIT})": "per",
+    rf"(?:{NOUN}|one)\s+{A}\s+(?:{UNIT})": "per",
     rf"(?:an?|one|k|\d[\d,]*)\s+{OTHER}\w+\s+{A}\s+(?:{UNIT})": "per",
 }
 PATTERNS = {re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE): advice for pattern, advice in WORDS.items()}

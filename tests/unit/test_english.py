@@ -38,6 +38,7 @@ BAD = [
     "100 samples a problem",
     "One file an objective.",
     "a row a sample",
+    "Settings, one a line.",
 ]
 GOOD = [
     "The headroom is small; we recommend this.",
