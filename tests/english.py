@@ -11,10 +11,12 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import click
 import typer
+
+if TYPE_CHECKING:
+    import click
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDERS = ("harness", "benchmarks", "sandbox", "qprobe", "scripts", "tests", "docs", ".ci")
@@ -135,7 +137,7 @@ def help_breaches(app: typer.Typer) -> Iterator[Breach]:
                 yield Breach(" ".join((*words, name)).strip(), 1, text, "a text that stands alone")
 
 
-def _commands(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def _commands(command: "click.Command", words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], "click.Command"]]:
     yield words, command
     for name, child in getattr(command, "commands", {}).items():
         yield from _commands(child, (*words, name))
