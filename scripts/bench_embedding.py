@@ -88,7 +88,8 @@ def samples(folder: Path, options: argparse.Namespace) -> Store:
         import_samples(whole, open_benchmark("humaneval"), options.samples)
         problems = whole.problems()[: options.problems]
         kept = {problem.id for problem in problems}
-        drawn = [each for each in whole.completions("c.idx < ?", (options.k,)) if each.problem_id in kept]
+        first = whole.completions("c.idx < ?", (options.k,))
+        drawn = [completion for completion in first if completion.problem_id in kept]
     store = Store(folder / "some", create=True)
     store.add_problems(problems)
     store.add_completions(drawn)
@@ -129,7 +130,8 @@ def report_memory(store: Store, model: Path, options: argparse.Namespace) -> Non
     embedding.embed(store, measured, QUIET)
     paper = 0
     for problem in store.problems():
-        texts = [embedding.as_text(each, problem.stop) for each in store.completions("c.problem_id = ?", (problem.id,))]
+        own = store.completions("c.problem_id = ?", (problem.id,))
+        texts = [embedding.as_text(completion, problem.stop) for completion in own]
         longest = max(len(measured.tokenise(text).ids) for text in texts)
         paper = max(paper, len(texts) * longest * (options.layers + 1) * options.width * 4)
     own_MiB, paper_MiB = measured.most / 2**20, paper / 2**20
