@@ -1,4 +1,4 @@
-"""Progress: how a stage tells its caller what it does; the command line draws it, the library is silent by default."""
+"""Progress: the interface by which a stage reports its work; the command line draws it, the library shows nothing."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ class Advance(Protocol):
 
 
 class Progress(Protocol):
-    """What stages report to."""
+    """The receiver of a stage's messages and tasks."""
 
     def message(self, text: str) -> None:
         """Report one line about what is being done."""

@@ -31,7 +31,7 @@ class Card:
     objective: str
     beta: float  # temperature of the softmax selection it was selected for
     model: str = ""  # the model whose hidden states it reads; "" while unnamed
-    fingerprint: str = ""  # a hash of that model's weights
+    fingerprint: str = ""  # changes with that model's weights
     benchmark: str = ""  # the benchmark of its training problems
     prompt: str = ""  # the prompt preset of its training samples
     data: str = ""  # digest of its training samples and their rewards

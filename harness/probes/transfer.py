@@ -50,8 +50,8 @@ def train_and_test(
     for name, test in tests.items():
         if shared := set(train.problem_ids) & set(test.problem_ids):
             raise ProbeError(
-                f"{name} shares {len(shared)} problems with the training set, such as {min(shared)}: other samples of "
-                "the same problems are not a test, so split by problem, or cross-validate with qprobe probe."
+                f"Test set {name} shares {len(shared)} problems with the training set, such as {min(shared)}: other "
+                "samples of the same problems are not a test, so split by problem, or cross-validate with qprobe probe."
             )
     fitted = _fit_all(train, objectives, controls, seed, plan, groups, progress)
     trained, permuted = fitted[: len(objectives)], fitted[len(objectives) :]

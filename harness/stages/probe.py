@@ -1,4 +1,4 @@
-"""Probe: cross-validate every objective on a run's vectors and verdicts, and keep the out-of-fold scores."""
+"""The stage probe: cross-validate every objective on the run's vectors and verdicts, and save scores and probes."""
 
 import math
 from collections.abc import Sequence
@@ -51,13 +51,13 @@ def probe(
     group_duplicates: bool = False,
     progress: Progress = SILENT,
 ) -> CrossValidation:
-    """Cross-validate by problem, and keep a probe of each objective, trained on all problems, as a file.
+    """Cross-validate by problem, and save one probe per objective, trained on all problems.
 
-    With `learning`, the learning curve of the paper's own objective too (of the first, where `pg` is not asked for).
-    With `repeats` above one, the rest are cross-validations with other seeds, which show what the folds decide.
-    `choices` replaces the settings that the preset tries; with `group_duplicates`, problems whose
-    prompts nearly agree share a fold. Without a number of folds there are five, or one per problem where problems are
-    fewer. Raises QprobeError where verdicts or vectors are missing.
+    `learning` adds the learning curve of `pg`, or of the first objective where `pg` is absent. `repeats` is the number
+    of cross-validations, each with other folds, from which the report takes the variance over folds. `choices` replaces
+    candidates of the preset; with `group_duplicates`, problems with nearly the same prompt share a fold. By default
+    there are five folds, or one per problem where there are fewer problems. Raises QprobeError where verdicts or
+    vectors are missing.
     """
     plan = (choices or GridOverrides()).plan(preset)
     samples = load_samples(store)
@@ -67,70 +67,70 @@ def probe(
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
     with one_task(progress, TRAINING) as joined:
-        found = cross_validate(
+        result = cross_validate(
             samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups, progress=joined
         )
-        curve = _learn(samples, found, settings, plan, groups, joined) if learning else None
+        curve = _learn(samples, result, settings, plan, groups, joined) if learning else None
         seeds = range(seed + 1, seed + repeats)
-        repeated = _repeat(samples, found, settings, seeds, plan, groups, joined) if seeds else None
-        save_scores(store, _scores(store, settings, samples, found, curve, repeated))
+        repeated = _repeat(samples, result, settings, seeds, plan, groups, joined) if seeds else None
+        save_scores(store, _scores(store, settings, samples, result, curve, repeated))
         probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups, progress=joined)
-    save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, found), folds)
-    return found
+    save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, result), folds)
+    return result
 
 
 def _learn(
     samples: Samples,
-    found: CrossValidation,
+    result: CrossValidation,
     settings: dict[str, Any],
     plan: TrainingPlan,
     groups: dict[str, int] | None,
     progress: Progress,
 ) -> Learning:
-    """Train on growing numbers of problems; sizes without both a pass and a failure are left out."""
-    objective = "pg" if "pg" in found.objectives else found.objectives[0]
-    most = len(found.problem_ids) - int(found.fold_P.bincount().max())
-    how = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"], "progress": progress}
+    """The learning curve, without the sizes whose training problems lack a pass or a failure."""
+    objective = "pg" if "pg" in result.objectives else result.objectives[0]
+    most = len(result.problem_ids) - int(result.fold_P.bincount().max())
+    options = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"], "progress": progress}
     curve: dict[int, NDArray[np.float64]] = {}
     for size in [*(size for size in LEARNING_SIZES if size < most), most]:
         with suppress(ProbeError):
-            curve[size] = learning_curve(samples, objective, [size], **how, plan=plan, groups=groups)[0].numpy()
+            curve[size] = learning_curve(samples, objective, [size], **options, plan=plan, groups=groups)[0].numpy()
     return Learning(objective, tuple(curve), np.stack(list(curve.values())))
 
 
 def _repeat(
     samples: Samples,
-    found: CrossValidation,
+    result: CrossValidation,
     settings: dict[str, Any],
     seeds: Sequence[int],
     plan: TrainingPlan,
     groups: dict[str, int] | None,
     progress: Progress,
 ) -> Repeats:
-    """The values of this cross-validation, and of one per seed."""
-    how = {"folds": settings["folds"], "beta": settings["beta"], "progress": progress}
-    others = cross_validations(samples, found.objectives, seeds=seeds, plan=plan, groups=groups, **how)
-    return Repeats((settings["seed"], *seeds), selection_values(samples, [found, *others]))
+    """The values of this cross-validation, and of one more for each of the seeds."""
+    options = {"folds": settings["folds"], "beta": settings["beta"], "progress": progress}
+    others = cross_validations(samples, result.objectives, seeds=seeds, plan=plan, groups=groups, **options)
+    return Repeats((settings["seed"], *seeds), selection_values(samples, [result, *others]))
 
 
-def selection_values(samples: Samples, found: Sequence[CrossValidation]) -> NDArray[np.float64]:
+def selection_values(samples: Samples, results: Sequence[CrossValidation]) -> NDArray[np.float64]:
     """The expected reward of each problem under selection among all its samples, [cross-validations, objectives, P]."""
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     values = [
-        [softmax_selection(scores_PN, rewards_PN, mask_PN, each.beta) for scores_PN in each.scores_OPN.numpy()]
-        for each in found
+        [softmax_selection(scores_PN, rewards_PN, mask_PN, result.beta) for scores_PN in result.scores_OPN.numpy()]
+        for result in results
     ]
     return np.array(values)
 
 
 def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
-    """A number for each problem; near-duplicates share one."""
+    """Return a number for each problem; near-duplicates share one. Read from the run's prompts."""
     prompts = {problem.id: problem.prompt for problem in store.problems()}
     return group_near_duplicates({problem_id: prompts[problem_id] for problem_id in problem_ids})
 
 
 def grid_card(plan: TrainingPlan) -> dict[str, Any]:
-    """Return the settings tried, as JSON types."""
+    """Return the candidates of a plan as JSON types."""
     views = [str(view) for view in plan.grid.views]
     return {**asdict(plan.grid), "views": views, "temperatures": plan.temperatures, "one_se_rule": plan.one_se_rule}
 
@@ -139,30 +139,30 @@ def _scores(
     store: Store,
     settings: dict[str, Any],
     samples: Samples,
-    found: CrossValidation,
+    result: CrossValidation,
     learning: Learning | None,
     repeats: Repeats | None,
 ) -> Scores:
-    """The parts of a cross-validation that the run keeps."""
+    """The part of a cross-validation that the run saves."""
     indices_PN = samples.indices_PN.numpy()
     return Scores(
         settings,
-        tuple(found.problem_ids),
-        tuple(found.objectives),
+        tuple(result.problem_ids),
+        tuple(result.objectives),
         indices_PN,
-        found.scores_OPN.numpy(),
-        found.control_CPN.numpy().astype(np.float64),
+        result.scores_OPN.numpy(),
+        result.control_CPN.numpy().astype(np.float64),
         random_directions(samples, seed=settings["seed"]).numpy(),
-        found.fold_P.numpy(),
-        {name: [as_card(selected) for selected in folds] for name, folds in found.chosen.items()},
-        sample_features(store, found.problem_ids, indices_PN),
+        result.fold_P.numpy(),
+        {name: [as_card(selected) for selected in folds] for name, folds in result.chosen.items()},
+        sample_features(store, result.problem_ids, indices_PN),
         learning,
         repeats,
     )
 
 
 def as_card(selected: Selected) -> dict[str, Any]:
-    """Return the settings selected for one fold, as JSON types; a figure that does not exist is null."""
+    """Return the result of model selection as JSON types; a missing figure is null."""
     hyperparameters = {
         **asdict(selected.hyperparameters),
         "views": [str(view) for view in selected.hyperparameters.views],

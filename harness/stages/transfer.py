@@ -1,7 +1,7 @@
-"""Transfer: train probes on one set of problems, and test them on others.
+"""The stage transfer: train probes on one set of problems, and report their value on others.
 
-This is the protocol of the Q-Probe paper (train on a split of MBPP, test on another, and on HumanEval without training
-again). What cross-validation promises, that no problem is on both sides, is checked here.
+This is the protocol of the Q-Probe paper: train on a split of MBPP, test on another, and on HumanEval without further
+training. As in cross-validation, no problem may be on both sides, which is checked here.
 """
 
 from collections.abc import Sequence
@@ -37,15 +37,15 @@ FOLDER = "transfer"
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """The figures of the probes on one set of problems."""
+    """The value of the probes on one set of problems."""
 
     name: str
     benchmark: str
     problems: int
     samples: int
     no_signal: int  # problems whose samples all pass or all fail
-    rows: tuple[TableRow, ...]  # as in a report's main table
-    at_k: tuple[AtK, ...]  # the same rows where only k samples stand for choice
+    rows: tuple[TableRow, ...]  # of the main table of a report
+    at_k: tuple[AtK, ...]  # the same rows for selection among k samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ class TransferReport:
 
     train: str
     benchmark: str
-    problems: int  # learnt from
-    near_duplicates: tuple[str, ...]  # training problems whose prompts nearly agree with a test problem's
-    left_out: bool  # whether these were left out of training
+    problems: int  # trained on
+    near_duplicates: tuple[str, ...]  # training problems with nearly the prompt of a test problem
+    left_out: bool  # True where these were left out of training
     settings: dict[str, Any]
-    chosen: dict[str, dict[str, Any]]  # for each objective, what was chosen inside the training problems
+    chosen: dict[str, dict[str, Any]]  # by objective: the result of model selection on the training problems
     tests: tuple[Tested, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
-        found: dict[str, Any] = jsonable({"schema": SCHEMA, **asdict(self)})
-        return found
+        """Return the report as JSON types; missing numbers are null. `schema` names the layout."""
+        report: dict[str, Any] = jsonable({"schema": SCHEMA, **asdict(self)})
+        return report
 
 
 def transfer(
@@ -79,10 +79,10 @@ def transfer(
     leave_out_duplicates: bool = False,
     progress: Progress = SILENT,
 ) -> TransferReport:
-    """Train every objective on `train`, score every set of `tests`, and keep the probes as files in the training run.
+    """Train every objective on `train`, score every set of `tests`, and save the probes in the training run.
 
-    With `leave_out_duplicates`, training problems whose prompts nearly agree with a test problem's are left out, and
-    those that nearly agree among themselves share an inner fold. Raises QprobeError where a set shares problems with
+    With `leave_out_duplicates`, training problems with nearly the prompt of a test problem are left out, and
+    near-duplicates among the others share an inner fold. Raises QprobeError where a set shares problems with
     the training set, or has another model's vectors.
     """
     plan = (choices or GridOverrides()).plan(preset)
@@ -92,7 +92,7 @@ def transfer(
     twins = _near_duplicates(train, tests, groups)
     used = train.without(twins) if leave_out_duplicates else train
     used_samples, test_samples = _same_views(used, tests)
-    found = train_and_test(
+    result = train_and_test(
         used_samples,
         test_samples,
         objectives,
@@ -102,8 +102,8 @@ def transfer(
         groups=groups if leave_out_duplicates else None,
         progress=progress,
     )
-    tested = tuple(_tested(test, test_samples[test.name], found) for test in tests)
-    _save(used, found, tested)
+    tested = tuple(_tested(test, test_samples[test.name], result) for test in tests)
+    _save(used, result, tested)
     return TransferReport(
         train=train.name,
         benchmark=train.benchmark,
@@ -111,14 +111,14 @@ def transfer(
         near_duplicates=tuple(twins),
         left_out=leave_out_duplicates,
         settings={"seed": seed, "beta": beta, "preset": preset, "grid": grid_card(plan)},
-        chosen={name: as_card(choice) for name, choice in found.chosen.items()},
+        chosen={name: as_card(selected) for name, selected in result.chosen.items()},
         tests=tested,
     )
 
 
 def _groups(train: ProblemSet, tests: Sequence[ProblemSet]) -> dict[str, int]:
-    """Near-duplicates among all the problems there are, on both sides."""
-    return group_near_duplicates({name: text for each in (train, *tests) for name, text in each.prompts.items()})
+    """Return a number for each problem of all sets; near-duplicates share one."""
+    return group_near_duplicates({name: text for part in (train, *tests) for name, text in part.prompts.items()})
 
 
 def _near_duplicates(train: ProblemSet, tests: Sequence[ProblemSet], groups: dict[str, int]) -> list[str]:
@@ -127,11 +127,11 @@ def _near_duplicates(train: ProblemSet, tests: Sequence[ProblemSet], groups: dic
 
 
 def _same_views(train: ProblemSet, tests: Sequence[ProblemSet]) -> tuple[Samples, dict[str, Samples]]:
-    """The sets with the layers and poolings that all of them have. Raises QprobeError where they share none."""
+    """Return the sets with their common layers and poolings. Raises QprobeError where they have none in common."""
     views = [view for view in train.samples.views if all(view in test.samples.vectors for test in tests)]
     if not views:
-        has = "; ".join(f"{each.name}: {', '.join(map(str, each.samples.views))}" for each in (train, *tests))
-        raise QprobeError(f"The sets share no layer and pooling ({has}): embed them with the same --layers.")
+        views_of = "; ".join(f"{part.name}: {', '.join(map(str, part.samples.views))}" for part in (train, *tests))
+        raise QprobeError(f"The sets share no layer and pooling ({views_of}): embed them with the same --layers.")
     return _only(train.samples, views), {test.name: _only(test.samples, views) for test in tests}
 
 
@@ -139,7 +139,7 @@ def _only(samples: Samples, views: Sequence[View]) -> Samples:
     return replace(samples, vectors={view: samples.vectors[view] for view in views})
 
 
-def _tested(test: ProblemSet, samples: Samples, found: Transfer) -> Tested:
+def _tested(test: ProblemSet, samples: Samples, result: Transfer) -> Tested:
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     indices_PN, random_CPN = samples.indices_PN.numpy(), random_directions(samples).numpy()
     with Store(test.folder) as store:
@@ -150,10 +150,10 @@ def _tested(test: ProblemSet, samples: Samples, found: Transfer) -> Tested:
         return summarise(
             rewards_PN,
             mask_PN,
-            dict(zip(found.objectives, found.scores_OPN[test.name].numpy(), strict=True)),
-            beta=found.beta,
+            dict(zip(result.objectives, result.scores_OPN[test.name].numpy(), strict=True)),
+            beta=result.beta,
             k=k,
-            control_CPN=found.control_CPN[test.name].numpy(),
+            control_CPN=result.control_CPN[test.name].numpy(),
             random_CPN=random_CPN,
             baselines=baselines_of(features, mask_PN, answers),
             lengths_PN=features.lengths_PN,
@@ -164,13 +164,13 @@ def _tested(test: ProblemSet, samples: Samples, found: Transfer) -> Tested:
     return Tested(test.name, test.benchmark, *counts, summary(None).rows, at_few_ks(summary, default_ks(most), most))
 
 
-def _save(train: ProblemSet, found: Transfer, tested: Sequence[Tested]) -> None:
-    """The probes as files beside the training run's own, with what each is worth on the test sets."""
-    figures: dict[str, dict[str, float]] = {name: {} for name in found.objectives}
+def _save(train: ProblemSet, result: Transfer, tested: Sequence[Tested]) -> None:
+    """Save the probes beside those of the training run, with their figures on the test sets."""
+    figures: dict[str, dict[str, float]] = {name: {} for name in result.objectives}
     for test in tested:
         rows = {row.name: row for row in test.rows}
-        for name, named in figures.items():
-            known = row_figures(rows[name], rows["pass@1"])
-            named.update({f"{test.name} {figure}": value for figure, value in known.items()})
+        for name, own in figures.items():
+            on_test = row_figures(rows[name], rows["pass@1"])
+            own.update({f"{test.name} {figure}": value for figure, value in on_test.items()})
     with Store(train.folder) as store:
-        save_probes(store, train.folder / FOLDER, found.probes, figures)
+        save_probes(store, train.folder / FOLDER, result.probes, figures)

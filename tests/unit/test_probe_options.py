@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_llama: Path) -> Path:
         twin = replace(problem("own", 0), id="own/100")
         store.add_problems([twin])
         store.add_completions(drawn := completions(twin, 6))
-        store.add_verdicts("known", {each.id: outcome(each.index) for each in drawn})
+        store.add_verdicts("known", {one.id: outcome(one.index) for one in drawn})
         embed(store, HfEmbedder(f"hf:{tiny_llama}", layers="1,2"), QUIET)
     return folder
 
@@ -101,8 +101,8 @@ def test_what_is_chosen_between_is_what_was_asked_for(copy: Path, command: Comma
     with Store(copy) as store:
         scores = load_scores(store)
     for fold in scores.chosen["pg"]:
-        found = [fold[name] for name in ("form", "l2", "learning_rate", "beta")]
-        assert found == ["mlp", 0.5, 0.02, 0.7]
+        values = [fold[name] for name in ("form", "l2", "learning_rate", "beta")]
+        assert values == ["mlp", 0.5, 0.02, 0.7]
     places = [scores.problem_ids.index(name) for name in ("own/0", "own/100")]
     assert len(set(scores.fold_P[places].tolist())) == 1
     assert scores.settings["groups"] == 7

@@ -13,7 +13,7 @@ def test_random_directions_know_nothing_of_a_planted_one():
     scores_CPN = random_directions(samples, 40, seed=1)
     assert scores_CPN.shape == (40, 60, 30)
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
-    aucs = [np.nanmean(within_problem_auc(each.numpy(), rewards_PN, mask_PN)) for each in scores_CPN]
+    aucs = [np.nanmean(within_problem_auc(scores_PN.numpy(), rewards_PN, mask_PN)) for scores_PN in scores_CPN]
     assert abs(np.mean(aucs) - 0.5) < 0.05
 
 

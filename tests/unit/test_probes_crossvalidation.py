@@ -113,7 +113,7 @@ def test_difficulty_alone_is_worth_nothing():
 
 
 def test_a_leak_between_folds_would_show():
-    """Each problem has a direction of its own that tells its passes: worth nothing on new problems, all in a leak."""
+    """Each problem has its own direction of passes, which is useless on other problems and decisive in a leak."""
     generator = torch.Generator().manual_seed(0)
     problems, samples, width = 60, 40, 400
     own_PD = torch.nn.functional.normalize(torch.randn(problems, width, generator=generator))
@@ -132,8 +132,8 @@ def test_a_leak_between_folds_would_show():
         indices_PN.reshape(2 * problems, -1),
     )
     by_problem, by_row = (
-        summary(each, cross_validate(each, ["pairwise"], plan=QUICK, controls=0, seed=1))["pairwise"].auc
-        for each in (honest, halves)
+        summary(data, cross_validate(data, ["pairwise"], plan=QUICK, controls=0, seed=1))["pairwise"].auc
+        for data in (honest, halves)
     )
     assert by_problem == pytest.approx(0.5, abs=0.1)  # over seeds: 0.493, standard deviation 0.053
     assert by_row > 0.65
@@ -151,7 +151,7 @@ def test_nothing_of_a_held_out_problem_reaches_the_probe_that_scores_it():
     after = replace(before, vectors={PLANTED: before.vectors[PLANTED].clone()}, rewards_PN=samples.rewards_PN.clone())
     after.vectors[PLANTED][spoilt] *= 100
     after.rewards_PN[fold_P == 2] = 1 - after.rewards_PN[fold_P == 2]
-    one, two = (cross_validate(each, ["mse", "pg"], folds=4, plan=QUICK, controls=0) for each in (before, after))
+    one, two = (cross_validate(data, ["mse", "pg"], folds=4, plan=QUICK, controls=0) for data in (before, after))
     torch.testing.assert_close(two.scores_OPN[:, other], one.scores_OPN[:, other], rtol=1e-6, atol=1e-8)
     assert not torch.allclose(two.scores_OPN[:, fold_P != 2], one.scores_OPN[:, fold_P != 2], rtol=1e-2)
 
@@ -198,8 +198,8 @@ def test_scores_carry_the_temperature_chosen_in_their_fold():
     samples = plant(30, 10, 8, signal=3.0).samples
     sharp = replace(QUICK, temperatures=(0.01,))
     blunt = replace(QUICK, temperatures=(1.0,))
-    ours, theirs = (cross_validate(samples, ["mse"], plan=plan, controls=0) for plan in (sharp, blunt))
-    assert ours.scores_OPN.std() > 20 * theirs.scores_OPN.std()
+    sharp_result, blunt_result = (cross_validate(samples, ["mse"], plan=plan, controls=0) for plan in (sharp, blunt))
+    assert sharp_result.scores_OPN.std() > 20 * blunt_result.scores_OPN.std()
 
 
 def test_the_papers_preset_chooses_nothing():

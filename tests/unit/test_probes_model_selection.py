@@ -32,8 +32,8 @@ def test_luck_does_not_make_a_selection_sharp():
     """Best on average because of one fold: no more than an error above the softest, which is taken."""
     curves_CFEB = flat()
     curves_CFEB[1, :, 2, 0] = [0.34, 0.19, 0.2, 0.2]
-    found = selected(curves_CFEB)
-    assert (found.temperature, found.figure) == (1.0, pytest.approx(0.2))
+    result = selected(curves_CFEB)
+    assert (result.temperature, result.figure) == (1.0, pytest.approx(0.2))
 
 
 def test_what_is_better_in_every_fold_is_taken_however_sharp():
@@ -84,5 +84,8 @@ def test_the_rule_by_hand(curves_CFEB: np.ndarray):
 
     rivals = [place for place in places if is_rival(place)]
     c, e, b = max(rivals, key=lambda place: (PLAN.temperatures[place[2]], statistics.fmean(folds[place])))
-    found = selected(curves_CFEB)
-    assert (found.temperature, found.figure) == (PLAN.temperatures[b], pytest.approx(statistics.fmean(folds[c, e, b])))
+    result = selected(curves_CFEB)
+    assert (result.temperature, result.figure) == (
+        PLAN.temperatures[b],
+        pytest.approx(statistics.fmean(folds[c, e, b])),
+    )

@@ -22,7 +22,7 @@ def test_its_numbers_are_the_papers():
     assert (by_problem.epochs, by_problem.groups, by_problem.samples) == (150, 100, 10)
     assert by_sample is not None
     assert (by_sample.epochs, by_sample.groups, by_sample.samples) == (150, 1000, 1)
-    assert not any(each.decay or each.standardise for each in (by_problem, by_sample))
+    assert not any(schedule.decay or schedule.standardise for schedule in (by_problem, by_sample))
     assert (PAPER.inner_folds, PAPER.apart) == (0, True)
 
 

@@ -79,7 +79,7 @@ def test_mse_ends_at_the_ridge_solution():
 def test_units_of_the_features_do_not_matter():
     samples = doubled(plant(16, 10, 12).samples)
     other = replace(samples, vectors={PLANTED: samples.vectors[PLANTED] * torch.logspace(-3, 3, 12) - 7})
-    (one,), (two,) = (train(each, specs(16)[:1], SCHEDULE) for each in (samples, other))
+    (one,), (two,) = (train(data, specs(16)[:1], SCHEDULE) for data in (samples, other))
     scores_PN, same_PN = one.probe(samples.vectors[PLANTED]), two.probe(other.vectors[PLANTED])
     torch.testing.assert_close(scores_PN, same_PN, rtol=1e-6, atol=1e-8)
 

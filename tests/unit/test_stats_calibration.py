@@ -1,4 +1,4 @@
-"""Calibration and difficulty: what is planted is found, and what is computed is what another computation says."""
+"""Calibration and difficulty: what is planted is result, and what is computed is what another computation says."""
 
 import numpy as np
 import pytest
@@ -20,34 +20,34 @@ def test_true_chances_are_calibrated_and_doubled_ones_are_not():
     chances_PN, rewards_PN, mask_PN = chances()
     good = calibrate("true", chances_PN, rewards_PN, mask_PN, chances=True)
     assert good.error == pytest.approx(0, abs=0.03)
-    assert sum(each.low <= each.score <= each.high for each in good.bins) >= 8
+    assert sum(part.low <= part.score <= part.high for part in good.bins) >= 8
     bad = calibrate("doubled", 2 * chances_PN, rewards_PN, mask_PN, chances=True)
     assert bad.error == pytest.approx(chances_PN[mask_PN].mean(), abs=0.03)
     order = calibrate("order", chances_PN, rewards_PN, mask_PN, chances=False)
     assert order.error is None
     assert order.brier is None
-    assert [each.passed for each in order.bins] == sorted(each.passed for each in order.bins)
+    assert [part.passed for part in order.bins] == sorted(part.passed for part in order.bins)
 
 
 @given(st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
 def test_bins_hold_every_graded_sample_once(seed: int):
     scores_PN, rewards_PN, mask_PN = chances(7, 5, seed)
-    found = calibrate("any", scores_PN.round(1), rewards_PN, mask_PN, chances=True, resamples=20)
-    assert sum(each.samples for each in found.bins) == mask_PN.sum()
-    passes = sum(each.samples * each.passed for each in found.bins)
+    result = calibrate("any", scores_PN.round(1), rewards_PN, mask_PN, chances=True, resamples=20)
+    assert sum(part.samples for part in result.bins) == mask_PN.sum()
+    passes = sum(part.samples * part.passed for part in result.bins)
     assert passes == pytest.approx((rewards_PN * mask_PN).sum())
-    assert found.brier == pytest.approx(((scores_PN.round(1) - rewards_PN) ** 2)[mask_PN].mean())
-    assert max(each.samples for each in found.bins) - min(each.samples for each in found.bins) <= 1
+    assert result.brier == pytest.approx(((scores_PN.round(1) - rewards_PN) ** 2)[mask_PN].mean())
+    assert max(part.samples for part in result.bins) - min(part.samples for part in result.bins) <= 1
 
 
 def test_the_correlation_with_difficulty_is_spearmans():
     chances_PN, rewards_PN, mask_PN = chances(60)
-    found = relate_to_difficulty("true", chances_PN, rewards_PN, mask_PN)
+    result = relate_to_difficulty("true", chances_PN, rewards_PN, mask_PN)
     level_P = np.ma.array(chances_PN, mask=~mask_PN).mean(1)
     rate_P = np.ma.array(rewards_PN, mask=~mask_PN).mean(1)
-    assert found.correlation == pytest.approx(stats.spearmanr(level_P, rate_P).statistic)
-    assert found.low < found.correlation < found.high
+    assert result.correlation == pytest.approx(stats.spearmanr(level_P, rate_P).statistic)
+    assert result.low < result.correlation < result.high
 
 
 def test_what_lies_between_problems_is_a_share_of_the_variance():

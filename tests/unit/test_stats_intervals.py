@@ -23,13 +23,13 @@ def test_resampled_means_are_means_of_resamples():
 def test_the_interval_agrees_with_scipys_percentile_bootstrap():
     values = np.random.default_rng(0).random(80) ** 2
     low, high = percentile_interval(resampled_means(values[None], resample(80, 20_000, seed=0)))
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, random_state=1)
-    assert low[0] == pytest.approx(theirs.confidence_interval.low, abs=0.004)
-    assert high[0] == pytest.approx(theirs.confidence_interval.high, abs=0.004)
+    scipys = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, random_state=1)
+    assert low[0] == pytest.approx(scipys.confidence_interval.low, abs=0.004)
+    assert high[0] == pytest.approx(scipys.confidence_interval.high, abs=0.004)
 
 
 def coverage(problems: int, runs: int, resamples: int) -> float:
-    """How often the 95 % interval of mean pass rate holds the true one: beta-distributed problems, ten samples each."""
+    """The coverage of the 95 % interval of mean pass rate: beta-distributed problems, ten samples per problem."""
     rng = np.random.default_rng(0)
     chances_TP = rng.beta(0.4, 0.8, size=(runs, problems))
     rates_TP = rng.binomial(10, chances_TP) / 10
