@@ -17,6 +17,7 @@ from harness.commands import compare as comparison
 from harness.commands import probes, stages
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
+from harness.commands.options import GroupedCommand
 from harness.errors import USER_ERRORS
 
 app = typer.Typer(
@@ -50,18 +51,18 @@ def everything(
 
 
 app.command()(experiment.demo)
-app.command()(experiment.run)
-app.command()(stages.generate)
-app.command(name="import")(stages.import_)
-app.command()(stages.extract)
-app.command()(stages.grade)
-app.command()(stages.embed)
-app.command()(stages.probe)
-app.command()(stages.report)
+app.command(cls=GroupedCommand)(experiment.run)
+app.command(cls=GroupedCommand)(stages.generate)
+app.command(name="import", cls=GroupedCommand)(stages.import_)
+app.command(cls=GroupedCommand)(stages.extract)
+app.command(cls=GroupedCommand)(stages.grade)
+app.command(cls=GroupedCommand)(stages.embed)
+app.command(cls=GroupedCommand)(stages.probe)
+app.command(cls=GroupedCommand)(stages.report)
 app.command()(comparison.compare)
-app.command()(stages.export)
-app.command()(probes.transfer)
-app.command()(probes.rank)
+app.command(cls=GroupedCommand)(stages.export)
+app.command(cls=GroupedCommand)(probes.transfer)
+app.command(cls=GroupedCommand)(probes.rank)
 app.add_typer(catalogue.benchmarks)
 app.add_typer(inspection.sandbox)
 

@@ -9,9 +9,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from harness.errors import QprobeError
 from harness.stages.options import names as names
+from harness.stages.options import title_of
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="folder of the run, such as results/NAME")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and errors only")]
@@ -43,7 +45,7 @@ def with_options(stage: type[Any], *, required: bool = True) -> Callable[[Comman
         parameters = []
         for parameter in signature(function, eval_str=True).parameters.values():
             if parameter.name == "options":
-                parameters += [_parameter(entry, types[entry.name], required) for entry in entries]
+                parameters += [_parameter(stage, entry, types[entry.name], required) for entry in entries]
             else:
                 parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
         command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
@@ -53,7 +55,24 @@ def with_options(stage: type[Any], *, required: bool = True) -> Callable[[Comman
     return wrap
 
 
-def _parameter(entry: "Field[Any]", kind: Any, required: bool) -> Parameter:  # noqa: ANN401 - any annotation
+class GroupedCommand(TyperCommand):
+    """A command whose help lists its options under the headings of their stages."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - classes of typer's copy of click
+        """Write the arguments, then the options by heading, and those without a heading last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if record := parameter.get_help_record(ctx):
+                is_argument = parameter.param_type_name == "argument"
+                title = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or "Options"
+                groups.setdefault(title, []).append(record)
+        place = {"Arguments": -1, "Options": 1}
+        for title in sorted(groups, key=lambda title: place.get(title, 0)):  # stable: the rest stay in order
+            with formatter.section(title):
+                formatter.write_dl(groups[title])
+
+
+def _parameter(stage: type[Any], entry: "Field[Any]", kind: Any, required: bool) -> Parameter:  # noqa: ANN401
     """The parameter of one option, as typer reads it."""
     meta, needed = entry.metadata, required and entry.metadata["required"]
     if get_origin(kind) is tuple:
@@ -73,6 +92,7 @@ def _parameter(entry: "Field[Any]", kind: Any, required: bool) -> Parameter:  # 
         metavar=meta["metavar"],
         show_default=default is not None and default is not False and default != "",
         autocompletion=meta["complete"],
+        rich_help_panel=title_of(stage, entry),
     )
     return Parameter(
         entry.name,

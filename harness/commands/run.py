@@ -36,8 +36,8 @@ Assignments = Annotated[
         help="setting that overrides FILE.toml's; repeat for more",
     ),
 ]
-DryRun = Annotated[bool, typer.Option(help="print how many programs, how much disk and how long, and do nothing")]
-PrintConfig = Annotated[bool, typer.Option(help="print the settings and where each came from, and stop")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="print the work, disk and time needed, and stop")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="print the settings and their sources, and stop")]
 
 
 @with_options(PipelineOptions, required=False)

@@ -5,10 +5,11 @@ A field whose type is a tuple is a list separated by commas on the command line,
 name of a field in TOML and in a run's `config.toml`: its option without the dashes.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
 
 from harness.errors import QprobeError
 from harness.models.engine import Sampling
@@ -54,6 +55,8 @@ def _benchmarks(incomplete: str) -> list[str]:
 class BenchmarkOptions:
     """The benchmark that a stage needs."""
 
+    TITLE: ClassVar[str] = "Benchmark"
+
     benchmark: str = option(
         "",
         "benchmark: a name (qprobe benchmarks list), NAME:FILE, FILE.jsonl, MAPPING.toml or FILE.py",
@@ -67,6 +70,8 @@ class BenchmarkOptions:
 class SeedOptions:
     """The seed of a stage that draws random numbers."""
 
+    TITLE: ClassVar[str] = "Randomness"
+
     seed: int = option(0, "random seed", least=0, most=2**32 - 1)
 
 
@@ -74,12 +79,16 @@ class SeedOptions:
 class DeviceOptions:
     """The device of a stage that runs a model."""
 
+    TITLE: ClassVar[str] = "Device"
+
     device: str = option("auto", "device of the model: auto, cpu, cuda, cuda:1 or mps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(BenchmarkOptions):
     """Options of `import`."""
+
+    TITLE: ClassVar[str] = "Existing samples"
 
     samples: Path | None = option(
         None, "existing samples: JSON Lines (gzip'ed or not), a JSON list, or a folder of programs", required=True
@@ -90,6 +99,8 @@ class ImportOptions(BenchmarkOptions):
 @dataclass(frozen=True, kw_only=True)
 class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
     """Options of `generate`."""
+
+    TITLE: ClassVar[str] = "Generation"
 
     model: str = option(
         "", "model that writes: hf:FOLDER, hf:HUB_ID, openai:MODEL,url=... or vllm:HUB_ID; ,key=value", required=True
@@ -120,6 +131,8 @@ class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
 class SandboxOptions:
     """The sandbox that programs run in."""
 
+    TITLE: ClassVar[str] = "Grading"
+
     sandbox: SandboxKind = option("docker", "sandbox: docker, or process (no isolation: for programs you trust)")
     image: str | None = option(None, "Docker image, as sandbox build prints it [default: made from this Python]")
     runtime: str | None = option(None, "runtime of the Docker engine, such as runsc [default: the engine's]")
@@ -129,6 +142,8 @@ class SandboxOptions:
 class WorkerOptions(SandboxOptions):
     """The sandbox, and how many programs run in it at the same time."""
 
+    TITLE: ClassVar[str] = "Grading"
+
     workers: int | None = option(
         None, "programs run at the same time [default: one per core, more while some are slow]", least=1
     )
@@ -137,6 +152,8 @@ class WorkerOptions(SandboxOptions):
 @dataclass(frozen=True, kw_only=True)
 class GradeOptions(WorkerOptions):
     """Options of `grade`."""
+
+    TITLE: ClassVar[str] = "Grading"
 
     timeout: float | None = option(
         None, "CPU seconds of a program [default: the benchmark's convention, or 3]", least=0.01
@@ -165,6 +182,8 @@ class GradeOptions(WorkerOptions):
 class EmbedOptions(DeviceOptions):
     """Options of `embed`."""
 
+    TITLE: ClassVar[str] = "Hidden states"
+
     embedder: str | None = option(
         None, "model that reads the samples: hf:FOLDER, hf:HUB_ID or openai:MODEL,url=...", required=True
     )
@@ -180,6 +199,8 @@ class EmbedOptions(DeviceOptions):
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(SeedOptions):
     """The training of probes, in `probe` and `transfer`."""
+
+    TITLE: ClassVar[str] = "Probes"
 
     objectives: tuple[str, ...] = option(
         (), "objectives such as mse,ce,pg, or FILE.py:FUNCTION [default: all eight]", flag="--objective"
@@ -216,6 +237,8 @@ class TrainOptions(SeedOptions):
 class ProbeOptions(TrainOptions):
     """Options of `probe`."""
 
+    TITLE: ClassVar[str] = "Probes"
+
     folds: int | None = option(None, "number of folds [default: 5, or one per problem where there are fewer]")
     learning_curve: bool = option(False, "also train on 10, 20, 50, ... problems; takes some minutes more")
     repeats: int = option(1, "cross-validations, each with other folds; the report shows their mean", least=1)
@@ -226,12 +249,16 @@ class ProbeOptions(TrainOptions):
 class TransferOptions(TrainOptions):
     """Options of `transfer`."""
 
+    TITLE: ClassVar[str] = "Probes"
+
     leave_out_duplicates: bool = option(False, "train on no problem whose prompt nearly equals that of a test problem")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
     """Options of a report in a pipeline."""
+
+    TITLE: ClassVar[str] = "Report"
 
     track: str | None = option(None, "also send the report to mlflow or wandb [default: nowhere]")
 
@@ -242,6 +269,12 @@ class PipelineOptions(ReportOptions, ProbeOptions, EmbedOptions, GradeOptions, I
 
     The last base comes first in `--help`.
     """
+
+
+def title_of(stage: type[Any], entry: "Field[Any]") -> str:
+    """Return the heading in `--help` of the options that a field stands among."""
+    owner = next(part for part in reversed(stage.__mro__) if entry.name in inspect.get_annotations(part))
+    return str(owner.__dict__.get("TITLE", ""))
 
 
 def key_of(entry: "Field[Any]") -> str:
