@@ -45,7 +45,7 @@ def test_a_dry_run_knows_what_is_there_and_how_long_it_took(tmp_path: Path):
     first, grade, *_ = dry(run, "--k", "5")["stages"]
     assert (first["new"], grade["new"]) == (24, 40)
     assert first["seconds"] == pytest.approx(line["seconds"] * 24 / 16)
-    assert first["judged_by"] == str(run)
+    assert first["basis"] == str(run)
     assert dry(run, "--k", "2")["stages"][0]["seconds"] == 0
 
 
