@@ -1,4 +1,4 @@
-"""A stage leaves behind in the run's folder what it was asked and what did it."""
+"""Stages leave their settings and their provenance in the run's folder."""
 
 import time
 import tomllib
@@ -10,11 +10,12 @@ from typing import Any, ParamSpec
 
 from harness.commands.config import settings_of
 from harness.commands.toml import toml_text
+from harness.errors import QprobeError
 from harness.runs.atomic import atomic_write
 from harness.runs.provenance import CONFIG_FILE, count, note_stage
 
 Arguments = ParamSpec("Arguments")
-HEAD = "# What made this run. qprobe run THIS_FILE goes on with it; --set folder=NEW does it all again there.\n"
+HEAD = "# The settings of this run: qprobe run THIS_FILE resumes it, and with --set folder=NEW repeats it there.\n"
 
 
 def recorded(stage: Callable[Arguments, None]) -> Callable[Arguments, None]:
@@ -38,7 +39,14 @@ def recorded(stage: Callable[Arguments, None]) -> Callable[Arguments, None]:
 def keep_config(run: Path, settings: Mapping[str, Any]) -> None:
     """Write settings into the run's config.toml, over those of an earlier command."""
     path = run / CONFIG_FILE
-    known = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"folder": str(run)}
-    text = HEAD + toml_text({**known, **settings})
+    text = HEAD + toml_text({**_kept(path), **settings})
     with atomic_write(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Return the settings that the file holds; the run's folder alone where there is no file yet."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"folder": str(path.parent)}
+    except ValueError as error:
+        raise QprobeError(f"{path} is not TOML: {error}. Correct it, or remove it to have it written anew.") from error
