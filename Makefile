@@ -2,24 +2,42 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests that need no torch: of everything that depends on the Python version (the guest reads byte code), and more.
+PORTABLE := $(wildcard $(addprefix tests/unit/test_,guest_*.py sandbox_*.py benchmarks*.py doctor.py stats_*.py \
+    runs_store.py runs_program_hash.py commands_toml.py mini_programs.py) \
+    tests/integration/test_sandbox_contract.py tests/integration/test_sandbox_stdio.py)
+NOT_SLOW := not slow and not network and not gpu
 
-.PHONY: help demo test test-all lint docs format clean
+.PHONY: help demo test test-all test-python coverage lint docs format lock locked clean
 help:
-	@echo "make demo      run the whole line on what ships with qprobe, and print the table"
-	@echo "make test      run the tests (docker tests where a Docker engine answers)"
-	@echo "make test-all  the slow tests too"
-	@echo "make lint      ruff and mypy, as CI runs them"
-	@echo "make docs      the documentation as a site in build/site, warnings as errors"
-	@echo "make clean     remove the environment"
+	@echo "make demo         run the full pipeline on the bundled benchmark and model, and print the table"
+	@echo "make test         run the tests (docker tests where a Docker engine answers)"
+	@echo "make test-all     run the slow tests too"
+	@echo "make test-python  run the tests that need no torch: make test-python PYTHON=python3.13"
+	@echo "make coverage     make test, and print which lines of the library it ran"
+	@echo "make lint         ruff and mypy, as CI runs them"
+	@echo "make docs         the documentation as a site in build/site, warnings as errors"
+	@echo "make locked       install the versions that CI uses (Python 3.11) instead of the newest"
+	@echo "make lock         choose those versions anew, after a change of pyproject.toml"
+	@echo "make clean        remove the environments"
 
 demo: $(VENV)/.user
 	$(BIN)/qprobe demo
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not network and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(NOT_SLOW)"
 
 test-all: $(VENV)/.developer
 	$(BIN)/python -m pytest
+
+test-python: VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+test-python: requirements/python.txt
+	$(PYTHON) -m venv .venv-$(VERSION)
+	.venv-$(VERSION)/bin/python -m pip install --quiet --require-hashes -r requirements/python.txt
+	.venv-$(VERSION)/bin/python -m pytest -n 2 --dist worksteal -m "$(NOT_SLOW)" $(PORTABLE)
+
+coverage: $(VENV)/.developer
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "$(NOT_SLOW)" --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.developer
 	$(BIN)/ruff check .
@@ -51,5 +69,22 @@ $(VENV)/.writer: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@ $(VENV)/.user
 
+# The lock is complete, so nothing is resolved; torch comes last, when all that it needs is there.
+locked: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/ci.txt
+	$(BIN)/python -m pip install --quiet -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
+	@touch $(VENV)/.user $(VENV)/.developer $(VENV)/.writer
+
+# Versions that still serve are kept; UPGRADE=--upgrade takes the newest.
+COMPILE = $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --python-version 3.11 \
+    --custom-compile-command "make lock"
+lock: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	$(COMPILE) --python-platform x86_64-manylinux_2_28 --extra dev --extra hub --extra docs --no-emit-package torch \
+	  --excludes requirements/excluded.txt --constraint requirements/torch.txt pyproject.toml -o requirements/ci.txt
+	$(COMPILE) --universal --constraint requirements/ci.txt requirements/python.in -o requirements/python.txt
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-3.*

@@ -1,4 +1,4 @@
-"""Running `qprobe` as a user does: as a process of its own."""
+"""Running `qprobe` as a user does: as a separate process."""
 
 import os
 import socket
@@ -20,12 +20,12 @@ class Qprobe:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of the command."""
-        ours = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(REPOSITORY)}
-        return {**os.environ, **ours}
+        overrides = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "100", "PYTHONPATH": str(REPOSITORY)}
+        return {**os.environ, **overrides}
 
     @property
     def quiet(self) -> dict[str, Any]:
-        """Arguments for a `subprocess.Popen` whose output nobody reads."""
+        """Arguments for a `subprocess.Popen` whose output is not read."""
         return {"env": self.environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
     @cached_property
@@ -49,12 +49,12 @@ class Qprobe:
         with (
             tempfile.TemporaryFile("w+") as out,
             tempfile.TemporaryFile("w+") as err,
-            Path(os.devnull).open() as nothing,
+            Path(os.devnull).open() as null,
         ):
-            files = (nothing.fileno(), out.fileno(), err.fileno())
+            files = (null.fileno(), out.fileno(), err.fileno())
             status = warm.call(self.server, arguments, str(Path.cwd()), {**self.environment, **environment}, files)
-            said = [file.seek(0) or file.read() for file in (out, err)]
-        return subprocess.CompletedProcess(arguments, status, *said)
+            outputs = [file.seek(0) or file.read() for file in (out, err)]
+        return subprocess.CompletedProcess(arguments, status, *outputs)
 
 
 qprobe = Qprobe()

@@ -1,4 +1,4 @@
-"""What tests share: real data where it is at hand, small real models made on the spot."""
+"""Fixtures that tests share: real data where it is at hand, and small real models made for the session."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ from tests.engine import require_engine
 REPOSITORY = Path(__file__).resolve().parents[1]
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many workers as cores, and torch is not loaded yet
-settings.register_profile("busy", deadline=None)  # a machine that does much else makes no example wrong
+settings.register_profile("busy", deadline=None)  # a slow example on a busy machine is not a wrong one
 settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real problems, samples and recorded verdicts; tests skip where there is none."""
+    """The folder of real problems, samples and recorded verdicts; tests skip without it."""
     folder = Path(os.environ.get("QPROBE_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} is not there (QPROBE_DATA may name it)")
+        pytest.skip(f"no real data: {folder} does not exist (set QPROBE_DATA)")
     return folder
 
 
@@ -46,7 +46,7 @@ def _needs_docker() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked docker ask for an engine."""
+    """Give tests marked docker the fixture that looks for an engine."""
     for item in items:
         if item.get_closest_marker("docker"):
             item.fixturenames.insert(0, "_needs_docker")  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""The blocks of our Markdown files: files that a reader writes, and what a reader then runs.
+"""The blocks of the Markdown files: files that a reader writes, and programs that a reader then runs.
 
 A block with `title="NAME"` (or a first line `# NAME.py`) is a file. A `sh` block is run by bash, a Python block without
 a title is a program. A block that begins with a comment `# needs ...`, and a shell line that ends in one, is not run:
-reason stands there for the reader too.
+the comment tells the reader why, too.
 """
 
 import re
@@ -21,7 +21,7 @@ _NAMED = re.compile(r'title="([^"]+)"')
 _COMMENT = re.compile(r"^# (\S+\.(?:py|toml))$", re.MULTILINE)
 NEEDS = re.compile(r"# needs .+")
 ELSEWHERE = ("make ", "pip install")
-"""What CI itself runs before it comes here, or is what made this environment."""
+"""Commands that CI runs before this, or that made this environment."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Block:
 
     @property
     def is_run(self) -> bool:
-        """Whether the block is run, as a whole or in part."""
+        """True if the block is run, as a whole or in part."""
         return not self.file and self.kind in ("sh", "python") and not NEEDS.match(self.text) and bool(self.program)
 
     @property
     def program(self) -> str:
-        """What of the block is run."""
+        """The part of the block that is run."""
         if self.kind != "sh":
             return self.text
         lines = self.text.replace("\\\n", " ").splitlines()
@@ -47,10 +47,10 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The page's blocks, in order."""
-    found = []
+    """Return the page's blocks, in order."""
+    page_blocks = []
     for indent, kind, info, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
         bare = "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True))
         named = _NAMED.search(info) or _COMMENT.match(bare)
-        found.append(Block(kind, named[1] if named else "", bare))
-    return found
+        page_blocks.append(Block(kind, named[1] if named else "", bare))
+    return page_blocks

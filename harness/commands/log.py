@@ -1,4 +1,4 @@
-"""`qprobe -v`: everything that qprobe and the libraries under it have to say, in a file; and the log of a fault."""
+"""Logs: that of `qprobe -v`, which also holds what the libraries beneath report, and that of an internal error."""
 
 import logging
 import sys
@@ -24,7 +24,7 @@ def open_log(folder: Path = Path()) -> Path:
 
 
 def log_internal_error(error: Exception) -> str:
-    """Put an error's traceback into the log of `-v`, or else into a new file, and return the file's path."""
+    """Write an error's traceback to the log of `-v`, or else to a new file, and return the file's path."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
             log.critical("Internal error.", exc_info=error)
@@ -36,7 +36,7 @@ def log_internal_error(error: Exception) -> str:
 
 
 def _call() -> tuple[str, str]:
-    """The command line, and the versions of the packages in use."""
+    """Return the command, and the versions of qprobe and the packages beneath it."""
     from harness.runs.provenance import versions
 
     return " ".join(sys.argv), ", ".join(f"{name} {version}" for name, version in versions().items())

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from packaging.requirements import Requirement
 
@@ -24,8 +24,6 @@ from harness.runs.store import Store
 SCHEMA = "qprobe-provenance/1"
 PROVENANCE_FILE = "provenance.jsonl"
 MIB = 2**20
-
-
 WORK_OF = {"import": "completions", "generate": "completions", "grade": "verdicts", "embed": "vectors"}
 """The table whose rows are a stage's work; a stage without one does all samples again."""
 
@@ -52,39 +50,60 @@ def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds
         file.write(json.dumps(line, allow_nan=False) + "\n")
 
 
-def _json_value(value: object) -> object:
-    """Return a number that JSON does not have, such as an infinity, by its name."""
+def _line_break(file: BinaryIO) -> bytes:
+    """Return a line break where the file ends in a line that was cut short."""
+    if not file.seek(0, os.SEEK_END):
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read() == b"\n" else b"\n"
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON of any depth
+    """Return the value with numbers that JSON does not have, such as infinities, replaced by their names."""
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def stages(run: Path) -> list[dict[str, Any]]:
-    """The run's provenance, the earliest stage first; a line that was cut short by a full disk is left out."""
+    """Return the run's provenance, the earliest stage first; a line that a full disk cut short is left out."""
     path = run / PROVENANCE_FILE
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.endswith("}")]
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return [entry for line in lines if (entry := _entry(line)) is not None]
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 def digest(problems: Iterable[Problem]) -> str:
-    """A sha256 over all fields of the problems, in their order."""
-    found = hashlib.sha256()
+    """Return a sha256 over all fields of the problems, in their order."""
+    sha256 = hashlib.sha256()
     for problem in problems:
-        found.update(json.dumps(astuple(problem)).encode())
-    return found.hexdigest()
+        sha256.update(json.dumps(astuple(problem)).encode())
+    return sha256.hexdigest()
 
 
 def _identities(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the run has settled on: the fingerprints of model and embedder, the grader's key, the data's name."""
+    """Return the run's fixed settings: fingerprints of model and embedder, the grader's key, the name of the data."""
     return {name: value for name, value in settings.items() if name != "schema"}
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Python, qprobe (and its commit, in a checkout), and the packages it requires."""
-    found = {"python": platform.python_version(), "qprobe": harness.__version__}
+    """Return the versions of Python, qprobe (with its commit, in a checkout) and the packages it requires."""
+    ours = {"python": platform.python_version(), "qprobe": harness.__version__}
     if commit := _commit(Path(__file__).resolve().parents[2]):
-        found["commit"] = commit
-    return found | {name: version for name in _required() if (version := _version(name))}
+        ours["commit"] = commit
+    return ours | {name: version for name in _required() if (version := _version(name))}
 
 
 def _required() -> list[str]:
@@ -109,7 +128,7 @@ def _version(package: str) -> str:
 
 
 def _commit(checkout: Path) -> str:
-    """The commit of a checkout, "+" behind it where files differ from it; "" for an installed package."""
+    """Return the commit of a checkout, followed by "+" where files differ from it; "" for an installed package."""
     if not (checkout / ".git").exists():
         return ""
     try:
@@ -121,7 +140,7 @@ def _commit(checkout: Path) -> str:
 
 @cache
 def hardware() -> dict[str, Any]:
-    """The machine: system, processor, cores this process may use, memory in MiB, GPUs where torch has been loaded."""
+    """Return the system, processor, cores this process may use, memory in MiB, and GPUs where torch is loaded."""
     return {
         "system": platform.platform(),
         "processor": _processor(),

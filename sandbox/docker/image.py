@@ -109,6 +109,7 @@ def build_with(packages: Sequence[str] = (), languages: Sequence[str] = (), name
 def _install(packages: Sequence[str], folder: str) -> None:
     command = [
         sys.executable,
+        "-P",  # modules of the caller's folder may have the names of pip's
         "-m",
         "pip",
         "install",

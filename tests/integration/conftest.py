@@ -12,7 +12,7 @@ KINDS = [pytest.param("docker", marks=pytest.mark.docker), "process"]
 
 @pytest.fixture(scope="session")
 def docker_sandbox() -> Iterator[Sandbox]:
-    """Containers, as many as by default."""
+    """Containers, in the default number."""
     require_engine()
     with open_sandbox("docker") as sandbox:
         yield sandbox
@@ -20,7 +20,7 @@ def docker_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def process_sandbox() -> Iterator[Sandbox]:
-    """Plain processes, as many as by default."""
+    """Plain processes, in the default number."""
     with open_sandbox("process") as sandbox:
         yield sandbox
 

@@ -17,16 +17,16 @@ from tests.documents import ELSEWHERE, PAGES, blocks
 
 RUN = [page for page in PAGES if any(block.is_run for block in blocks(page))]
 SMALLER = "--limit 6 --k 2 --max-new-tokens 32"
-"""Added to every `qprobe run`: the whole of it would take an afternoon; and fewer samples for the demo."""
+"""Added to every `qprobe run`, which would take hours otherwise."""
 QPROBE = """#!/bin/bash
 # qprobe as it is installed, with smaller runs; a model as small as the tests' may find nothing to learn from
 case "$1 $2" in run*) set -- "$@" {smaller} ;; demo*) set -- "$@" --k 2 ;; *check) set -- "$@" --repeats 1 ;; esac
-said=$({command} "$@" 2>&1 >/dev/fd/3); status=$?
-echo "$said" >&2
-[[ $1 == run && $said == *"nothing to learn from"* ]] || exit $status
+errors=$({command} "$@" 2>&1 >/dev/fd/3); status=$?
+echo "$errors" >&2
+[[ $1 == run && $errors == *"nothing to learn from"* ]] || exit $status
 """
 MODELS = {"sentence-transformers/all-MiniLM-L6-v2": None, "Qwen/Qwen2.5-Coder-1.5B": "benchmarks/mini/model"}
-"""The models that pages name, and the small ones that stand in for them here."""
+"""The models that pages name, and the small ones used in their place here."""
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def run_python(folder: Path, program: str) -> None:
 
 
 def write(folder: Path, name: str, text: str) -> None:
-    """A file that a page shows. Of a JSONL file it shows one row: the reader's has six."""
+    """Write a file that a page shows. A page shows one row of a JSONL file; the reader's has six."""
     if name.endswith(".jsonl"):
         rows = [json.loads(line) for line in text.splitlines()]
         rows += [{**rows[0], "id": f"{rows[0]['id']}-{n}"} for n in range(6 - len(rows))]
@@ -103,7 +103,7 @@ def test_the_readme_names_commands():
 
 
 def test_blocks_say_what_they_are():
-    """A block of no kind would silently not be run."""
+    """A block without a language would not be run, silently."""
     for page in PAGES:
         fences = re.findall(r"^ *```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         assert all(fences[::2]), f"{page}: a block without a language"
