@@ -4,9 +4,9 @@ This is the protocol of the Q-Probe paper (train on a split of MBPP, test on ano
 again). What cross-validation promises, that no problem is on both sides, is checked here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from harness.errors import QprobeError
 from harness.probes import (
@@ -19,8 +19,10 @@ from harness.probes import (
     train_and_test,
 )
 from harness.probes.controls import random_directions
-from harness.reports.report import jsonable
-from harness.reports.sections import AtK, at_few_ks, baselines_of, default_ks
+from harness.reports.inputs import baselines_of
+from harness.reports.json_values import from_report_json, jsonable
+from harness.reports.report import RowsAtK
+from harness.reports.sections import at_few_ks, default_ks
 from harness.reports.visible_answers import visible_answers
 from harness.runs.features import sample_features
 from harness.runs.probe_files import row_figures, save_probes
@@ -30,7 +32,7 @@ from harness.runs.store import Store
 from harness.stages.probe import as_card, grid_card
 from harness.stats import Summary, TableRow, summarise
 
-SCHEMA = "qprobe-transfer/1"
+SCHEMA = "qprobe-transfer/2"
 FOLDER = "transfer"
 
 
@@ -42,9 +44,9 @@ class Tested:
     benchmark: str
     problems: int
     samples: int
-    no_signal: int  # problems whose samples all pass or all fail
+    problems_without_signal: int  # problems whose samples all pass or all fail
     rows: tuple[TableRow, ...]  # as in a report's main table
-    at_k: tuple[AtK, ...]  # the same rows where only k samples stand for choice
+    rows_at_k: tuple[RowsAtK, ...]  # the same rows where only k samples stand for choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,17 @@ class TransferReport:
     near_duplicates: tuple[str, ...]  # training problems whose prompts nearly agree with a test problem's
     left_out: bool  # whether these were left out of training
     settings: dict[str, Any]
-    chosen: dict[str, dict[str, Any]]  # for each objective, what was chosen inside the training problems
+    hyperparameters: dict[str, dict[str, Any]]  # selected inside the training problems, by objective
     tests: tuple[Tested, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The report as JSON's own types; numbers that do not exist are null. `schema` names the layout."""
-        found: dict[str, Any] = jsonable({"schema": SCHEMA, **asdict(self)})
-        return found
+        """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
+        return {"schema": SCHEMA, **jsonable(asdict(self))}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the report that `as_json` wrote. Raises QprobeError for another schema or a field of another type."""
+        return from_report_json(cls, data, SCHEMA)
 
 
 def transfer(
@@ -108,7 +114,7 @@ def transfer(
         near_duplicates=tuple(twins),
         left_out=leave_out_duplicates,
         settings={"seed": seed, "beta": beta, "preset": preset, "grid": grid_card(plan)},
-        chosen={name: as_card(choice) for name, choice in found.chosen.items()},
+        hyperparameters={name: as_card(choice) for name, choice in found.chosen.items()},
         tests=tested,
     )
 

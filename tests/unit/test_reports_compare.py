@@ -11,10 +11,11 @@ from rich.console import Console
 
 from harness.commands.show import comparison_text
 from harness.errors import QprobeError
+from harness.reports.build import report
 from harness.reports.compare import Comparison, compare
+from harness.reports.inputs import read_inputs
 from harness.reports.render import comparison_tables
 from harness.reports.render.text import csv_text, latex_table, markdown_table
-from harness.reports.report import report
 from harness.runs.store import Store
 from harness.stages.probe import probe
 from tests.made_run import fill
@@ -44,12 +45,12 @@ def test_only_common_problems_are_compared_and_paired(runs: list[Path], found: C
     by_run = []
     for run in runs:
         with Store(run) as store:
-            made = report(store).per_problem
+            made = report(read_inputs(store)).per_problem
         by_run.append(dict(zip(made.id, made.value["mse"], strict=True)))
     common = [f"M/{p}" for p in range(9)]
     expected = [np.mean([values[each] for each in common]) for values in by_run]
     cells = {(cell.row, cell.run): cell for cell in found.cells}
-    assert (found.problems, found.left_out) == (9, 3)
+    assert (found.problems, found.problems_left_out) == (9, 3)
     assert [cells["mse", run].value for run in ("clear", "noise")] == pytest.approx(expected)
     assert [each.row for each in found.differences] == ["pass@1", "mse", "pass@6"]
     mse = found.differences[1]
@@ -61,7 +62,7 @@ def test_only_common_problems_are_compared_and_paired(runs: list[Path], found: C
 
 def test_every_form_holds_the_differences(found: Comparison):
     data = json.loads(comparison_text(found, "json"))
-    assert data["schema"] == "qprobe-compare/1"
+    assert data["schema"] == "qprobe-compare/2"
     rows = list(csv.DictReader(io.StringIO(comparison_text(found, "csv"))))
     assert [float(row["value"]) for row in rows] == [each["value"] for each in data["differences"]]
     assert "| mse | noise |" in comparison_text(found, "markdown")
@@ -74,18 +75,18 @@ def test_the_terminal_table_fits_80_columns(found: Comparison):
     text = console.file.getvalue()
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "…" not in text
-    assert "3 problems are left out" in text
+    assert "Left out: 3 problems that some run lacks" in text
 
 
 def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
     other = make(tmp_path / "other", name="X/")
     with pytest.raises(QprobeError, match="no problem in common"):
         compare([runs[0], other])
-    with pytest.raises(QprobeError, match="two runs or more"):
+    with pytest.raises(QprobeError, match="at least two runs"):
         compare(runs[:1])
     with pytest.raises(QprobeError, match="given twice"):
         compare([runs[0], runs[0].parent / "noise" / ".." / "clear"])
-    with pytest.raises(QprobeError, match="No two runs have 'pg'"):
+    with pytest.raises(QprobeError, match=r"No two runs have the row 'pg'\. Choose from pass@1, mse"):
         compare(runs, ["pg"])
     with pytest.raises(QprobeError, match="is not a run"):
         compare([runs[0], tmp_path])

@@ -1,4 +1,4 @@
-"""The HTML page: places on axes, what is drawn, and that nothing a model writes becomes part of the page."""
+"""The HTML page: scales, figures, and completions that stay text."""
 
 import base64
 import gzip
@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.reports.browser_data import BrowserData
+from harness.reports.build import report_and_page
 from harness.reports.render.html import page
-from harness.reports.render.html.browser import Data, browser_data
 from harness.reports.render.html.figure import Figure
 from harness.reports.render.html.figures import figures
 from harness.reports.render.html.plot import Plot
 from harness.reports.render.html.scale import Scale
 from harness.reports.render.numbers import short
-from harness.reports.report import Report, report
-from harness.runs.scores import load_scores
+from harness.reports.report import Report
 from harness.runs.store import Store
 from harness.stages.probe import probe
 from tests.made_run import fill
@@ -68,11 +68,11 @@ def test_a_plot_is_well_formed_and_names_are_text():
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Data]:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, BrowserData]:
     with Store(tmp_path_factory.mktemp("pages") / "<b>run", create=True) as store:
         fill(store, program=lambda p, n: f"def f():\n    return {n} # {HOSTILE}\n", name=HOSTILE, detail=HOSTILE)
         probe(store, ["mse", "ce"], folds=4)
-        return report(store), browser_data(store, load_scores(store))
+        return report_and_page(store)
 
 
 class Tags(HTMLParser):
@@ -86,7 +86,7 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attributes)))
 
 
-def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, Data]):
+def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, BrowserData]):
     html = page(*hostile)
     tags = Tags()
     tags.feed(html)
@@ -98,7 +98,7 @@ def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, Data]):
     assert "&lt;b&gt;run" in html
 
 
-def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, Data]):
+def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, BrowserData]):
     tags = Tags()
     tags.feed(page(*hostile))
     links = [value for _, a in tags.found for name in ("src", "href", "action") if (value := a.get(name))]
@@ -108,7 +108,7 @@ def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, Data]):
     assert "unsafe" not in policy
 
 
-def test_the_browsers_data_are_the_runs(hostile: tuple[Report, Data]):
+def test_the_browsers_data_are_the_runs(hostile: tuple[Report, BrowserData]):
     made, data = hostile
     text = re.search(r'id="data">([^<]*)<', page(made, data)).group(1)
     unpacked = json.loads(gzip.decompress(base64.b64decode(text)))
@@ -125,11 +125,29 @@ def test_the_browsers_data_are_the_runs(hostile: tuple[Report, Data]):
         assert problem["picked"][name] == [i for i, score in enumerate(problem["scores"][name]) if score == best]
 
 
-def test_a_page_is_the_same_each_time(hostile: tuple[Report, Data]):
+def test_a_page_without_data_has_no_problem_browser(hostile: tuple[Report, BrowserData]):
+    report, data = hostile
+    complete, alone = page(report, data), page(report)
+    for part in ('id="problems"', 'href="#problems"', 'id="data"', 'id="difficulty"'):
+        assert part in complete
+        assert part not in alone
+    assert alone.count("<svg") == complete.count("<svg") - len(report.difficulties)
+
+
+def test_scores_that_are_not_finite_are_null_in_the_data(hostile: tuple[Report, BrowserData]):
+    report, data = hostile
+    first, *others = data["problems"]
+    scores = {"mse": [float("inf"), float("nan"), *first["scores"]["mse"][2:]], "ce": first["scores"]["ce"]}
+    text = re.search(r'id="data">([^<]*)<', page(report, {**data, "problems": [{**first, "scores": scores}, *others]}))
+    unpacked = json.loads(gzip.decompress(base64.b64decode(text.group(1))))
+    assert unpacked["problems"][0]["scores"]["mse"][:3] == [None, None, first["scores"]["mse"][2]]
+
+
+def test_a_page_is_the_same_each_time(hostile: tuple[Report, BrowserData]):
     assert page(*hostile) == page(*hostile)
 
 
-def test_figures_show_the_reports_numbers(hostile: tuple[Report, Data]):
+def test_figures_show_the_reports_numbers(hostile: tuple[Report, BrowserData]):
     drawn = {figure.name: figure for figure in figures(*hostile)}
     assert set(drawn) == {"selection", "best-of-k", "frontier", "calibration", "tenths", "difficulty", "statuses"}
     for figure in drawn.values():
@@ -149,7 +167,7 @@ def polyline(figure: Figure, name: str) -> list[tuple[float, float]]:
     return [tuple(map(float, pair.split(","))) for pair in found.get("points").split()]
 
 
-def test_a_line_goes_through_its_numbers(hostile: tuple[Report, Data]):
+def test_a_line_goes_through_its_numbers(hostile: tuple[Report, BrowserData]):
     made = hostile[0]
     drawn = {figure.name: figure for figure in figures(*hostile)}
     values = next(line for line in made.best_of_k.lines if line.name == "mse").value
@@ -164,11 +182,13 @@ def test_a_line_goes_through_its_numbers(hostile: tuple[Report, Data]):
     assert drawn["difficulty"].panels[0].count("<circle") == made.problems
 
 
-def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Data]):
+def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, BrowserData]):
     made, data = hostile
-    several = {"mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(made.chosen["mse"])]}
+    several = {
+        "mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(made.hyperparameters["mse"])]
+    }
     views = tuple((layer, pooling) for pooling in ("last", "mean") for layer in range(1, 33))
-    shown = replace(made, chosen={**made.chosen, **several}, views=views)
+    shown = replace(made, hyperparameters={**made.hyperparameters, **several}, views=views)
     last, mean = {figure.name: figure for figure in figures(shown, data)}["layers"].panels
     assert "mse: layer 3, last, in 2 of 4 folds" in last
     assert "mse: layer 4, last, in 2 of 4 folds" in last
@@ -177,7 +197,7 @@ def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Data])
     assert axis[:4] == ["1", "3", "5", "7"], "as many labels as there is room for"
 
 
-def test_the_page_is_a_file(hostile: tuple[Report, Data], tmp_path: Path):
+def test_the_page_is_a_file(hostile: tuple[Report, BrowserData], tmp_path: Path):
     path = tmp_path / "report.html"
     path.write_text(page(*hostile), encoding="utf-8")
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
