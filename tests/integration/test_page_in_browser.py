@@ -86,6 +86,20 @@ def test_it_loads_alone_and_filters(shown: "Page"):
     assert set(shown.locator("#problem .verdict").all_inner_texts()) == {"passed"}
 
 
+def test_a_filter_sees_a_search_that_was_just_typed(shown: "Page"):
+    """Without this, a filter within the delay of the search counts by the earlier words."""
+    shown.evaluate(
+        """() => {
+          const [search, status] = ["search", "status"].map((id) => document.getElementById(id));
+          search.value = "needle";
+          search.dispatchEvent(new Event("input"));
+          status.value = "failed";
+          status.dispatchEvent(new Event("change"));
+        }"""
+    )
+    assert shown.locator("#count").inner_text() == "1 of 12 problems, 1 sample"
+
+
 def test_samples_come_as_they_are_asked_for(shown: "Page"):
     shown.locator("#list button").nth(2).click()
     assert shown.locator("#problem h3").inner_text() == "<i>M</i>2"

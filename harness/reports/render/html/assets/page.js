@@ -103,6 +103,7 @@ function shown(problem) {
 }
 
 function refresh() {
+  state.q = byId("search").value;
   const matches = [];
   for (const problem of data.problems) {
     if (!shown(problem)) continue;
@@ -265,9 +266,9 @@ async function startBrowser() {
   }
   byId("search").value = state.q;
   let waiting = 0;
-  byId("search").addEventListener("input", (event) => {
+  byId("search").addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => { state.q = event.target.value; refresh(); }, 120);
+    waiting = setTimeout(refresh, 120);
   });
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
   if (CSS.highlights) new MutationObserver(markMatches).observe(byId("problem"), { childList: true, subtree: true });
