@@ -12,8 +12,8 @@ from typing import Any
 
 from harness.reports.render.transfer_tables import transfer_markdown
 from harness.reports.report import SCHEMA, Report
-from harness.stages.transfer import SCHEMA as TRANSFER_SCHEMA
-from harness.stages.transfer import TransferReport
+from harness.reports.transfer import SCHEMA as TRANSFER_SCHEMA
+from harness.reports.transfer import TransferReport
 from scripts.publish_runs import REFERENCE, write_forms, write_json
 
 Json = dict[str, Any]

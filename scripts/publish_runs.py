@@ -15,7 +15,7 @@ from harness.commands.show import FILES, picture
 from harness.reports.render.html import page
 from harness.reports.render.transfer_tables import transfer_markdown
 from harness.reports.report import Report
-from harness.stages.transfer import TransferReport
+from harness.reports.transfer import TransferReport
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 

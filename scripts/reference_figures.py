@@ -9,7 +9,7 @@ import math
 
 from harness.reports.render.numbers import counted, interval, short
 from harness.reports.report import Report
-from harness.stages.transfer import Tested, TransferReport
+from harness.reports.transfer import Tested, TransferReport
 from harness.stats import TableRow
 from scripts.publish_runs import REFERENCE
 

@@ -4,7 +4,6 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -18,10 +17,8 @@ from harness.reports.render.tables import heading
 from harness.reports.render.text import csv_text, latex_table, markdown_table
 from harness.reports.render.transfer_tables import transfer_markdown, transfer_tables
 from harness.reports.report import Report
+from harness.reports.transfer import TransferReport
 from harness.runs.atomic import atomic_write
-
-if TYPE_CHECKING:
-    from harness.stages.transfer import TransferReport
 
 FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 
@@ -57,7 +54,7 @@ def comparison_text(found: Comparison, form: str) -> str:
     return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(found))
 
 
-def show_transfer(found: "TransferReport", run: Path, shown: Terminal, *, as_json: bool) -> None:
+def show_transfer(found: TransferReport, run: Path, shown: Terminal, *, as_json: bool) -> None:
     """Print what transfer came to, and write it beside its probes as `report.json` and `report.md`."""
     from harness.stages.transfer import FOLDER as TRANSFER
 

@@ -4,9 +4,8 @@ This is the protocol of the Q-Probe paper (train on a split of MBPP, test on ano
 again). What cross-validation promises, that no problem is on both sides, is checked here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.errors import QprobeError
 from harness.probes import (
@@ -20,9 +19,8 @@ from harness.probes import (
 )
 from harness.probes.controls import random_directions
 from harness.reports.inputs import baselines_of
-from harness.reports.json_values import from_report_json, jsonable
-from harness.reports.report import RowsAtK
 from harness.reports.sections import at_few_ks, default_ks
+from harness.reports.transfer import Tested, TransferReport
 from harness.reports.visible_answers import visible_answers
 from harness.runs.features import sample_features
 from harness.runs.probe_files import row_figures, save_probes
@@ -30,46 +28,9 @@ from harness.runs.problem_sets import ProblemSet, refuse_other_vectors
 from harness.runs.scores import current
 from harness.runs.store import Store
 from harness.stages.probe import as_card, grid_card
-from harness.stats import Summary, TableRow, summarise
+from harness.stats import Summary, summarise
 
-SCHEMA = "qprobe-transfer/2"
 FOLDER = "transfer"
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """What the probes are worth on one set of problems."""
-
-    name: str
-    benchmark: str
-    problems: int
-    samples: int
-    problems_without_signal: int  # problems whose samples all pass or all fail
-    rows: tuple[TableRow, ...]  # as in a report's main table
-    rows_at_k: tuple[RowsAtK, ...]  # the same rows where only k samples stand for choice
-
-
-@dataclass(frozen=True, slots=True)
-class TransferReport:
-    """What came out of training on one set and testing on others."""
-
-    train: str
-    benchmark: str
-    problems: int  # learnt from
-    near_duplicates: tuple[str, ...]  # training problems whose prompts nearly agree with a test problem's
-    left_out: bool  # whether these were left out of training
-    settings: dict[str, Any]
-    hyperparameters: dict[str, dict[str, Any]]  # selected inside the training problems, by objective
-    tests: tuple[Tested, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
-        return {"schema": SCHEMA, **jsonable(asdict(self))}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Return the report that `as_json` wrote. Raises QprobeError for another schema or a field of another type."""
-        return from_report_json(cls, data, SCHEMA)
 
 
 def transfer(

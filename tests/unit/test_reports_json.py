@@ -23,9 +23,9 @@ from harness.reports.json_values import from_jsonable, jsonable
 from harness.reports.render.html import page
 from harness.reports.render.text import csv_text
 from harness.reports.report import Report
+from harness.reports.transfer import TransferReport
 from harness.runs.store import Store
 from harness.stages.probe import probe
-from harness.stages.transfer import TransferReport
 from tests.command import REPOSITORY
 from tests.made_run import fill
 

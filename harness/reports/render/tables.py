@@ -2,15 +2,13 @@
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.reports.render.numbers import interval, model_text, p_text, share, short
 from harness.reports.render.text import Cells, TableCells
 from harness.reports.report import Report
+from harness.reports.transfer import Tested
 from harness.stats import TableRow
-
-if TYPE_CHECKING:
-    from harness.stages.transfer import Tested
 
 ROW_HEADER: Cells = ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p")
 
@@ -52,7 +50,7 @@ def curve_cells(report: Report) -> TableCells:
     return ("best of k", *(f"k = {k}" for k in report.ks)), rows
 
 
-def at_k_cells(report: "Report | Tested") -> TableCells:
+def at_k_cells(report: Report | Tested) -> TableCells:
     """Return the gain of selection among k samples, for a few k and for all: header and rows; * is p below .05."""
     if not report.rows_at_k:
         return (), []

@@ -1,7 +1,5 @@
 """A transfer report as tables: for the terminal (rich) and as Markdown."""
 
-from typing import TYPE_CHECKING
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -9,18 +7,16 @@ from harness.reports.render.notes import AMONG_K, INTERVALS
 from harness.reports.render.numbers import counted
 from harness.reports.render.tables import ROW_HEADER, at_k_cells, is_gain, row_cells
 from harness.reports.render.text import TableCells, markdown_table, terminal_table
-
-if TYPE_CHECKING:
-    from harness.stages.transfer import Tested, TransferReport
+from harness.reports.transfer import Tested, TransferReport
 
 
-def heading(report: "TransferReport", test: "Tested") -> str:
+def heading(report: TransferReport, test: Tested) -> str:
     """Return the test set and the training set in one line."""
     counts = f"{counted(test.problems, 'problem')}, {counted(test.samples, 'sample')}"
     return f"{test.name}: {counts}; trained on {counted(report.problems, 'problem')} of {report.train}"
 
 
-def notes(report: "TransferReport") -> list[str]:
+def notes(report: TransferReport) -> list[str]:
     """Return the facts that a reader needs to judge the tables."""
     lines = ["No probe was trained on a test problem, and nothing was selected on one.", INTERVALS]
     lines += [
@@ -37,12 +33,12 @@ def notes(report: "TransferReport") -> list[str]:
     return lines
 
 
-def _tables(test: "Tested") -> list[TableCells]:
+def _tables(test: Tested) -> list[TableCells]:
     sections: list[TableCells] = [(ROW_HEADER, list(map(row_cells, test.rows))), at_k_cells(test)]
     return [(header, rows) for header, rows in sections if rows]
 
 
-def transfer_tables(report: "TransferReport") -> RenderableType:
+def transfer_tables(report: TransferReport) -> RenderableType:
     """Render the tables of each test set for a terminal."""
     parts: list[RenderableType] = []
     for test in report.tests:
@@ -51,7 +47,7 @@ def transfer_tables(report: "TransferReport") -> RenderableType:
     return Group(*parts, *(Text(line, style="dim") for line in notes(report)))
 
 
-def transfer_markdown(report: "TransferReport") -> str:
+def transfer_markdown(report: TransferReport) -> str:
     """Render the tables of each test set as Markdown."""
     parts = []
     for test in report.tests:
