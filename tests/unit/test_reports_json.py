@@ -63,6 +63,12 @@ def test_a_report_is_read_back_as_it_was_written(complete: Report):
     assert again.stability == complete.stability is not None
 
 
+def test_every_table_of_the_page_has_a_title(complete: Report):
+    titles = re.findall(r"<summary><h2>(.*?)</h2>", page(complete))
+    assert len(titles) == len(set(titles)) == 11
+    assert {"Best objective against the others", "Repeated cross-validation", "Learning curve"} <= set(titles)
+
+
 def test_a_report_without_values_per_problem_is_read_back(complete: Report):
     small = replace(complete, per_problem=None)
     assert "per_problem" not in small.as_json()

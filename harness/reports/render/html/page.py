@@ -31,7 +31,7 @@ TITLES = {
     "pairs of objectives": "Pairs of objectives",
     "objective": "Selected hyperparameters by fold",
 }
-"""First cell of a table's header -> the table's title; the cell itself where it is not listed."""
+"""First cell of a table's header -> the table's title."""
 
 
 def page(report: Report, data: BrowserData | None = None) -> str:
@@ -56,13 +56,20 @@ def page(report: Report, data: BrowserData | None = None) -> str:
         notes=notes(report),
         figures=figures(report, data),
         tables=[*tables(report), pair_cells(report), fold_cells(report)],
-        titles=TITLES,
+        title=_title,
         data=packed(data) if data else "",
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
         markup=Markup,
     )
+
+
+def _title(cell: str) -> str:
+    """Return the title of the table whose header begins with this cell, which may name an objective or a number."""
+    if cell.endswith(" minus"):
+        return "Best objective against the others"
+    return "Repeated cross-validation" if cell.endswith(" repeats") else TITLES[cell]
 
 
 def packed(data: BrowserData) -> str:
