@@ -31,7 +31,7 @@ from tests.made_run import fill
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def result(tmp_path_factory: pytest.TempPathFactory) -> Report:
     with Store(tmp_path_factory.mktemp("formats") / "run_1", create=True) as store:
         fill(store, program=lambda p, n: "def g():\n    return 1\n" if n == 5 else f"def f():\n    return {n}\n")
         probe(store, ["mse", "ce", "pairwise"], folds=4)
@@ -59,44 +59,44 @@ def test_what_a_program_lacks(program: str, status: Status, reason: str, expecte
     assert sample_failures(PROBLEM, completion, Outcome(status)) == expected
 
 
-def test_extraction_and_verdicts_are_counted(made: Report):
-    assert made.extraction_failures == {MISSING: 12}
-    assert extraction_cells(made)[1] == [(MISSING, "12", "16.7 %")]
-    assert status_cells(made)[1] == [("failed", "48", "66.7 %"), ("passed", "24", "33.3 %")]
+def test_extraction_and_verdicts_are_counted(result: Report):
+    assert result.extraction_failures == {MISSING: 12}
+    assert extraction_cells(result)[1] == [(MISSING, "12", "16.7 %")]
+    assert status_cells(result)[1] == [("failed", "48", "66.7 %"), ("passed", "24", "33.3 %")]
 
 
 @pytest.mark.parametrize(
-    ("broken", "says"),
+    ("broken", "start"),
     [(37, "Warning: 37 of 72 programs, more than half, do not compile."), (35, "35 of 72 programs do")],
 )
-def test_programs_that_do_not_compile_are_told_of(made: Report, broken: int, says: str):
-    found = notes(replace(made, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken}))
-    assert any(line.startswith(says) for line in found)
+def test_programs_that_do_not_compile_are_told_of(result: Report, broken: int, start: str):
+    lines = notes(replace(result, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken}))
+    assert any(line.startswith(start) for line in lines)
 
 
-def test_the_best_objective_is_set_against_each_other_one(made: Report):
-    values = {row.name: row.value for row in made.rows if row.name in made.hyperparameters}
+def test_the_best_objective_is_set_against_each_other_one(result: Report):
+    values = {row.name: row.value for row in result.rows if row.name in result.hyperparameters}
     best = max(values, key=lambda name: values[name])
-    header, rows = difference_cells(made)
+    header, rows = difference_cells(result)
     assert header[0] == f"{best} minus"
     assert {row[0] for row in rows} == set(values) - {best}
     for name, difference, interval, _ in rows:
         assert float(difference) == pytest.approx(values[best] - values[name], abs=0.0006)
         low, high = map(float, interval.strip("[]").split(","))
         assert low <= float(difference) <= high
-    assert len(pair_cells(made)[1]) == 3
+    assert len(pair_cells(result)[1]) == 3
 
 
-def test_choices_are_summed_up_over_folds(made: Report):
+def test_choices_are_summed_up_over_folds(result: Report):
     some = {"views": ["3/last"], "form": "linear", "l2": 0.01, "learning_rate": 0.003, "temperature": 1, "epochs": 4}
     choices = [{**some, "inner_figure": 0.5}, {**some, "l2": 1.0, "epochs": 11, "inner_figure": None}]
-    shown = replace(made, hyperparameters={"mse": [*choices, choices[0]]})
-    assert choice_cells(shown)[1] == [("mse", "3/last", ".01 x2\n1 x1", ".003", "1", "4-11")]
+    changed = replace(result, hyperparameters={"mse": [*choices, choices[0]]})
+    assert choice_cells(changed)[1] == [("mse", "3/last", ".01 x2\n1 x1", ".003", "1", "4-11")]
 
 
-def test_the_terminal_shows_all_of_it_in_80_columns(made: Report):
+def test_the_terminal_shows_all_of_it_in_80_columns(result: Report):
     console = Console(width=80, file=io.StringIO())
-    console.print(terminal(made))
+    console.print(terminal(result))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
@@ -104,16 +104,16 @@ def test_the_terminal_shows_all_of_it_in_80_columns(made: Report):
         assert word in text
 
 
-def test_every_form_says_the_same(made: Report):
-    texts = {name: write(made) for name, write in FORMATS.items()}
-    value = next(row.value for row in made.rows if row.name == "mse")
+def test_every_form_says_the_same(result: Report):
+    texts = {name: write(result) for name, write in FORMATS.items()}
+    value = next(row.value for row in result.rows if row.name == "mse")
     assert next(row["value"] for row in json.loads(texts["json"])["rows"] if row["name"] == "mse") == value
     rows = list(csv.DictReader(io.StringIO(texts["csv"])))
     assert [float(row["value"]) for row in rows if (row["name"], row["k"]) == ("mse", "6")] == [value]
     assert {row["k"] for row in rows} == {"5", "6"}
-    shown = f"{value:.3f}".lstrip("0")
-    assert f"| mse | {shown} |" in texts["markdown"]
-    assert f"mse & {shown} &" in texts["latex"]
+    text = f"{value:.3f}".lstrip("0")
+    assert f"| mse | {text} |" in texts["markdown"]
+    assert f"mse & {text} &" in texts["latex"]
     marked = [line for line in texts["markdown"].splitlines() if "|" in line]
     assert all(line[0] == line[-1] == "|" for line in marked), "a cell of several lines would break the table"
     assert texts["latex"].count(r"\begin{tabular}") == texts["latex"].count(r"\end{tabular}") >= 7

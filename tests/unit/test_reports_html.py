@@ -80,19 +80,19 @@ class Tags(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
 
 
 def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, BrowserData]):
     html = page(*hostile)
     tags = Tags()
     tags.feed(html)
-    assert [tag for tag, _ in tags.found].count("script") == 2
-    assert not [tag for tag, _ in tags.found if tag in ("img", "b", "iframe", "object")]
-    assert not [name for _, attributes in tags.found for name in attributes if name.startswith("on")]
+    assert [tag for tag, _ in tags.tags].count("script") == 2
+    assert not [tag for tag, _ in tags.tags if tag in ("img", "b", "iframe", "object")]
+    assert not [name for _, attributes in tags.tags for name in attributes if name.startswith("on")]
     assert "<img" not in html
     assert html.count("<script") == 2
     assert "&lt;b&gt;run" in html
@@ -101,16 +101,16 @@ def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, Browser
 def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, BrowserData]):
     tags = Tags()
     tags.feed(page(*hostile))
-    links = [value for _, a in tags.found for name in ("src", "href", "action") if (value := a.get(name))]
+    links = [value for _, a in tags.tags for name in ("src", "href", "action") if (value := a.get(name))]
     assert all(link.startswith(("#", "data:")) for link in links)
-    policy = next(a["content"] for tag, a in tags.found if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(a["content"] for tag, a in tags.tags if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
 
 
 def test_the_browsers_data_are_the_runs(hostile: tuple[Report, BrowserData]):
-    made, data = hostile
-    text = re.search(r'id="data">([^<]*)<', page(made, data)).group(1)
+    result, data = hostile
+    text = re.search(r'id="data">([^<]*)<', page(result, data)).group(1)
     unpacked = json.loads(gzip.decompress(base64.b64decode(text)))
     assert unpacked == data
     problem = unpacked["problems"][4]
@@ -163,32 +163,32 @@ def test_figures_show_the_reports_numbers(hostile: tuple[Report, BrowserData]):
 
 def polyline(figure: Figure, name: str) -> list[tuple[float, float]]:
     """The corners of a named line, in places of the drawing."""
-    found = Xml.fromstring(figure.panels[0]).find(f".//g[@class='series c0'][@data-series='{name}']/polyline")
-    return [tuple(map(float, pair.split(","))) for pair in found.get("points").split()]
+    line = Xml.fromstring(figure.panels[0]).find(f".//g[@class='series c0'][@data-series='{name}']/polyline")
+    return [tuple(map(float, pair.split(","))) for pair in line.get("points").split()]
 
 
 def test_a_line_goes_through_its_numbers(hostile: tuple[Report, BrowserData]):
-    made = hostile[0]
+    result = hostile[0]
     drawn = {figure.name: figure for figure in figures(*hostile)}
-    values = next(line for line in made.best_of_k.lines if line.name == "mse").value
+    values = next(line for line in result.best_of_k.lines if line.name == "mse").value
     corners = polyline(drawn["best-of-k"], "mse")
     assert len(corners) == len(values) == 6
     heights = [-y for _, y in corners]
     scale = (heights[-1] - heights[0]) / (values[-1] - values[0])
     assert [(y - heights[0]) / scale + values[0] for y in heights] == pytest.approx(values, abs=0.002)
-    assert len(polyline(drawn["frontier"], "mse")) == len(made.frontiers[0].limit)
-    assert len(polyline(drawn["calibration"], "mse")) == len(made.calibrations[0].bins)
+    assert len(polyline(drawn["frontier"], "mse")) == len(result.frontiers[0].limit)
+    assert len(polyline(drawn["calibration"], "mse")) == len(result.calibrations[0].bins)
     assert len(drawn["difficulty"].panels) == 2
-    assert drawn["difficulty"].panels[0].count("<circle") == made.problems
+    assert drawn["difficulty"].panels[0].count("<circle") == result.problems
 
 
 def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, BrowserData]):
-    made, data = hostile
+    result, data = hostile
     several = {
-        "mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(made.hyperparameters["mse"])]
+        "mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(result.hyperparameters["mse"])]
     }
     views = tuple((layer, pooling) for pooling in ("last", "mean") for layer in range(1, 33))
-    shown = replace(made, hyperparameters={**made.hyperparameters, **several}, views=views)
+    shown = replace(result, hyperparameters={**result.hyperparameters, **several}, views=views)
     last, mean = {figure.name: figure for figure in figures(shown, data)}["layers"].panels
     assert "mse: layer 3, last, in 2 of 4 folds" in last
     assert "mse: layer 4, last, in 2 of 4 folds" in last

@@ -160,7 +160,7 @@ def names_of(kind: Any) -> Iterator[str]:  # noqa: ANN401 - a type
     [
         (Report, "## report.json"),
         (TransferReport, "## transfer/report.json"),
-        (Comparison, "## qprobe compare --json"),
+        (Comparison, "## Comparisons"),
     ],
 )
 def test_every_field_is_documented(complete: Report, kind: Any, heading: str):  # noqa: ANN401 - a type

@@ -35,12 +35,12 @@ def test_names_are_plain():
 
 def test_every_number_of_the_table_is_sent():
     report = Report.from_json(json.loads((PUBLISHED / "report.json").read_text()))
-    found = figures(report)
+    logged = figures(report)
     mse = next(row for row in report.rows if row.name == "mse")
-    assert found["mse/value"] == mse.value
-    assert (found["mse/gain_low"], found["mse/high"]) == (mse.gain_low, mse.high)
-    assert "pass_at_1/auc" not in found, "a number that does not exist"
-    assert len({name.split("/")[0] for name in found}) == len(report.rows)
+    assert logged["mse/value"] == mse.value
+    assert (logged["mse/gain_low"], logged["mse/high"]) == (mse.gain_low, mse.high)
+    assert "pass_at_1/auc" not in logged, "a number that does not exist"
+    assert len({name.split("/")[0] for name in logged}) == len(report.rows)
 
 
 def test_mlflow_holds_the_report(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -48,12 +48,12 @@ def test_mlflow_holds_the_report(run: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri((tmp_path / "store").as_uri())
     track("mlflow", run)
-    (found,) = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("qprobe").experiment_id])
+    (logged,) = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("qprobe").experiment_id])
     sent = read_run(run)
-    assert found.info.run_name == "codegen16b"
-    assert found.data.params["k"] == "100"
-    assert found.data.metrics == pytest.approx(sent.figures)
-    held = {file.path for file in mlflow.MlflowClient().list_artifacts(found.info.run_id)}
+    assert logged.info.run_name == "codegen16b"
+    assert logged.data.params["k"] == "100"
+    assert logged.data.metrics == pytest.approx(sent.figures)
+    held = {file.path for file in mlflow.MlflowClient().list_artifacts(logged.info.run_id)}
     assert held == {"report.json", "config.toml"}
 
 
