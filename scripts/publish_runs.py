@@ -1,15 +1,21 @@
-"""Copy the reports of runs to `results/reference`, small enough for git.
+"""Publish the reports of runs in `results/reference`, small enough for git: `python -m scripts.publish_runs RUN ...`.
 
-    python -m scripts.publish_runs results/RUN ...
-
-`report.json` goes without what it has of each problem. A run that another was tested with (`RUN/transfer`) is published
-as `transfer-RUN` beside it.
+A published report has no values per problem, and its page no problem browser. A run that another was tested with
+(`RUN/transfer`) is published as `transfer-RUN` beside it.
 """
 
 import json
-import shutil
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from harness.commands.show import FILES, picture
+from harness.reports.render.html import page
+from harness.reports.render.transfer_tables import transfer_markdown
+from harness.reports.report import Report
+from harness.reports.transfer import TransferReport
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 
@@ -19,18 +25,34 @@ def main() -> None:
     for run in map(Path, sys.argv[1:]):
         publish(run, REFERENCE / run.name)
         if (run / "transfer" / "report.json").is_file():
-            publish(run / "transfer", REFERENCE / f"transfer-{run.name}")
+            publish_transfer(run / "transfer", REFERENCE / f"transfer-{run.name}")
 
 
-def publish(made: Path, published: Path) -> None:
-    """Copy one folder's reports."""
+def publish(run: Path, published: Path) -> None:
+    """Publish one run's report."""
+    report = Report.from_json(json.loads((run / "report.json").read_text(encoding="utf-8")))
     published.mkdir(exist_ok=True)
-    report = json.loads((made / "report.json").read_text(encoding="utf-8"))
-    report.pop("per_problem", None)
-    (published / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    for name in ("report.md", "report.svg"):
-        if (made / name).is_file():  # a transfer has no picture
-            shutil.copy(made / name, published / name)
+    write_forms(published, replace(report, per_problem=None))
+
+
+def publish_transfer(run: Path, published: Path) -> None:
+    """Publish one transfer's report."""
+    data = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    published.mkdir(exist_ok=True)
+    write_json(published, data)
+    (published / "report.md").write_text(transfer_markdown(TransferReport.from_json(data)), encoding="utf-8")
+
+
+def write_forms(folder: Path, report: Report) -> None:
+    """Write a report in all its forms."""
+    forms = {ending: render(report) for ending, render in FILES.items()}
+    for ending, content in {**forms, "svg": picture(report), "html": page(report)}.items():
+        (folder / f"report.{ending}").write_text(content, encoding="utf-8")
+
+
+def write_json(folder: Path, data: Mapping[str, Any]) -> None:
+    """Write a report's JSON as `qprobe report` does."""
+    (folder / "report.json").write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

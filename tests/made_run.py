@@ -1,4 +1,4 @@
-"""Finished runs without a model or a sandbox: graded and embedded by decree, so that only what follows is tested."""
+"""Finished runs without a model or a sandbox: verdicts and vectors are invented, to test the later stages alone."""
 
 import random
 from collections.abc import Callable
@@ -16,7 +16,7 @@ WIDTH = 8
 
 
 def plain(problem: int, sample: int) -> str:
-    """A harmless program; two samples share each."""
+    """Return a harmless program; pairs of samples share one."""
     return f"def f():\n    return {sample // 2}\n"
 
 
@@ -31,7 +31,7 @@ def fill(
     detail: str = "assert f()",
     layers: int = 1,
 ) -> None:
-    """A finished grading and embedding: vectors of noise, whose first number tells a pass as clearly as `signal`."""
+    """Fill a store with verdicts and noise vectors, whose first number separates passes from failures by `signal`."""
     store.settle("benchmark", "made")
     store.note("source", {"file": "made.jsonl", "sha256": "", "complete": True})
     store.add_problems(Problem(f"{name}{p}", "def f():\n", "f", "assert f()") for p in range(problems))

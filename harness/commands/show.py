@@ -4,29 +4,26 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from harness.commands.terminal import Terminal
+from harness.reports.browser_data import BrowserData
 from harness.reports.compare import Comparison
 from harness.reports.render import comparison_tables
 from harness.reports.render.formats import FORMATS, csv_rows, json_text, latex_text, markdown, terminal
 from harness.reports.render.html import page
-from harness.reports.render.html.browser import Data
 from harness.reports.render.tables import heading
 from harness.reports.render.text import csv_text, latex_table, markdown_table
 from harness.reports.render.transfer_tables import transfer_markdown, transfer_tables
 from harness.reports.report import Report
+from harness.reports.transfer import TransferReport
 from harness.runs.atomic import atomic_write
-
-if TYPE_CHECKING:
-    from harness.stages.transfer import TransferReport
 
 FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 
 
-def show_report(report: Report, data: Data, run: Path, shown: Terminal, form: str) -> None:
+def show_report(report: Report, data: BrowserData, run: Path, shown: Terminal, form: str) -> None:
     """Print the report in one of the forms of `--format`, and write all of them and the page into the run."""
     written = {ending: write(report) for ending, write in FILES.items()}
     for ending, content in {**written, "svg": picture(report), "html": page(report, data)}.items():
@@ -57,7 +54,7 @@ def comparison_text(found: Comparison, form: str) -> str:
     return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(found))
 
 
-def show_transfer(found: "TransferReport", run: Path, shown: Terminal, *, as_json: bool) -> None:
+def show_transfer(found: TransferReport, run: Path, shown: Terminal, *, as_json: bool) -> None:
     """Print what transfer came to, and write it beside its probes as `report.json` and `report.md`."""
     from harness.stages.transfer import FOLDER as TRANSFER
 
@@ -75,5 +72,5 @@ def show_transfer(found: "TransferReport", run: Path, shown: Terminal, *, as_jso
 def picture(report: Report) -> str:
     """The terminal's main table as an SVG picture."""
     console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True)
-    console.print(terminal(report, whole=False))
+    console.print(terminal(report, complete=False))
     return console.export_svg(title=heading(report).partition(":")[0], unique_id="qprobe")

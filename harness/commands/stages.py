@@ -99,16 +99,13 @@ def report(
 ) -> None:
     """Show probed against baseline pass@1. Writes report.html, and the same in other formats, into the run."""
     from harness.commands.show import show_report
+    from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards
-    from harness.reports.render.html.browser import browser_data
-    from harness.reports.report import report as make_report
-    from harness.runs.scores import load_scores
     from harness.runs.store import Store
 
     with Store(run) as store:
         known = greedy_rewards(greedy, store.settings()["benchmark"]) if greedy else None
-        found = make_report(store, args.numbers(k), known)
-        data = browser_data(store, load_scores(store))
+        found, data = report_and_page(store, args.numbers(k), known)
     show_report(found, data, run, Terminal(quiet=quiet), "json" if json else format_name)
     if track:
         from harness.reports.trackers import track as send

@@ -1,1 +1,1 @@
-"""Reports as tables and text: for the terminal, Markdown, LaTeX, CSV. `harness/pages/` is the HTML page."""
+"""Reports: the numbers of a run, comparisons of runs, and trackers. `render` shows them."""

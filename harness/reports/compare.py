@@ -1,7 +1,7 @@
 """Compare: several runs side by side on the problems that all of them have, paired by problem."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,22 +9,26 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
-from harness.reports.report import jsonable, report
+from harness.reports.build import report
+from harness.reports.inputs import read_inputs
+from harness.reports.json_values import jsonable
+from harness.reports.messages import choose_from
+from harness.reports.report import PerProblem, Report
 from harness.runs.store import Store
-from harness.stats import Difference, Point, differences, points
+from harness.stats import differences, points
 from harness.stats.estimators import Floats
 
-SCHEMA = "qprobe-compare/1"
+SCHEMA = "qprobe-compare/2"
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What a comparison needs of a run."""
+    """The part of one run that takes part in a comparison."""
 
     name: str
     benchmark: str
     source: str
-    rows: tuple[str, ...]  # pass@1, the objectives and the oracle: what is compared unless asked otherwise
+    rows: tuple[str, ...]  # the default rows to compare: pass@1, the objectives and the oracle
     values: dict[str, dict[str, float]]  # row of the main table -> problem -> expected reward
     tests: dict[str, str]  # problem -> its tests
 
@@ -61,13 +65,13 @@ class Comparison:
     runs: tuple[str, ...]
     sources: tuple[str, ...]
     benchmark: str
-    problems: int  # that all runs have, with the same tests
-    left_out: int  # that some run lacks, or has with other tests
+    problems: int  # in all runs, with the same tests
+    problems_left_out: int  # missing from some run, or there with other tests
     cells: tuple[Cell, ...]
     differences: tuple[RunDifference, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The comparison as JSON's own types; numbers that do not exist are null."""
+        """Return the comparison in JSON's own types; numbers that do not exist are null."""
         return {"schema": SCHEMA, **jsonable(asdict(self))}
 
 
@@ -76,86 +80,98 @@ def compare(
 ) -> Comparison:
     """Compare runs by rows of their main tables: by default pass@1, the objectives, and pass@k.
 
-    `advance` is called for every run that has been read.
-
-    Raises QprobeError for fewer than two runs, one given twice, a run without probes, a row that no two runs have, or
-    runs without a common problem.
+    Calls `advance` after reading each run. Raises QprobeError for fewer than two runs, a run given twice, a run without
+    probes, a row that fewer than two runs have, or runs without a common problem.
     """
     if len(runs) < 2:
-        raise QprobeError("Give two runs or more to compare; one run's objectives are compared by qprobe report.")
+        raise QprobeError("Give at least two runs to compare; qprobe report compares the objectives of one run.")
     if twice := [run for run, count in Counter(run.resolve() for run in runs).items() if count > 1]:
-        raise QprobeError(f"{twice[0]} is given twice: give runs that differ.")
+        raise QprobeError(f"{twice[0]} is given twice. Give different runs.")
     sides = []
     for run, name in zip(runs, _names(runs), strict=True):
         sides.append(_side(run, name))
         advance()
+    return compare_sides(sides, rows)
+
+
+def compare_sides(sides: Sequence[Side], rows: Sequence[str] | None = None) -> Comparison:
+    """Compare runs that have been read; the first is the base. Raises QprobeError as `compare` does."""
     ids, left_out = _common(sides)
-    names = _rows(sides, rows)
-    values = {(side.name, row): _values(side, row, ids) for side in sides for row in names if row in side.values}
+    rows = _default_rows(sides) if rows is None else _checked_rows(sides, rows)
+    values = {(side.name, row): _values(side, row, ids) for side in sides for row in rows if row in side.values}
     return Comparison(
         runs=tuple(side.name for side in sides),
         sources=tuple(side.source for side in sides),
         benchmark=", ".join(dict.fromkeys(side.benchmark for side in sides)),
         problems=len(ids),
-        left_out=left_out,
+        problems_left_out=left_out,
         cells=tuple(_cells(values)),
-        differences=tuple(_differences(values, sides[0].name, names)),
+        differences=tuple(_differences(values, sides[0].name, rows)),
     )
 
 
+def side_of(name: str, report: Report, tests: Mapping[str, str]) -> Side:
+    """Return a report's side of a comparison; `tests` are by problem. Raises QprobeError without values per problem."""
+    if report.per_problem is None:
+        raise QprobeError(f"The report of {name} holds no values per problem and cannot be compared.")
+    per_problem: PerProblem = report.per_problem
+    values = {row: dict(zip(per_problem.id, column, strict=True)) for row, column in per_problem.value.items()}
+    rows = ("pass@1", *report.hyperparameters, report.rows[-1].name)
+    own_tests = {problem_id: tests[problem_id] for problem_id in per_problem.id}
+    return Side(name, report.benchmark, report.source, rows, values, own_tests)
+
+
 def _names(runs: Sequence[Path]) -> list[str]:
-    """The folders' names; their whole paths where those are not distinct."""
+    """Return the folders' names; their whole paths if those are not distinct."""
     names = [run.resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]
 
 
 def _side(run: Path, name: str) -> Side:
     with Store(run) as store:
-        made = report(store)
-        tests = {problem.id: problem.tests for problem in store.problems()}
-    by_id = made.per_problem.id
-    values = {row: dict(zip(by_id, each, strict=True)) for row, each in made.per_problem.value.items()}
-    rows = ("pass@1", *made.chosen, made.rows[-1].name)
-    return Side(name, made.benchmark, made.source, rows, values, {each: tests[each] for each in by_id})
+        inputs = read_inputs(store)
+    return side_of(name, report(inputs), {item.problem.id: item.problem.tests for item in inputs.problems})
 
 
 def _common(sides: Sequence[Side]) -> tuple[list[str], int]:
-    """The problems that all runs have with the same tests, and how many others there are."""
+    """Return the problems that all runs have with the same tests, and the number of the others."""
     first, *others = sides
-    ids = [each for each, tests in first.tests.items() if all(side.tests.get(each) == tests for side in others)]
-    every = {each for side in sides for each in side.tests}
+    ids = [name for name, tests in first.tests.items() if all(side.tests.get(name) == tests for side in others)]
     if not ids:
-        asked = "; ".join(f"{side.name} has {len(side.tests)} of {side.benchmark}" for side in sides)
-        raise QprobeError(f"The runs have no problem in common ({asked}): compare runs of one benchmark.")
-    return ids, len(every) - len(ids)
+        held = "; ".join(f"{side.name} has {len(side.tests)} of {side.benchmark}" for side in sides)
+        raise QprobeError(f"The runs have no problem in common ({held}). Compare runs of one benchmark.")
+    return ids, len({name for side in sides for name in side.tests}) - len(ids)
 
 
-def _rows(sides: Sequence[Side], asked: Sequence[str] | None) -> list[str]:
-    if asked is None:
-        oracles = [side.rows[-1] for side in sides]
-        return list(dict.fromkeys([*(row for side in sides for row in side.rows[:-1]), *oracles]))
-    for row in asked:
-        if sum(row in side.values for side in sides) < 2:
-            known = ", ".join(row for row in sides[0].values if sum(row in side.values for side in sides) > 1)
-            raise QprobeError(f"No two runs have {row!r} to compare; they have {known}.")
-    return list(asked)
+def _default_rows(sides: Sequence[Side]) -> list[str]:
+    oracles = [side.rows[-1] for side in sides]
+    return list(dict.fromkeys([*(row for side in sides for row in side.rows[:-1]), *oracles]))
+
+
+def _checked_rows(sides: Sequence[Side], rows: Sequence[str]) -> list[str]:
+    counts = Counter(row for side in sides for row in side.values)
+    common = [row for row, count in counts.items() if count > 1]
+    for row in rows:
+        if row not in common:
+            raise QprobeError(f"No two runs have the row {row!r}. {choose_from(row, common)}")
+    return list(rows)
 
 
 def _values(side: Side, row: str, ids: Sequence[str]) -> Floats:
-    return np.array([side.values[row][each] for each in ids], dtype=np.float64)
+    return np.array([side.values[row][name] for name in ids], dtype=np.float64)
 
 
 def _cells(values: dict[tuple[str, str], Floats]) -> list[Cell]:
-    found: list[Point] = points(range(len(values)), np.stack(list(values.values())))
-    return [Cell(row, run, point.value, point.low, point.high) for (run, row), point in zip(values, found, strict=True)]
+    means = points(range(len(values)), np.stack(list(values.values())))
+    return [Cell(row, run, point.value, point.low, point.high) for (run, row), point in zip(values, means, strict=True)]
 
 
 def _differences(values: dict[tuple[str, str], Floats], base: str, rows: Sequence[str]) -> list[RunDifference]:
-    """Each later run less the first, row by row; corrected for their number, all rows together."""
-    named = {f"{run}\n{row}": each for (run, row), each in values.items()}
-    wanted = [(row, run) for row in rows for run, of in values if of == row and run != base and (base, row) in values]
-    found: list[Difference] = differences(named, [(f"{run}\n{row}", f"{base}\n{row}") for row, run in wanted])
+    """Return each later run less the first, row by row; corrected for their number, all rows together."""
+    named = {f"{run}\n{row}": values_P for (run, row), values_P in values.items()}
+    cells = [(row, run) for row in rows for run, of in values if of == row and run != base and (base, row) in values]
+    results = differences(named, [(f"{run}\n{row}", f"{base}\n{row}") for row, run in cells])
     return [
-        RunDifference(row, run, base, each.value, each.low, each.high, each.p, each.p_holm)
-        for (row, run), each in zip(wanted, found, strict=True)
+        RunDifference(row, run, base, result.value, result.low, result.high, result.p, result.p_holm)
+        for (row, run), result in zip(cells, results, strict=True)
     ]

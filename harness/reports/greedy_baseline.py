@@ -1,4 +1,4 @@
-"""The greedy completion as a baseline: what one sample at temperature 0 earns, from a run of its own."""
+"""The greedy completion as a baseline: the reward of one sample at temperature 0, from a separate run."""
 
 from pathlib import Path
 
@@ -7,20 +7,19 @@ from harness.runs.store import Store
 
 
 def greedy_rewards(folder: Path, benchmark: str) -> dict[str, float]:
-    """The reward of the one greedy sample of each problem, by the problem's id.
+    """Return the reward of the one greedy sample of each problem, by the problem's id.
 
-    Raises QprobeError where the run is of another benchmark, has no verdicts, or was not drawn greedily.
+    Raises QprobeError if the run is of another benchmark, has no verdicts, or was not sampled greedily.
     """
     with Store(folder) as store:
-        about = store.settings()
-        if about.get("benchmark") != benchmark:
-            raise QprobeError(f"{folder} is a run of {about.get('benchmark')}, not of {benchmark}.")
-        if about.get("grader") is None:
+        settings = store.settings()
+        if settings.get("benchmark") != benchmark:
+            raise QprobeError(f"{folder} is a run of {settings.get('benchmark')}, not of {benchmark}.")
+        if settings.get("grader") is None:
             raise QprobeError(f"{folder} has no verdicts: run qprobe grade {folder} first.")
         ids = store.sample_ids()
-        if about.get("generation", {}).get("temperature", 0.0) != 0.0 or len({each.problem_id for each in ids}) < len(
-            ids
-        ):
-            raise QprobeError(f"{folder} is not greedy: draw one sample a problem with --temperature 0 --k 1.")
-        verdicts = store.verdicts(about["grader"])
+        several = len({sample.problem_id for sample in ids}) < len(ids)
+        if several or settings.get("generation", {}).get("temperature", 0.0) != 0.0:
+            raise QprobeError(f"{folder} is not greedy: generate one sample per problem with --temperature 0 --k 1.")
+        verdicts = store.verdicts(settings["grader"])
     return {sample.problem_id: outcome.reward for sample, outcome in verdicts.items() if outcome.reward is not None}

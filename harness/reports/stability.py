@@ -1,25 +1,20 @@
-"""Stability: how far second verdicts of the same programs agree with the first."""
+"""Stability: the agreement of second verdicts of the same programs with the first ones."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from harness.runs.store import Store
-from harness.runs.verdict_sets import VerdictSet
-
-
-@dataclass(frozen=True, slots=True)
-class Stability:
-    """How many of the programs that were graded twice got another reward the second time."""
-
-    programs: int
-    changed: list[tuple[str, int, str, str]]  # problem, sample, first status, second status
+from harness.reports.report import ChangedReward, Stability
+from harness.runs.completion import SampleId
+from sandbox import Outcome
 
 
-def stability(store: Store, grader: str) -> Stability | None:
-    """How the second verdicts agree with the first; None where there are none."""
-    second = store.verdicts(VerdictSet.REGRADE.key(grader))
+def stability(first: Mapping[SampleId, Outcome], second: Mapping[SampleId, Outcome]) -> Stability | None:
+    """Compare second verdicts with the first; None without second verdicts."""
     if not second:
         return None
-    first = store.verdicts(grader)
     pairs = [(sample, first[sample], outcome) for sample, outcome in second.items() if sample in first]
-    changed = [(*s, str(one.status), str(two.status)) for s, one, two in pairs if one.reward != two.reward]
+    changed = [
+        ChangedReward(*sample, first=str(before.status), second=str(after.status))
+        for sample, before, after in pairs
+        if before.reward != after.reward
+    ]
     return Stability(len(pairs), changed)

@@ -1,18 +1,21 @@
-"""Send a run's report to an experiment tracker, through the tracker's own library; nothing is sent unless asked for.
+"""Send a run's report to an experiment tracker through the tracker's library, on request only.
 
-Where to, and as whom, is the library's own affair: MLFLOW_TRACKING_URI, WANDB_MODE, WANDB_API_KEY and their like.
+The library's own settings decide the destination and the account: MLFLOW_TRACKING_URI, WANDB_MODE, WANDB_API_KEY.
 """
 
 import importlib.util
 import json
+import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import QprobeError
+from harness.reports.messages import choose_from
+from harness.reports.report import Report
 from harness.runs.config_file import CONFIG_FILE
 from harness.runs.provenance import PROVENANCE_FILE
 
@@ -22,56 +25,55 @@ FILES = ("report.json", "report.md", "report.html", CONFIG_FILE, PROVENANCE_FILE
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
-    """What a tracker is told of a run."""
+class TrackedRun:
+    """The part of a run that is sent to a tracker."""
 
     name: str
     settings: dict[str, Any]
-    figures: dict[str, float]  # "mse/gain", "mse/gain_low" and their like
+    figures: dict[str, float]  # "mse/gain", "mse/gain_low", ...
     files: tuple[Path, ...]
 
 
 def track(tracker: str, run: Path) -> None:
-    """Send the report in a run's folder. Raises QprobeError where the tracker is unknown, absent or fails."""
+    """Send the report in a run's folder. Raises QprobeError if the tracker is unknown, not installed, or fails."""
     check_tracker(tracker)
     try:
-        TRACKERS[tracker](read_run(run))
-    except Exception as error:  # whatever their libraries raise: the report is there already
+        TRACKERS[tracker].send(read_run(run))
+    except Exception as error:  # their libraries raise anything; the report is written already
         reason = str(error).strip().split("\n")[0]
-        raise QprobeError(f"{tracker} did not take the report ({reason}); {run} has it.") from error
+        raise QprobeError(f"Sending the report to {tracker} failed: {reason}. The report is in {run}.") from error
 
 
 def check_tracker(tracker: str) -> None:
-    """Raise QprobeError where there is no such tracker, or its library is not installed. Loads nothing."""
+    """Raise QprobeError if the tracker is unknown or its library is not installed. Imports nothing."""
     if tracker not in TRACKERS:
-        raise QprobeError(f"There is no tracker {tracker!r}: there are {', '.join(TRACKERS)}.")
+        raise QprobeError(f"Unknown tracker {tracker!r}. {choose_from(tracker, list(TRACKERS))}")
     if importlib.util.find_spec(tracker) is None:
-        raise QprobeError(f"{tracker} is not installed: pip install 'qprobe[{tracker}]'.")
+        raise QprobeError(f"{tracker} is not installed: run pip install {TRACKERS[tracker].package}.")
 
 
-def read_run(run: Path) -> Tracked:
-    """What a run's folder says, in a tracker's terms."""
-    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+def read_run(run: Path) -> TrackedRun:
+    """Read the settings, figures and files of a run's folder."""
+    report = Report.from_json(json.loads((run / "report.json").read_text(encoding="utf-8")))
     config = run / CONFIG_FILE
     settings = tomllib.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    settings |= {name: report[name] for name in ("benchmark", "source", "embedder", "problems", "samples")}
-    return Tracked(
-        report["run"], settings, figures(report), tuple(run / name for name in FILES if (run / name).exists())
-    )
+    settings |= {name: getattr(report, name) for name in ("benchmark", "source", "embedder", "problems", "samples")}
+    files = tuple(run / name for name in FILES if (run / name).exists())
+    return TrackedRun(report.run, settings, figures(report), files)
 
 
-def figures(report: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of the report's rows, by names that every tracker takes."""
-    named = {f"{plain(row['name'])}/{figure}": row[figure] for row in report["rows"] for figure in FIGURES}
-    return {name: float(value) for name, value in named.items() if value is not None}
+def figures(report: Report) -> dict[str, float]:
+    """Return the numbers of the report's rows, by names that every tracker accepts."""
+    named = {f"{plain(row.name)}/{figure}": getattr(row, figure) for row in report.rows for figure in FIGURES}
+    return {name: value for name, value in named.items() if math.isfinite(value)}
 
 
 def plain(name: str) -> str:
-    """A row's name in letters, digits and underscores: pass@1 is pass_at_1."""
+    """Return a row's name in letters, digits and underscores: pass@1 becomes pass_at_1."""
     return re.sub(r"\W+", "_", name.replace("@", "_at_")).strip("_")
 
 
-def _to_mlflow(run: Tracked) -> None:
+def _to_mlflow(run: TrackedRun) -> None:
     import mlflow
 
     mlflow.set_experiment(PROJECT)
@@ -82,16 +84,24 @@ def _to_mlflow(run: Tracked) -> None:
             mlflow.log_artifact(str(path))
 
 
-def _to_wandb(run: Tracked) -> None:
+def _to_wandb(run: TrackedRun) -> None:
     import wandb
 
-    with wandb.init(project=PROJECT, name=run.name, config=run.settings) as there:
-        there.log(run.figures)
+    with wandb.init(project=PROJECT, name=run.name, config=run.settings) as remote:
+        remote.log(run.figures)
         files = wandb.Artifact(f"{plain(run.name)}-report", type="report")
         for path in run.files:
             files.add_file(str(path))
-        there.log_artifact(files)
+        remote.log_artifact(files)
 
 
-TRACKERS: dict[str, Callable[[Tracked], None]] = {"mlflow": _to_mlflow, "wandb": _to_wandb}
-"""Name -> how to send. The package and the extra have the same name."""
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """A tracker that reports can be sent to."""
+
+    send: Callable[[TrackedRun], None]
+    package: str  # what pip installs; the module has the tracker's name
+
+
+TRACKERS = {"mlflow": Tracker(_to_mlflow, "mlflow-skinny"), "wandb": Tracker(_to_wandb, "wandb")}
+"""By name."""

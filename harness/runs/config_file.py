@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.errors import QprobeError
 from harness.runs.atomic import atomic_write
 from harness.runs.toml import toml_text
 
@@ -13,9 +14,12 @@ HEAD = "# The settings of this run. qprobe run THIS_FILE resumes it; --set folde
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """Return the settings kept in a run's folder, by key; empty where there is no file."""
+    """Return the settings kept in a run's folder, by key; empty without a file. Raises QprobeError for a broken one."""
     path = run / CONFIG_FILE
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise QprobeError(f"{path} is not TOML: {error}. Correct it, or remove it to have it written again.") from error
 
 
 def keep_config(run: Path, settings: Mapping[str, Any]) -> None:

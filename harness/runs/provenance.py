@@ -1,4 +1,4 @@
-"""Provenance of a run: `provenance.jsonl`, one line per stage that was done."""
+"""The origin of a run: `provenance.jsonl`, one line for each finished stage."""
 
 import hashlib
 import json
@@ -25,29 +25,31 @@ SCHEMA = "qprobe-provenance/1"
 PROVENANCE_FILE = "provenance.jsonl"
 MIB = 2**20
 WORK_OF = {"import": "completions", "generate": "completions", "grade": "verdicts", "embed": "vectors"}
-"""The table whose rows are a stage's work; a stage without one does all samples again."""
+"""The table whose rows are a stage's work; the other stages do all samples again."""
 
 
 def count(store: Store, stage: str) -> int:
-    """Return how much of a stage's work the run holds."""
+    """Return the number of rows of a stage's work that the run holds."""
     return store.counts()[WORK_OF[stage]] if stage in WORK_OF else 0
 
 
 def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds: float, before: int) -> None:
-    """Append a line to the run's provenance, in one write. `before` is what `count` returned before the stage."""
+    """Append a line to the run's provenance, in one write. `before` is the `count` before the stage."""
     line = {
         "schema": SCHEMA,
         "stage": stage,
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "new": store.counts()[WORK_OF.get(stage, "completions")] - before,
-        "settings": {name: _json_value(value) for name, value in settings.items()},
+        "settings": dict(settings),
         "hashes": {"problems": digest(store.problems()), **_identities(store.settings())},
         "versions": versions(),
         "hardware": hardware(),
     }
-    with (store.folder / PROVENANCE_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, allow_nan=False) + "\n")
+    path = store.folder / PROVENANCE_FILE
+    text = json.dumps(_finite(line), allow_nan=False) + "\n"
+    with path.open("a+b") as file:
+        file.write(_line_break(file) + text.encode())
 
 
 def _line_break(file: BinaryIO) -> bytes:

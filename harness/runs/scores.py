@@ -1,6 +1,7 @@
-"""The out-of-fold scores of a run: what they are, and the file that keeps them. Reading them needs no torch."""
+"""The out-of-fold scores of a run and the file that keeps them. Reading them needs no torch."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from safetensors.numpy import save_file
 from harness.errors import QprobeError
 from harness.runs.atomic import atomic_write
 from harness.runs.completion import SampleId
+from harness.runs.join import place
 from harness.runs.store import Store
 from harness.stats import SampleFeatures
+from sandbox import Outcome
 
 SCORES_FILE = "scores.safetensors"
 ARRAYS = ("indices_PN", "scores_OPN", "control_CPN", "random_CPN", "fold_P")
@@ -22,16 +25,16 @@ LENGTHS, LOGPROBS = "lengths_PN", "log_probabilities_PN"
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """Out-of-fold scores of one objective from S sizes of training set."""
+    """Out-of-fold scores of one objective at S sizes of the training set."""
 
     objective: str
-    problems: tuple[int, ...]  # how many were learnt from
+    problems: tuple[int, ...]  # the sizes, in problems
     scores_SPN: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What the same cross-validation gives with S other draws of the folds and of all else that is drawn."""
+    """Values of the same cross-validation under S seeds, which decide the folds and everything else that is random."""
 
     seeds: tuple[int, ...]
     values_SOP: NDArray[np.float64]  # expected reward of softmax selection among all samples; NaN where none is graded
@@ -41,7 +44,7 @@ class Repeats:
 class Scores:
     """Out-of-fold scores of a run. P problems, N samples of a problem, O objectives, C controls."""
 
-    settings: dict[str, Any]  # what the probes were trained on and how
+    settings: dict[str, Any]  # of the cross-validation: grader, view, folds, seed, beta, preset, grid
     problem_ids: tuple[str, ...]
     objectives: tuple[str, ...]
     indices_PN: NDArray[np.int64]  # the sample's index; -1 for padding
@@ -49,20 +52,20 @@ class Scores:
     control_CPN: NDArray[np.float64]  # by probes trained on shuffled labels
     random_CPN: NDArray[np.float64]  # by random directions of the vectors
     fold_P: NDArray[np.int64]
-    chosen: dict[str, list[dict[str, Any]]]  # for each objective, what was chosen in each fold
+    chosen: dict[str, list[dict[str, Any]]]  # hyperparameters selected in each fold, by objective
     features: SampleFeatures
     learning: Learning | None = None
     repeats: Repeats | None = None
 
 
 def current(store: Store) -> dict[str, Any]:
-    """The grader and the view that the run's last grading and embedding made."""
+    """Return the grader and the view of the run's last grading and embedding."""
     settings = store.settings()
     return {"grader": settings.get("grader"), "view": settings.get("view")}
 
 
 def save_scores(store: Store, scores: Scores) -> None:
-    """Keep the scores in the run's folder, in the place of those there were."""
+    """Write the scores into the run's folder, over earlier ones."""
     card = {name: getattr(scores, name) for name in ("settings", "problem_ids", "objectives", "chosen")}
     arrays = {name: getattr(scores, name) for name in ARRAYS} | _feature_arrays(scores.features)
     if scores.learning is not None:
@@ -76,7 +79,7 @@ def save_scores(store: Store, scores: Scores) -> None:
 
 
 def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
-    """The features by the name each has in the file; what is not known has none."""
+    """Return the features by their names in the file, without those that are unknown."""
     named: dict[str, NDArray[Any] | None] = {LENGTHS: features.lengths_PN, LOGPROBS: features.log_probabilities_PN}
     for name, groups_PN in features.groups.items():
         named[f"groups {name}"] = groups_PN
@@ -84,13 +87,13 @@ def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
 
 
 def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
-    """The features, taken out of a file's arrays."""
+    """Take the features out of a file's arrays."""
     groups = {name.removeprefix("groups "): arrays.pop(name) for name in list(arrays) if name.startswith("groups ")}
     return SampleFeatures(arrays.pop(LENGTHS, None), arrays.pop(LOGPROBS, None), groups)
 
 
 def load_scores(store: Store) -> Scores:
-    """The run's out-of-fold scores. Raises QprobeError where there are none, or newer verdicts or vectors."""
+    """Return the run's out-of-fold scores. Raises QprobeError without any, or if verdicts or vectors are newer."""
     path = store.folder / SCORES_FILE
     if not path.is_file():
         raise QprobeError(f"{store.folder} has no probes: run qprobe probe {store.folder} first.")
@@ -102,7 +105,9 @@ def load_scores(store: Store) -> Scores:
             f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
         )
     if "random_CPN" not in arrays:
-        raise QprobeError(f"The probes of {store.folder} are an earlier version's: run qprobe probe again.")
+        raise QprobeError(
+            f"The probes of {store.folder} are from an earlier version of qprobe: run qprobe probe again."
+        )
     learnt_SPN, about = arrays.pop("learning_SPN", None), card.get("learning", {})
     learning = Learning(about["objective"], tuple(about["problems"]), learnt_SPN) if about else None
     values_SOP = arrays.pop("repeats_SOP", None)
@@ -114,14 +119,11 @@ def load_scores(store: Store) -> Scores:
     )
 
 
-def sample_rewards(store: Store, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The run's rewards and which of them there are, [P, N] each, in the places of the scores."""
-    verdicts = store.verdicts(scores.settings["grader"])
-    rewards_PN = np.full(scores.indices_PN.shape, np.nan)
-    for p, problem_id in enumerate(scores.problem_ids):
-        for n, index in enumerate(scores.indices_PN[p].tolist()):
-            outcome = verdicts.get(SampleId(problem_id, index))
-            if outcome is not None and outcome.reward is not None:
-                rewards_PN[p, n] = outcome.reward
+def sample_rewards(
+    verdicts: Mapping[SampleId, Outcome], scores: Scores
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the rewards at the places of the scores, and the mask of those that exist, [P, N] each."""
+    rewards = {sample: outcome.reward for sample, outcome in verdicts.items() if outcome.reward is not None}
+    rewards_PN = place(rewards, scores.problem_ids, scores.indices_PN, float("nan"))
     mask_PN = ~np.isnan(rewards_PN)
     return np.where(mask_PN, rewards_PN, 0.0), mask_PN

@@ -222,11 +222,12 @@ class Run:
 
     def report(self, ks: Sequence[int] | None = None, *, greedy: str | Path | None = None) -> "Report":
         """Return the figures of the run; `greedy` is a run of one greedy sample per problem. Raises QprobeError."""
+        from harness.reports.build import report
         from harness.reports.greedy_baseline import greedy_rewards
-        from harness.reports.report import report
+        from harness.reports.inputs import read_inputs
 
         rewards = greedy_rewards(Path(greedy), self.store.about.benchmark) if greedy else None
-        return report(self.store, ks, rewards)
+        return report(read_inputs(self.store), ks, rewards)
 
     def samples_table(self) -> SamplesTable:
         """Return one row per sample: verdict, cost, text, program, and the scores where there are probes."""

@@ -5,8 +5,7 @@ training. As in cross-validation, no problem may be on both sides, which is chec
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from harness.errors import QprobeError
 from harness.probes import (
@@ -20,8 +19,9 @@ from harness.probes import (
 )
 from harness.probes.controls import random_directions
 from harness.progress import SILENT, Progress
-from harness.reports.report import jsonable
-from harness.reports.sections import AtK, at_few_ks, baselines_of, default_ks
+from harness.reports.inputs import baselines_of
+from harness.reports.sections import at_few_ks, default_ks
+from harness.reports.transfer import Tested, TransferReport
 from harness.reports.visible_answers import visible_answers
 from harness.runs.features import sample_features
 from harness.runs.probe_files import row_figures, save_probes
@@ -29,42 +29,9 @@ from harness.runs.problem_sets import ProblemSet, refuse_other_vectors
 from harness.runs.scores import current
 from harness.runs.store import Store
 from harness.stages.probe import as_card, grid_card
-from harness.stats import Summary, TableRow, summarise
+from harness.stats import Summary, summarise
 
-SCHEMA = "qprobe-transfer/1"
 FOLDER = "transfer"
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """The value of the probes on one set of problems."""
-
-    name: str
-    benchmark: str
-    problems: int
-    samples: int
-    no_signal: int  # problems whose samples all pass or all fail
-    rows: tuple[TableRow, ...]  # of the main table of a report
-    at_k: tuple[AtK, ...]  # the same rows for selection among k samples
-
-
-@dataclass(frozen=True, slots=True)
-class TransferReport:
-    """The report of training on one set and testing on others."""
-
-    train: str
-    benchmark: str
-    problems: int  # trained on
-    near_duplicates: tuple[str, ...]  # training problems with nearly the prompt of a test problem
-    left_out: bool  # True where these were left out of training
-    settings: dict[str, Any]
-    chosen: dict[str, dict[str, Any]]  # by objective: the result of model selection on the training problems
-    tests: tuple[Tested, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as JSON types; missing numbers are null. `schema` names the layout."""
-        report: dict[str, Any] = jsonable({"schema": SCHEMA, **asdict(self)})
-        return report
 
 
 def transfer(
@@ -111,7 +78,7 @@ def transfer(
         near_duplicates=tuple(twins),
         left_out=leave_out_duplicates,
         settings={"seed": seed, "beta": beta, "preset": preset, "grid": grid_card(plan)},
-        chosen={name: as_card(selected) for name, selected in result.chosen.items()},
+        hyperparameters={name: as_card(selected) for name, selected in result.chosen.items()},
         tests=tested,
     )
 

@@ -8,9 +8,7 @@ import pytest
 
 from harness.commands.show import show_report
 from harness.commands.terminal import Terminal
-from harness.reports.render.html.browser import browser_data
-from harness.reports.report import report
-from harness.runs.scores import load_scores
+from harness.reports.build import report_and_page
 from harness.runs.store import Store
 from harness.stages.probe import probe
 from tests.browser import expect, open_browser
@@ -41,7 +39,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Store(folder, create=True) as store:
         fill(store, program=program, name="<i>M</i>", detail=HOSTILE[1], samples=36)
         probe(store, ["mse", "ce"], folds=4)
-        show_report(report(store), browser_data(store, load_scores(store)), folder, Terminal(quiet=True), "json")
+        show_report(*report_and_page(store), folder, Terminal(quiet=True), "json")
     return folder / "report.html"
 
 
@@ -80,12 +78,26 @@ def test_it_loads_alone_and_filters(shown: "Page"):
     shown.fill("#search", "")
     shown.select_option("#show", "none")
     expect(shown.locator("#list li")).to_have_count(0)
-    assert "Nothing matches." in shown.locator("#problem").inner_text()
+    assert "No matches." in shown.locator("#problem").inner_text()
     shown.select_option("#show", "mixed")
     shown.select_option("#status", "passed")
     assert shown.locator("#count").inner_text() == "12 of 12 problems, 144 samples"
     expect(shown.locator("#problem .verdict")).to_have_count(12)
     assert set(shown.locator("#problem .verdict").all_inner_texts()) == {"passed"}
+
+
+def test_a_filter_sees_a_search_that_was_just_typed(shown: "Page"):
+    """Without this, a filter within the delay of the search counts by the earlier words."""
+    shown.evaluate(
+        """() => {
+          const [search, status] = ["search", "status"].map((id) => document.getElementById(id));
+          search.value = "needle";
+          search.dispatchEvent(new Event("input"));
+          status.value = "failed";
+          status.dispatchEvent(new Event("change"));
+        }"""
+    )
+    assert shown.locator("#count").inner_text() == "1 of 12 problems, 1 sample"
 
 
 def test_samples_come_as_they_are_asked_for(shown: "Page"):
@@ -94,7 +106,7 @@ def test_samples_come_as_they_are_asked_for(shown: "Page"):
     samples = shown.locator("#problem .verdict")
     assert samples.count() == 30
     assert samples.first.inner_text() == "passed", "the best score comes first"
-    assert shown.locator("#problem .pick").first.inner_text().startswith("picked by")
+    assert shown.locator("#problem .pick").first.inner_text().startswith("selected by")
     shown.locator(".more-button").click()
     assert samples.count() == 36
     assert shown.locator("#problem .why").last.inner_text() == HOSTILE[1]

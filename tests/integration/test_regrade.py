@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import Problem
 from harness.commands.terminal import Terminal
+from harness.reports.report import ChangedReward, Stability
 from harness.reports.stability import stability
 from harness.reports.visible_answers import visible_answers
 from harness.runs.completion import Completion, SampleId
@@ -60,20 +61,24 @@ def test_samples_with_equal_answers_agree(store: Store, process_sandbox: Sandbox
     assert run_visible_tests(store, process_sandbox, Budget(), Terminal(quiet=True)) == 1, "nothing is left to do"
 
 
+def stability_of(store: Store, grader: str) -> Stability | None:
+    return stability(store.verdicts(grader), store.verdicts(VerdictSet.REGRADE.key(grader)))
+
+
 def test_a_verdict_that_changed_is_named(store: Store, process_sandbox: Sandbox):
     grader = store.settings()["grader"]
-    assert stability(store, grader) is None
+    assert stability_of(store, grader) is None
     regrade_stage(store, process_sandbox, Budget(), Terminal(quiet=True), programs=5)
-    first = stability(store, grader)
+    first = stability_of(store, grader)
     assert first is not None
     assert (first.programs, first.changed) == (5, [])
     regrade_stage(store, process_sandbox, Budget(), Terminal(quiet=True), programs=12)
-    every = stability(store, grader)
+    every = stability_of(store, grader)
     assert every is not None
     assert every.programs == 12
     other = {SampleId("S/0", 3): Outcome(Status.PASSED), SampleId("S/0", 4): Outcome(Status.TIMEOUT)}
     store.add_verdicts(VerdictSet.REGRADE.key("other"), other)
     store.add_verdicts("other", {sample: store.verdicts(grader)[sample] for sample in other})
-    changed = stability(store, "other")
+    changed = stability_of(store, "other")
     assert changed is not None
-    assert changed.changed == [("S/0", 3, "failed", "passed")], "another failure is no change of the reward"
+    assert changed.changed == [ChangedReward("S/0", 3, "failed", "passed")], "another failure changes no reward"

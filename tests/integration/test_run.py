@@ -44,7 +44,7 @@ def test_the_whole_line_in_docker(line: tuple[str, ...], tmp_path: Path):
     done = qprobe(*line, "--k", "4", "--json", "-q")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert (report["schema"], report["problems"], report["samples"]) == ("qprobe-report/1", 12, 48)
+    assert (report["schema"], report["problems"], report["samples"]) == ("qprobe-report/2", 12, 48)
     assert {"pass@1", "mse", "ce", "pg", "random direction", "pass@4"} <= {row["name"] for row in report["rows"]}
     assert json.loads((tmp_path / "run" / "report.json").read_text()) == report
     assert done.stderr == ""

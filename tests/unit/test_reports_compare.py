@@ -11,10 +11,11 @@ from rich.console import Console
 
 from harness.commands.show import comparison_text
 from harness.errors import QprobeError
+from harness.reports.build import report
 from harness.reports.compare import Comparison, compare
+from harness.reports.inputs import read_inputs
 from harness.reports.render import comparison_tables
 from harness.reports.render.text import csv_text, latex_table, markdown_table
-from harness.reports.report import report
 from harness.runs.store import Store
 from harness.stages.probe import probe
 from tests.made_run import fill
@@ -36,56 +37,56 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def found(runs: list[Path]) -> Comparison:
+def comparison(runs: list[Path]) -> Comparison:
     return compare(runs)
 
 
-def test_only_common_problems_are_compared_and_paired(runs: list[Path], found: Comparison):
+def test_only_common_problems_are_compared_and_paired(runs: list[Path], comparison: Comparison):
     by_run = []
     for run in runs:
         with Store(run) as store:
-            made = report(store).per_problem
-        by_run.append(dict(zip(made.id, made.value["mse"], strict=True)))
+            result = report(read_inputs(store)).per_problem
+        by_run.append(dict(zip(result.id, result.value["mse"], strict=True)))
     common = [f"M/{p}" for p in range(9)]
-    expected = [np.mean([values[each] for each in common]) for values in by_run]
-    cells = {(cell.row, cell.run): cell for cell in found.cells}
-    assert (found.problems, found.left_out) == (9, 3)
+    expected = [np.mean([values[item] for item in common]) for values in by_run]
+    cells = {(cell.row, cell.run): cell for cell in comparison.cells}
+    assert (comparison.problems, comparison.problems_left_out) == (9, 3)
     assert [cells["mse", run].value for run in ("clear", "noise")] == pytest.approx(expected)
-    assert [each.row for each in found.differences] == ["pass@1", "mse", "pass@6"]
-    mse = found.differences[1]
+    assert [item.row for item in comparison.differences] == ["pass@1", "mse", "pass@6"]
+    mse = comparison.differences[1]
     assert mse.value == pytest.approx(expected[1] - expected[0])
     assert mse.low <= mse.value <= mse.high
     assert 1 >= mse.p_holm >= mse.p > 0
-    assert found.differences[0].value == 0, "the same samples"
+    assert comparison.differences[0].value == 0, "the same samples"
 
 
-def test_every_form_holds_the_differences(found: Comparison):
-    data = json.loads(comparison_text(found, "json"))
-    assert data["schema"] == "qprobe-compare/1"
-    rows = list(csv.DictReader(io.StringIO(comparison_text(found, "csv"))))
-    assert [float(row["value"]) for row in rows] == [each["value"] for each in data["differences"]]
-    assert "| mse | noise |" in comparison_text(found, "markdown")
-    assert r"\begin{tabular}{lrrrr}" in comparison_text(found, "latex")
+def test_every_form_holds_the_differences(comparison: Comparison):
+    data = json.loads(comparison_text(comparison, "json"))
+    assert data["schema"] == "qprobe-compare/2"
+    rows = list(csv.DictReader(io.StringIO(comparison_text(comparison, "csv"))))
+    assert [float(row["value"]) for row in rows] == [item["value"] for item in data["differences"]]
+    assert "| mse | noise |" in comparison_text(comparison, "markdown")
+    assert r"\begin{tabular}{lrrrr}" in comparison_text(comparison, "latex")
 
 
-def test_the_terminal_table_fits_80_columns(found: Comparison):
+def test_the_terminal_table_fits_80_columns(comparison: Comparison):
     console = Console(width=80, file=io.StringIO())
-    console.print(comparison_tables.terminal(found))
+    console.print(comparison_tables.terminal(comparison))
     text = console.file.getvalue()
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "…" not in text
-    assert "3 problems are left out" in text
+    assert "Left out: 3 problems that some run lacks" in text
 
 
 def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
     other = make(tmp_path / "other", name="X/")
     with pytest.raises(QprobeError, match="no problem in common"):
         compare([runs[0], other])
-    with pytest.raises(QprobeError, match="two runs or more"):
+    with pytest.raises(QprobeError, match="at least two runs"):
         compare(runs[:1])
     with pytest.raises(QprobeError, match="given twice"):
         compare([runs[0], runs[0].parent / "noise" / ".." / "clear"])
-    with pytest.raises(QprobeError, match="No two runs have 'pg'"):
+    with pytest.raises(QprobeError, match=r"No two runs have the row 'pg'\. Choose from pass@1, mse"):
         compare(runs, ["pg"])
     with pytest.raises(QprobeError, match="is not a run"):
         compare([runs[0], tmp_path])
@@ -94,9 +95,9 @@ def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
 def test_cells_are_escaped_in_every_form():
     table = (("a|b", "x_1"), [("50 %", "-.004"), ("c\\d", "<.001")])
     assert markdown_table(*table).splitlines()[0] == r"| a\|b | x_1 |"
-    drawn = latex_table(*table)
-    assert r"x\_1" in drawn
-    assert r"50 \% & $-$.004 \\" in drawn
-    assert r"c\textbackslash{}d & \textless{}.001 \\" in drawn
+    text = latex_table(*table)
+    assert r"x\_1" in text
+    assert r"50 \% & $-$.004 \\" in text
+    assert r"c\textbackslash{}d & \textless{}.001 \\" in text
     rows = list(csv.reader(io.StringIO(csv_text([{"name": 'a,"b"', "p": None}]))))
     assert rows == [["name", "p"], ['a,"b"', ""]]

@@ -9,32 +9,33 @@ import pytest
 from rich.console import Console
 
 from benchmarks import Problem
-from harness.reports.extraction_failures import CUT, EMPTY, MISSING, SYNTAX, troubles
+from harness.reports.build import report
+from harness.reports.extraction_failures import CUT, EMPTY, MISSING, SYNTAX, sample_failures
+from harness.reports.inputs import read_inputs
 from harness.reports.render.formats import FORMATS, terminal
+from harness.reports.render.notes import notes
 from harness.reports.render.tables import (
     choice_cells,
     difference_cells,
     extraction_cells,
-    notes,
     pair_cells,
     status_cells,
 )
 from harness.reports.render.text import latex
-from harness.reports.report import Report, report
+from harness.reports.report import Report
 from harness.runs.completion import Completion
 from harness.runs.store import Store
 from harness.stages.probe import probe
 from sandbox import Outcome, Status
-from tests.command import REPOSITORY
 from tests.made_run import fill
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def result(tmp_path_factory: pytest.TempPathFactory) -> Report:
     with Store(tmp_path_factory.mktemp("formats") / "run_1", create=True) as store:
         fill(store, program=lambda p, n: "def g():\n    return 1\n" if n == 5 else f"def f():\n    return {n}\n")
         probe(store, ["mse", "ce", "pairwise"], folds=4)
-        return report(store)
+        return report(read_inputs(store))
 
 
 PROBLEM = Problem("P/1", "def f(x):\n", "f", "assert f(1)")
@@ -55,69 +56,64 @@ PROBLEM = Problem("P/1", "def f(x):\n", "f", "assert f(1)")
 )
 def test_what_a_program_lacks(program: str, status: Status, reason: str, expected: list[str]):
     completion = Completion("P/1", 0, PROBLEM.prompt, "", program, reason)
-    assert troubles(PROBLEM, completion, Outcome(status)) == expected
+    assert sample_failures(PROBLEM, completion, Outcome(status)) == expected
 
 
-def test_extraction_and_verdicts_are_counted(made: Report):
-    assert made.extraction == {MISSING: 12}
-    assert extraction_cells(made)[1] == [(MISSING, "12", "16.7 %")]
-    assert status_cells(made)[1] == [("failed", "48", "66.7 %"), ("passed", "24", "33.3 %")]
+def test_extraction_and_verdicts_are_counted(result: Report):
+    assert result.extraction_failures == {MISSING: 12}
+    assert extraction_cells(result)[1] == [(MISSING, "12", "16.7 %")]
+    assert status_cells(result)[1] == [("failed", "48", "66.7 %"), ("passed", "24", "33.3 %")]
 
 
 @pytest.mark.parametrize(
-    ("broken", "says"), [(37, "WARNING: 37 of 72 programs do not even"), (35, "35 of 72 programs do")]
+    ("broken", "start"),
+    [(37, "Warning: 37 of 72 programs, more than half, do not compile."), (35, "35 of 72 programs do")],
 )
-def test_programs_that_do_not_compile_are_told_of(made: Report, broken: int, says: str):
-    found = notes(replace(made, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken}))
-    assert any(line.startswith(says) for line in found)
+def test_programs_that_do_not_compile_are_told_of(result: Report, broken: int, start: str):
+    lines = notes(replace(result, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken}))
+    assert any(line.startswith(start) for line in lines)
 
 
-def test_the_best_objective_is_set_against_each_other_one(made: Report):
-    values = {row.name: row.value for row in made.rows if row.name in made.chosen}
+def test_the_best_objective_is_set_against_each_other_one(result: Report):
+    values = {row.name: row.value for row in result.rows if row.name in result.hyperparameters}
     best = max(values, key=lambda name: values[name])
-    header, rows = difference_cells(made)
-    assert header[0] == f"{best} less"
+    header, rows = difference_cells(result)
+    assert header[0] == f"{best} minus"
     assert {row[0] for row in rows} == set(values) - {best}
     for name, difference, interval, _ in rows:
         assert float(difference) == pytest.approx(values[best] - values[name], abs=0.0006)
         low, high = map(float, interval.strip("[]").split(","))
         assert low <= float(difference) <= high
-    assert len(pair_cells(made)[1]) == 3
+    assert len(pair_cells(result)[1]) == 3
 
 
-def test_choices_are_summed_up_over_folds(made: Report):
+def test_choices_are_summed_up_over_folds(result: Report):
     some = {"views": ["3/last"], "form": "linear", "l2": 0.01, "learning_rate": 0.003, "temperature": 1, "epochs": 4}
     choices = [{**some, "inner_figure": 0.5}, {**some, "l2": 1.0, "epochs": 11, "inner_figure": None}]
-    shown = replace(made, chosen={"mse": [*choices, choices[0]]})
-    assert choice_cells(shown)[1] == [("mse", "3/last", ".01 x2\n1 x1", ".003", "1", "4-11")]
+    changed = replace(result, hyperparameters={"mse": [*choices, choices[0]]})
+    assert choice_cells(changed)[1] == [("mse", "3/last", ".01 x2\n1 x1", ".003", "1", "4-11")]
 
 
-def test_the_terminal_shows_all_of_it_in_80_columns(made: Report):
+def test_the_terminal_shows_all_of_it_in_80_columns(result: Report):
     console = Console(width=80, file=io.StringIO())
-    console.print(terminal(made))
+    console.print(terminal(result))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
-    for word in ("selection", "less", "best of k", "scores", "chosen in the folds", "verdict", "extraction"):
+    for word in ("selection", "minus", "best of k", "scores", "hyperparameters", "verdict", "extraction failure"):
         assert word in text
 
 
-def test_every_field_of_the_json_is_documented(made: Report):
-    page = (REPOSITORY / "results" / "README.md").read_text()
-    described = page.partition("## report.json")[2].partition("\n## ")[0]
-    assert [name for name in made.as_json() if f"`{name}`" not in described] == []
-
-
-def test_every_form_says_the_same(made: Report):
-    texts = {name: write(made) for name, write in FORMATS.items()}
-    value = next(row.value for row in made.rows if row.name == "mse")
+def test_every_form_says_the_same(result: Report):
+    texts = {name: write(result) for name, write in FORMATS.items()}
+    value = next(row.value for row in result.rows if row.name == "mse")
     assert next(row["value"] for row in json.loads(texts["json"])["rows"] if row["name"] == "mse") == value
     rows = list(csv.DictReader(io.StringIO(texts["csv"])))
     assert [float(row["value"]) for row in rows if (row["name"], row["k"]) == ("mse", "6")] == [value]
     assert {row["k"] for row in rows} == {"5", "6"}
-    shown = f"{value:.3f}".lstrip("0")
-    assert f"| mse | {shown} |" in texts["markdown"]
-    assert f"mse & {shown} &" in texts["latex"]
+    text = f"{value:.3f}".lstrip("0")
+    assert f"| mse | {text} |" in texts["markdown"]
+    assert f"mse & {text} &" in texts["latex"]
     marked = [line for line in texts["markdown"].splitlines() if "|" in line]
     assert all(line[0] == line[-1] == "|" for line in marked), "a cell of several lines would break the table"
     assert texts["latex"].count(r"\begin{tabular}") == texts["latex"].count(r"\end{tabular}") >= 7

@@ -1,4 +1,4 @@
-"""The HTML page: places on axes, what is drawn, and that nothing a model writes becomes part of the page."""
+"""The HTML page: scales, figures, and completions that stay text."""
 
 import base64
 import gzip
@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.reports.browser_data import BrowserData
+from harness.reports.build import report_and_page
 from harness.reports.render.html import page
-from harness.reports.render.html.browser import Data, browser_data
 from harness.reports.render.html.figure import Figure
 from harness.reports.render.html.figures import figures
 from harness.reports.render.html.plot import Plot
 from harness.reports.render.html.scale import Scale
 from harness.reports.render.numbers import short
-from harness.reports.report import Report, report
-from harness.runs.scores import load_scores
+from harness.reports.report import Report
 from harness.runs.store import Store
 from harness.stages.probe import probe
 from tests.made_run import fill
@@ -68,11 +68,11 @@ def test_a_plot_is_well_formed_and_names_are_text():
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Data]:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, BrowserData]:
     with Store(tmp_path_factory.mktemp("pages") / "<b>run", create=True) as store:
         fill(store, program=lambda p, n: f"def f():\n    return {n} # {HOSTILE}\n", name=HOSTILE, detail=HOSTILE)
         probe(store, ["mse", "ce"], folds=4)
-        return report(store), browser_data(store, load_scores(store))
+        return report_and_page(store)
 
 
 class Tags(HTMLParser):
@@ -80,37 +80,37 @@ class Tags(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
 
 
-def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, Data]):
+def test_nothing_from_a_model_is_part_of_the_page(hostile: tuple[Report, BrowserData]):
     html = page(*hostile)
     tags = Tags()
     tags.feed(html)
-    assert [tag for tag, _ in tags.found].count("script") == 2
-    assert not [tag for tag, _ in tags.found if tag in ("img", "b", "iframe", "object")]
-    assert not [name for _, attributes in tags.found for name in attributes if name.startswith("on")]
+    assert [tag for tag, _ in tags.tags].count("script") == 2
+    assert not [tag for tag, _ in tags.tags if tag in ("img", "b", "iframe", "object")]
+    assert not [name for _, attributes in tags.tags for name in attributes if name.startswith("on")]
     assert "<img" not in html
     assert html.count("<script") == 2
     assert "&lt;b&gt;run" in html
 
 
-def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, Data]):
+def test_the_page_asks_nothing_of_a_network(hostile: tuple[Report, BrowserData]):
     tags = Tags()
     tags.feed(page(*hostile))
-    links = [value for _, a in tags.found for name in ("src", "href", "action") if (value := a.get(name))]
+    links = [value for _, a in tags.tags for name in ("src", "href", "action") if (value := a.get(name))]
     assert all(link.startswith(("#", "data:")) for link in links)
-    policy = next(a["content"] for tag, a in tags.found if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(a["content"] for tag, a in tags.tags if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
 
 
-def test_the_browsers_data_are_the_runs(hostile: tuple[Report, Data]):
-    made, data = hostile
-    text = re.search(r'id="data">([^<]*)<', page(made, data)).group(1)
+def test_the_browsers_data_are_the_runs(hostile: tuple[Report, BrowserData]):
+    result, data = hostile
+    text = re.search(r'id="data">([^<]*)<', page(result, data)).group(1)
     unpacked = json.loads(gzip.decompress(base64.b64decode(text)))
     assert unpacked == data
     problem = unpacked["problems"][4]
@@ -125,11 +125,29 @@ def test_the_browsers_data_are_the_runs(hostile: tuple[Report, Data]):
         assert problem["picked"][name] == [i for i, score in enumerate(problem["scores"][name]) if score == best]
 
 
-def test_a_page_is_the_same_each_time(hostile: tuple[Report, Data]):
+def test_a_page_without_data_has_no_problem_browser(hostile: tuple[Report, BrowserData]):
+    report, data = hostile
+    complete, alone = page(report, data), page(report)
+    for part in ('id="problems"', 'href="#problems"', 'id="data"', 'id="difficulty"'):
+        assert part in complete
+        assert part not in alone
+    assert alone.count("<svg") == complete.count("<svg") - len(report.difficulties)
+
+
+def test_scores_that_are_not_finite_are_null_in_the_data(hostile: tuple[Report, BrowserData]):
+    report, data = hostile
+    first, *others = data["problems"]
+    scores = {"mse": [float("inf"), float("nan"), *first["scores"]["mse"][2:]], "ce": first["scores"]["ce"]}
+    text = re.search(r'id="data">([^<]*)<', page(report, {**data, "problems": [{**first, "scores": scores}, *others]}))
+    unpacked = json.loads(gzip.decompress(base64.b64decode(text.group(1))))
+    assert unpacked["problems"][0]["scores"]["mse"][:3] == [None, None, first["scores"]["mse"][2]]
+
+
+def test_a_page_is_the_same_each_time(hostile: tuple[Report, BrowserData]):
     assert page(*hostile) == page(*hostile)
 
 
-def test_figures_show_the_reports_numbers(hostile: tuple[Report, Data]):
+def test_figures_show_the_reports_numbers(hostile: tuple[Report, BrowserData]):
     drawn = {figure.name: figure for figure in figures(*hostile)}
     assert set(drawn) == {"selection", "best-of-k", "frontier", "calibration", "tenths", "difficulty", "statuses"}
     for figure in drawn.values():
@@ -145,30 +163,32 @@ def test_figures_show_the_reports_numbers(hostile: tuple[Report, Data]):
 
 def polyline(figure: Figure, name: str) -> list[tuple[float, float]]:
     """The corners of a named line, in places of the drawing."""
-    found = Xml.fromstring(figure.panels[0]).find(f".//g[@class='series c0'][@data-series='{name}']/polyline")
-    return [tuple(map(float, pair.split(","))) for pair in found.get("points").split()]
+    line = Xml.fromstring(figure.panels[0]).find(f".//g[@class='series c0'][@data-series='{name}']/polyline")
+    return [tuple(map(float, pair.split(","))) for pair in line.get("points").split()]
 
 
-def test_a_line_goes_through_its_numbers(hostile: tuple[Report, Data]):
-    made = hostile[0]
+def test_a_line_goes_through_its_numbers(hostile: tuple[Report, BrowserData]):
+    result = hostile[0]
     drawn = {figure.name: figure for figure in figures(*hostile)}
-    values = next(line for line in made.best_of_k.lines if line.name == "mse").value
+    values = next(line for line in result.best_of_k.lines if line.name == "mse").value
     corners = polyline(drawn["best-of-k"], "mse")
     assert len(corners) == len(values) == 6
     heights = [-y for _, y in corners]
     scale = (heights[-1] - heights[0]) / (values[-1] - values[0])
     assert [(y - heights[0]) / scale + values[0] for y in heights] == pytest.approx(values, abs=0.002)
-    assert len(polyline(drawn["frontier"], "mse")) == len(made.frontiers[0].limit)
-    assert len(polyline(drawn["calibration"], "mse")) == len(made.calibrations[0].bins)
+    assert len(polyline(drawn["frontier"], "mse")) == len(result.frontiers[0].limit)
+    assert len(polyline(drawn["calibration"], "mse")) == len(result.calibrations[0].bins)
     assert len(drawn["difficulty"].panels) == 2
-    assert drawn["difficulty"].panels[0].count("<circle") == made.problems
+    assert drawn["difficulty"].panels[0].count("<circle") == result.problems
 
 
-def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Data]):
-    made, data = hostile
-    several = {"mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(made.chosen["mse"])]}
+def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, BrowserData]):
+    result, data = hostile
+    several = {
+        "mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(result.hyperparameters["mse"])]
+    }
     views = tuple((layer, pooling) for pooling in ("last", "mean") for layer in range(1, 33))
-    shown = replace(made, chosen={**made.chosen, **several}, views=views)
+    shown = replace(result, hyperparameters={**result.hyperparameters, **several}, views=views)
     last, mean = {figure.name: figure for figure in figures(shown, data)}["layers"].panels
     assert "mse: layer 3, last, in 2 of 4 folds" in last
     assert "mse: layer 4, last, in 2 of 4 folds" in last
@@ -177,7 +197,7 @@ def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Data])
     assert axis[:4] == ["1", "3", "5", "7"], "as many labels as there is room for"
 
 
-def test_the_page_is_a_file(hostile: tuple[Report, Data], tmp_path: Path):
+def test_the_page_is_a_file(hostile: tuple[Report, BrowserData], tmp_path: Path):
     path = tmp_path / "report.html"
     path.write_text(page(*hostile), encoding="utf-8")
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

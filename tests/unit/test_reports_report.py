@@ -3,6 +3,7 @@
 import io
 import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from benchmarks import Problem
 from harness.commands.show import picture
 from harness.errors import QprobeError
 from harness.probes.samples import View
+from harness.reports.browser_data import browser_data
+from harness.reports.build import report, report_and_page
 from harness.reports.greedy_baseline import greedy_rewards
+from harness.reports.inputs import read_inputs
 from harness.reports.render.formats import markdown, terminal
-from harness.reports.render.tables import notes
-from harness.reports.report import Report, report
-from harness.runs.completion import Completion, SampleId
+from harness.reports.render.notes import notes
+from harness.reports.report import Report
+from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.features import sample_features
 from harness.runs.program_hash import fingerprint, fingerprints
 from harness.runs.scores import load_scores
@@ -64,13 +68,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def made(store: Store) -> Report:
+def result(store: Store) -> Report:
     probe(store, ["mse", "ce"], folds=4, learning=True, repeats=3)
-    return report(store)
+    return report(read_inputs(store))
 
 
-def test_a_clear_signal_is_a_clear_gain(made: Report):
-    rows = {row.name: row for row in made.rows}
+def test_a_clear_signal_is_a_clear_gain(result: Report):
+    rows = {row.name: row for row in result.rows}
     assert rows["pass@1"].value == pytest.approx(1 / 3)
     assert rows["mse"].value > 0.9
     assert rows["mse"].gain_low > 0.4
@@ -78,13 +82,13 @@ def test_a_clear_signal_is_a_clear_gain(made: Report):
     assert abs(rows["shuffled labels"].gain) < 0.25
     assert rows["random direction"].gain_low < 0.15
     assert rows["random direction"].auc == pytest.approx(0.5, abs=0.2)
-    assert (made.problems, made.samples, made.samples_per_problem) == (12, 72, (6, 6))
-    assert made.statuses == {"failed": 48, "passed": 24}
-    assert made.distinct == pytest.approx(0.5)
-    assert made.no_signal == 0
+    assert (result.problems, result.samples, result.samples_per_problem) == (12, 72, (6, 6))
+    assert result.statuses == {"failed": 48, "passed": 24}
+    assert result.distinct_share == pytest.approx(0.5)
+    assert result.problems_without_signal == 0
 
 
-def test_scores_are_joined_to_samples_by_id(store: Store, made: Report):
+def test_scores_are_joined_to_samples_by_id(store: Store, result: Report):
     """The mean score of passing samples, looked up sample by sample, is far above that of failing ones."""
     scores, verdicts = load_scores(store), store.verdicts("g")
     by_status: dict[Status, list[float]] = {Status.PASSED: [], Status.FAILED: []}
@@ -94,7 +98,7 @@ def test_scores_are_joined_to_samples_by_id(store: Store, made: Report):
     assert np.mean(by_status[Status.PASSED]) > np.mean(by_status[Status.FAILED]) + 0.3
 
 
-def test_best_of_k_agrees_with_drawing(store: Store, made: Report):
+def test_best_of_k_agrees_with_drawing(store: Store, result: Report):
     scores, verdicts, rng = load_scores(store), store.verdicts("g"), random.Random(0)
     drawn = []
     for p, problem_id in enumerate(scores.problem_ids):
@@ -102,91 +106,138 @@ def test_best_of_k_agrees_with_drawing(store: Store, made: Report):
             some = rng.sample(range(SAMPLES), 5)
             best = max(some, key=lambda n: scores.scores_OPN[1, p, n])
             drawn.append(verdicts[SampleId(problem_id, int(scores.indices_PN[p, best]))].reward)
-    assert made.ks == (1, 5, 6)
-    assert made.curves[1].values[1] == pytest.approx(np.mean(drawn), abs=0.02)
+    assert result.ks == (1, 5, 6)
+    assert result.curves[1].values[1] == pytest.approx(np.mean(drawn), abs=0.02)
 
 
-def test_a_report_is_the_same_each_time(store: Store, made: Report):
+def test_a_report_is_the_same_each_time(store: Store, result: Report):
     probe(store, ["mse", "ce"], folds=4, learning=True, repeats=3)
-    assert report(store).as_json() == made.as_json()
+    assert report(read_inputs(store)).as_json() == result.as_json()
 
 
-def test_every_form_holds_the_same_numbers(made: Report):
-    shown = json.dumps(made.as_json())
-    assert json.loads(shown)["schema"] == "qprobe-report/1"
-    assert "NaN" not in shown
-    assert "| mse |" in markdown(made)
-    assert ".333" in markdown(made)
-    drawn = picture(made)
+def test_a_run_is_read_once(tmp_path: Path):
+    """Report and page together send no query twice, but for the settings; the rest is computed from values."""
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, signal=8.0)
+        probe(store, ["mse"], folds=4)
+        statements: list[str] = []
+        store._db.set_trace_callback(statements.append)
+        both = report_and_page(store)
+        store._db.set_trace_callback(None)
+        inputs = read_inputs(store)
+    counts = Counter(statement for statement in statements if "FROM settings" not in statement)
+    assert sum("FROM verdicts" in statement for statement in counts) == 4, "a query per verdict set"
+    assert [statement for statement, count in counts.items() if count > 1] == []
+    assert report(inputs).as_json() == both[0].as_json(), "the store is closed"
+    assert browser_data(inputs) == both[1]
+
+
+def test_the_runs_own_greedy_samples_are_a_row_and_nothing_else(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, signal=8.0)
+        probe(store, ["mse"], folds=4)
+        without = report(read_inputs(store))
+        passed = {SampleId(f"M/{p}", GREEDY): Outcome(Status.PASSED if p < 3 else Status.FAILED) for p in range(8)}
+        store.add_completions(Completion(sample.problem_id, GREEDY, "", "", "") for sample in passed)
+        store.add_verdicts("g", passed)
+        inputs = read_inputs(store)
+    rows = {row.name: row for row in report(inputs).rows}
+    assert rows["greedy"].value == pytest.approx(3 / 8), "problems without a greedy sample take no part"
+    others = [repr(row) for row in report(inputs).rows if row.name != "greedy"]
+    assert others == [repr(row) for row in without.rows], "repr, because NaN differs from itself"
+    assert report(inputs).statuses == without.statuses
+    assert {row.name: row for row in report(inputs, greedy={"M/0": 1.0}).rows}["greedy"].value == 1.0
+
+
+def test_problems_without_a_graded_sample_leave_the_shares_alone(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, signal=8.0)
+        ungraded = {SampleId("M/0", n): Outcome(Status.UNTESTED) for n in range(SAMPLES)}
+        store.note("grader", "h")
+        store.add_verdicts("h", {**store.verdicts("g"), **ungraded})
+        probe(store, ["mse"], folds=4)
+        result = report(read_inputs(store))
+    assert result.distinct_share == pytest.approx(0.5)
+    assert result.samples == (PROBLEMS - 1) * SAMPLES
+    assert "nan" not in markdown(result)
+
+
+def test_every_form_holds_the_same_numbers(result: Report):
+    text = json.dumps(result.as_json())
+    assert json.loads(text)["schema"] == "qprobe-report/2"
+    assert "NaN" not in text
+    assert "| mse |" in markdown(result)
+    assert ".333" in markdown(result)
+    drawn = picture(result)
     assert drawn.startswith("<svg")
     assert "shuffled" in drawn
-    assert terminal(made) is not None
+    assert terminal(result) is not None
 
 
-def test_the_parts_agree_with_the_main_table(store: Store, made: Report):
-    rows = {row.name: row for row in made.rows}
-    lines = {line.name: line for line in made.best_of_k.lines}
-    assert made.best_of_k.k == [1, 2, 3, 4, 5, 6]
+def test_the_parts_agree_with_the_main_table(store: Store, result: Report):
+    rows = {row.name: row for row in result.rows}
+    lines = {line.name: line for line in result.best_of_k.lines}
+    assert result.best_of_k.k == [1, 2, 3, 4, 5, 6]
     assert lines["mse"].value[0] == pytest.approx(rows["pass@1"].value) == pytest.approx(lines["pass@1"].value[5])
     assert lines["pass@k"].value[5] == pytest.approx(rows["pass@6"].value)
     assert lines["shortest"].value[5] == pytest.approx(rows["shortest"].value)
-    assert [part.k for part in made.at_k] == [5]
-    at_5 = {row.name: row for row in made.at_k[0].rows}
+    assert [part.k for part in result.rows_at_k] == [5]
+    at_5 = {row.name: row for row in result.rows_at_k[0].rows}
     assert at_5["shortest"].value == pytest.approx(lines["shortest"].value[4])
     assert at_5["pass@1"].value == pytest.approx(rows["pass@1"].value)
-    apart = made.per_problem
+    apart = result.per_problem
     assert np.mean(apart.value["mse"]) == pytest.approx(rows["mse"].value)
-    assert (sum(apart.graded), sum(apart.passed)) == (made.samples, made.statuses["passed"])
-    picked = [SampleId(*pair) for pair in zip(apart.id, apart.pick["ce"], strict=True)]
-    assert [store.verdicts("g")[sample].reward == 1.0 for sample in picked] == apart.pick_passed["ce"]
-    assert {each.name: len(each.of_k) for each in made.frontiers} == {"mse": 5, "ce": 5, "oracle": 0}
-    assert len(made.differences["objectives"]) == 1
-    assert len(made.differences["baselines"]) == 2 * 3
+    assert (sum(apart.graded), sum(apart.passed)) == (result.samples, result.statuses["passed"])
+    picked = [SampleId(*pair) for pair in zip(apart.id, apart.best_sample["ce"], strict=True)]
+    assert [store.verdicts("g")[sample].reward == 1.0 for sample in picked] == apart.best_sample_passed["ce"]
+    assert {item.name: len(item.of_k) for item in result.frontiers} == {"mse": 5, "ce": 5, "oracle": 0}
+    assert len(result.differences["objectives"]) == 1
+    assert len(result.differences["baselines"]) == 2 * 3
 
 
-def test_the_frontier_ends_at_the_main_table_and_the_best(made: Report):
-    by_name = {each.name: each for each in made.frontiers}
+def test_the_frontier_ends_at_the_main_table_and_the_best(result: Report):
+    by_name = {item.name: item for item in result.frontiers}
     whole = by_name["mse"].of_k[-2]
     assert (whole.k, whole.beta) == (6, 0.1)
-    assert whole.reward == pytest.approx({row.name: row for row in made.rows}["mse"].value)
+    assert whole.reward == pytest.approx({row.name: row for row in result.rows}["mse"].value)
     first, *_, last = by_name["mse"].limit
     assert first.kl > 0.5 > 0.1 > last.kl
     assert by_name["oracle"].limit[0].reward == pytest.approx(1.0)
 
 
-def test_raw_scores_are_what_the_objective_asks_for(made: Report):
-    """Reward modelling on a clear signal: scores near 0 and 1, whatever temperature each fold chose."""
-    mse, ce = made.calibrations
+def test_raw_scores_are_what_the_objective_asks_for(result: Report):
+    """Reward modelling on a clear signal: scores near 0 and 1, for any temperature that a fold selected."""
+    mse, ce = result.calibrations
     assert mse.error is not None
     assert mse.error < 0.25
     assert -0.3 < mse.bins[0].score < 0.4 < mse.bins[-1].score < 1.3
     assert ce.brier is not None
     assert 0 <= ce.bins[0].score < ce.bins[-1].score <= 1
-    assert {each.name for each in made.difficulties} == {"mse", "ce"}
+    assert {item.name for item in result.difficulties} == {"mse", "ce"}
 
 
-def test_the_learning_curve_starts_at_nothing_and_ends_at_every_fold(made: Report):
+def test_the_learning_curve_starts_at_nothing_and_ends_at_every_fold(result: Report):
     """Without `pg` it is of the first objective; the folds have nine problems to learn from."""
-    assert made.learning is not None
-    assert (made.learning.line.name, made.learning.problems) == ("mse", [0, 9])
-    assert made.learning.line.value[0] == pytest.approx(1 / 3)
-    assert made.learning.line.value[1] > 0.8
+    assert result.learning_curve is not None
+    assert (result.learning_curve.line.name, result.learning_curve.problems) == ("mse", [0, 9])
+    assert result.learning_curve.line.value[0] == pytest.approx(1 / 3)
+    assert result.learning_curve.line.value[1] > 0.8
 
 
 def test_at_beta_0_the_best_is_taken(tmp_path: Path):
     with Store(tmp_path / "run", create=True) as store:
         fill(store, signal=8.0)
         probe(store, ["mse"], folds=4, beta=0.0)
-        made = report(store)
-    mse = {row.name: row for row in made.rows}["mse"]
-    assert mse.value == pytest.approx(next(line for line in made.best_of_k.lines if line.name == "mse").value[-1])
+        result = report(read_inputs(store))
+    mse = {row.name: row for row in result.rows}["mse"]
+    assert mse.value == pytest.approx(next(line for line in result.best_of_k.lines if line.name == "mse").value[-1])
     assert mse.value > 0.9
 
 
-def test_newer_verdicts_ask_for_new_probes(store: Store, made: Report):
+def test_newer_verdicts_ask_for_new_probes(store: Store, result: Report):
     store.note("grader", "another")
     with pytest.raises(QprobeError, match="older than its verdicts or vectors"):
-        report(store)
+        report(read_inputs(store))
     with pytest.raises(QprobeError, match="72 samples have no verdict yet"):
         probe(store, ["mse"])
     store.note("grader", "g")
@@ -197,7 +248,8 @@ def test_features_of_samples(store: Store):
     features = sample_features(store, ids, indices)
     groups = features.groups["programs"]
     assert groups[0, 0] == groups[0, 1] != groups[0, 2]
-    assert groups[1].tolist() == [0, 0, -1, -1]
+    assert groups[1, 0] == groups[1, 1] >= 0
+    assert groups[1, 2:].tolist() == [-1, -1]
     assert features.lengths_PN is not None
     assert features.lengths_PN[0, 0] == len("    return 0\n")
     assert features.log_probabilities_PN is None, "the samples have none"
@@ -213,14 +265,14 @@ def test_programs_are_the_same_but_for_spacing_comments_and_quotes():
     assert prints == [fingerprint(program) for program in [*same, *other]]
 
 
-def test_the_terminal_needs_no_more_than_80_columns(made: Report):
+def test_the_terminal_needs_no_more_than_80_columns(result: Report):
     console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(terminal(made))
-    shown = console.export_text()
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "…" not in shown
-    for words in ("gain, selection among", "of 5", "headroom", "trained on problems", "survive Holm's correction"):
-        assert words in shown
+    console.print(terminal(result))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for words in ("gain of selection", "among 5", "headroom", "training problems", "survive Holm's correction"):
+        assert words in text
 
 
 def test_problems_with_few_samples_are_warned_of(tmp_path: Path):
@@ -230,14 +282,14 @@ def test_problems_with_few_samples_are_warned_of(tmp_path: Path):
         store.note("grader", "h")
         store.add_verdicts("h", {**store.verdicts("g"), **fewer})
         probe(store, ["mse"], folds=4)
-        made = report(store)
-    assert made.samples_per_problem == (3, 6)
-    assert any("Warning: 1 problems have fewer than 5 graded samples" in line for line in notes(made))
-    assert made.at_k[0].rows[0].name == "pass@1"
-    assert next(row for row in made.at_k[0].rows if row.name == "mse").value > 0.9
+        result = report(read_inputs(store))
+    assert result.samples_per_problem == (3, 6)
+    assert any("Warning: 1 problem has fewer than 5 graded samples" in line for line in notes(result))
+    assert result.rows_at_k[0].rows[0].name == "pass@1"
+    assert next(row for row in result.rows_at_k[0].rows if row.name == "mse").value > 0.9
 
 
-def test_a_greedy_run_is_a_row(store: Store, made: Report, tmp_path: Path):
+def test_a_greedy_run_is_a_row(store: Store, result: Report, tmp_path: Path):
     with Store(tmp_path / "greedy", create=True) as other:
         other.settle("benchmark", "made")
         other.add_problems(Problem(f"M/{p}", "def f():\n", "f", "assert f()") for p in range(PROBLEMS))
@@ -247,30 +299,30 @@ def test_a_greedy_run_is_a_row(store: Store, made: Report, tmp_path: Path):
         passed = {SampleId(f"M/{p}", 0): Outcome(Status.PASSED if p % 2 else Status.FAILED) for p in range(PROBLEMS)}
         other.add_verdicts("g", passed)
     rewards = greedy_rewards(tmp_path / "greedy", "made")
-    rows = {row.name: row for row in report(store, greedy=rewards).rows}
+    rows = {row.name: row for row in report(read_inputs(store), greedy=rewards).rows}
     assert rows["greedy"].value == pytest.approx(0.5)
     assert rows["greedy"].gain == pytest.approx(0.5 - 1 / 3)
     with pytest.raises(QprobeError, match="is a run of made, not of mbpp"):
         greedy_rewards(tmp_path / "greedy", "mbpp")
     with Store(tmp_path / "greedy") as other:
         other.note("generation", {"temperature": 0.8})
-    with pytest.raises(QprobeError, match="is not greedy: draw one sample a problem"):
+    with pytest.raises(QprobeError, match="is not greedy: generate one sample per problem"):
         greedy_rewards(tmp_path / "greedy", "made")
 
 
-def test_repeated_cross_validation(store: Store, made: Report):
-    """The mean over foldings of what each gives, by hand; the first of them is the report's own."""
+def test_repeated_cross_validation(store: Store, result: Report):
+    """The mean over cross-validations, by hand; the first is the report's own."""
     values_SOP = load_scores(store).repeats.values_SOP
-    assert made.repeats.seeds == (0, 1, 2)
+    assert result.repeats.seeds == (0, 1, 2)
     assert values_SOP.shape == (3, 2, PROBLEMS)
     assert not np.array_equal(values_SOP[1], values_SOP[2])
-    rows = {row.name: row for row in made.rows}
-    for at, row in enumerate(made.repeats.rows):
-        assert made.per_problem.value[row.name] == pytest.approx(values_SOP[0, at].tolist())
+    rows = {row.name: row for row in result.rows}
+    for at, row in enumerate(result.repeats.rows):
+        assert result.per_problem.value[row.name] == pytest.approx(values_SOP[0, at].tolist())
         assert rows[row.name].value == pytest.approx(values_SOP[0, at].mean())
         assert row.value == pytest.approx(values_SOP[:, at].mean())
         assert row.gain == pytest.approx(row.value - rows["pass@1"].value)
         assert row.gain_low <= row.gain <= row.gain_high
         gains = [values_SOP[seed, at].mean() - rows["pass@1"].value for seed in range(3)]
-        assert made.repeats.spread[row.name] == pytest.approx(np.std(gains, ddof=1))
-    assert "| 3 foldings |" in markdown(made)
+        assert result.repeats.spread[row.name] == pytest.approx(np.std(gains, ddof=1))
+    assert "| 3 repeats |" in markdown(result)

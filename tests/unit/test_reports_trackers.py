@@ -1,4 +1,4 @@
-"""A report in MLflow's file store and in an offline run of Weights & Biases; one sentence where neither is there."""
+"""A report in MLflow's file store and in an offline run of Weights & Biases; one sentence if neither is installed."""
 
 import importlib.util
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import QprobeError
+from harness.reports.report import Report
 from harness.reports.trackers import figures, plain, read_run, track
 from tests.command import REPOSITORY
 
@@ -33,31 +34,31 @@ def test_names_are_plain():
 
 
 def test_every_number_of_the_table_is_sent():
-    report = json.loads((PUBLISHED / "report.json").read_text())
-    found = figures(report)
-    mse = next(row for row in report["rows"] if row["name"] == "mse")
-    assert found["mse/value"] == mse["value"]
-    assert (found["mse/gain_low"], found["mse/high"]) == (mse["gain_low"], mse["high"])
-    assert "pass_at_1/auc" not in found, "a number that does not exist"
-    assert len({name.split("/")[0] for name in found}) == len(report["rows"])
+    report = Report.from_json(json.loads((PUBLISHED / "report.json").read_text()))
+    logged = figures(report)
+    mse = next(row for row in report.rows if row.name == "mse")
+    assert logged["mse/value"] == mse.value
+    assert (logged["mse/gain_low"], logged["mse/high"]) == (mse.gain_low, mse.high)
+    assert "pass_at_1/auc" not in logged, "a number that does not exist"
+    assert len({name.split("/")[0] for name in logged}) == len(report.rows)
 
 
 def test_mlflow_holds_the_report(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    mlflow = pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri((tmp_path / "store").as_uri())
     track("mlflow", run)
-    (found,) = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("qprobe").experiment_id])
+    (logged,) = mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("qprobe").experiment_id])
     sent = read_run(run)
-    assert found.info.run_name == "codegen16b"
-    assert found.data.params["k"] == "100"
-    assert found.data.metrics == pytest.approx(sent.figures)
-    held = {file.path for file in mlflow.MlflowClient().list_artifacts(found.info.run_id)}
+    assert logged.info.run_name == "codegen16b"
+    assert logged.data.params["k"] == "100"
+    assert logged.data.metrics == pytest.approx(sent.figures)
+    held = {file.path for file in mlflow.MlflowClient().list_artifacts(logged.info.run_id)}
     assert held == {"report.json", "config.toml"}
 
 
 def test_wandb_writes_an_offline_run(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("wandb", reason="the extra wandb is not installed")
+    pytest.importorskip("wandb", reason="wandb is not installed")
     for name, value in {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
@@ -68,9 +69,11 @@ def test_wandb_writes_an_offline_run(run: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_one_sentence_where_it_cannot_be(run: Path, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(QprobeError, match="no tracker 'tensorboard': there are mlflow, wandb"):
+    with pytest.raises(QprobeError, match=r"Unknown tracker 'tensorboard'. Choose from mlflow, wandb.$"):
         track("tensorboard", run)
-    for tracker in ("mlflow", "wandb"):
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # as where it is not installed
-        with pytest.raises(QprobeError, match=rf"pip install 'qprobe\[{tracker}\]'"):
+    with pytest.raises(QprobeError, match=r"Choose from mlflow, wandb. Did you mean 'mlflow'\?"):
+        track("MLflow", run)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # as if nothing was installed
+    for tracker, package in (("mlflow", "mlflow-skinny"), ("wandb", "wandb")):
+        with pytest.raises(QprobeError, match=rf"{tracker} is not installed: run pip install {package}\.$"):
             track(tracker, run)

@@ -84,24 +84,23 @@ def test_the_version_stands_in_one_place_and_the_others_follow():
 
 
 def test_infinite_settings_are_valid_json(tmp_path: Path):
-    with Store(tmp_path, create=True):
-        pass
-    note_stage(tmp_path, "probe", {"beta": math.inf, "seed": 0}, seconds=1.0, before=0)
+    with Store(tmp_path, create=True) as store:
+        note_stage(store, "probe", {"beta": math.inf, "seed": 0}, seconds=1.0, before=0)
     (line,) = (tmp_path / provenance.PROVENANCE_FILE).read_text().splitlines()
     assert json.loads(line, parse_constant=pytest.fail)["settings"] == {"beta": "inf", "seed": 0}
 
 
 def test_a_line_that_was_cut_short_costs_no_other(tmp_path: Path):
-    with Store(tmp_path, create=True):
-        pass
+    store = Store(tmp_path, create=True)
     path = tmp_path / provenance.PROVENANCE_FILE
     for stage in ("grade", "embed"):
-        note_stage(tmp_path, stage, {}, seconds=1.0, before=0)
+        note_stage(store, stage, {}, seconds=1.0, before=0)
     whole = path.read_bytes()
     second = whole.index(b"\n") + 1
     for length in (0, 1, second - 2, second - 1, second, second + 1, whole.index(b"}", second) + 1, len(whole) - 1):
         path.write_bytes(whole[:length])
-        note_stage(tmp_path, "probe", {}, seconds=1.0, before=0)
+        note_stage(store, "probe", {}, seconds=1.0, before=0)
         names = [entry["stage"] for entry in provenance.stages(tmp_path)]
         complete = ["grade"] * (length >= second - 1) + ["embed"] * (length == len(whole) - 1)
         assert names == [*complete, "probe"], length
+    store.close()

@@ -57,12 +57,14 @@ def test_the_papers_protocol(runs: Path):
         assert rows["pass@1"].value == 0.5
         assert rows["pg"].value > 0.9, "the suffix that passes is the same everywhere"
         assert {"random direction", "shuffled labels", "longest"} <= set(rows)
-    assert all(choice["views"] == ["2/last"] for choice in found.chosen.values()), "the one layer that all sets have"
+    assert all(choice["views"] == ["2/last"] for choice in found.hyperparameters.values()), (
+        "the one layer that all sets have"
+    )
     saved = load_probe(runs / "first" / "transfer" / "pg.safetensors")
     assert saved.card.problems == 14
     assert saved.card.figures["small gain"] == pytest.approx(0.5, abs=0.1)
     made = json.loads(json.dumps(found.as_json()))
-    assert made["schema"] == "qprobe-transfer/1"
+    assert made["schema"] == "qprobe-transfer/2"
     assert made["tests"][0]["rows"][0]["p"] is None
     assert transfer_markdown(found).count("| selection |") == 2
 
@@ -70,7 +72,7 @@ def test_the_papers_protocol(runs: Path):
 def test_selection_among_few_samples(runs: Path):
     """Of samples half of which pass, the best of 5 of 6 is a pass, and a random direction's is one half the time."""
     (test,) = transfer(load_set("big:train", runs), [load_set("big:validation", runs)], ["mse"]).tests
-    (part,) = test.at_k
+    (part,) = test.rows_at_k
     assert part.k == 5
     rows = {row.name: row for row in part.rows}
     assert rows["mse"].value > 0.9
@@ -78,8 +80,8 @@ def test_selection_among_few_samples(runs: Path):
     assert rows["pass@1"].value == 0.5
     found = transfer(load_set("big:train", runs), [test_set := load_set("big:test", runs)], ["mse"])
     assert test_set.samples.mask_PN.sum(1).max() == 4
-    assert found.tests[0].at_k == (), "four samples: no k but 1 and all"
-    assert "gain, selection among" not in transfer_markdown(found)
+    assert found.tests[0].rows_at_k == (), "four samples: no k but 1 and all"
+    assert "gain of selection" not in transfer_markdown(found)
 
 
 def test_near_duplicates_of_test_problems_are_said_or_left_out(runs: Path):
@@ -87,7 +89,7 @@ def test_near_duplicates_of_test_problems_are_said_or_left_out(runs: Path):
     train, tests = load_set("big:train", runs), [load_set("small", runs)]
     found = transfer(train, tests, ["mse"])
     assert found.near_duplicates == ("big/3",)
-    assert any("1 training problems whose prompts nearly agree" in line for line in notes(found))
+    assert any("the prompts of 1 training problem nearly agree" in line for line in notes(found))
     assert transfer(train, tests, ["mse"], leave_out_duplicates=True).problems == 9
 
 

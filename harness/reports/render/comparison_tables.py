@@ -6,62 +6,65 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.reports.compare import Comparison
-from harness.reports.render.numbers import interval, model_text, p_text, short
+from harness.reports.render.numbers import counted, interval, model_text, p_text, short
 from harness.reports.render.text import Cells, TableCells, terminal_table
 
 
-def heading(found: Comparison) -> str:
-    """What is compared, in one line."""
-    return f"{', '.join(found.runs)}: {found.problems} common problems of {found.benchmark}"
+def heading(comparison: Comparison) -> str:
+    """Return the runs and their common problems in one line."""
+    problems = counted(comparison.problems, "common problem")
+    return f"{', '.join(comparison.runs)}: {problems} of {comparison.benchmark}"
 
 
-def notes(found: Comparison) -> list[str]:
-    """What a reader must know to judge the tables."""
-    lines = [f"{run}: samples of {model_text(source)}." for run, source in zip(found.runs, found.sources, strict=True)]
-    if found.left_out:
-        lines.append(f"{found.left_out} problems are left out: some run lacks them, or has them with other tests.")
+def notes(comparison: Comparison) -> list[str]:
+    """Return the facts that a reader needs to judge the tables."""
+    sources = zip(comparison.runs, comparison.sources, strict=True)
+    lines = [f"{run}: samples of {model_text(source)}." for run, source in sources]
+    if comparison.problems_left_out:
+        problems = counted(comparison.problems_left_out, "problem")
+        lines.append(f"Left out: {problems} that some run lacks or has with other tests.")
     return [
         *lines,
-        "Intervals: 95 %, bootstrap over problems; differences and p-values paired by problem, p corrected by Holm "
-        f"for {len(found.differences)} differences.",
+        "Intervals: 95 %, bootstrap over problems; differences and p-values are paired by problem, p-values "
+        f"Holm-corrected for {counted(len(comparison.differences), 'difference')}.",
     ]
 
 
-def value_cells(found: Comparison) -> TableCells:
-    """Each row in each run: header and rows."""
-    known = {(cell.row, cell.run): cell for cell in found.cells}
+def value_cells(comparison: Comparison) -> TableCells:
+    """Return each row in each run: header and rows."""
+    by_place = {(cell.row, cell.run): cell for cell in comparison.cells}
     rows = []
-    for row in dict.fromkeys(cell.row for cell in found.cells):
-        cells = [known.get((row, run)) for run in found.runs]
+    for row in dict.fromkeys(cell.row for cell in comparison.cells):
+        cells = [by_place.get((row, run)) for run in comparison.runs]
         rows.append((row, *("" if c is None else f"{short(c.value)} {interval(c.low, c.high)}" for c in cells)))
-    return ("selection", *found.runs), rows
+    return ("selection", *comparison.runs), rows
 
 
-def difference_cells(found: Comparison) -> TableCells:
-    """Each run less the first: header and rows."""
+def difference_cells(comparison: Comparison) -> TableCells:
+    """Return each run less the first: header and rows."""
     rows: list[Cells] = [
-        (each.row, each.run, short(each.value, "+"), interval(each.low, each.high, "+"), p_text(each.p_holm))
-        for each in found.differences
+        (item.row, item.run, short(item.value, "+"), interval(item.low, item.high, "+"), p_text(item.p_holm))
+        for item in comparison.differences
     ]
-    return ("selection", "run", f"less {found.runs[0]}", "95 % interval", "p"), rows
+    return ("selection", "run", f"minus {comparison.runs[0]}", "95 % interval", "p"), rows
 
 
-def tables(found: Comparison) -> list[TableCells]:
-    """All of them that have rows."""
-    return [(header, rows) for header, rows in (value_cells(found), difference_cells(found)) if rows]
+def tables(comparison: Comparison) -> list[TableCells]:
+    """Return every table that has rows, as header and rows."""
+    return [(header, rows) for header, rows in (value_cells(comparison), difference_cells(comparison)) if rows]
 
 
-def terminal(found: Comparison) -> RenderableType:
-    """The comparison for a terminal."""
+def terminal(comparison: Comparison) -> RenderableType:
+    """Render the comparison for a terminal."""
     return Group(
-        Text(heading(found), style="bold"),
-        *(terminal_table(header, rows, is_sure) for header, rows in tables(found)),
-        *(Text(line, style="dim") for line in notes(found)),
+        Text(heading(comparison), style="bold"),
+        *(terminal_table(header, rows, is_significant) for header, rows in tables(comparison)),
+        *(Text(line, style="dim") for line in notes(comparison)),
     )
 
 
-def is_sure(row: Cells) -> bool:
-    """Whether a row is a difference whose whole interval lies on one side of zero."""
+def is_significant(row: Cells) -> bool:
+    """Return True for a difference whose whole interval lies on one side of zero."""
     return len(row) == 5 and _signs(row[3]) in (["+", "+"], ["-", "-"])
 
 

@@ -7,46 +7,46 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.reports.render.tables import heading, is_gain, notes, tables
+from harness.reports.render.notes import notes
+from harness.reports.render.tables import heading, is_gain, tables
 from harness.reports.render.text import csv_text, latex, latex_table, markdown_table, terminal_table
-from harness.reports.report import Report, jsonable
+from harness.reports.report import Report
 
 
-def terminal(report: Report, *, whole: bool = True) -> RenderableType:
-    """For a terminal, 80 columns wide or more; the main table and what must be said with it where not the `whole`."""
-    shown, said = tables(report), notes(report)
-    if not whole:
-        shown, said = shown[:1], said[:3]
+def terminal(report: Report, *, complete: bool = True) -> RenderableType:
+    """Render for a terminal of at least 80 columns; only the main table and its notes unless `complete`."""
+    shown, lines = tables(report), notes(report)
+    if not complete:
+        shown, lines = shown[:1], lines[:3]
     return Group(
         Text(heading(report), style="bold"),
         *(terminal_table(header, rows, is_gain) for header, rows in shown),
-        *(Text(line, style="dim") for line in said),
+        *(Text(line, style="dim") for line in lines),
     )
 
 
 def markdown(report: Report) -> str:
-    """As Markdown."""
+    """Render as Markdown."""
     shown = [markdown_table(header, rows) for header, rows in tables(report)]
     return "\n\n".join([f"## {heading(report)}", *shown, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
 
 
 def latex_text(report: Report) -> str:
-    """As LaTeX: one tabular a table, under comments that say what it is; they need the package booktabs."""
+    """Render as LaTeX, one tabular per table; they need the package booktabs."""
     shown = [latex_table(header, rows) for header, rows in tables(report)]
-    said = "\n".join(latex(line) + r" \par" for line in notes(report))
-    return "\n\n".join([f"% {heading(report)}", "% \\usepackage{booktabs}", *shown, said]) + "\n"
+    lines = "\n".join(latex(line) + r" \par" for line in notes(report))
+    return "\n\n".join([f"% {heading(report)}", "% \\usepackage{booktabs}", *shown, lines]) + "\n"
 
 
 def csv_rows(report: Report) -> str:
-    """As CSV: the main table, and the same rows where only k samples stand for choice, numbers in full."""
-    most = report.samples_per_problem[1]
-    among = [(each.k, each.rows) for each in report.at_k] + [(most, report.rows)]
-    return csv_text([{"run": report.run, "k": k, **jsonable(asdict(row))} for k, rows in among for row in rows])
+    """Render the main table as CSV, among few samples and among all, numbers in full."""
+    tables_at_k = [(part.k, part.rows) for part in report.rows_at_k] + [(report.samples_per_problem[1], report.rows)]
+    return csv_text([{"run": report.run, "k": k, **asdict(row)} for k, rows in tables_at_k for row in rows])
 
 
 def json_text(report: Report) -> str:
-    """As JSON; results/README.md says what each field holds."""
-    return json.dumps(report.as_json(), indent=1) + "\n"
+    """Render as JSON; results/README.md documents each field."""
+    return json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n"
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {
@@ -55,4 +55,4 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "latex": latex_text,
     "csv": csv_rows,
 }
-"""Name of a format -> what writes it."""
+"""Name of a format -> its renderer."""

@@ -9,7 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-Cells = tuple[str, ...]  # a cell of several lines has them all in a terminal, and commas between them elsewhere
+from harness.reports.json_values import jsonable
+
+Cells = tuple[str, ...]  # the lines of a cell are joined with commas, except in a terminal
 TableCells = tuple[Cells, list[Cells]]
 
 _LATEX = {
@@ -23,7 +25,7 @@ _LATEX = {
 
 
 def terminal_table(header: Cells, rows: Sequence[Cells], is_bold: Callable[[Cells], bool] = lambda _: False) -> Table:
-    """For the terminal: the first column to the left and the others to the right, as wide as need be and no wider."""
+    """Render for the terminal: the first column flush left, the others flush right, no wider than necessary."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for number, name in enumerate(header):
         table.add_column(Text(name), justify="left" if number == 0 else "right", overflow="fold")
@@ -33,14 +35,14 @@ def terminal_table(header: Cells, rows: Sequence[Cells], is_bold: Callable[[Cell
 
 
 def markdown_table(header: Cells, rows: Sequence[Cells]) -> str:
-    """As Markdown."""
+    """Render as Markdown."""
     rule = (":--", *("--:" for _ in header[1:]))
     escaped = [[_one_line(cell).replace("|", r"\|") for cell in cells] for cells in (header, rule, *rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
 def latex_table(header: Cells, rows: Sequence[Cells]) -> str:
-    """As a LaTeX tabular; it needs the package booktabs."""
+    """Render as a LaTeX tabular; it needs the package booktabs."""
     lines = [" & ".join(latex(_one_line(cell)) for cell in cells) + r" \\" for cells in (header, *rows)]
     columns = "l" + "r" * (len(header) - 1)
     top, *rest = lines
@@ -49,7 +51,7 @@ def latex_table(header: Cells, rows: Sequence[Cells]) -> str:
 
 
 def latex(text: str) -> str:
-    """Text as LaTeX shows it; a minus before a number becomes a real one."""
+    """Escape text for LaTeX; a hyphen before a number becomes a minus sign."""
     escaped = "".join(_LATEX.get(character, character) for character in text)
     return re.sub(r"(^|[\s\[])-(?=[.\d])", r"\1$-$", escaped)
 
@@ -59,9 +61,9 @@ def _one_line(cell: str) -> str:
 
 
 def csv_text(records: Sequence[Mapping[str, object]]) -> str:
-    """As CSV, a record a line, under the names of the first one; numbers in full."""
+    """Render records as CSV under the names of the first one; numbers in full, empty if they do not exist."""
     file = io.StringIO()
     writer = csv.DictWriter(file, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: "" if value is None else value for name, value in record.items()} for record in records)
+    writer.writerows(jsonable(record) for record in records)  # the writer leaves None empty
     return file.getvalue()

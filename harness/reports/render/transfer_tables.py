@@ -1,48 +1,45 @@
 """A transfer report as tables: for the terminal (rich) and as Markdown."""
 
-from typing import TYPE_CHECKING
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.reports.render.tables import OF_K, ROW_HEADER, at_k_cells, is_gain, row_cells
+from harness.reports.render.notes import AMONG_K, INTERVALS
+from harness.reports.render.numbers import counted
+from harness.reports.render.tables import ROW_HEADER, at_k_cells, is_gain, row_cells
 from harness.reports.render.text import TableCells, markdown_table, terminal_table
-
-if TYPE_CHECKING:
-    from harness.stages.transfer import Tested, TransferReport
+from harness.reports.transfer import Tested, TransferReport
 
 
-def heading(report: "TransferReport", test: "Tested") -> str:
-    """What was trained and tested on, in one line."""
-    learnt = f"trained on {report.problems} problems of {report.train}"
-    return f"{test.name}: {test.problems} problems, {test.samples:,} samples; {learnt}"
+def heading(report: TransferReport, test: Tested) -> str:
+    """Return the test set and the training set in one line."""
+    counts = f"{counted(test.problems, 'problem')}, {counted(test.samples, 'sample')}"
+    return f"{test.name}: {counts}; trained on {counted(report.problems, 'problem')} of {report.train}"
 
 
-def notes(report: "TransferReport") -> list[str]:
-    """What a reader must know to judge the tables."""
-    lines = [
-        "No test problem was trained on, and nothing was chosen on one.",
-        "Intervals: 95 %, bootstrap over problems; gains and p-values paired by problem, p corrected by Holm.",
-    ]
+def notes(report: TransferReport) -> list[str]:
+    """Return the facts that a reader needs to judge the tables."""
+    lines = ["No probe was trained on a test problem, and nothing was selected on one.", INTERVALS]
     lines += [
-        f"{test.no_signal} of {test.problems} problems of {test.name} carry no ranking signal (all pass, or all fail)."
+        f"{test.problems_without_signal} of {counted(test.problems, 'problem')} of {test.name} carry no ranking signal "
+        "(all samples pass, or all fail)."
         for test in report.tests
-        if test.no_signal
+        if test.problems_without_signal
     ]
-    lines += [OF_K] if any(test.at_k for test in report.tests) else []
-    if twins := len(report.near_duplicates):
-        done = "were left out" if report.left_out else "were learnt from; --leave-out-duplicates leaves them out"
-        lines.append(f"{twins} training problems whose prompts nearly agree with a test problem's {done}.")
+    lines += [AMONG_K] if any(test.rows_at_k for test in report.tests) else []
+    if report.near_duplicates:
+        twins = counted(len(report.near_duplicates), "training problem")
+        action = "left out" if report.left_out else "trained on; --leave-out-duplicates leaves them out"
+        lines.append(f"Near-duplicates: the prompts of {twins} nearly agree with a test problem's; {action}.")
     return lines
 
 
-def _tables(test: "Tested") -> list[TableCells]:
-    every: list[TableCells] = [(ROW_HEADER, list(map(row_cells, test.rows))), at_k_cells(test)]
-    return [(header, rows) for header, rows in every if rows]
+def _tables(test: Tested) -> list[TableCells]:
+    sections: list[TableCells] = [(ROW_HEADER, list(map(row_cells, test.rows))), at_k_cells(test)]
+    return [(header, rows) for header, rows in sections if rows]
 
 
-def transfer_tables(report: "TransferReport") -> RenderableType:
-    """The tables of each test set, for a terminal."""
+def transfer_tables(report: TransferReport) -> RenderableType:
+    """Render the tables of each test set for a terminal."""
     parts: list[RenderableType] = []
     for test in report.tests:
         shown = [terminal_table(header, rows, is_gain) for header, rows in _tables(test)]
@@ -50,8 +47,8 @@ def transfer_tables(report: "TransferReport") -> RenderableType:
     return Group(*parts, *(Text(line, style="dim") for line in notes(report)))
 
 
-def transfer_markdown(report: "TransferReport") -> str:
-    """The tables of each test set, as Markdown."""
+def transfer_markdown(report: TransferReport) -> str:
+    """Render the tables of each test set as Markdown."""
     parts = []
     for test in report.tests:
         shown = [markdown_table(header, rows) for header, rows in _tables(test)]

@@ -1,4 +1,4 @@
-"""What a figure of the page is."""
+"""The figures of the page: titles, captions, legends and SVG panels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from harness.reports.report import Report
 from harness.stats import TableRow
 
 COLOURS = 8
-"""How many the style sheet has; more series go round again."""
+"""The colours of the style sheet; further series start over."""
 
-SKYLINE, BASE, PLAIN = "sky", "base", "plain"
-"""The classes of pass@k, of pass@1, and of whatever needs no probe."""
+ORACLE, BASE, PLAIN = "oracle", "base", "plain"
+"""The classes of pass@k, of pass@1, and of everything else without a probe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An entry of a figure's legend. A series that is `off` is drawn when its key is pressed."""
+    """An entry of a figure's legend. A series that is `off` is hidden until its key is pressed."""
 
     name: str
     css: str
@@ -24,27 +24,27 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Drawn axes with their words."""
+    """Axes as SVG with their title, caption and legend."""
 
     name: str  # its anchor in the page
     title: str
     caption: str
-    panels: tuple[str, ...]  # SVG, one or several side by side
+    panels: tuple[str, ...]  # SVG, side by side
     keys: tuple[Key, ...] = ()
     wide: bool = False
 
 
 def colours(report: Report) -> dict[str, str]:
-    """The class of each objective's colour, the same in every figure."""
-    return {name: f"c{i % COLOURS}" for i, name in enumerate(report.chosen)}
+    """Return the class of each objective's colour, the same in every figure."""
+    return {name: f"c{i % COLOURS}" for i, name in enumerate(report.hyperparameters)}
 
 
 def keys_of(report: Report, names: Sequence[str], shown: Sequence[str] = ()) -> tuple[Key, ...]:
-    """Legend entries: objectives in their colours, all else plain; objectives outside `shown`, if given, start off."""
-    css = {**colours(report), "pass@k": SKYLINE, "oracle": SKYLINE, "pass@1": BASE}
+    """Return legend entries: objectives in their colours, others plain; names outside `shown`, if given, are off."""
+    css = {**colours(report), "pass@k": ORACLE, "oracle": ORACLE, "pass@1": BASE}
     return tuple(Key(name, css.get(name, PLAIN), bool(shown) and name not in shown) for name in names)
 
 
 def base_row(report: Report) -> TableRow:
-    """The row that everything is compared with."""
+    """Return the row that all others are compared with."""
     return next(row for row in report.rows if row.name == "pass@1")

@@ -1,6 +1,6 @@
-"""The figures of a report. Each is left out where the report has nothing for it."""
+"""The figures of a report; a figure without data is left out."""
 
-from harness.reports.render.html.browser import Data
+from harness.reports.browser_data import BrowserData
 from harness.reports.render.html.figure import Figure
 from harness.reports.render.html.plot import Plot
 from harness.reports.render.html.scoring import calibration, difficulty, layers, tenths
@@ -8,15 +8,15 @@ from harness.reports.render.html.selecting import best_of_k, frontier, learning,
 from harness.reports.report import Report
 
 
-def figures(report: Report, data: Data) -> list[Figure]:
-    """Every figure for which the report has numbers, in the order of the page."""
+def figures(report: Report, data: BrowserData | None) -> list[Figure]:
+    """Return the figures that have data, in the order of the page."""
     drawn = (
         selection(report),
         best_of_k(report),
         frontier(report),
         calibration(report),
         tenths(report),
-        difficulty(report, data),
+        difficulty(report, data) if data else None,
         learning(report),
         layers(report),
         statuses(report),
@@ -25,7 +25,7 @@ def figures(report: Report, data: Data) -> list[Figure]:
 
 
 def statuses(report: Report) -> Figure | None:
-    """How many programs ended in each way."""
+    """Return the counts of verdicts by status as bars."""
     rows = list(report.statuses.items())
     if not rows:
         return None
@@ -42,4 +42,4 @@ def statuses(report: Report) -> Figure | None:
         at = len(rows) - 1 - i
         plot.bar(at, count, "good" if name == "passed" else "bad", f"{name}: {count:,}")
         plot.label(count, at, f"{count:,} ({count / total:.1%})", dx=6)
-    return Figure("statuses", "Verdicts by status", "How every program ended in the sandbox.", (str(plot),))
+    return Figure("statuses", "Verdicts by status", "The outcome of every program in the sandbox.", (str(plot),))

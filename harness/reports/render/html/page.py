@@ -1,41 +1,46 @@
-"""The page: a template filled with a report's figures and tables, and a policy that lets nothing else in."""
+"""The page: a template filled with a report's figures and tables, under a policy that allows nothing else."""
 
 import base64
+import gzip
 import hashlib
+import json
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.reports.render.html.browser import Data, packed
+from harness.reports.browser_data import BrowserData
+from harness.reports.json_values import jsonable
 from harness.reports.render.html.figures import figures
 from harness.reports.render.html.tiles import tiles
-from harness.reports.render.tables import chosen_cells, heading, notes, pair_cells, tables
+from harness.reports.render.notes import notes
+from harness.reports.render.tables import fold_cells, heading, pair_cells, tables
 from harness.reports.report import Report
 
 ASSETS = files("harness.reports.render.html") / "assets"
 
 TITLES = {
-    "selection": "Probed against baseline",
-    "gain, selection among": "Selection among k samples",
+    "selection": "Probes and baselines",
+    "gain of selection": "Selection among k samples",
     "best of k": "Best of k",
-    "scores": "What the scores know",
-    "trained on problems": "Learning curve",
-    "chosen in the folds": "What nested selection took",
+    "scores": "Properties of the scores",
+    "training problems": "Learning curve",
+    "hyperparameters": "Selected hyperparameters",
     "verdict": "Verdicts by status",
-    "extraction": "Completions without a whole program",
-    "pairs of objectives": "Objectives compared, every pair",
-    "objective": "What nested selection took, fold by fold",
+    "extraction failure": "Completions without a complete program",
+    "pairs of objectives": "Pairs of objectives",
+    "objective": "Selected hyperparameters by fold",
 }
-"""The first word of a table's header -> its title."""
+"""First cell of a table's header -> the table's title."""
 
 
-def page(report: Report, data: Data) -> str:
-    """The report as one HTML file; `data` is what `browser_data` gives.
+def page(report: Report, data: BrowserData | None = None) -> str:
+    """Return the report as one HTML file, with the problem browser if there is `data` for it.
 
-    Whatever comes from models, benchmarks and users is escaped by the template or packed, and the page's own policy
-    allows the one style sheet and the one script that stand in it: no network, and no script from a completion.
+    All text from models, benchmarks and users is escaped by the template or packed, and the page's policy allows only
+    the style sheet and the script in it: no network, and no script from a completion.
     """
+    data = jsonable(data)
     style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     templates = Environment(
         loader=PackageLoader("harness.reports.render.html", "assets"),
@@ -50,9 +55,9 @@ def page(report: Report, data: Data) -> str:
         tiles=tiles(report),
         notes=notes(report),
         figures=figures(report, data),
-        tables=[*tables(report), pair_cells(report), chosen_cells(report)],
-        titles=TITLES,
-        data=packed(data),
+        tables=[*tables(report), pair_cells(report), fold_cells(report)],
+        title=_title,
+        data=packed(data) if data else "",
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
@@ -60,12 +65,25 @@ def page(report: Report, data: Data) -> str:
     )
 
 
+def _title(cell: str) -> str:
+    """Return the title of the table whose header begins with this cell, which may name an objective or a number."""
+    if cell.endswith(" minus"):
+        return "Best objective against the others"
+    return "Repeated cross-validation" if cell.endswith(" repeats") else TITLES[cell]
+
+
+def packed(data: BrowserData) -> str:
+    """Return the data as text that is safe anywhere in a page: JSON, gzipped, in base64. Equal data give equal text."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode("ascii"), mtime=0)).decode("ascii")
+
+
 def _policy(style: str, script: str) -> str:
     allowed = {"style-src": _digest(style), "script-src": _digest(script), "img-src": "data:"}
     refused = dict.fromkeys(("default-src", "base-uri", "form-action"), "'none'")
-    return "; ".join(f"{kind} {what}" for kind, what in {**refused, **allowed}.items())
+    return "; ".join(f"{directive} {source}" for directive, source in {**refused, **allowed}.items())
 
 
 def _digest(text: str) -> str:
-    """The name by which a policy allows an inline style sheet or script."""
+    """Return the source by which a policy allows an inline style sheet or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""One set of axes, drawn as SVG. Colours come from the page's style sheet, by class, so that they follow its theme."""
+"""One set of axes as SVG. Colours are classes of the page's style sheet, so that they follow its theme."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
@@ -11,7 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 42
 
 
 class Plot:
-    """Axes with what is drawn on them. Places are given in the axes' own numbers; names appear when pointed at."""
+    """Axes and the marks on them. Places are in the units of the axes; names appear as tooltips."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Plot:
         return group
 
     def line(self, points: Sequence[Point], css: str, name: str = "", *, dots: bool = False) -> None:
-        """A line through points."""
+        """Draw a line through points."""
         group = self._group(f"series {css}", name)
         places = " ".join(f"{_short(self.x(x))},{_short(self.y(y))}" for x, y in points)
         _name(_add(group, "polyline", points=places), name)
@@ -72,31 +72,31 @@ class Plot:
                 _name(_add(group, "circle", cx=self.x(x), cy=self.y(y), r=3.2), _labelled(name, x, y))
 
     def band(self, lower: Sequence[Point], upper: Sequence[Point], css: str, name: str = "") -> None:
-        """The area between two lines over the same places."""
+        """Fill the area between two lines over the same places."""
         places = [*lower, *reversed(upper)]
         group = self._group(f"band {css}", name)
         _add(group, "polygon", points=" ".join(f"{_short(self.x(x))},{_short(self.y(y))}" for x, y in places))
 
     def cloud(self, named: Sequence[tuple[float, float, str]], css: str) -> None:
-        """Points, each with its name."""
+        """Draw named points."""
         group = self._group(f"series cloud {css}")
         for x, y, name in named:
             _name(_add(group, "circle", cx=self.x(x), cy=self.y(y), r=3.2), name)
 
     def bar(self, at: float, value: float, css: str, title: str = "", *, thick: float = 14, base: float = 0.0) -> None:
-        """A horizontal bar from `base` to `value`, at a place of the y axis."""
+        """Draw a horizontal bar from `base` to `value`, at a place of the y axis."""
         start, end = sorted((self.x(base), self.x(value)))
         box = {"x": start, "y": self.y(at) - thick / 2, "width": max(end - start, 0.5), "height": thick, "rx": 2}
         _name(_add(self._group(f"bar {css}"), "rect", **box), title)
 
     def column(self, left: float, right: float, value: float, css: str, title: str = "") -> None:
-        """A vertical bar from zero to `value`, between two places of the x axis."""
+        """Draw a vertical bar from zero to `value`, between two places of the x axis."""
         top = self.y(value)
         box = {"x": self.x(left) + 1, "y": top, "width": max(self.x(right) - self.x(left) - 2, 1)}
         _name(_add(self._group(f"bar {css}"), "rect", **box, height=max(self.y(0) - top, 0.5)), title)
 
     def whisker(self, low: Point, high: Point, css: str = "", name: str = "") -> None:
-        """An interval: a line with a cross-bar at both ends."""
+        """Draw an interval: a line with a cross-bar at both ends."""
         group = self._group(f"whisker {css}", name)
         (x1, y1), (x2, y2) = ((self.x(x), self.y(y)) for x, y in (low, high))
         _add(group, "line", x1=x1, y1=y1, x2=x2, y2=y2)
@@ -105,18 +105,18 @@ class Plot:
             _add(group, "line", x1=x - dx, y1=y - dy, x2=x + dx, y2=y + dy)
 
     def rule(self, css: str, *, x: float | None = None, y: float | None = None, name: str = "") -> None:
-        """A line across the axes at one place."""
+        """Draw a line across the axes at one place."""
         at = {"x1": self.x(x), "x2": self.x(x), "y1": self.y.start, "y2": self.y.end} if x is not None else {}
         if y is not None:
             at = {"x1": self.x.start, "x2": self.x.end, "y1": self.y(y), "y2": self.y(y)}
         _name(_add(self._group(f"rule {css}", name), "line", **at), name)
 
     def label(self, x: float, y: float, text: str, css: str = "", anchor: str = "start", *, dx: float = 0) -> None:
-        """Words at a place, `dx` to the right of it."""
+        """Write text at a place, `dx` to the right of it."""
         _text(self._group(f"label {css}"), self.x(x) + dx, self.y(y) + 4, text, anchor)
 
     def cell(self, left: Point, right: Point, shade: float, title: str) -> None:
-        """A filled rectangle between two corners, of one colour and `shade` (0 to 1) opaque."""
+        """Fill the rectangle between two corners with opacity `shade`, 0 to 1."""
         (x1, y1), (x2, y2) = ((self.x(x), self.y(y)) for x, y in (left, right))
         box = {"x": min(x1, x2), "y": min(y1, y2), "width": abs(x2 - x1), "height": abs(y2 - y1)}
         _name(_add(self._group("cell"), "rect", **box, **{"fill-opacity": shade}), title)
@@ -126,20 +126,20 @@ class Plot:
 
 
 def _add(parent: Xml.Element, tag: str, **attributes: float | str) -> Xml.Element:
-    """A child element; the library escapes whatever stands in it."""
+    """Add a child element; the library escapes its attributes and text."""
     return Xml.SubElement(parent, tag, {k: v if isinstance(v, str) else _short(v) for k, v in attributes.items()})
 
 
-def _text(parent: Xml.Element, x: float, y: float, words: str, anchor: str, css: str = "") -> Xml.Element:
+def _text(parent: Xml.Element, x: float, y: float, content: str, anchor: str, css: str = "") -> Xml.Element:
     text = _add(parent, "text", x=x, y=y, **{"text-anchor": anchor, **({"class": css} if css else {})})
-    text.text = words
+    text.text = content
     return text
 
 
-def _name(element: Xml.Element, words: str) -> None:
-    """What a browser shows when the element is pointed at."""
-    if words:
-        _add(element, "title").text = words
+def _name(element: Xml.Element, name: str) -> None:
+    """Give the element a tooltip."""
+    if name:
+        _add(element, "title").text = name
 
 
 def _labelled(name: str, x: float, y: float) -> str:

@@ -1,4 +1,4 @@
-"""The few numbers at the top of the page."""
+"""The main numbers at the top of the page."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from harness.stats import TableRow
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A number, its name, and what must be said with it."""
+    """A number, its name, and its interval or meaning."""
 
     name: str
     value: str
@@ -19,26 +19,25 @@ class Tile:
 
 
 def tiles(report: Report) -> list[Tile]:
-    """Pass@1, the best probe, its gain, the share of the headroom it recovers, and the oracle."""
+    """Return pass@1, the best probe, its gain, the share of the headroom it recovers, and the oracle."""
     rows = {row.name: row for row in report.rows}
-    found = [_plain("pass@1", rows.get("pass@1"))]
-    probes = [rows[name] for name in report.chosen if name in rows]
+    tiles = [_tile("pass@1", rows.get("pass@1"))]
+    probes = [rows[name] for name in report.hyperparameters if name in rows]
     if probes:
         best = max(probes, key=lambda row: row.value)
-        among = f"the best of {len(probes)} objectives" if len(probes) > 1 else "the probe"
-        found.append(_plain(f"{best.name}, {among}", best))
-        found.append(
-            Tile("its gain", short(best.gain, "+"), f"{interval(best.gain_low, best.gain_high, '+')}, p {_p(best)}")
-        )
+        rank = f"best of {len(probes)} objectives" if len(probes) > 1 else "probe"
+        gain_interval = interval(best.gain_low, best.gain_high, "+")
+        tiles.append(_tile(f"{best.name}, {rank}", best))
+        tiles.append(Tile("gain over pass@1", short(best.gain, "+"), f"{gain_interval}, p {_p(best)}"))
         if math.isfinite(best.headroom):
-            found.append(Tile("of the headroom", f"{best.headroom:.0%}", "of the way from pass@1 to the oracle"))
+            tiles.append(Tile("headroom", f"{best.headroom:.0%}", "of the way from pass@1 to the oracle"))
     oracle = [row for row in report.rows if row.name.startswith("pass@")][-1]
-    return [*found, _plain(oracle.name, oracle if oracle.name != "pass@1" else None)]
+    return [*tiles, _tile(oracle.name, oracle if oracle.name != "pass@1" else None)]
 
 
-def _plain(name: str, row: TableRow | None) -> Tile:
+def _tile(name: str, row: TableRow | None) -> Tile:
     if row is None or math.isnan(row.value):
-        return Tile(name, "–", "not known")
+        return Tile(name, "–", "unknown")
     return Tile(name, short(row.value), interval(row.low, row.high))
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Completions are shown as text only: nothing here ever turns a string into HTML.
+// Completions are shown as text only: no string is ever parsed as HTML.
 const PAGE = 30;
 const byId = (id) => document.getElementById(id);
 
@@ -10,15 +10,15 @@ function make(tag, css, ...children) {
   return element;
 }
 
-// What nobody sees, or what turns the order of its neighbours round, is shown by its number.
+// Invisible characters and those that change the text direction are shown as code points.
 const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 function appendText(element, text) {
   let at = 0;
-  for (const found of text.matchAll(UNSEEN)) {
-    const number = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-    element.append(text.slice(at, found.index), make("span", "unseen", `U+${number}`));
-    at = found.index + 1;
+  for (const match of text.matchAll(UNSEEN)) {
+    const number = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    element.append(text.slice(at, match.index), make("span", "unseen", `U+${number}`));
+    at = match.index + 1;
   }
   element.append(text.slice(at));
 }
@@ -47,7 +47,7 @@ function startLegends() {
   }
 }
 
-// -- the browser of problems -----------------------------------------------------------------------------------
+// -- the problem browser ---------------------------------------------------------------------------------------
 
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -75,14 +75,14 @@ function texts(problem) {
 }
 
 function hits(problem) {
-  const found = [];
+  const samples = [];
   const words = state.q.toLowerCase();
   const about = !words || (problem.id + "\n" + problem.prompt).toLowerCase().includes(words);
   for (let i = 0; i < problem.index.length; i++) {
     if (state.status && problem.status[i] !== state.status) continue;
-    if (about || texts(problem)[i].includes(words)) found.push(i);
+    if (about || texts(problem)[i].includes(words)) samples.push(i);
   }
-  return found;
+  return samples;
 }
 
 function pickPasses(problem) {
@@ -103,20 +103,21 @@ function shown(problem) {
 }
 
 function refresh() {
-  const found = [];
+  state.q = byId("search").value;
+  const matches = [];
   for (const problem of data.problems) {
     if (!shown(problem)) continue;
     const samples = hits(problem);
-    if (samples.length) found.push({ problem, samples });
+    if (samples.length) matches.push({ problem, samples });
   }
   if (state.order) {
     const sign = state.order === "hard" ? 1 : -1;
-    found.sort((a, b) => sign * ((a.problem.rate ?? 2) - (b.problem.rate ?? 2)));
+    matches.sort((a, b) => sign * ((a.problem.rate ?? 2) - (b.problem.rate ?? 2)));
   }
-  const samples = found.reduce((sum, each) => sum + each.samples.length, 0);
-  byId("count").textContent = `${found.length} of ${plural(data.problems.length, "problem")}, ${plural(samples, "sample")}`;
-  byId("list").replaceChildren(...found.map(item));
-  const current = found.find((each) => each.problem.id === state.problem) ?? found[0];
+  const samples = matches.reduce((sum, match) => sum + match.samples.length, 0);
+  byId("count").textContent = `${matches.length} of ${plural(data.problems.length, "problem")}, ${plural(samples, "sample")}`;
+  byId("list").replaceChildren(...matches.map(item));
+  const current = matches.find((match) => match.problem.id === state.problem) ?? matches[0];
   showProblem(current);
   writeHash();
 }
@@ -125,27 +126,27 @@ function plural(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-function item(found) {
-  const problem = found.problem;
+function item(match) {
+  const problem = match.problem;
   const rate = make("span", "rate", make("i"));
   rate.firstChild.style.width = `${100 * (problem.rate ?? 0)}%`;
-  rate.title = problem.rate === null ? "no verdict" : `${(100 * problem.rate).toFixed(0)} % of the samples pass`;
+  rate.title = problem.rate === null ? "not graded" : `${(100 * problem.rate).toFixed(0)} % of the samples pass`;
   const passes = pickPasses(problem);
   const mark = passes === null ? "" : passes ? "✓" : "✗";
   const picked = make("span", passes ? "ok" : "ko", mark);
-  picked.title = `what ${state.objective} picked ${passes ? "passes" : "fails"}`;
+  if (mark) picked.title = `the sample that ${state.objective} selects ${passes ? "passes" : "fails"}`;
   const button = make("button", "", make("span", "id", problem.id), rate, picked);
   button.type = "button";
   button.dataset.id = button.title = problem.id;
-  button.addEventListener("click", () => { state.problem = problem.id; showProblem(found); writeHash(); });
+  button.addEventListener("click", () => { state.problem = problem.id; showProblem(match); writeHash(); });
   return make("li", "", button);
 }
 
-function showProblem(found) {
+function showProblem(match) {
   for (const button of byId("list").querySelectorAll("button"))
-    button.setAttribute("aria-current", String(button.dataset.id === found?.problem.id));
-  if (!found) return byId("problem").replaceChildren(make("p", "soft", "Nothing matches."));
-  const { problem, samples } = found;
+    button.setAttribute("aria-current", String(button.dataset.id === match?.problem.id));
+  if (!match) return byId("problem").replaceChildren(make("p", "soft", "No matches."));
+  const { problem, samples } = match;
   const passed = problem.status.filter((status) => status === "passed").length;
   const fold = problem.fold === undefined ? "" : ` · held out in fold ${problem.fold + 1}`;
   const score = (i) => problem.scores?.[state.objective]?.[i] ?? -Infinity;
@@ -156,8 +157,8 @@ function showProblem(found) {
     make("p", "soft", `${passed} of ${problem.index.length} samples pass${fold}`),
     code(problem.prompt),
     folded("Tests", problem.tests),
-    ...(problem.solution ? [folded("Reference", problem.solution)] : []),
-    make("h4", "", plural(samples.length, "sample") + (state.objective ? `, best score of ${state.objective} first` : "")),
+    ...(problem.solution ? [folded("Reference solution", problem.solution)] : []),
+    make("h4", "", plural(samples.length, "sample") + (state.objective ? ` by score of ${state.objective}, best first` : "")),
     box,
   );
   more(box, problem, ordered, 0);
@@ -192,7 +193,7 @@ function sample(problem, i) {
   );
   if (pickers.length) {
     const names = pickers.length === data.objectives.length ? "every probe" : pickers.join(", ");
-    head.append(make("span", "pick", `picked by ${names}`));
+    head.append(make("span", "pick", `selected by ${names}`));
   }
   head.append(make("span", "why", problem.detail[i]));
   const details = make("details", "sample", head);
@@ -200,7 +201,7 @@ function sample(problem, i) {
   return details;
 }
 
-// -- programs as text, in colour -------------------------------------------------------------------------------
+// -- syntax colours for programs -------------------------------------------------------------------------------
 
 const KEYWORDS = new Set(("and as assert async await break class continue def del elif else except False finally for from " +
   "global if import in is lambda None nonlocal not or pass raise return True try while with yield").split(" "));
@@ -209,25 +210,25 @@ const TOKEN = /(#[^\n]*)|("""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\
 function code(text) {
   const pre = make("pre");
   let at = 0;
-  for (const found of text.length < 20000 ? text.matchAll(TOKEN) : []) {
-    const css = found[1] ? "cm" : found[2] ? "s" : found[3] ? "n" : KEYWORDS.has(found[4]) ? "k" : "";
+  for (const match of text.length < 20000 ? text.matchAll(TOKEN) : []) {
+    const css = match[1] ? "cm" : match[2] ? "s" : match[3] ? "n" : KEYWORDS.has(match[4]) ? "k" : "";
     if (!css) continue;
-    appendText(pre, text.slice(at, found.index));
-    pre.append(make("span", css, found[0]));
-    at = found.index + found[0].length;
+    appendText(pre, text.slice(at, match.index));
+    pre.append(make("span", css, match[0]));
+    at = match.index + match[0].length;
   }
   appendText(pre, text.slice(at));
   return pre;
 }
 
-// -- what was searched for, marked ------------------------------------------------------------------------------
+// -- marks for the words searched for ---------------------------------------------------------------------------
 
-function markFound() {
+function markMatches() {
   const words = state.q.toLowerCase();
   const ranges = [];
   for (const block of words ? byId("problem").querySelectorAll("h3, pre, .why") : []) {
     const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
-    const nodes = [];  // each piece of text, and where it begins in the whole
+    const nodes = [];  // pieces of text with their offsets in the whole
     let whole = "";
     while (walker.nextNode()) {
       nodes.push([whole.length, walker.currentNode]);
@@ -265,15 +266,16 @@ async function startBrowser() {
   }
   byId("search").value = state.q;
   let waiting = 0;
-  byId("search").addEventListener("input", (event) => {
+  byId("search").addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => { state.q = event.target.value; refresh(); }, 120);
+    waiting = setTimeout(refresh, 120);
   });
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
-  if (CSS.highlights) new MutationObserver(markFound).observe(byId("problem"), { childList: true, subtree: true });
+  if (CSS.highlights) new MutationObserver(markMatches).observe(byId("problem"), { childList: true, subtree: true });
   refresh();
   document.body.dataset.ready = "yes";
 }
 
 startLegends();
-startBrowser();
+if (byId("data")) startBrowser();
+else document.body.dataset.ready = "yes";

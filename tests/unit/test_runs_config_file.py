@@ -5,9 +5,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from harness.commands.record import keep_config
 
 from harness.errors import QprobeError
+from harness.runs.config_file import keep_config
 
 
 def test_later_settings_replace_earlier_ones_and_leave_the_rest(tmp_path: Path):

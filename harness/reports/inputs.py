@@ -1,0 +1,159 @@
+"""Report inputs: everything that a report and its page are computed from, read from a run's store once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from benchmarks import Problem
+from harness.reports.extraction_failures import sample_failures
+from harness.reports.visible_answers import VisibleAnswers, visible_answers
+from harness.runs.completion import GREEDY, Completion, SampleId
+from harness.runs.scores import Scores, load_scores, sample_rewards
+from harness.runs.store import Store
+from harness.runs.verdict_sets import VerdictSet
+from harness.stats import SampleFeatures, baseline_scores
+from harness.stats.estimators import Bools, Floats
+from sandbox import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class GradedSample:
+    """A completion's program and its verdict."""
+
+    index: int
+    program: str  # without the prompt, if it begins with it
+    failures: tuple[str, ...]  # of the extraction; see harness/reports/extraction_failures.py
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSamples:
+    """A problem and its samples, the greedy one excluded."""
+
+    problem: Problem
+    prompt: str
+    samples: tuple[GradedSample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInputs:
+    """The values that a report is computed from. Arrays are [P, N]: problems with scores, samples per problem."""
+
+    run: str
+    benchmark: str
+    errata: str
+    prompt: str
+    source: str
+    embedder: str
+    views: tuple[tuple[int, str], ...]
+    problems: tuple[ProblemSamples, ...]  # those with samples, in the order of the benchmark
+    verdicts: Mapping[SampleId, Outcome]  # without the greedy samples'
+    greedy_rewards: Mapping[str, float]  # by problem
+    second_verdicts: Mapping[SampleId, Outcome]  # of the programs that were graded twice
+    base_verdicts: Mapping[SampleId, Outcome]  # by the base tests alone
+    visible: VisibleAnswers | None
+    scores: Scores
+    rewards_PN: Floats
+    mask_PN: Bools  # the graded samples
+    objectives: Mapping[str, Floats]  # out-of-fold scores by objective
+    raw_scores: Mapping[str, Floats]  # the same as the probes gave them, before each fold's temperature
+    baselines: Mapping[str, Floats]  # scores by baseline
+
+    @property
+    def beta(self) -> float:
+        """The temperature of selection."""
+        return float(self.scores.settings["beta"])
+
+    @property
+    def all_scores(self) -> dict[str, Floats]:
+        """The scores of objectives and baselines, by name."""
+        return {**self.objectives, **self.baselines}
+
+    @property
+    def samples_per_problem(self) -> tuple[int, int]:
+        """The fewest and the most graded samples of a problem."""
+        counts_P = self.mask_PN.sum(1)
+        return int(counts_P.min()), int(counts_P.max())
+
+
+def read_inputs(store: Store) -> ReportInputs:
+    """Read a run's verdicts, completions and out-of-fold scores, each once.
+
+    Raises QprobeError where a stage is missing.
+    """
+    scores = load_scores(store)
+    grader, settings = scores.settings["grader"], store.settings()
+    graded = store.verdicts(grader, greedy=True)
+    verdicts = {sample: outcome for sample, outcome in graded.items() if sample.sample != GREEDY}
+    visible = visible_answers(store, grader, scores.problem_ids, scores.indices_PN)
+    rewards_PN, mask_PN = sample_rewards(verdicts, scores)
+    objectives = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
+    view = settings[f"view {scores.settings['view']}"]
+    return ReportInputs(
+        run=store.folder.name,
+        benchmark=settings["benchmark"],
+        errata=settings.get("errata", ""),
+        prompt=settings.get("prompt", ""),
+        source=_source(settings["source"]),
+        embedder=view["embedder"],
+        views=tuple((layer, pooling) for layer, pooling in view["views"]),
+        problems=tuple(_problem_samples(store, verdicts)),
+        verdicts=verdicts,
+        greedy_rewards=_greedy_rewards(graded),
+        second_verdicts=store.verdicts(VerdictSet.REGRADE.key(grader)),
+        base_verdicts=store.verdicts(VerdictSet.BASE_TESTS.key(grader)),
+        visible=visible,
+        scores=scores,
+        rewards_PN=rewards_PN,
+        mask_PN=mask_PN,
+        objectives=objectives,
+        raw_scores={name: _raw_scores(scores, name, scores_PN) for name, scores_PN in objectives.items()},
+        baselines=baselines_of(scores.features, mask_PN, visible),
+    )
+
+
+def baselines_of(features: SampleFeatures, mask_PN: Bools, visible: VisibleAnswers | None) -> dict[str, Floats]:
+    """Return scores [P, N] that need no probe, by name; `visible` holds the answers to the tests that prompts show."""
+    if visible is None:
+        return baseline_scores(features, mask_PN)
+    features = replace(features, groups={**features.groups, "outputs": visible.groups_PN})
+    return {**baseline_scores(features, mask_PN), "passes shown test": visible.passes_PN}
+
+
+def _problem_samples(store: Store, verdicts: Mapping[SampleId, Outcome]) -> Iterator[ProblemSamples]:
+    """Yield the problems that have completions; completions come from the store in the order of the problems."""
+    problems = {problem.id: problem for problem in store.problems()}
+    for problem_id, completions in groupby(store.completions(), key=lambda completion: completion.problem_id):
+        problem, prompt = problems[problem_id], None
+        samples = []
+        for completion in completions:
+            prompt = completion.prompt if prompt is None else prompt
+            samples.append(_graded(problem, completion, verdicts.get(completion.id)))
+        yield ProblemSamples(problem, prompt or problem.prompt, tuple(samples))
+
+
+def _graded(problem: Problem, completion: Completion, outcome: Outcome | None) -> GradedSample:
+    failures = tuple(sample_failures(problem, completion, outcome))
+    return GradedSample(completion.index, completion.continuation, failures, outcome)
+
+
+def _greedy_rewards(graded: Mapping[SampleId, Outcome]) -> dict[str, float]:
+    """Return the rewards of the run's own greedy samples, by problem."""
+    rewards = {sample.problem_id: outcome.reward for sample, outcome in graded.items() if sample.sample == GREEDY}
+    return {problem_id: reward for problem_id, reward in rewards.items() if reward is not None}
+
+
+def _raw_scores(scores: Scores, name: str, scores_PN: Floats) -> Floats:
+    """Undo the division by each fold's temperature, so that all scores can be used at one beta."""
+    if not (beta := scores.settings["beta"]):
+        return scores_PN
+    temperatures_F = np.array([selected["temperature"] for selected in scores.chosen[name]])
+    raw_PN: Floats = scores_PN * temperatures_F[scores.fold_P, None] / beta
+    return raw_PN
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    return str(source.get("model") or source.get("file"))

@@ -1,0 +1,112 @@
+"""The notes under a report's tables: the facts that a reader needs to judge them."""
+
+from harness.reports.render.numbers import counted, model_text, short
+from harness.reports.report import Report
+from harness.stats import Difference
+from sandbox import Status
+
+AMONG_K = "Among k: exact expectations over all subsets of k samples; * marks p below .05."
+INTERVALS = (
+    "Intervals: 95 %, bootstrap over problems; gains and p-values are paired by problem, p-values Holm-corrected."
+)
+SCORES = (
+    "Scores: headroom is the share of the way from pass@1 to pass@k; AUC is within problems; beyond length is the gain "
+    "without what length predicts; between is the share of the variance between problems; difficulty is the rank "
+    "correlation of a problem's mean score with its pass rate; calibration is the calibration error of mse and ce."
+)
+REPEATS = (
+    "Repeats: each problem's mean over cross-validations with different folds; spread is the standard deviation of the "
+    "gain over them."
+)
+
+_PRESETS = {
+    "nested": "temperature and training hyperparameters selected inside the training folds",
+    "wide": "temperature, form and training hyperparameters selected inside the training folds",
+    "paper": "trained and selected as in the Q-Probe paper (beta 0.1)",
+}
+
+
+def notes(report: Report) -> list[str]:
+    """Return the notes of a report; the first three belong to the main table."""
+    lines = [_probes(report), INTERVALS, _signal(report)]
+    lines += _programs(report) + _tests(report)
+    lines += [REPEATS] if report.repeats is not None else []
+    lines += [*_few_samples(report), SCORES, *_differences(report)]
+    if trusting := {mode: count for mode, count in report.grading_modes.items() if mode != "separate"}:
+        listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
+        lines.append(f"Problems whose tests must trust the program's own objects or process: {listed}.")
+    return lines
+
+
+def _probes(report: Report) -> str:
+    settings = report.settings
+    return (
+        f"Probes: vectors of {model_text(report.embedder)}; {settings['folds']}-fold cross-validation by problem, "
+        f"seed {settings['seed']}; softmax selection among all samples, {_PRESETS[settings['preset']]}."
+    )
+
+
+def _signal(report: Report) -> str:
+    return (
+        f"{report.distinct_share:.0%} of a problem's programs are distinct; {report.problems_without_signal} of "
+        f"{counted(report.problems, 'problem')} carry no ranking signal (all samples pass, or all fail)."
+    )
+
+
+def _programs(report: Report) -> list[str]:
+    """Return the prompt and the programs that do not compile: if most do not, suspect the extraction, not the model."""
+    lines = [f"Prompt: {report.prompt}."] if report.prompt else []
+    broken, graded = report.statuses.get(Status.SYNTAX, 0), sum(report.statuses.values())
+    if 2 * broken > graded:
+        advice = "Look at some of them: another --prompt, or qprobe extract with another prompt, may help."
+        lines.append(f"Warning: {broken:,} of {counted(graded, 'program')}, more than half, do not compile. {advice}")
+    elif broken:
+        lines.append(f"{broken:,} of {counted(graded, 'program')} do not compile.")
+    return lines
+
+
+def _tests(report: Report) -> list[str]:
+    lines = []
+    if report.base_pass_at_1 is not None:
+        lines.append(f"All figures use all tests; by the base tests alone, pass@1 is {short(report.base_pass_at_1)}.")
+    if report.stability is not None:
+        changed = counted(len(report.stability.changed), "reward")
+        lines.append(f"Graded twice: {counted(report.stability.programs, 'program')}; {changed} changed.")
+    if report.problems_with_visible_test:
+        count = counted(report.problems_with_visible_test, "problem")
+        lines.append(f"Shown tests: in the prompts of {count}; passing one tells part of the verdict.")
+    if report.errata:
+        lines.append(
+            f"Errata applied: {report.errata}; see benchmarks/errata. --no-errata grades the problems as published."
+        )
+    return lines
+
+
+def _few_samples(report: Report) -> list[str]:
+    lines = [AMONG_K] if report.rows_at_k else []
+    graded = report.per_problem.graded if report.per_problem else []
+    for k in report.ks:
+        if k > report.samples_per_problem[0]:
+            few = sum(count < k for count in graded)
+            problems = counted(few, "problem") + (" has" if few == 1 else " have") if few else "Some problems have"
+            lines.append(f"Warning: {problems} fewer than {k} graded samples and no value at k = {k}.")
+    return lines
+
+
+def _differences(report: Report) -> list[str]:
+    """Return the paired differences that are significant after correction."""
+    families = (("objectives", "between objectives"), ("baselines", "of objectives from baselines"))
+    return [
+        _family(report.differences[family], description)
+        for family, description in families
+        if report.differences[family]
+    ]
+
+
+def _family(differences: list[Difference], description: str) -> str:
+    significant = [difference for difference in differences if difference.p_holm < 0.05]
+    largest = sorted(significant, key=lambda difference: -abs(difference.value))[:5]
+    named = "; ".join(f"{item.name} - {item.other} {short(item.value, '+')}" for item in largest)
+    more = f"; and {len(significant) - 5} more" if len(significant) > 5 else ""
+    listed = f": {named}{more}" if significant else ""
+    return f"{len(significant)} of {len(differences)} differences {description} survive Holm's correction{listed}."

@@ -1,0 +1,47 @@
+"""The report of a transfer: probes trained on one set of problems and tested on others."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from harness.reports.json_values import from_report_json, jsonable
+from harness.reports.report import RowsAtK
+from harness.stats import TableRow
+
+SCHEMA = "qprobe-transfer/2"
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The figures of the probes on one test set."""
+
+    name: str
+    benchmark: str
+    problems: int
+    samples: int
+    problems_without_signal: int  # problems whose samples all pass or all fail
+    rows: tuple[TableRow, ...]  # as in a report's main table
+    rows_at_k: tuple[RowsAtK, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """The numbers of training on one set and testing on others."""
+
+    train: str
+    benchmark: str
+    problems: int  # trained on
+    near_duplicates: tuple[str, ...]  # training problems whose prompts nearly agree with a test problem's
+    left_out: bool  # True if these were left out of training
+    settings: dict[str, Any]
+    hyperparameters: dict[str, dict[str, Any]]  # selected inside the training problems, by objective
+    tests: tuple[Tested, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
+        return {"schema": SCHEMA, **jsonable(asdict(self))}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the report that `as_json` wrote. Raises QprobeError for another schema or a field of another type."""
+        return from_report_json(cls, data, SCHEMA)
