@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from sandbox import Job, Limits
+from sandbox.errors import QprobeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +59,5 @@ class Benchmark(Protocol):
         ...
 
 
-class BenchmarkError(Exception):
-    """A benchmark cannot be used, for a reason its user can mend: the message says what to do."""
+class BenchmarkError(QprobeError):
+    """A benchmark cannot be used: it is unknown, or its data cannot be had or read."""

@@ -1,16 +1,16 @@
-"""The one error a user can mend. Everything else that escapes is our bug."""
+"""The errors that a user can fix; any other exception is a bug in qprobe.
 
-from benchmarks import BenchmarkError
-from sandbox import SandboxError
+QprobeError                 the base; its message is one sentence that says what to do
+├── SandboxError            the sandbox cannot be used (sandbox/errors.py)
+├── BenchmarkError          a benchmark cannot be used (benchmarks/problem.py)
+└── ProbeError              a probe cannot be trained or used
+"""
 
+from benchmarks.problem import BenchmarkError
+from sandbox.errors import QprobeError, SandboxError
 
-class QprobeError(Exception):
-    """A stage cannot go on, for a reason its user can mend: the message says what to do."""
+__all__ = ["BenchmarkError", "ProbeError", "QprobeError", "SandboxError"]
 
 
 class ProbeError(QprobeError):
-    """A probe cannot be trained or used."""
-
-
-USER_ERRORS = (QprobeError, BenchmarkError, SandboxError)
-"""What the command line answers with one sentence and exit status 1."""
+    """A probe cannot be trained or used: too few problems, other vectors than its model's, a broken file."""

