@@ -14,8 +14,7 @@ from typing import Any
 
 from . import passing, runner, wire
 from .channel import Channel, Lost
-from .compare import difference
-from .converse import converse
+from .outputs import converse, difference
 from .wire import JobHeader, Verdict
 
 _CHECKER = "checker"

@@ -8,8 +8,8 @@ import os
 import signal
 
 from . import channel, examiner, passing, wire
-from .clocks import cpu_clock
 from .isolation import Isolation
+from .processes import cpu_clock
 from .wire import JobHeader, Verdict, pack_job
 
 

@@ -13,9 +13,8 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-from . import passing
-from .clocks import family_cpu_seconds
-from .delete_tree import empty
+from . import passing, processes
+from .delete_tree import empty_folder
 from .wire import JobHeader
 
 _PR_SET_PDEATHSIG = 1
@@ -101,13 +100,13 @@ class ContainerIsolation:
         _become(self._examiner_uid)
 
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
-        return sum(family_cpu_seconds(pid) for pid in _all_pids() if pid not in (1, *known))
+        return sum(processes.family_cpu_seconds(pid) for pid in processes.all_pids() if pid not in (1, *known))
 
     def kill(self, candidate_pid: int) -> None:
         self._kill_candidate_user()
 
     def reap(self, kept: tuple[int, ...]) -> float:
-        return _reap(kept) if self._kill_candidate_user() else 0.0
+        return processes.reap(kept) if self._kill_candidate_user() else 0.0
 
     def _kill_candidate_user(self) -> bool:
         """Kill every process of the candidate's user at once: none of them can fork out of it. Whether there was one.
@@ -132,7 +131,7 @@ class ContainerIsolation:
             try:
                 _become(self._candidate_uid)
                 for folder in self._folders:
-                    empty(folder)
+                    empty_folder(folder)
             finally:
                 os._exit(0)
         os.waitpid(janitor, 0)
@@ -187,7 +186,9 @@ class PlainIsolation:
         self._capset(_CAPABILITY_HEADER, bytes(24))
 
     def other_cpu_seconds(self, known: tuple[int, ...]) -> float:
-        return sum(family_cpu_seconds(pid, session=known[0]) for pid in _all_pids() if pid not in known)
+        return sum(
+            processes.family_cpu_seconds(pid, session=known[0]) for pid in processes.all_pids() if pid not in known
+        )
 
     def kill(self, candidate_pid: int) -> None:
         for kill in (os.killpg, os.kill):  # right after its birth it is in no group of its own yet
@@ -197,15 +198,15 @@ class PlainIsolation:
     def reap(self, kept: tuple[int, ...]) -> float:
         # A program may have made itself siblings, which are the zygote's children: it buries them before its next.
         seen: set[int] = set()
-        while fresh := _children(kept[0]) - seen:
+        while fresh := processes.children(kept[0]) - seen:
             seen |= fresh
             for pid in fresh:
                 os.kill(pid, signal.SIGKILL)
         # What has left its group became a child of this process when its parent died.
-        return _reap(kept, kill=True)
+        return processes.reap(kept, kill=True)
 
     def clean(self) -> None:
-        empty(self._folder)
+        empty_folder(self._folder)
 
 
 def _limit(header: JobHeader) -> None:
@@ -239,24 +240,3 @@ def _aim_oom_killer(score: str) -> None:
     fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     os.write(fd, score.encode())
     os.close(fd)
-
-
-def _reap(kept: tuple[int, ...], kill: bool = False) -> float:
-    """Wait for every child but `kept`, and for those that become children meanwhile. Returns their CPU seconds."""
-    seconds = 0.0
-    while children := _children(os.getpid()).difference(kept):
-        for pid in children:
-            if kill:
-                os.kill(pid, signal.SIGKILL)
-            _, _, usage = os.wait4(pid, 0)
-            seconds += usage.ru_utime + usage.ru_stime
-    return seconds
-
-
-def _children(parent: int) -> set[int]:
-    with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as stream:  # noqa: PTH123 - see clocks.py
-        return set(map(int, stream.read().split()))
-
-
-def _all_pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - see clocks.py

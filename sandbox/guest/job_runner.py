@@ -8,9 +8,8 @@ import time
 from . import passing, wire
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation
-from .outbox import Outbox
 from .time_limits import Heartbeat, TimeLimits
-from .wire import JobHeader, Kind, Result, Verdict
+from .wire import JobHeader, Kind, Outbox, Result, Verdict
 from .zygote import Zygote
 
 _GRACE_SECONDS = 0.5

@@ -14,8 +14,7 @@ from . import wire
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation, UncleanError
 from .job_runner import JobRunner
-from .outbox import Outbox
-from .wire import Kind
+from .wire import Kind, Outbox
 from .zygote import Zygote
 
 _COMMON_MODULES = """

@@ -2,9 +2,9 @@
 
 import time
 
-from .clocks import cpu_clock, starved_seconds
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation
+from .processes import cpu_clock, starved_seconds
 from .wire import JobHeader
 from .zygote import Zygote
 

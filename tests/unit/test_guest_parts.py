@@ -1,4 +1,4 @@
-"""The small parts of the guest: frames, broom, restoring arguments, tame tests."""
+"""The small parts of the guest: frames, bfolder, restoring arguments, tame tests."""
 
 import os
 from collections import deque
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.guest import wire
-from sandbox.guest.delete_tree import empty
+from sandbox.guest.delete_tree import empty_folder
 from sandbox.guest.mutation import restore
 from sandbox.guest.purity import is_pure
 
@@ -40,23 +40,23 @@ def test_a_stream_that_ends_in_the_middle():
     os.close(out)
 
 
-def test_the_broom_empties_deep_locked_and_linked_folders(tmp_path: Path):
-    room, outside = tmp_path / "room", tmp_path / "outside"
-    room.mkdir()
+def test_the_bfolder_empties_deep_locked_and_linked_folders(tmp_path: Path):
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    folder.mkdir()
     outside.mkdir()
     (outside / "kept").write_text("x")
-    (room / "link").symlink_to(outside)
-    (room / "dangling").symlink_to("nowhere")
-    os.mkfifo(room / "pipe")
-    (room / "file").write_text("x")
-    (room / "locked" / "inner").mkdir(parents=True)
-    (room / "locked" / "inner" / "file").write_text("x")
-    (room / "locked" / "inner").chmod(0)
-    (room / "locked").chmod(0)
-    _dig(room, 3000)
-    (room / os.fsdecode(b"\xff\n name")).write_text("x")
-    empty(str(room))
-    assert list(room.iterdir()) == []
+    (folder / "link").symlink_to(outside)
+    (folder / "dangling").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    (folder / "file").write_text("x")
+    (folder / "locked" / "inner").mkdir(parents=True)
+    (folder / "locked" / "inner" / "file").write_text("x")
+    (folder / "locked" / "inner").chmod(0)
+    (folder / "locked").chmod(0)
+    _dig(folder, 3000)
+    (folder / os.fsdecode(b"\xff\n name")).write_text("x")
+    empty_folder(str(folder))
+    assert list(folder.iterdir()) == []
     assert (outside / "kept").read_text() == "x"
 
 
