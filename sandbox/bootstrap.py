@@ -39,5 +39,6 @@ def guest_digest() -> str:
 def guest_payload(settings: dict[str, Any]) -> bytes:
     """What to write to the bootstrap first: the guest, and the settings of its supervisor."""
     sources = dict(_sources())
-    body = f"{sources.pop('loader')}\nstart({sources!r}, {settings!r})\n".encode()
+    loader = sources.pop("loader")
+    body = f"{loader}\nprogram = start({sources!r}, {settings!r})\nif program:\n    exec(*program)\n".encode()
     return len(body).to_bytes(4, "big") + body

@@ -35,13 +35,12 @@ def family_cpu_seconds(pid: int, session: int | None = None) -> float:
     return sum(map(int, fields[11:15])) / _TICKS
 
 
-def reap(kept: tuple[int, ...], kill: bool = False) -> float:
-    """Wait for every child but `kept`, and for those that become children meanwhile. Returns their CPU seconds."""
+def reap(kept: tuple[int, ...]) -> float:
+    """End every child but `kept`, and those that become children meanwhile. Returns their CPU seconds."""
     seconds = 0.0
     while pids := children(os.getpid()).difference(kept):
         for pid in pids:
-            if kill:
-                os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             _, _, usage = os.wait4(pid, 0)
             seconds += usage.ru_utime + usage.ru_stime
     return seconds
