@@ -40,5 +40,6 @@ def guest_payload(settings: dict[str, Any]) -> bytes:
     """What to write to the bootstrap first: the guest, and the settings of its supervisor."""
     sources = dict(_sources())
     loader = sources.pop("loader")
-    body = f"{loader}\nprogram = start({sources!r}, {settings!r})\nif program:\n    exec(*program)\n".encode()
+    # Taken out of the list, so that nothing of the guest keeps a program's objects alive when it has ended.
+    body = f"{loader}\nprograms = start({sources!r}, {settings!r})\nif programs:\n    exec(*programs.pop())\n".encode()
     return len(body).to_bytes(4, "big") + body

@@ -135,9 +135,7 @@ class DockerBackend:
             "pids_limit": self._largest.processes + _EXTRA_PIDS,
             "mem_limit": memory,
             "memswap_limit": memory,
-            "tmpfs": {
-                path: f"rw,nosuid,nodev,size={size},nr_inodes={_INODES},mode=1777" for path, size in _TMPFS.items()
-            },
+            "tmpfs": {path: _TMPFS_OPTIONS.format(size) for path, size in _TMPFS.items()},
             "ipc_mode": "private",
             "sysctls": {"fs.mqueue.queues_max": "0", "kernel.shmmni": "0", "kernel.msgmni": "0"},
             "log_config": {"Type": "none"},

@@ -60,7 +60,7 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: orphans would come to a process that 
 _NEW_NAMESPACES = 0x7E020000
 _SIBLING = 0x8000  # CLONE_PARENT: a process that its maker's parent would have to wait for
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
-_ENOSYS = 38
+_ENOSYS, _EAFNOSUPPORT = 38, 97
 # isatty, window size, process group, bytes waiting, blocking, closing on exec: what an interpreter asks of descriptors
 _IOCTLS = (0x5401, 0x5413, 0x540F, 0x541B, 0x5421, 0x5450, 0x5451)
 
@@ -82,8 +82,10 @@ def profile(architecture: str, loopback: bool = False) -> str | None:
     rules.append({"names": ["clone3", "openat2"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS})
     rules += [_rule(["open"], _masked(1, _UNNAMED_FILE, 0)), _rule(["openat"], _masked(2, _UNNAMED_FILE, 0))]
     rules.append(_rule(["preadv2", "pwritev2"], _equal(5, 0)))  # without flags, which tell what is cached
-    families = (_AF_UNIX, _AF_INET, _AF_INET6) if loopback else (_AF_UNIX,)
-    rules += [_rule(["socket"], _equal(0, family)) for family in families]
+    rules.append(_rule(["socket"], _equal(0, _AF_UNIX)))
+    for family in (_AF_INET, _AF_INET6):  # as on a machine that has no network at all
+        rule = _rule(["socket"], _equal(0, family))
+        rules.append(rule if loopback else rule | {"action": "SCMP_ACT_ERRNO", "errnoRet": _EAFNOSUPPORT})
     rules += [_rule(["ioctl"], _equal(1, request)) for request in _IOCTLS]
     rules.append(_rule(["prctl"], {"index": 0, "value": _SUBREAPER, "op": "SCMP_CMP_NE"}))
     # Limits, priority and processors: one's own only, though the same user's would be allowed.

@@ -23,11 +23,11 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _GET_VERSION, _PATH_BENEATH = 1, 1
 
 
-def restrict(rights: int, allowed: Iterable[tuple[str, int]], isolate: bool = False) -> bool:
+def restrict(rights: int, allowed: Iterable[tuple[str, int]], scoped: bool = False, tcp: bool = True) -> bool:
     """Give up `rights` everywhere but at the paths that are `allowed` some of them, and below those.
 
-    With `isolate`, TCP is given up too, and so are signals and abstract sockets to processes outside. Returns whether
-    the kernel can do that; a process must have no way to new privileges before. Raises OSError.
+    With `scoped`, signals and abstract sockets to processes outside are given up too, and so is TCP unless `tcp`.
+    Returns whether the kernel can do that; a process must have no way to new privileges before. Raises OSError.
     """
     import ctypes  # by the zygote only
 
@@ -36,9 +36,11 @@ def restrict(rights: int, allowed: Iterable[tuple[str, int]], isolate: bool = Fa
     if version < 1 + bool(rights & REFER):  # without it, nothing could be renamed between folders
         return False
     rights &= ~sum(right for right, since in _SINCE.items() if version < since)
-    tcp = _TCP if isolate and version >= _TCP_SINCE else 0
-    scopes = _SCOPES if isolate and version >= _SCOPES_SINCE else 0
-    fields = (rights, tcp, scopes)[: 1 + (version >= _TCP_SINCE) + (version >= _SCOPES_SINCE)]
+    fields = [rights]
+    if version >= _TCP_SINCE:
+        fields.append(0 if tcp else _TCP)
+    if version >= _SCOPES_SINCE:
+        fields.append(_SCOPES if scoped else 0)
     attributes = (ctypes.c_uint64 * len(fields))(*fields)
     ruleset = libc.syscall(_CREATE_RULESET, attributes, ctypes.sizeof(attributes), 0)
     try:

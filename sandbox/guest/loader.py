@@ -36,10 +36,10 @@ class _Sources:
         exec(compile(self._sources[name], f"<guest/{name}.py>", "exec", dont_inherit=True), module.__dict__)
 
 
-def start(sources: dict[str, str], settings: dict[str, Any]) -> tuple[CodeType, dict[str, Any]] | None:
+def start(sources: dict[str, str], settings: dict[str, Any]) -> list[tuple[CodeType, dict[str, Any]]]:
     """Load the guest and serve until the host is gone.
 
-    Returns something in a forked process only: the code of a whole program, and the names that it is to run in. The
+    Returns a program in a forked process only: the code of a whole program, and the names that it is to run in. The
     caller runs it at the top of this interpreter, whose own way to end then decides the exit code.
     """
     # Never the current folder: a candidate can write there what its examiner would import.
@@ -57,12 +57,12 @@ def start(sources: dict[str, str], settings: dict[str, Any]) -> tuple[CodeType, 
     if settings["kind"] == "container":
         chosen = isolation.ContainerIsolation(settings["uid"], settings["folders"])
     else:
-        chosen = plain.PlainIsolation(settings["folder"])
+        chosen = plain.PlainIsolation(settings["folder"], settings["loopback"])
     try:
         supervisor.serve(inlet, outlet, chosen)
     except runner.StartProgram as program:
-        return program.code, program.names
-    return None
+        return [(program.code, program.names)]
+    return []
 
 
 def _stay_on_one_processor(place: int | None) -> None:

@@ -25,9 +25,10 @@ _SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", 
 class PlainIsolation:
     """A plain process of the user's, which Landlock keeps from the user's files where the kernel has it."""
 
-    def __init__(self, folder: str) -> None:
-        """`folder` belongs to the supervisor, and is emptied after each program."""
+    def __init__(self, folder: str, loopback: bool) -> None:
+        """`folder` belongs to the supervisor, and is emptied after each program. With `loopback`, TCP is open."""
         self._folder = folder
+        self._loopback = loopback
 
     def enter(self) -> None:
         import ctypes  # only here: in a container nothing needs it before the zygote
@@ -61,11 +62,12 @@ class PlainIsolation:
         self._prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         # Root's powers reach past an undumpable supervisor; without them root is a user like others.
         self._capset(_CAPABILITY_HEADER, bytes(24))
-        landlock.restrict(_ALL, self._allowed(), isolate=True)
+        landlock.restrict(_ALL, self._allowed(), scoped=True, tcp=self._loopback)
 
     def _allowed(self) -> list[tuple[str, int]]:
         """What programs may read: the system, the interpreter, and the folder that is theirs."""
-        interpreter = {sys.prefix, sys.base_prefix, *sys.path}
+        environment = sys.executable.rpartition("/bin/")[0] or sys.prefix  # also one without its site, as here
+        interpreter = {sys.prefix, sys.base_prefix, environment, *sys.path}
         return [
             (self._folder, _ALL),
             ("/dev/shm", _ALL),  # the locks of multiprocessing

@@ -13,12 +13,22 @@ from sandbox.guest.purity import is_pure
 
 
 def test_headers_and_results_survive_packing():
-    header = wire.JobHeader(7, 123, 1.5, 3.0, 2**40, 64, 2**33, 2**24, True)
+    header = wire.JobHeader(7, 123, 1.5, 3.0, 2**40, 64, 2**33, 2**24, True, False)
     assert wire.unpack_job(wire.pack_job(header)) == header
-    result = wire.Result(1, 0.5, 1.5, -9, 3)
-    assert wire.unpack_result(wire.pack_result(result)) == result
-    kind, number, size = wire.unpack_frame(wire.pack_frame(wire.Kind.DETAIL, 3, b"abc")[: wire.FRAME_BYTES])
-    assert (kind, number, size) == (wire.Kind.DETAIL, 3, 3)
+    for result in (wire.Result(1, 0.5, 1.5, -9, 3), wire.Result(1, 0.5, 1.5, -9, 3, True, b"why")):
+        assert wire.unpack_result(wire.pack_result(result)) == result
+    kind, number, size = wire.unpack_frame(wire.pack_frame(wire.Kind.RESULT, 3, b"abc")[: wire.FRAME_BYTES])
+    assert (kind, number, size) == (wire.Kind.RESULT, 3, 3)
+
+
+def test_a_report_counts_with_the_token_of_its_job_only():
+    token = os.urandom(wire.TOKEN_BYTES)
+    report = wire.Report(wire.Verdict.FAILED, True, b"why")
+    data = wire.pack_report(token, report)
+    assert wire.unpack_report(token, data) == report
+    for forged in (b"", b"\x01", data[1:], token, token + b"\x01", token + b"\xff\x00", bytes(len(data))):
+        assert wire.unpack_report(token, forged) is None
+    assert wire.unpack_report(os.urandom(wire.TOKEN_BYTES), data) is None
 
 
 @pytest.mark.parametrize("data", [b"\x00" * wire.FRAME_BYTES, b"\xff" * wire.FRAME_BYTES, b"passed!!!"])
@@ -27,8 +37,13 @@ def test_bytes_that_are_no_frame(data: bytes):
         wire.unpack_frame(data)
 
 
-def test_every_frame_is_atomic():
-    assert wire.FRAME_BYTES + wire.DETAIL_BYTES <= wire.PIPE_ATOMIC
+def test_the_longest_result_is_a_frame():
+    long = wire.Report(wire.Verdict.FAILED, detail=b"x" * 10_000)
+    report = wire.unpack_report(bytes(wire.TOKEN_BYTES), wire.pack_report(bytes(wire.TOKEN_BYTES), long))
+    assert report is not None
+    payload = wire.pack_result(wire.Result(1, 0.0, 0.0, 0, 0, detail=report.detail))
+    frame = wire.pack_frame(wire.Kind.RESULT, 1, payload)
+    assert wire.unpack_frame(frame[: wire.FRAME_BYTES])[2] == len(payload)
 
 
 def test_a_stream_that_ends_in_the_middle():
