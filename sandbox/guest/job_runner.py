@@ -46,6 +46,7 @@ class JobRunner:
             if self._has_candidate:
                 self._sweep()
             raise
+        self._isolation.blur()
         return result._replace(last=self._marked and not header.threaded)
 
     def _run_functions(self, header: JobHeader) -> Result:
@@ -71,7 +72,8 @@ class JobRunner:
             wall_seconds = max(wall_seconds, result.wall_seconds)
             if result.verdict is not Verdict.NEXT:
                 return result._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds, case=case)
-            self._isolation.clean()  # what one run learnt must not reach the next
+            self._isolation.blur()  # what one run learnt must not reach the next
+            self._isolation.clean()
 
     def _run_case(self, header: JobHeader, inlet: int | None) -> Result:
         """One run of a whole program. What it printed is compared when nothing of it is left."""

@@ -8,6 +8,7 @@ import pytest
 from sandbox_programs import read_plain
 
 from sandbox import Job, Limits, Sandbox, Status, open_sandbox
+from sandbox.docker import seccomp
 from tests.engine import require_engine
 
 pytestmark = pytest.mark.docker
@@ -46,6 +47,21 @@ def test_memory_that_the_program_filled_is_its_failure(lone_sandbox: Sandbox):
     ]
     outcomes = [outcome for _, outcome in lone_sandbox.run(jobs)]
     assert len(outcomes) == len(jobs)
+    assert {outcome.reward for outcome in outcomes} == {0.0}, outcomes
+
+
+def test_memory_is_the_programs_failure_also_where_the_kernel_has_no_landlock(monkeypatch: pytest.MonkeyPatch):
+    require_engine()
+    rights = {why: names for why, names in seccomp._ALLOWED.items() if "landlock" not in names}
+    assert len(rights) == len(seccomp._ALLOWED) - 1
+    monkeypatch.setattr(seccomp, "_ALLOWED", rights)
+    lowered = "import os\nassert os.system('echo 0 > /proc/self/oom_score_adj') == 0\n" + SQUARE
+    names = ["one text that grows tenfold in the examiner", "millions of empty lists"]
+    jobs = [Job(f"{name} {n}", DENIALS[name], TESTS, "solve", limits=LIMITS) for name in names for n in range(3)]
+    with open_sandbox("docker", workers=1) as sandbox:
+        ((_, outcome),) = sandbox.run([Job("lowered", lowered, TESTS, "solve")])
+        assert outcome.status is Status.PASSED  # so this is such a kernel
+        outcomes = [outcome for _, outcome in sandbox.run(jobs)]
     assert {outcome.reward for outcome in outcomes} == {0.0}, outcomes
 
 
