@@ -39,5 +39,7 @@ def guest_digest() -> str:
 def guest_payload(settings: dict[str, Any]) -> bytes:
     """What to write to the bootstrap first: the guest, and the settings of its supervisor."""
     sources = dict(_sources())
-    body = f"{sources.pop('loader')}\nstart({sources!r}, {settings!r})\n".encode()
+    loader = sources.pop("loader")
+    # Taken out of the list, so that nothing of the guest keeps a program's objects alive when it has ended.
+    body = f"{loader}\nprograms = start({sources!r}, {settings!r})\nif programs:\n    exec(*programs.pop())\n".encode()
     return len(body).to_bytes(4, "big") + body

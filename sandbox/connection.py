@@ -36,8 +36,8 @@ class GuestConnection:
         self.place = place
         self.waiting: deque[Job] = deque()
         self._sent = 0
-        self._details: dict[int, str] = {}
         self.proven = True  # whether the guest was well when it was last heard of, in this run
+        self.retired = False  # whether the guest takes no more jobs, though nothing has failed
         kind, _, _ = self._frame(_READY_SECONDS)
         if kind is not Kind.READY:
             raise GuestError("the guest did not say that it is ready")
@@ -61,16 +61,15 @@ class GuestConnection:
         expected = self._sent - len(self.waiting) + 1
         while True:
             kind, number, payload = self._frame(_SILENCE_SECONDS)
-            if kind is Kind.DETAIL:  # may overtake the result of the job before
-                self._details[number] = _printable(payload.decode("utf-8", "replace"))
-            elif kind is Kind.BEAT:
+            if kind is Kind.BEAT:
                 still_running()
             elif kind is Kind.RESULT:
                 if number != expected:
                     raise GuestError("the guest answered out of turn")
                 self.proven = True
-                detail = self._details.pop(number, "")
-                outcome = _outcome(self.waiting[0], wire.unpack_result(payload), detail)
+                result = wire.unpack_result(payload)
+                self.retired = result.last
+                outcome = _outcome(self.waiting[0], result)
                 return self.waiting.popleft(), outcome
 
     def stop(self) -> None:
@@ -87,8 +86,7 @@ class GuestConnection:
 
 def _check_language(job: Job) -> None:
     if job.language and job.language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise SandboxError(f"There is no language {job.language!r} for whole programs: there are {known}.")
+        raise SandboxError(f"Unknown language {job.language!r}. Choose from {', '.join(LANGUAGES)}.")
 
 
 def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
@@ -104,6 +102,7 @@ def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
         file_bytes=limits.file_bytes,
         answer_bytes=limits.output_bytes,
         whole=bool(job.language),
+        threaded=bool(job.language and LANGUAGES[job.language].command),
     )
 
 
@@ -120,8 +119,9 @@ def _body(job: Job) -> bytes:
     return json.dumps(fields).encode("ascii")
 
 
-def _outcome(job: Job, result: wire.Result, detail: str) -> Outcome:
+def _outcome(job: Job, result: wire.Result) -> Outcome:
     verdict = Verdict(result.verdict)
+    detail = _printable(result.detail.decode("utf-8", "replace"))
     if verdict is Verdict.NONE:
         raise GuestError("the examiner was lost")
     if verdict is Verdict.EXITED and not job.language:

@@ -221,7 +221,18 @@ class _Worker:
                 self._turns.go_on()
         self._at_hand.pop(0)
         self._run.done.put(result)
+        if self._line is not None and self._line.retired:
+            self._replace_line()
         return True
+
+    def _replace_line(self) -> None:
+        """Part with a guest that takes no more jobs. Those behind its last were not begun."""
+        if self._line is not None:
+            self._pool.drop(self._line)
+            self._line = None
+        tasks, self._at_hand = self._at_hand, []
+        for task in tasks:
+            self._run.todo.put(task)
 
     def _still_running(self) -> None:
         if not self._slow:

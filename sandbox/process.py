@@ -1,4 +1,4 @@
-"""Guests as plain processes of this machine: for where there is no engine. What that does not cover is in README.md."""
+"""Guests as plain processes of this machine, for where no engine is. README.md says what that does not cover."""
 
 import contextlib
 import os
@@ -18,9 +18,14 @@ from sandbox.job import SandboxError
 class ProcessBackend:
     """Starts supervisors as children of this process."""
 
+    def __init__(self, loopback: bool = False) -> None:
+        """With `loopback`, programs may open sockets."""
+        self._loopback = loopback
+
     @property
     def identity(self) -> str:
-        return f"process:{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}:{guest_digest()}"
+        loopback = ":loopback" if self._loopback else ""
+        return f"process:{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}:{guest_digest()}{loopback}"
 
     def open(self) -> None:
         if sys.platform != "linux":
@@ -28,7 +33,7 @@ class ProcessBackend:
 
     def start(self, place: int | None) -> "ProcessGuest":
         try:
-            return ProcessGuest(place)
+            return ProcessGuest(place, self._loopback)
         except OSError as error:
             raise GuestError(f"no process could be started: {error}") from error
 
@@ -37,9 +42,9 @@ class ProcessBackend:
 
 
 class ProcessGuest:
-    """One supervisor in a session of its own, with an emptied environment and a folder of its own."""
+    """One supervisor in a new session, with an emptied environment and a new folder."""
 
-    def __init__(self, place: int | None) -> None:
+    def __init__(self, place: int | None, loopback: bool) -> None:
         """Start the interpreter and send the guest's source."""
         self._folder = tempfile.mkdtemp(prefix="qprobe-")
         self._process = subprocess.Popen(
@@ -55,7 +60,7 @@ class ProcessGuest:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._inlet, self._outlet = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self.write(guest_payload({"kind": "plain", "folder": self._folder, "place": place}))
+        self.write(guest_payload({"kind": "plain", "folder": self._folder, "place": place, "loopback": loopback}))
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)

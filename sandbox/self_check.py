@@ -1,6 +1,6 @@
-"""The walls, tried on the user's own machine: each check runs a hostile program and looks at what became of it.
+"""The sandbox's mechanisms, tried on the user's machine: each check runs a hostile program and looks at its outcome.
 
-A check holds when its program ended as it must and the next program found a clean room. The programs are in
+A check holds when its program ended as it must and the next program found nothing of it. The programs are in
 `walls.txt`, which the tests run too.
 """
 
@@ -25,7 +25,7 @@ class Wall:
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """What came of one check."""
+    """The result of one check."""
 
     name: str
     holds: bool
@@ -51,12 +51,12 @@ def check_sandbox(sandbox: Sandbox) -> Iterator[CheckRow]:
 
 
 def check_wall(sandbox: Sandbox, wall: Wall) -> CheckRow:
-    """Try one wall, and see whether the next program finds a clean room."""
+    """Try one wall, and whether the next program finds anything left."""
     jobs = [Job(wall.name, wall.program, _TESTS, "solve", limits=_LIMITS)]
     ((_, outcome),) = sandbox.run(jobs)
     if outcome.status not in wall.ends:
         return CheckRow(wall.name, False, _say(outcome))
-    ((_, after),) = sandbox.run([Job("clean room", _CLEAN_ROOM, _TESTS, "solve", limits=_LIMITS)])
+    ((_, after),) = sandbox.run([Job("next program", _NEXT, _TESTS, "solve", limits=_LIMITS)])
     if after.status is not Status.PASSED:
         return CheckRow(wall.name, False, f"the next program met what it left: {_say(after)}")
     return CheckRow(wall.name, True, _say(outcome))
@@ -66,7 +66,7 @@ def _say(outcome: Outcome) -> str:
     return f"{outcome.status}: {outcome.detail}" if outcome.detail else str(outcome.status)
 
 
-_CLEAN_ROOM = """
+_NEXT = """
 import os, resource, threading
 
 def solve():

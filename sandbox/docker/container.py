@@ -18,19 +18,43 @@ from sandbox.job import Limits, SandboxError
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_SCRATCH_BYTES = 64 * 2**20
-_SHARED_BYTES = 16 * 2**20
-_INODES = 8192
+_TMPFS = {"/tmp": 64 * 2**20, "/dev/shm": 16 * 2**20}
+"""The folders that programs may write to, and the bytes that fit in."""
+
+_TMPFS_OPTIONS = "rw,nosuid,nodev,size={},nr_inodes=8192,mode=1777"
 _OVERHEAD_BYTES = 128 * 2**20
-_FOLDERS = ("/tmp", "/dev/shm")
-_EXTRA_PIDS = 25  # supervisor, examiner, zygote and janitor, and the way to a full room's sweep
+_EXTRA_PIDS = 25  # supervisor, examiner, zygote and cleaner, and the tests' own processes
+
+_ENGINES_OWN = """
+    /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi
+    /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware
+"""
+_COUNTERS = """
+    /proc/buddyinfo /proc/diskstats /proc/key-users /proc/loadavg /proc/locks /proc/meminfo /proc/pagetypeinfo
+    /proc/pressure /proc/schedstat /proc/softirqs /proc/stat /proc/sys/fs /proc/sys/kernel/pty /proc/uptime
+    /proc/vmstat /proc/zoneinfo /sys/block /sys/class /sys/devices /sys/kernel
+"""
+_MASKED = [*_ENGINES_OWN.split(), *_COUNTERS.split()]
+"""Paths that look empty, since they count what all programs do. Landlock closes all of /proc and /sys to programs where
+the kernel has it."""
 
 
 class DockerBackend:
     """Starts containers of one image on one engine."""
 
-    def __init__(self, image: str | None, largest: Limits, runtime: str | None = None, host: str | None = None) -> None:
-        """No job may use more than `largest`. `runtime` is one that the engine at `host` knows, such as `runsc`."""
+    def __init__(
+        self,
+        image: str | None,
+        largest: Limits,
+        runtime: str | None = None,
+        host: str | None = None,
+        loopback: bool = False,
+    ) -> None:
+        """No job may use more than `largest`. `runtime` is one that the engine at `host` knows, such as `runsc`.
+
+        With `loopback`, programs may open sockets to one another.
+        """
+        self._loopback = loopback
         self._image = image
         self._largest = largest
         self._runtime = runtime
@@ -43,14 +67,15 @@ class DockerBackend:
 
     @property
     def identity(self) -> str:
-        return f"docker:{self._image_id.removeprefix('sha256:')[:16]}:{guest_digest()}"
+        loopback = ":loopback" if self._loopback else ""
+        return f"docker:{self._image_id.removeprefix('sha256:')[:16]}:{guest_digest()}{loopback}"
 
     def open(self) -> None:
         self._client = engine.connect(self._host)
         facts = self._client.info()
         if self._runtime and self._runtime not in (known := facts.get("Runtimes") or {self._runtime: None}):
             raise SandboxError(f"The Docker engine has no runtime {self._runtime!r}: it has {', '.join(known)}.")
-        self._seccomp = profile(str(facts.get("Architecture", "")))
+        self._seccomp = profile(str(facts.get("Architecture", "")), self._loopback)
         if is_podman(self._client):
             self._podman = PodmanTerms(self._seccomp)
         remove_leftovers(self._client)
@@ -93,13 +118,13 @@ class DockerBackend:
             entrypoint=[],
             environment=_ENVIRONMENT,
             labels={engine.LABEL: "guest", engine.OWNER_LABEL: engine.owner()},
-            host_config=api.create_host_config(**self._walls()),
+            host_config={**api.create_host_config(**self._walls()), "MaskedPaths": _MASKED},
         )
         return str(made["Id"])
 
     def _walls(self) -> dict[str, Any]:
         """What keeps a program in. The reasons are in README.md."""
-        memory = self._largest.memory_bytes + _SCRATCH_BYTES + _SHARED_BYTES + _OVERHEAD_BYTES
+        memory = self._largest.memory_bytes + sum(_TMPFS.values()) + _OVERHEAD_BYTES
         walls = {
             "auto_remove": True,
             "network_mode": "none",
@@ -110,8 +135,7 @@ class DockerBackend:
             "pids_limit": self._largest.processes + _EXTRA_PIDS,
             "mem_limit": memory,
             "memswap_limit": memory,
-            "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={_SCRATCH_BYTES},nr_inodes={_INODES},mode=1777"},
-            "shm_size": _SHARED_BYTES,
+            "tmpfs": {path: _TMPFS_OPTIONS.format(size) for path, size in _TMPFS.items()},
             "ipc_mode": "private",
             "sysctls": {"fs.mqueue.queues_max": "0", "kernel.shmmni": "0", "kernel.msgmni": "0"},
             "log_config": {"Type": "none"},
@@ -149,7 +173,7 @@ class ContainerGuest:
             self._socket: socket.socket = getattr(attached, "_sock", attached)
             self._api.start(container_id)
             uid = 100_000 + secrets.randbelow(2**30) * 2
-            settings = {"kind": "container", "uid": uid, "folders": _FOLDERS, "place": place}
+            settings = {"kind": "container", "uid": uid, "folders": tuple(_TMPFS), "place": place}
             self._socket.settimeout(30)
             self._socket.sendall(guest_payload(settings))
         except BaseException:

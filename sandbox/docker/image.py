@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 REPOSITORY = "qprobe-sandbox"
-_RECIPE = "1"  # raise it when `interpreter.pack` puts other files in
+_RECIPE = "2"  # raise it when `interpreter.pack` puts other files in
 _BUILD_SECONDS = 600
 
 

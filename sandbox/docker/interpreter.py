@@ -1,6 +1,6 @@
-"""The running Python interpreter as the file system of an image: standard library and shared objects, nothing else.
+"""The running Python interpreter as the file system of an image, made in seconds where no registry can be reached.
 
-So an image can be made in seconds where no registry can be reached.
+It holds the standard library, the shared objects that it needs, time zones and the locale C.UTF-8.
 """
 
 import io
@@ -11,7 +11,9 @@ import sys
 import sysconfig
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from zoneinfo import TZPATH
 
 from sandbox.job import SandboxError
 
@@ -28,6 +30,10 @@ _LEFT_OUT = {
     "ensurepip",
     "lib2to3",
 }
+_OTHER_ZONES = {"posix", "right", "localtime", "posixrules"}
+"""The time zones once more, with and without leap seconds, and this machine's own."""
+
+_LOCALES = "/usr/lib/locale"
 _LIBRARY_FOLDERS = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/")
 
 
@@ -48,6 +54,8 @@ def pack(target: Path, extra: Sequence[Path] = (), programs: Sequence[Path] = ()
     with tarfile.open(target, "w") as tar:
         _add_folders(tar)
         _add_files(tar)
+        _add_time_zones(tar)
+        _add_locale(tar)
         objects = [*_add_interpreter(tar), *_add_packages(tar, extra), *_add_shell(tar), *programs]
         for program in programs:
             _add(tar, program, f"{_HOME}/bin/{program.name}")
@@ -71,10 +79,32 @@ def _add_interpreter(tar: tarfile.TarFile) -> list[Path]:
 
 
 def _add_packages(tar: tarfile.TarFile, folders: Sequence[Path]) -> list[Path]:
-    files = [found for folder in folders for found in _folder_files(folder, left_out=())]
+    files = [file for folder in folders for file in _folder_files(folder, left_out=())]
     for source, name in files:
         _add(tar, source, f"{_HOME}/lib/{_SHORT}/site-packages/{name}")
     return [source for source, _ in files if ".so" in source.name]
+
+
+def _add_time_zones(tar: tarfile.TarFile) -> None:
+    """Add the machine's time zones, or those of the package tzdata where it has none."""
+    folders = [*map(Path, map(str, TZPATH)), *_packaged_time_zones()]
+    folder = next((folder for folder in folders if folder.joinpath("UTC").is_file()), None)
+    for source, name in _folder_files(folder, left_out=_OTHER_ZONES) if folder else ():
+        if name not in _OTHER_ZONES and not name.endswith((".py", ".pyc")):
+            _add(tar, source.resolve(), f"usr/share/zoneinfo/{name}")
+
+
+def _packaged_time_zones() -> list[Path]:
+    package = find_spec("tzdata")
+    return [Path(package.origin).parent / "zoneinfo"] if package and package.origin else []
+
+
+def _add_locale(tar: tarfile.TarFile) -> None:
+    """Add C.UTF-8, whose files have one of two names. An interpreter whose libc has it built in needs none."""
+    folders = (Path(_LOCALES, name) for name in ("C.utf8", "C.UTF-8"))
+    for folder in filter(Path.is_dir, folders):
+        for source, name in _folder_files(folder):
+            _add(tar, source, f"{_LOCALES.lstrip('/')}/{folder.name}/{name}")
 
 
 def _add_shell(tar: tarfile.TarFile) -> list[Path]:

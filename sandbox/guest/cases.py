@@ -14,21 +14,27 @@ from typing import Any
 
 from . import passing, runner, wire
 from .channel import Channel, Lost
-from .compare import difference
-from .converse import converse
-from .wire import JobHeader, Verdict
+from .outputs import converse, difference
+from .wire import JobHeader, Report, Verdict
 
 _CHECKER = "checker"
 _Judge = Callable[[str, bytes, str], str]
 """From input, output and expected output to what is wrong, "" for nothing."""
 
 
-def examine(job: dict[str, Any], header: JobHeader, fds: list[int], control: passing.Socket) -> tuple[Verdict, str]:
-    """The verdict on one program, and one line of reasons. `fds` are the ends of the first run's streams."""
+def examine(
+    job: dict[str, Any], header: JobHeader, fds: list[int], control: passing.Socket, token: bytes
+) -> tuple[bytes, Verdict, str]:
+    """The token of the last run of one program, the verdict, and one line of reasons.
+
+    `fds` are the ends of the first run's streams, and `token` is what came with them.
+    """
+    examination = _Examination(job, header.answer_bytes, control, token)
     try:
-        return _Examination(job, header.answer_bytes, control).run(fds)
+        verdict, detail = examination.run(fds)
     except MemoryError:
-        return Verdict.MEMORY, "its cases and what it printed do not fit in the memory limit"
+        verdict, detail = Verdict.MEMORY, "its cases and what it printed do not fit in the memory limit"
+    return examination.token, verdict, detail
 
 
 def checker_code(job: dict[str, Any]) -> CodeType | None:
@@ -39,8 +45,9 @@ def checker_code(job: dict[str, Any]) -> CodeType | None:
 class _Examination:
     """All runs of one program."""
 
-    def __init__(self, job: dict[str, Any], limit: int, control: passing.Socket) -> None:
+    def __init__(self, job: dict[str, Any], limit: int, control: passing.Socket, token: bytes) -> None:
         self._job = job
+        self.token = token
         self._limit = limit
         self._control = control
 
@@ -61,8 +68,9 @@ class _Examination:
         return Verdict.PASSED, ""
 
     def _next_run(self) -> list[int]:
-        self._control.send(bytes([Verdict.NEXT]))
-        packed, fds = passing.take(self._control, wire.JOB_BYTES)
+        self._control.send(wire.pack_report(self.token, Report(Verdict.NEXT)))
+        packed, fds = passing.take(self._control, wire.TOKEN_BYTES + wire.JOB_BYTES)
+        self.token = packed[: wire.TOKEN_BYTES]
         return fds if packed else os._exit(0)  # the supervisor is gone
 
     def _run_case(self, fds: list[int], given: str, expected: str, judge: _Judge) -> tuple[Verdict, str]:

@@ -4,13 +4,13 @@ import contextlib
 import os
 
 
-def empty(folder: str) -> None:
+def empty_folder(folder: str) -> None:
     """Remove everything in `folder` that this user may remove."""
     top = os.fsencode(folder)
     before = -1
     while names := os.listdir(top):  # noqa: PTH208 - names as bytes: they need not be text
         if len(names) == before and not any(_is_folder(os.path.join(top, name)) for name in names):  # noqa: PTH118
-            return  # what is left belongs to somebody else
+            return  # what is left belongs to another user
         before = len(names)
         for name in names:
             _remove(os.path.join(top, name), top)  # noqa: PTH118

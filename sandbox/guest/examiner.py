@@ -5,24 +5,20 @@ values, so that whatever it does, it can only ever answer a question.
 """
 
 import builtins
-import json
 import os
-import random
-import resource
 from functools import lru_cache
 from importlib import import_module
 from types import CodeType
-from typing import Any, NoReturn
+from typing import Any
 
-from . import cases, passing, wire
+from . import cases, purity
 from .channel import Channel, Lost
 from .mutation import restore
 from .peer import CROSSED, Peer, StandIn
-from .purity import MODULES, is_pure
-from .wire import Kind, Verdict
+from .purity import MODULES
+from .wire import Verdict
 
 _TESTS = "<tests>"
-_LARGE_KILOBYTES = 200 * 2**10
 _OBJECT_OPERATIONS = frozenset({"attribute", "assign"})
 
 
@@ -40,40 +36,12 @@ def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, CodeType | None]:
         return None, None
 
 
-def main(control: passing.Socket, inlet: int, outlet: int) -> NoReturn:
-    """Examine one candidate after another until the supervisor is gone."""
-    while True:
-        packed, fds = passing.take(control, wire.JOB_BYTES)
-        if not packed:
-            os._exit(0)
-        header = wire.unpack_job(packed)
-        job = json.loads(wire.read_exact(inlet, header.body_bytes))
-        if not _is_pure(job, header.whole):
-            control.send(bytes([wire.LEAVING]))
-        random.seed(0)  # the same program gets the same verdict every time
-        if header.whole:
-            verdict, detail = cases.examine(job, header, fds, control)
-        else:
-            verdict, detail = examine(job, Channel(fds[0], header.answer_bytes))
-            os.close(fds[0])
-        if detail:
-            line = " ".join(detail[: wire.DETAIL_BYTES].split())  # the program may have had a lot to say
-            payload = line.encode("utf-8", "backslashreplace")[: wire.DETAIL_BYTES]
-            wire.write_all(outlet, wire.pack_frame(Kind.DETAIL, header.number, payload))
-        control.send(bytes([verdict | wire.LEAVING if _is_worn(verdict) else verdict]))
-
-
-def _is_pure(job: dict[str, Any], whole: bool) -> bool:
+def is_pure(job: dict[str, Any], whole: bool) -> bool:
     """Whether this process will be as good as new after these tests."""
     if whole:
         checker = cases.checker_code(job)
-        return checker is None or is_pure(checker)
-    return job["mode"] == "shared" or all(code is None or is_pure(code) for code in _compiled(job))
-
-
-def _is_worn(verdict: Verdict) -> bool:
-    """Whether this process has grown too large for another job."""
-    return verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES
+        return checker is None or purity.is_pure(checker)
+    return job["mode"] == "shared" or all(code is None or purity.is_pure(code) for code in _compiled(job))
 
 
 def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:

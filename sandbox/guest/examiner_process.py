@@ -1,34 +1,52 @@
-"""The examiner's chair: one process that examines candidates one after another, until it should not any more.
+"""One process that examines candidates one after another, until it should not any more.
 
-An examiner stays for the next job because a fork costs more than most examinations. It leaves after tests that could
-have left something behind in it, and it is removed when it gave no verdict.
+An examiner stays for the next job because a fork costs more than most examinations. It is removed after tests that
+could have left something behind in it, and when it gave no verdict.
+
+It holds one descriptor besides its job's: a socket to the supervisor. Each job comes with a token of its own, and a
+report without that token decides nothing; so whatever code a job's tests run, it can speak for this job alone.
 """
 
+import json
 import os
+import random
+import resource
 import signal
+import time
+from typing import Any, NoReturn
 
-from . import channel, examiner, passing, wire
-from .clocks import cpu_clock
+from . import cases, channel, examiner, passing, wire
 from .isolation import Isolation
-from .wire import JobHeader, Verdict, pack_job
+from .processes import cpu_clock
+from .wire import JobHeader, Report, Verdict
+
+_LARGE_KILOBYTES = 200 * 2**10
+_PATIENCE_SECONDS = 10
+"""How long an examiner may take to accept a part of its job."""
+
+_DEATH_SECONDS = 1.0
+"""How long a process may take to end once its descriptors are closed."""
+
+_FORGED = b"a report on this program did not come from its examiner"
 
 
 class ExaminerProcess:
     """Holds one examiner at a time, forked from the pristine supervisor."""
 
-    def __init__(self, inlet: int, outlet: int, isolation: Isolation) -> None:
-        """The chair is empty at first."""
+    def __init__(self, isolation: Isolation) -> None:
+        """There is no process at first."""
         self.pid = 0
-        self._inlet = inlet
-        self._outlet = outlet
         self._isolation = isolation
         self._control: passing.Socket | None = None
+        self._buffer = memoryview(bytearray(wire.CHUNK_BYTES))
         self._memory_bytes = 0
         self._spent = 0.0
         self._leaving = False
+        self._token = b""
+        self._oom_kills = 0
 
     def fill(self, header: JobHeader) -> None:
-        """See to it that an examiner is there who may use as much memory as this job says."""
+        """Ensure that an examiner exists, and may use as much memory as this job says."""
         if self.pid and self._memory_bytes != header.memory_bytes:
             self.clear()
         if self.pid:
@@ -36,28 +54,54 @@ class ExaminerProcess:
         self._leaving = False
         self._memory_bytes = header.memory_bytes
         self._control, theirs = passing.message_pair()
+        passing.set_patience(self._control, _PATIENCE_SECONDS)
         self.pid = os.fork()
         if not self.pid:
             try:
-                fds = (theirs.fileno(), self._inlet, self._outlet)
                 os.dup2(0, 2)
-                channel.close_all_but(fds)
+                channel.close_all_but((theirs.fileno(),))
                 self._isolation.confine_examiner(header)
-                examiner.main(theirs, self._inlet, self._outlet)
+                _serve(theirs)
             finally:
                 os._exit(0)
         theirs.close()
 
-    def assign(self, header: JobHeader, fds: tuple[int, ...]) -> None:
-        """Hand over a job, or the next case of one, whose candidate is at the other end of `fds`."""
+    def assign(self, header: JobHeader, fds: tuple[int, ...], inlet: int | None) -> None:
+        """Hand over a job whose candidate is at the other ends of `fds`.
+
+        The job's body is passed on from `inlet`; None for another case of a job that the examiner has. Raises
+        StreamError.
+        """
+        self._token = os.urandom(wire.TOKEN_BYTES)
+        self._oom_kills = self._isolation.oom_kills()
+        head = self._token + wire.pack_job(header)
+        missing = header.body_bytes if inlet is not None else 0
+        while True:
+            size = 0
+            if inlet is not None and missing:
+                size = os.readv(inlet, [self._buffer[: min(missing, wire.CHUNK_BYTES)]])
+                if not size:
+                    raise wire.StreamError("the stream ended")
+            self._give(head, size, fds)
+            missing -= size
+            head, fds = b"", ()
+            if not missing:
+                return
+
+    def _give(self, head: bytes, size: int, fds: tuple[int, ...]) -> None:
+        """Send the examiner `head` and what is in the buffer, which is empty afterwards.
+
+        A process forked from this one must not find a program or a test in its memory.
+        """
         assert self._control is not None
         try:
-            passing.give(self._control, pack_job(header), fds)
-        except OSError:  # it has died since the last job: no verdict will come
-            return
+            passing.give(self._control, (head, self._buffer[:size]), fds)
+        except OSError:  # it has died since the last job, or hangs: no verdict will come
+            os.kill(self.pid, signal.SIGKILL)
+        self._buffer[:size] = bytes(size)
 
-    def tell(self, exit_code: int) -> None:
-        """Say that the candidate, with all its children, has ended, and how."""
+    def send_exit_code(self, exit_code: int) -> None:
+        """Tell the examiner that the candidate, with all its children, has ended, and how."""
         assert self._control is not None
         try:
             self._control.send(wire.EXIT.pack(exit_code))
@@ -65,38 +109,102 @@ class ExaminerProcess:
             return
 
     def fileno(self) -> int:
-        """To wait on: readable when there is a verdict, or no examiner any more."""
+        """To wait on: readable when there is a report, or no examiner any more."""
         assert self._control is not None
         return self._control.fileno()
 
-    def verdict(self) -> Verdict | None:
-        """What has arrived: a verdict, NONE where the examiner has died, or None where it only announced one."""
+    def report(self) -> Report | None:
+        """The report that has arrived; None where it only announced that the examiner must not stay.
+
+        Its verdict is NONE where the examiner has died by no fault of the program.
+        """
         assert self._control is not None
         try:
-            data = self._control.recv(1)
+            data = self._control.recv(wire.REPORT_BYTES)
         except OSError:
             data = b""
-        if data == bytes([wire.LEAVING]):
-            self._leaving = True
-            return None
-        if data == bytes([Verdict.NEXT]):
-            return Verdict.NEXT
-        if not data or self._leaving or data[0] & wire.LEAVING:
+        if not data:
+            return self._report_death()
+        report = wire.unpack_report(self._token, data)
+        if report is None:
             self.clear()
-        return Verdict(data[0] & ~wire.LEAVING) if data else Verdict.NONE
+            return Report(Verdict.EXITED, detail=_FORGED)
+        self._leaving |= report.leaving
+        if report.verdict is Verdict.NONE:
+            return None
+        if self._leaving and report.verdict is not Verdict.NEXT:
+            self.clear()
+        return report
 
-    def clear(self) -> None:
-        """Remove the examiner."""
+    def _report_death(self) -> Report:
+        died = self._has_died()
+        exit_code = self.clear()
+        if not died:  # it lives, and its socket is closed: not by its own code
+            return Report(Verdict.EXITED, detail=_FORGED)
+        if exit_code == -signal.SIGKILL and self._isolation.oom_kills() != self._oom_kills:
+            return Report(Verdict.MEMORY, detail=b"the program and its tests filled the memory of the sandbox")
+        return Report(Verdict.NONE)
+
+    def _has_died(self) -> bool:
+        deadline = time.monotonic() + _DEATH_SECONDS
+        while not os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def clear(self) -> int:
+        """Remove the examiner, with every process that its tests have started. Returns its exit code."""
         if not self.pid:
-            return
-        os.kill(self.pid, signal.SIGKILL)
-        _, _, usage = os.wait4(self.pid, 0)
+            return 0
+        self._isolation.kill_examiner(self.pid)
+        _, status, usage = os.wait4(self.pid, 0)
         self._spent = usage.ru_utime + usage.ru_stime
         self.pid = 0
         if self._control is not None:
             self._control.close()
             self._control = None
+        return os.waitstatus_to_exitcode(status)
 
     def cpu_seconds(self) -> float:
-        """CPU seconds of the present examiner, or of the last one where the chair is empty."""
+        """CPU seconds of the present examiner, or of the last one where there is none."""
         return cpu_clock(self.pid) if self.pid else self._spent
+
+
+def _serve(control: passing.Socket) -> NoReturn:
+    """Examine one candidate after another until the supervisor is gone."""
+    while True:
+        token, header, job, fds = _receive_job(control)
+        if not examiner.is_pure(job, header.whole):
+            control.send(wire.pack_report(token, Report(Verdict.NONE, leaving=True)))
+        random.seed(0)  # the same program gets the same verdict every time
+        if header.whole:
+            token, verdict, detail = cases.examine(job, header, fds, control, token)
+        else:
+            verdict, detail = examiner.examine(job, channel.Channel(fds[0], header.answer_bytes))
+            os.close(fds[0])
+        line = " ".join(detail[: wire.DETAIL_BYTES].split())  # the program may have had a lot to say
+        packed = line.encode("utf-8", "backslashreplace")
+        control.send(wire.pack_report(token, Report(verdict, _is_worn(verdict), packed)))
+
+
+def _receive_job(control: passing.Socket) -> tuple[bytes, JobHeader, dict[str, Any], list[int]]:
+    """Wait for the next job: its token, its header, its body and its descriptors."""
+    head = wire.TOKEN_BYTES + wire.JOB_BYTES
+    packed, fds = passing.take(control, head + wire.CHUNK_BYTES)
+    if not packed:
+        os._exit(0)
+    header = wire.unpack_job(packed[wire.TOKEN_BYTES : head])
+    parts = [packed[head:]]
+    missing = header.body_bytes - len(parts[0])
+    while missing:
+        parts.append(control.recv(wire.CHUNK_BYTES))
+        missing -= len(parts[-1])
+        if not parts[-1]:
+            os._exit(0)
+    return packed[: wire.TOKEN_BYTES], header, json.loads(b"".join(parts)), fds
+
+
+def _is_worn(verdict: Verdict) -> bool:
+    """Whether this process has grown too large for another job."""
+    return verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES

@@ -1,16 +1,16 @@
-"""All who work on a job, and how one is seen through: functions are examined once, a whole program once a case."""
+"""The processes that work on a job, and its steps: functions are examined once, a whole program once per case."""
 
 import math
 import os
 import select
+import signal
 import time
 
 from . import passing, wire
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation
-from .outbox import Outbox
 from .time_limits import Heartbeat, TimeLimits
-from .wire import JobHeader, Kind, Result, Verdict
+from .wire import JobHeader, Kind, Outbox, Report, Result, Verdict
 from .zygote import Zygote
 
 _GRACE_SECONDS = 0.5
@@ -18,91 +18,99 @@ _GRACE_SECONDS = 0.5
 
 _AGAIN_SECONDS = 0.05
 
+_OUT_OF_MEMORY = b"the program filled the memory of the sandbox"
+
 
 class JobRunner:
-    """The zygote, the examiner's chair and the isolation, at work on one job after another."""
+    """Zygote, examiner and isolation, at work on one job after another."""
 
-    def __init__(self, examiner: ExaminerProcess, zygote: Zygote, outbox: Outbox, isolation: Isolation) -> None:
-        """Begin with nobody there."""
-        self._examiner = examiner
-        self._zygote = zygote
-        self._outbox = outbox
+    def __init__(self, isolation: Isolation, inlet: int, outbox: Outbox) -> None:
+        """Begin without processes; the bodies of jobs are read from `inlet`."""
+        self._examiner = ExaminerProcess(isolation)
+        self._zygote = Zygote(isolation)
         self._isolation = isolation
+        self._inlet = inlet
+        self._outbox = outbox
         self._heartbeat = Heartbeat()
-        self._occupied = False  # whether there is a candidate
+        self._has_candidate = False
+        self._marked = False  # whether this job advanced a counter that a later program could read
 
     def run(self, header: JobHeader) -> Result:
-        """See one job through: a candidate is born, is examined, and is gone with all it left."""
+        """Run one job. When it returns, no process of the program exists any more."""
         self._heartbeat = Heartbeat()
+        self._marked = False
         try:
-            return self._run_whole(header) if header.whole else self._run_functions(header)
-        except wire.StreamError:  # the host is gone: leave nobody behind
+            result = self._run_program(header) if header.whole else self._run_functions(header)
+        except wire.StreamError:  # the host is gone: leave no process behind
             self._examiner.clear()
-            if self._occupied:
+            if self._has_candidate:
                 self._sweep()
             raise
+        self._isolation.blur()
+        return result._replace(last=self._marked and not header.threaded)
 
     def _run_functions(self, header: JobHeader) -> Result:
         near, far = passing.stream_pair()
-        limits = self._begin(header, (near,), (far,))
-        verdict = self._wait(limits, header, _GRACE_SECONDS)
-        if verdict is None:
-            verdict = Verdict.EXITED
+        limits = self._begin(header, (near,), (far,), self._inlet)
+        report = self._wait(limits, header, _GRACE_SECONDS) or Report(Verdict.EXITED)
         examiner_seconds = limits.examiner_seconds()
-        if verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
+        if report.verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
             self._examiner.clear()  # it may still be waiting for this candidate
+        ooms = limits.oom_kills()
         candidate_seconds, exit_code = self._sweep()
-        cpu_seconds = candidate_seconds + examiner_seconds
-        if verdict is not Verdict.NONE and cpu_seconds > header.cpu_seconds:
-            verdict = Verdict.TIMEOUT
-        return Result(verdict, cpu_seconds, limits.wall_seconds(), exit_code, 0)
+        if report.verdict is Verdict.EXITED and ooms and exit_code == -signal.SIGKILL:
+            report = Report(Verdict.MEMORY, detail=_OUT_OF_MEMORY)
+        return _result(report, header, limits, candidate_seconds + examiner_seconds, exit_code)
 
-    def _run_whole(self, header: JobHeader) -> Result:
+    def _run_program(self, header: JobHeader) -> Result:
         cpu_seconds = wall_seconds = 0.0
         case = 0
         while True:
             case += 1
-            result = self._run_case(header)
+            result = self._run_case(header, self._inlet if case == 1 else None)
             cpu_seconds = max(cpu_seconds, result.cpu_seconds)
             wall_seconds = max(wall_seconds, result.wall_seconds)
             if result.verdict is not Verdict.NEXT:
-                return Result(result.verdict, cpu_seconds, wall_seconds, result.exit_code, case)
-            self._isolation.clean()  # what one run learnt must not reach the next
+                return result._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds, case=case)
+            self._isolation.blur()  # what one run learnt must not reach the next
+            self._isolation.clean()
 
-    def _run_case(self, header: JobHeader) -> Result:
+    def _run_case(self, header: JobHeader, inlet: int | None) -> Result:
         """One run of a whole program. What it printed is compared when nothing of it is left."""
         near, far = passing.program_pair()
-        limits = self._begin(header, near, far)
-        verdict = self._wait(limits, header, 0.0)
-        if verdict is not None:  # without knowing how it ended: it is a timeout, or the examiner has failed
+        limits = self._begin(header, near, far, inlet)
+        report = self._wait(limits, header, 0.0)
+        if report is not None:  # without knowing how it ended: it is a timeout, or the examiner has failed
             self._examiner.clear()
+        ooms = limits.oom_kills()
         candidate_seconds, exit_code = self._sweep()
-        if verdict is None:
-            self._examiner.tell(exit_code)
-            verdict = self._wait(limits, header, math.inf) or Verdict.NONE
+        if report is None:
+            self._examiner.send_exit_code(exit_code)
+            report = self._wait(limits, header, math.inf) or Report(Verdict.NONE)
         cpu_seconds = candidate_seconds + limits.examiner_seconds()
-        if verdict is not Verdict.NONE and cpu_seconds > header.cpu_seconds:
-            verdict = Verdict.TIMEOUT
-        if verdict in (Verdict.NONE, Verdict.TIMEOUT):
+        result = _result(report, header, limits, cpu_seconds, exit_code)
+        if result.verdict is Verdict.EXITED and ooms and exit_code == -signal.SIGKILL:
+            result = result._replace(verdict=Verdict.MEMORY, detail=_OUT_OF_MEMORY)
+        if result.verdict in (Verdict.NONE, Verdict.TIMEOUT):
             self._examiner.clear()
-        return Result(verdict, cpu_seconds, limits.wall_seconds(), exit_code, 0)
+        return result
 
-    def _begin(self, header: JobHeader, near: tuple[int, ...], far: tuple[int, ...]) -> TimeLimits:
+    def _begin(self, header: JobHeader, near: tuple[int, ...], far: tuple[int, ...], inlet: int | None) -> TimeLimits:
         started = time.monotonic()
         self._zygote.fill(header)
         self._examiner.fill(header)
         limits = TimeLimits(header, self._zygote, self._examiner, self._isolation, started)
-        self._occupied = True
+        self._has_candidate = True
         self._zygote.spawn(header, far)
-        self._examiner.assign(header, near)
+        self._examiner.assign(header, near, inlet)
         for fd in (*far, *near):
             os.close(fd)
         return limits
 
-    def _wait(self, limits: TimeLimits, header: JobHeader, grace: float) -> Verdict | None:
-        """Wait for a verdict, a timeout, or the end of either process.
+    def _wait(self, limits: TimeLimits, header: JobHeader, grace: float) -> Report | None:
+        """Wait for a report, a timeout, or the end of either process.
 
-        None where the candidate has ended and no verdict came `grace` seconds after.
+        None where the candidate has ended and no report came `grace` seconds after.
         """
         deadline = math.inf
         poller = select.poll()
@@ -112,16 +120,16 @@ class JobRunner:
         while True:
             ready = [fd for fd, _ in poller.poll(limits.next_look() * 1000)]
             if self._examiner.fileno() in ready:
-                verdict = self._examiner.verdict()
-                if verdict is not None:
-                    return verdict
+                report = self._examiner.report()
+                if report is not None:
+                    return report
             elif ready:
                 poller.unregister(self._zygote)
                 deadline = time.monotonic() + grace
             if time.monotonic() >= deadline:
                 return None
             if limits.is_over():
-                return Verdict.TIMEOUT
+                return Report(Verdict.TIMEOUT)
             self._outbox.flush()
             if self._heartbeat.is_due(limits.started):
                 self._outbox.put(wire.pack_frame(Kind.BEAT, header.number))
@@ -133,5 +141,14 @@ class JobRunner:
         while not self._zygote.has_news(_AGAIN_SECONDS):  # it was too young to be reached
             self._isolation.kill(candidate_pid)
         seconds, exit_code = self._zygote.end()
-        self._occupied = False
-        return seconds + self._isolation.reap((self._zygote.pid, self._examiner.pid)), exit_code
+        self._has_candidate = False
+        seconds += self._isolation.reap((self._zygote.pid, self._examiner.pid))
+        self._marked |= self._isolation.is_marked(candidate_pid)
+        return seconds, exit_code
+
+
+def _result(report: Report, header: JobHeader, limits: TimeLimits, cpu_seconds: float, exit_code: int) -> Result:
+    verdict, detail = report.verdict, report.detail
+    if verdict is not Verdict.NONE and cpu_seconds > header.cpu_seconds:
+        verdict, detail = Verdict.TIMEOUT, b""
+    return Result(verdict, cpu_seconds, limits.wall_seconds(), exit_code, 0, detail=detail)

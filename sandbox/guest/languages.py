@@ -1,19 +1,20 @@
-"""The languages that whole programs may be written in, and how a program is run in each."""
+"""The languages of stdin/stdout programs, and how a program is run in each."""
 
 from typing import NamedTuple
 
 
 class Language(NamedTuple):
-    """One language. Whatever interpreter it needs, the image must have."""
+    """One language. The image must have the interpreter it needs."""
 
-    file: str  # where the program is written, in the room; "" where it is run without
+    file: str  # where the program is written; "" where it is run without a file
     command: tuple[str, ...]  # what runs it; () for this interpreter, which needs no start
     greeting: str  # a program that prints "ready"
     reserved_bytes: int = 0  # address space that the interpreter takes and does not use, on top of a program's memory
 
 
 LANGUAGES = {
-    "python": Language("", (), "print('ready')"),
+    # Competitors ask for stacks of 512 MiB, of which little is used; what is used is bounded by the container.
+    "python": Language("", (), "print('ready')", 640 * 2**20),
     # With a seed of its own the interpreter would draw other numbers each time, and a verdict might change.
     "javascript": Language(
         "program.js", ("node", "--random-seed=1", "program.js"), "console.log('ready')", 640 * 2**20

@@ -7,7 +7,7 @@ import importlib
 import importlib.machinery
 import os
 import sys
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -36,22 +36,33 @@ class _Sources:
         exec(compile(self._sources[name], f"<guest/{name}.py>", "exec", dont_inherit=True), module.__dict__)
 
 
-def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
-    """Load the guest and serve until the host is gone."""
+def start(sources: dict[str, str], settings: dict[str, Any]) -> list[tuple[CodeType, dict[str, Any]]]:
+    """Load the guest and serve until the host is gone.
+
+    Returns a program in a forked process only: the code of a whole program, and the names that it is to run in. The
+    caller runs it at the top of this interpreter, whose own way to end then decides the exit code.
+    """
     # Never the current folder: a candidate can write there what its examiner would import.
     sys.path[:] = [folder for folder in (*sys.path, *_package_folders()) if folder and os.path.isdir(folder)]  # noqa: PTH112
     finder: Any = _Sources("guest", sources)
     sys.meta_path.insert(0, finder)
     _import_random()
     isolation = importlib.import_module("guest.isolation")
+    plain = importlib.import_module("guest.plain")
+    runner = importlib.import_module("guest.runner")
     supervisor = importlib.import_module("guest.supervisor")
     sys.meta_path.pop(0)
     _stay_on_one_processor(settings["place"])
     inlet, outlet = supervisor.quiet_streams()
     if settings["kind"] == "container":
-        supervisor.serve(inlet, outlet, isolation.ContainerIsolation(settings["uid"], settings["folders"]))
+        chosen = isolation.ContainerIsolation(settings["uid"], settings["folders"])
     else:
-        supervisor.serve(inlet, outlet, isolation.PlainIsolation(settings["folder"]))
+        chosen = plain.PlainIsolation(settings["folder"], settings["loopback"])
+    try:
+        supervisor.serve(inlet, outlet, chosen)
+    except runner.StartProgram as program:
+        return [(program.code, program.names)]
+    return []
 
 
 def _stay_on_one_processor(place: int | None) -> None:

@@ -1,11 +1,14 @@
 """The candidate's process where a whole program runs: standard input, standard output, and nothing else.
 
 What examiner and candidate say to one another is over before the program begins: the program's end of the channel is
-closed by then, so nothing that it does can be taken for a word of ours.
+closed by then, so nothing that it does can be taken for a message of the guest.
+
+A Python program runs at the top of the interpreter that the supervisor was started with, after all frames of the guest
+are gone: an exception, an exit, threads and what was registered for the end are dealt with by the interpreter itself,
+so exit codes are those of `python program.py`.
 """
 
 import builtins
-import gc
 import os
 import signal
 import sys
@@ -20,14 +23,26 @@ from .languages import LANGUAGES, Language
 SYNTAX, MISSING = "syntax", "missing"
 """What may be said instead of running: why the program does not compile, or what the image does not have."""
 
-_OWN_FRAMES = 16
-"""Frames of the guest below a program's first: it must be able to go as deep as if there were none."""
+_FILE = "program.py"
+_ASK_FOR_FILE = ("__file__", "argv", "inspect", "traceback", "linecache", "multiprocessing", "concurrent", "runpy")
+"""Words of programs that may look for their own file."""
 
-_FLUSH_FAILED = 120  # what Python exits with where it cannot write the rest
+_TOP_FRAMES = 2
+"""Frames below a program's first: it must be able to go as deep as if there were none."""
 
 
-def run(channel: Channel) -> NoReturn:
-    """Take a program off the channel, and be it. Its streams are 0, 1 and 2."""
+class StartProgram(BaseException):
+    """Leaves all frames of the guest in a candidate; the top of the interpreter catches it and runs the code."""
+
+    def __init__(self, code: types.CodeType, names: dict[str, Any]) -> None:
+        """`names` are the globals of the program's `__main__`."""
+        super().__init__()
+        self.code = code
+        self.names = names
+
+
+def start(channel: Channel) -> NoReturn:
+    """Take a program off the channel, and become it. Its streams are 0, 1 and 2. Raises StartProgram."""
     name, source = channel.receive()
     language = LANGUAGES[name]
     if language.command:
@@ -38,13 +53,12 @@ def run(channel: Channel) -> NoReturn:
         channel.send([SYNTAX, str(error)])
         os._exit(1)
     channel.close()
-    os._exit(_main(code))
+    raise StartProgram(_in_file(code), _main_names(source))
 
 
 def _become(language: Language, source: str, channel: Channel) -> NoReturn:
     """Replace this process by the language's interpreter; the channel closes with that."""
-    with open(language.file, "w", encoding="utf-8", errors="surrogatepass") as file:  # noqa: PTH123 - see clocks.py
-        file.write(source)
+    _write(language.file, source)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would what it starts
         signal.signal(number, signal.SIG_DFL)
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
@@ -54,56 +68,28 @@ def _become(language: Language, source: str, channel: Channel) -> NoReturn:
     os._exit(1)
 
 
-def _main(code: types.CodeType) -> int:
-    """Run a Python program as the interpreter would. Returns its exit code."""
+def _in_file(code: types.CodeType) -> types.CodeType:
+    """The same code, as if compiled from the program's file."""
+    constants = tuple(_in_file(item) if isinstance(item, types.CodeType) else item for item in code.co_consts)
+    return code.replace(co_filename=_FILE, co_consts=constants)
+
+
+def _main_names(source: str) -> dict[str, Any]:
+    """The globals of a new `__main__`."""
+    if any(word in source for word in _ASK_FOR_FILE):
+        _write(_FILE, source)
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
-    sys.argv = ["program.py"]
+    sys.argv = [_FILE]
     names = module.__dict__
-    names.update(__file__="program.py", __builtins__=builtins)
+    names.update(__file__=_FILE, __builtins__=builtins)
     for name in ("exit", "quit"):  # made by `site`, which is not loaded
         setattr(builtins, name, sys.exit)
-    sys.setrecursionlimit(sys.getrecursionlimit() + _OWN_FRAMES)
-    try:
-        exec(code, names)
-        return _end(names, 0)
-    except SystemExit as error:
-        return _end(names, _exit_code(error.code))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the interpreter would print it
-        below = error.__traceback__.tb_next if error.__traceback__ else None  # from the program's first frame on
-        sys.excepthook(type(error), error, below)
-        return _end(names, 1)
+    sys.setrecursionlimit(sys.getrecursionlimit() + _TOP_FRAMES)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return names
 
 
-def _exit_code(code: Any) -> int:
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    print(code, file=sys.stderr)
-    return 1
-
-
-def _end(names: dict[str, Any], code: int) -> int:
-    """What the interpreter does at its end: wait for threads, call what was registered, write what waits."""
-    import atexit  # by few programs' ends only, but it is built in
-
-    if "threading" in sys.modules:
-        sys.modules["threading"]._shutdown()
-    atexit._run_exitfuncs()
-    failed = not _flush()
-    names.clear()  # files that the program opened are written when they are collected
-    gc.collect()
-    return _FLUSH_FAILED if failed or not _flush() else code
-
-
-def _flush() -> bool:
-    """Write what waits in the standard streams. Returns whether standard output took it."""
-    with suppress(Exception):
-        sys.stderr.flush()
-    try:
-        if not sys.stdout.closed:
-            sys.stdout.flush()
-    except Exception:  # noqa: BLE001 - it may be an object of the program's own
-        return False
-    return True
+def _write(path: str, source: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:  # noqa: PTH123 - see processes.py
+        file.write(source)

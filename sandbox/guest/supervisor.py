@@ -1,7 +1,7 @@
-"""The supervisor: reads job headers, orders a candidate for each, has an examiner test it, empties the isolation.
+"""The supervisor: reads job headers, orders a candidate for each, has an examiner test it, removes what is left of it.
 
-It never reads a program or a test: both are in the body, which the examiner takes off the stream itself. So what it
-forks is always pristine, and nothing of one job can be found in the memory of the next.
+It never looks at a program or a test: both are in the body, which passes through one buffer that is emptied at once. So
+what it forks is always pristine, and nothing of one job can be found in the memory of the next.
 """
 
 import contextlib
@@ -9,14 +9,12 @@ import gc
 import importlib
 import os
 import signal
+from typing import NoReturn
 
 from . import wire
-from .examiner_process import ExaminerProcess
 from .isolation import Isolation, UncleanError
 from .job_runner import JobRunner
-from .outbox import Outbox
-from .wire import Kind
-from .zygote import Zygote
+from .wire import Kind, Outbox
 
 _COMMON_MODULES = """
 abc bisect collections copy enum functools heapq io itertools math operator random re string sys time types typing
@@ -26,7 +24,7 @@ hashlib, ctypes) is left out: every fork pays for every page and every mapping."
 
 
 def serve(inlet: int, outlet: int, isolation: Isolation) -> None:
-    """Serve jobs until the host closes the stream, or the room cannot be emptied."""
+    """Serve jobs until the host closes the stream, or a program has left a mark that cannot be removed."""
     for name in _COMMON_MODULES.split():
         importlib.import_module(name)
     isolation.enter()
@@ -34,12 +32,14 @@ def serve(inlet: int, outlet: int, isolation: Isolation) -> None:
     gc.freeze()
     outbox = Outbox(inlet, outlet)
     outbox.put(wire.pack_frame(Kind.READY, 0))
-    runner = JobRunner(ExaminerProcess(inlet, outlet, isolation), Zygote(isolation), outbox, isolation)
+    runner = JobRunner(isolation, inlet, outbox)
     with contextlib.suppress(wire.StreamError):
         while True:
             header = wire.unpack_job(wire.read_exact(inlet, wire.JOB_BYTES))
             result = runner.run(header)
             outbox.put(wire.pack_frame(Kind.RESULT, header.number, wire.pack_result(result)))
+            if result.last:
+                _retire(inlet, outbox)
             try:
                 isolation.clean()
             except UncleanError:
@@ -47,8 +47,15 @@ def serve(inlet: int, outlet: int, isolation: Isolation) -> None:
                 raise
 
 
+def _retire(inlet: int, outbox: Outbox) -> NoReturn:
+    """Wait until the host, which has seen that this was the last result, closes the stream."""
+    outbox.flush()
+    while True:
+        wire.read_exact(inlet, 1)
+
+
 def quiet_streams() -> tuple[int, int]:
-    """Move the host's stream away from 0 and 1 and put the null device there, for all that is forked from here."""
+    """Move the host's stream away from 0 and 1, where all that is forked from here finds the null device."""
     inlet, outlet = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):

@@ -2,9 +2,9 @@
 
 import time
 
-from .clocks import cpu_clock, starved_seconds
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation
+from .processes import cpu_clock, starved_seconds
 from .wire import JobHeader
 from .zygote import Zygote
 
@@ -14,6 +14,9 @@ _QUIET_SECONDS = 5.0
 """How long there may be no word though nothing is slow: the host takes a long silence for an end."""
 _STARVED_FACTOR = 10
 """However long a program waited for a processor, its wall time is never stretched by more than this."""
+
+_UNCOUNTED_STARVED_FACTOR = 2
+"""The same where the time of processes that come and go is not counted: a program may be waiting for its own."""
 
 
 class TimeLimits:
@@ -29,7 +32,10 @@ class TimeLimits:
         self._isolation = isolation
         self.started = started
         self._examiner_before = examiner.cpu_seconds()
-        self._examiner_starved: float | None = None  # asked for at the first look: most jobs end before it
+        self._oom_kills_before = isolation.oom_kills()
+        # Read at the first look, since most jobs end before it.
+        self._examiner_starved: float | None = None
+        self._total_before: float | None = None
 
     def next_look(self) -> float:
         """Seconds until the clocks should be read again."""
@@ -44,28 +50,44 @@ class TimeLimits:
         """Seconds since the start."""
         return time.monotonic() - self.started
 
+    def oom_kills(self) -> int:
+        """How many processes were killed during this job because memory ran out."""
+        return self._isolation.oom_kills() - self._oom_kills_before
+
     def is_over(self) -> bool:
         """Whether the job has used up its CPU time or its wall time."""
         candidate_pid = self._zygote.candidate_pid
         if self._examiner_starved is None:
             self._examiner_starved = starved_seconds(self._examiner.pid)
-        others = self._isolation.other_cpu_seconds((candidate_pid, self._zygote.pid, self._examiner.pid))
-        if cpu_clock(candidate_pid) + self.examiner_seconds() + others > self._header.cpu_seconds:
+        if self._cpu_seconds(candidate_pid) > self._header.cpu_seconds:
             return True
         wall = self.wall_seconds()
         if wall <= self._header.wall_seconds:
             return False
         starved = starved_seconds(candidate_pid) + starved_seconds(self._examiner.pid) - self._examiner_starved
-        return wall - min(starved, wall * (1 - 1 / _STARVED_FACTOR)) > self._header.wall_seconds
+        factor = _UNCOUNTED_STARVED_FACTOR if self._total_before is None else _STARVED_FACTOR
+        return wall - min(starved, wall * (1 - 1 / factor)) > self._header.wall_seconds
+
+    def _cpu_seconds(self, candidate_pid: int) -> float:
+        """CPU seconds of the job so far, with those of processes that ended and were never waited for."""
+        others = self._isolation.other_cpu_seconds((candidate_pid, self._zygote.pid, self._examiner.pid))
+        visible = cpu_clock(candidate_pid) + self.examiner_seconds() + others
+        total = self._isolation.cpu_seconds()
+        if total is None:
+            return visible
+        total -= time.process_time()  # the supervisor's own
+        if self._total_before is None:
+            self._total_before = total - visible
+        return max(visible, total - self._total_before)
 
 
 class Heartbeat:
-    """When to tell the host that all is well here."""
+    """Decides when the host is told that the guest is alive."""
 
     def __init__(self) -> None:
         """Start with a job."""
         self._last = time.monotonic()
-        self._said = False
+        self._sent = False
 
     def is_due(self, started: float) -> bool:
         """Whether the host should be told now, while a program runs that was `started` then.
@@ -73,8 +95,8 @@ class Heartbeat:
         Soon where it is slow, because others may work meanwhile; but a program of many short cases is not slow.
         """
         now = time.monotonic()
-        slow = now - started >= _LOOK_SECONDS and (now - self._last >= _BEAT_SECONDS or not self._said)
+        slow = now - started >= _LOOK_SECONDS and (now - self._last >= _BEAT_SECONDS or not self._sent)
         due = slow or now - self._last >= _QUIET_SECONDS
         if due:
-            self._last, self._said = now, True
+            self._last, self._sent = now, True
         return due

@@ -1,19 +1,26 @@
-"""The frames that host and guest exchange. Fixed sizes, so that the supervisor never has to look at a program.
+"""The frames that host, supervisor and examiner exchange.
 
-Host to guest: one `JobHeader`, then `body_bytes` bytes of JSON that only the examiner reads.
-Guest to host: a `FrameHeader`, then `size` bytes. READY once, BEAT while a program runs, DETAIL from the examiner, and
-RESULT when the room is empty again.
+Host to guest: one `JobHeader`, then `body_bytes` bytes of JSON, which the supervisor passes on to the examiner unread.
+Guest to host: a `FrameHeader`, then `size` bytes. READY once, BEAT while a program runs, RESULT when nothing of the
+program is left. The supervisor alone writes to the host.
+Supervisor to examiner: a token, a `JobHeader` and the body. Examiner to supervisor: a `Report`, which begins with the
+token of its job.
 """
 
 import os
+import select
 import struct
 from enum import IntEnum
 from typing import NamedTuple
 
-PIPE_ATOMIC = 4096
-"""Two processes write to one pipe: a frame no longer than this arrives in one piece."""
+PAYLOAD_BYTES = 4096
+"""No frame from the guest has a longer payload."""
 
 DETAIL_BYTES = 2000
+CHUNK_BYTES = 65536
+"""The longest part of a body that is passed on at once."""
+
+TOKEN_BYTES = 16
 
 
 class Kind(IntEnum):
@@ -21,8 +28,7 @@ class Kind(IntEnum):
 
     READY = 1
     BEAT = 2
-    DETAIL = 3
-    RESULT = 4
+    RESULT = 3
 
 
 class Verdict(IntEnum):
@@ -40,11 +46,6 @@ class Verdict(IntEnum):
     NEXT = 9  # this case of a program held: run the program again for the next one
 
 
-LEAVING = 0x80
-"""Set in a byte from an examiner that must not get another job. Without a verdict in it, it announces one: an examiner
-says so before it runs tests that may change it, because afterwards it might not."""
-
-
 class JobHeader(NamedTuple):
     """What the supervisor must know of a job; the body stays unread by it."""
 
@@ -56,7 +57,8 @@ class JobHeader(NamedTuple):
     processes: int
     file_bytes: int
     answer_bytes: int
-    whole: bool  # a whole program, run once a case; else functions that are called
+    whole: bool  # a whole program, run once per case; else functions that are called
+    threaded: bool  # its interpreter starts threads by itself, so the numbers of its processes say nothing
 
 
 class Result(NamedTuple):
@@ -70,17 +72,32 @@ class Result(NamedTuple):
     wall_seconds: float
     exit_code: int
     case: int  # the last case that was run, from 1; 0 for functions
+    last: bool = False  # whether the guest takes no more jobs
+    detail: bytes = b""
 
 
-_JOB = struct.Struct("!IIddQIQQ?")
+class Report(NamedTuple):
+    """A message from the examiner: a verdict, NEXT, or, with NONE, the announcement that it must not stay.
+
+    The announcement comes before tests that may change the examiner, because afterwards it might not come.
+    """
+
+    verdict: Verdict
+    leaving: bool = False  # the examiner must not get another job
+    detail: bytes = b""
+
+
+_JOB = struct.Struct("!IIddQIQQ??")
 _FRAME = struct.Struct("!BII")
-_RESULT = struct.Struct("!BddiI")
+_RESULT = struct.Struct("!BddiI?")
+_REPORT = struct.Struct("!B?")
 
 EXIT = struct.Struct("!i")
 """What an examiner is told of a program that has ended: its exit code, as above."""
 
 JOB_BYTES = _JOB.size
 FRAME_BYTES = _FRAME.size
+REPORT_BYTES = TOKEN_BYTES + _REPORT.size + DETAIL_BYTES
 
 
 class StreamError(Exception):
@@ -105,19 +122,36 @@ def pack_frame(kind: Kind, number: int, payload: bytes = b"") -> bytes:
 def unpack_frame(data: bytes) -> tuple[Kind, int, int]:
     """Kind, job number and size of the payload that follows. Raises StreamError for bytes that are no frame."""
     kind, number, size = _FRAME.unpack(data)
-    if size > PIPE_ATOMIC or kind not in Kind._value2member_map_:
+    if size > PAYLOAD_BYTES or kind not in Kind._value2member_map_:
         raise StreamError("the guest sent bytes that are no frame")
     return Kind(kind), number, size
 
 
 def pack_result(result: Result) -> bytes:
     """The payload of a RESULT frame."""
-    return _RESULT.pack(*result)
+    *numbers, detail = result
+    return _RESULT.pack(*numbers) + detail
 
 
 def unpack_result(data: bytes) -> Result:
     """The reverse of `pack_result`."""
-    return Result(*_RESULT.unpack(data))
+    return Result(*_RESULT.unpack(data[: _RESULT.size]))._replace(detail=data[_RESULT.size :])
+
+
+def pack_report(token: bytes, report: Report) -> bytes:
+    """The message of an examiner whose job came with `token`."""
+    return token + _REPORT.pack(report.verdict, report.leaving) + report.detail[:DETAIL_BYTES]
+
+
+def unpack_report(token: bytes, data: bytes) -> Report | None:
+    """The reverse of `pack_report`; None for anything but a report on the job of `token`."""
+    body = data[TOKEN_BYTES:]
+    if data[:TOKEN_BYTES] != token or len(body) < _REPORT.size:
+        return None
+    number, leaving = _REPORT.unpack(body[: _REPORT.size])
+    if number not in Verdict._value2member_map_:
+        return None
+    return Report(Verdict(number), leaving, body[_REPORT.size :])
 
 
 def read_exact(fd: int, size: int) -> bytes:
@@ -136,10 +170,35 @@ def read_exact(fd: int, size: int) -> bytes:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`. Raises StreamError where nobody reads any more."""
+    """Write all of `data`. Raises StreamError where the other end is closed."""
     view = memoryview(data)
     try:
         while view:
             view = view[os.write(fd, view) :]
     except (BrokenPipeError, ConnectionResetError) as error:
-        raise StreamError("nobody reads") from error
+        raise StreamError("the other end is closed") from error
+
+
+_TOGETHER = 3
+
+
+class Outbox:
+    """Buffers frames while more jobs wait, since every write costs a hop."""
+
+    def __init__(self, inlet: int, outlet: int) -> None:
+        """Frames go to `outlet`; jobs that wait at `inlet` mean that the host is in no hurry."""
+        self._inlet = inlet
+        self._outlet = outlet
+        self._frames: list[bytes] = []
+
+    def put(self, frame: bytes) -> None:
+        """Send a frame, now or with the next."""
+        self._frames.append(frame)
+        if len(self._frames) >= _TOGETHER or not select.select([self._inlet], [], [], 0)[0]:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._frames:
+            write_all(self._outlet, b"".join(self._frames))
+            self._frames.clear()

@@ -1,4 +1,4 @@
-"""The zygote: the process that candidates are forked from. It has seen nothing but limits, and does nothing but fork.
+"""The zygote: the process that candidates are forked from. It has seen limits only, and only forks.
 
 A process of its own, because after a fork every page that the parent writes to is a fault and a copy. The supervisor,
 which works between two forks, would pay for more than two hundred of them each time; this one touches a few. All that
@@ -57,7 +57,7 @@ class Zygote:
         self._candidate_pid = 0
 
     def fill(self, header: JobHeader) -> None:
-        """See to it that a zygote is there whose children may use what this job says."""
+        """Ensure that a zygote exists whose children may use what this job says."""
         limits = (header.memory_bytes, header.processes, header.file_bytes, header.answer_bytes)
         if self.pid and self._limits != limits:
             self.clear()
@@ -71,20 +71,22 @@ class Zygote:
             try:
                 channel.close_all_but((theirs.fileno(), birth_outlet))
                 _serve(theirs, birth_outlet, self._isolation, header)
-            finally:
-                os._exit(0)
+            except runner.StartProgram:  # in a candidate
+                raise
+            except BaseException:  # noqa: BLE001 - this process may not go on as a second supervisor
+                os._exit(1)
         theirs.close()
         os.close(birth_outlet)
 
     def spawn(self, header: JobHeader, fds: tuple[int, ...]) -> None:
-        """Order a candidate that talks to whoever is at the other end of `fds`.
+        """Order a candidate that talks to the other ends of `fds`.
 
         One descriptor makes a candidate whose functions are called; with three more, the streams of a program, it runs
         as a whole.
         """
         assert self._control is not None
         self._candidate_pid = 0
-        passing.give(self._control, _ORDER.pack(header.cpu_seconds), fds)
+        passing.give(self._control, (_ORDER.pack(header.cpu_seconds),), fds)
 
     @property
     def candidate_pid(self) -> int:
@@ -106,7 +108,7 @@ class Zygote:
         return bool(select.select([self], [], [], timeout)[0])
 
     def end(self) -> tuple[float, int]:
-        """Wait for the candidate's end: its CPU seconds with its buried children's, and its exit code."""
+        """Wait for the candidate's end: its CPU seconds with those of the children it waited for, and its exit code."""
         assert self._control is not None
         data = self._control.recv(_END.size)
         if not data:
@@ -140,9 +142,11 @@ def _serve(control: passing.Socket, births: int, isolation: Isolation, header: J
             os._exit(0)
         assert fds[0] == CANDIDATE_FD
         _reap_siblings()
+        isolation.expose(True)
         pid = os.fork()
         if not pid:
             _be_candidate(program, isolation, _ORDER.unpack(order)[0], fds)
+        isolation.expose(False)
         for fd in fds:
             os.close(fd)
         os.write(births, _BIRTH.pack(pid))
@@ -182,11 +186,13 @@ def _be_candidate(program: candidate.Program, isolation: Isolation, cpu_seconds:
         os.closerange(CANDIDATE_FD + 1, channel.DESCRIPTORS)
         isolation.confine_candidate(cpu_seconds)
     except (OSError, ValueError):
-        os.kill(os.getppid(), signal.SIGKILL)  # our fault and not the program's: nobody may take it for a verdict
+        os.kill(os.getppid(), signal.SIGKILL)  # a fault of the sandbox, which may not be taken for a verdict
         os._exit(1)
     try:
         if len(fds) > 1:
-            runner.run(program.channel)
+            runner.start(program.channel)
         program.serve()
-    finally:
+    except runner.StartProgram:
+        raise
+    except BaseException:  # noqa: BLE001 - the examiner learns from the closed channel that it has ended
         os._exit(0)

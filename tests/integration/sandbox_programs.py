@@ -32,6 +32,12 @@ def _target(part: str) -> tuple[str, Target]:
 TARGETS = read_targets("targets")
 
 
+def read_plain(name: str) -> dict[str, str]:
+    """Programs by name, from a file of the corpus."""
+    parts = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8").split("=== ")[1:]
+    return {title.strip(): source for title, _, source in (part.partition("\n") for part in parts)}
+
+
 @dataclass(frozen=True)
 class Program:
     """One program of a corpus."""

@@ -140,8 +140,8 @@ def test_functions_and_programs_take_turns(any_sandbox: Sandbox):
     assert len(outcomes) == 12
 
 
-def test_a_language_nobody_knows(any_sandbox: Sandbox):
-    with pytest.raises(SandboxError, match="no language 'pyhton'"):
+def test_an_unknown_language(any_sandbox: Sandbox):
+    with pytest.raises(SandboxError, match="Unknown language 'pyhton'"):
         run_one(any_sandbox, ADD, language="pyhton")
 
 

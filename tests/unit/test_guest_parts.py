@@ -1,4 +1,4 @@
-"""The small parts of the guest: frames, broom, restoring arguments, tame tests."""
+"""The small parts of the guest: frames, bfolder, restoring arguments, tame tests."""
 
 import os
 from collections import deque
@@ -7,18 +7,28 @@ from pathlib import Path
 import pytest
 
 from sandbox.guest import wire
-from sandbox.guest.delete_tree import empty
+from sandbox.guest.delete_tree import empty_folder
 from sandbox.guest.mutation import restore
 from sandbox.guest.purity import is_pure
 
 
 def test_headers_and_results_survive_packing():
-    header = wire.JobHeader(7, 123, 1.5, 3.0, 2**40, 64, 2**33, 2**24, True)
+    header = wire.JobHeader(7, 123, 1.5, 3.0, 2**40, 64, 2**33, 2**24, True, False)
     assert wire.unpack_job(wire.pack_job(header)) == header
-    result = wire.Result(1, 0.5, 1.5, -9, 3)
-    assert wire.unpack_result(wire.pack_result(result)) == result
-    kind, number, size = wire.unpack_frame(wire.pack_frame(wire.Kind.DETAIL, 3, b"abc")[: wire.FRAME_BYTES])
-    assert (kind, number, size) == (wire.Kind.DETAIL, 3, 3)
+    for result in (wire.Result(1, 0.5, 1.5, -9, 3), wire.Result(1, 0.5, 1.5, -9, 3, True, b"why")):
+        assert wire.unpack_result(wire.pack_result(result)) == result
+    kind, number, size = wire.unpack_frame(wire.pack_frame(wire.Kind.RESULT, 3, b"abc")[: wire.FRAME_BYTES])
+    assert (kind, number, size) == (wire.Kind.RESULT, 3, 3)
+
+
+def test_a_report_counts_with_the_token_of_its_job_only():
+    token = os.urandom(wire.TOKEN_BYTES)
+    report = wire.Report(wire.Verdict.FAILED, True, b"why")
+    data = wire.pack_report(token, report)
+    assert wire.unpack_report(token, data) == report
+    for forged in (b"", b"\x01", data[1:], token, token + b"\x01", token + b"\xff\x00", bytes(len(data))):
+        assert wire.unpack_report(token, forged) is None
+    assert wire.unpack_report(os.urandom(wire.TOKEN_BYTES), data) is None
 
 
 @pytest.mark.parametrize("data", [b"\x00" * wire.FRAME_BYTES, b"\xff" * wire.FRAME_BYTES, b"passed!!!"])
@@ -27,8 +37,13 @@ def test_bytes_that_are_no_frame(data: bytes):
         wire.unpack_frame(data)
 
 
-def test_every_frame_is_atomic():
-    assert wire.FRAME_BYTES + wire.DETAIL_BYTES <= wire.PIPE_ATOMIC
+def test_the_longest_result_is_a_frame():
+    long = wire.Report(wire.Verdict.FAILED, detail=b"x" * 10_000)
+    report = wire.unpack_report(bytes(wire.TOKEN_BYTES), wire.pack_report(bytes(wire.TOKEN_BYTES), long))
+    assert report is not None
+    payload = wire.pack_result(wire.Result(1, 0.0, 0.0, 0, 0, detail=report.detail))
+    frame = wire.pack_frame(wire.Kind.RESULT, 1, payload)
+    assert wire.unpack_frame(frame[: wire.FRAME_BYTES])[2] == len(payload)
 
 
 def test_a_stream_that_ends_in_the_middle():
@@ -40,23 +55,23 @@ def test_a_stream_that_ends_in_the_middle():
     os.close(out)
 
 
-def test_the_broom_empties_deep_locked_and_linked_folders(tmp_path: Path):
-    room, outside = tmp_path / "room", tmp_path / "outside"
-    room.mkdir()
+def test_the_bfolder_empties_deep_locked_and_linked_folders(tmp_path: Path):
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    folder.mkdir()
     outside.mkdir()
     (outside / "kept").write_text("x")
-    (room / "link").symlink_to(outside)
-    (room / "dangling").symlink_to("nowhere")
-    os.mkfifo(room / "pipe")
-    (room / "file").write_text("x")
-    (room / "locked" / "inner").mkdir(parents=True)
-    (room / "locked" / "inner" / "file").write_text("x")
-    (room / "locked" / "inner").chmod(0)
-    (room / "locked").chmod(0)
-    _dig(room, 3000)
-    (room / os.fsdecode(b"\xff\n name")).write_text("x")
-    empty(str(room))
-    assert list(room.iterdir()) == []
+    (folder / "link").symlink_to(outside)
+    (folder / "dangling").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    (folder / "file").write_text("x")
+    (folder / "locked" / "inner").mkdir(parents=True)
+    (folder / "locked" / "inner" / "file").write_text("x")
+    (folder / "locked" / "inner").chmod(0)
+    (folder / "locked").chmod(0)
+    _dig(folder, 3000)
+    (folder / os.fsdecode(b"\xff\n name")).write_text("x")
+    empty_folder(str(folder))
+    assert list(folder.iterdir()) == []
     assert (outside / "kept").read_text() == "x"
 
 

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.cases import Case, Checker, cases_of, program_tests
-from sandbox.guest.compare import difference
-from sandbox.guest.converse import converse
+from sandbox.guest.outputs import converse, difference
 
 WORDS = st.lists(st.text("ab1.-_é", min_size=1), max_size=5)
 SPACES = st.text(" \t\n\r", min_size=1, max_size=3)
