@@ -57,7 +57,7 @@ class ProgramPeer(Peer):
                 return {"v": [self._encoder.base(value), self.number(value), kind.__name__, asked]}
         if isinstance(value, _FUNCTIONS) or kind in (types.CoroutineType, types.GeneratorType):
             return self._strict(value)
-        return self._handle(value, "iterator" if hasattr(kind, "__next__") else "object")
+        return self._handle(value, "iterator" if defines(kind, "__next__") else "object")
 
     def _strict(self, value: Any) -> Any:
         """The form of an object where plain data is asked for."""
@@ -66,7 +66,7 @@ class ProgramPeer(Peer):
             return {"k": [self.number(value)]}
         if isinstance(value, _FUNCTIONS):
             return self._handle(value, "function")
-        if hasattr(kind, "__next__"):
+        if defines(kind, "__next__"):
             return self._handle(value, "iterator")
         members = _members(value)
         if members is not None:
@@ -76,7 +76,7 @@ class ProgramPeer(Peer):
         if callable(value):
             return self._handle(value, "function")
         if defines(kind, "__str__") or defines(kind, "__repr__"):
-            return {"text": [self.number(value), kind.__name__, str(value)]}
+            return {"text": [self.number(value), kind.__name__, str(value), repr(value)]}
         return {"h": [self.number(value), "opaque", kind.__name__, []]}
 
     def _handle(self, value: Any, shape: str) -> Any:
@@ -124,18 +124,18 @@ class ProgramPeer(Peer):
 def _members(value: Any) -> tuple[str, Any] | None:
     """The members of a container of the program's own, walked through once; None for what is no container."""
     kind = type(value)
-    if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
+    if defines(kind, "keys") and defines(kind, "__getitem__"):
         return "mapping", [(key, value[key]) for key in value.keys()]  # noqa: SIM118 - it is no dict
     if isinstance(value, Set):
         return "set", list(value)
-    if hasattr(kind, "__iter__"):
+    if defines(kind, "__iter__"):
         members = []
         for member in value:
             members.append(member)
             if len(members) > _MOST_MEMBERS:
                 raise UnsendableError(f"the {kind.__name__} object has no end")
         return "sequence", members
-    if hasattr(kind, "__len__") and hasattr(kind, "__getitem__"):
+    if defines(kind, "__len__") and defines(kind, "__getitem__"):
         return "sequence", [value[place] for place in range(len(value))]
     return None
 
@@ -174,4 +174,4 @@ def _lent_value(peer: ProgramPeer, number: int, packed: Any, name: str, specials
     return lent
 
 
-_MAKERS: dict[str, Callable[..., Any]] = {"f": _lent_function, "h": _lent_object, "v": _lent_value}
+_MAKERS: dict[str, Callable[..., Any]] = {"fn": _lent_function, "h": _lent_object, "v": _lent_value}

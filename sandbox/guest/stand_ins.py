@@ -146,9 +146,9 @@ class Opaque(StandIn):
 
 
 class Text(Opaque):
-    """An object of which its text has crossed, whole."""
+    """An object of which its texts have crossed, whole."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_repr", "_text")
 
     def __str__(self) -> str:
         return self._text  # type: ignore[no-any-return,attr-defined]
@@ -157,7 +157,7 @@ class Text(Opaque):
         return format(self._text, spec)  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
-        return self._text  # type: ignore[no-any-return,attr-defined]
+        return self._repr  # type: ignore[no-any-return,attr-defined]
 
 
 class WholeSequence(Sequence[Any]):

@@ -172,7 +172,7 @@ class TestsPeer(Peer):
         if type(value) not in _FIXED or not self._allows(self.label):
             return value
         self.met[self.label] = None
-        kind = value_kind(type(value), _checked(specials) & OPERATIONS.keys())
+        kind = value_kind(type(value), _checked(specials) - {"__call__"})
         stand_in = kind.__new__(kind, value)
         vars(stand_in).update(_peer=self, _number=number, _label=self.label, __name__=str(name))
         return stand_in
@@ -185,10 +185,11 @@ class TestsPeer(Peer):
             return WHOLE[shape](number, str(name), dict(pairs), comparable is True)
         return WHOLE[shape](number, str(name), self._decoder.unpack_items(members), comparable is True)
 
-    def text(self, number: int, name: str, text: str) -> Any:
-        """An object whose text crossed whole."""
+    def text(self, number: int, name: str, text: str, representation: str) -> Any:
+        """An object whose texts crossed whole."""
         stand_in = Text(self, number, str(name), self.label)
         object.__setattr__(stand_in, "_text", str(text))
+        object.__setattr__(stand_in, "_repr", str(representation))
         return stand_in
 
     def coroutine(self, number: int) -> Any:
@@ -223,7 +224,7 @@ class TestsPeer(Peer):
             plain = isinstance(value, types.FunctionType)
             signature = signature_of(value, self._encoder.pack) if plain else None
             doc = value.__doc__ if plain else None
-            return {"f": [self.number(value), str(getattr(value, "__name__", kind.__name__)), doc, signature]}
+            return {"fn": [self.number(value), str(getattr(value, "__name__", kind.__name__)), doc, signature]}
         if isinstance(value, _STREAMS):
             return {"h": [self.number(value), "iterator", kind.__name__, ["__enter__", "__exit__"]]}
         if hasattr(kind, "__next__"):
