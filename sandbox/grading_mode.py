@@ -42,7 +42,7 @@ class GradingPlan:
     setup: str = ""
     graph: bool = True
     reference: str = ""
-    asked: tuple[str, ...] = ()
+    asked: tuple[str, ...] = (ANY,)
     objects: tuple[str, ...] = ()
     asks_classes: bool = False
     apart: bool = False
@@ -170,7 +170,7 @@ class _Planning:
 def _ladder(job: Job) -> list[GradingPlan]:
     """The ways to grade a problem, the one with the least trust first."""
     text = TestsText(job.tests, job.setup, job.entry_point)
-    asked = tuple(dict.fromkeys((*job.asked, *text.under_test(job.program))))
+    asked = tuple(dict.fromkeys((*(name for name in job.asked if name != ANY), *text.under_test(job.program))))
     graph = text.sees_copies
     base = GradingPlan(
         setup=job.setup, graph=graph, by_reference=graph, reference=job.program, asked=asked, watches=text.watches

@@ -80,7 +80,7 @@ class Job:
     language: str = ""  # of a whole program: "python", "javascript"; "" where functions are called
     graph: bool = True  # arguments and results keep identity and changes; else they cross as copies
     reference: str = ""  # source whose names the tests may use; what the program binds to those names is not seen
-    asked: tuple[str, ...] = ()  # names besides the entry point that come from the program
+    asked: tuple[str, ...] = (ANY,)  # names besides the entry point that come from the program
     objects: tuple[str, ...] = ()  # of "live": the places where the program may answer with objects of its own
     asks_classes: bool = False  # classes that tests use come from the program, though the reference has them
     apart: bool = False  # of "shared": the program must pass with its tests in another process, too

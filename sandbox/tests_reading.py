@@ -63,6 +63,11 @@ class TestsText:
         return any(word in self._text for word in ("eval", "exec", "compile", "pickle", "marshal", "dill"))
 
     @property
+    def calls_nothing(self) -> bool:
+        """Whether no run of the tests could ask anything of a program."""
+        return not any(_runs_by_itself(node) for node in self._tree.body)
+
+    @property
     def watches(self) -> str:
         """By what the tests watch or change their own interpreter; "" where they do not."""
         for node in (*ast.walk(self._setup), *ast.walk(self._tree)):
@@ -249,6 +254,20 @@ def _bound_at_top(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         waiting += ast.iter_child_nodes(node)
+
+
+def _runs_by_itself(node: ast.stmt) -> bool:
+    """Whether a statement of a module runs something, or is what a runner of tests would run."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name == "check" or node.name.startswith("test")
+    if isinstance(node, ast.ClassDef):
+        bases = " ".join(map(ast.unparse, node.bases))
+        methods = [inner.name for inner in node.body if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)]
+        is_case = node.name.startswith("Test") or "TestCase" in bases
+        return is_case and (bool(bases) or any(name.startswith("test") for name in methods))
+    if isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test)):
+        return False
+    return any(isinstance(inner, ast.Assert | ast.Call | ast.Raise | ast.Compare) for inner in ast.walk(node))
 
 
 def _check_parameters(tree: ast.Module) -> set[str | None]:

@@ -75,9 +75,9 @@ class Store:
             raise QprobeError(f"The run folder {self.folder} cannot be made: {error.strerror}.") from error
 
     def _add_missing_columns(self) -> None:
-        """A run from before there were whole programs and added tests holds problems that have neither."""
+        """A run from before there were whole programs and added tests holds problems that have neither, nor a mode."""
         there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
-        for name in ("language", "base_tests"):
+        for name in ("language", "base_tests", "mode"):
             if name not in there:
                 self._db.execute(f"ALTER TABLE problems ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
@@ -114,6 +114,7 @@ class _Suite:
         left = (each for each in self.store.ungraded(self.grader) if each.problem_id in problems)
         work = (candidate(each, problems[each.problem_id], plans[each.problem_id], self.budget) for each in left)
         broken = passed = 0
+        unsupported: dict[str, str] = {}
         with progress.task(title, total, reused) as advance, kept(self.store, self.grader) as keep:
             for sample, outcome in _outcomes(self.sandbox, work):
                 if outcome.status is Status.BROKEN:
@@ -121,7 +122,11 @@ class _Suite:
                 else:
                     keep(sample, outcome)
                 passed += outcome.status is Status.PASSED
+                if outcome.status is Status.UNSUPPORTED:
+                    unsupported.setdefault(sample.problem_id, outcome.detail)
                 advance(1, f"{passed:,} passed")
+        if unsupported:
+            progress.message(unsupported_warning(unsupported))
         return Graded(self.grader, total - reused - broken, reused, broken)
 
     def _plan(self, progress: Progress) -> dict[str, GradingPlan]:
@@ -138,6 +143,15 @@ class _Suite:
             shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
             progress.message(f"The reference solutions of {len(failing)} problems fail their own tests: {shown}.")
         return known | found
+
+
+def unsupported_warning(details: Mapping[str, str]) -> str:
+    """One sentence about problems some of whose programs are UNSUPPORTED, from one detail of each."""
+    name, detail = next(iter(details.items()))
+    return (
+        f"WARNING: programs of {len(details)} problems are unsupported and have no reward, {name} among them: {detail}. "
+        'Add a "solution" to such a problem, or "mode": "shared", which runs tests and program in one process.'
+    )
 
 
 def reference(problem: Problem, budget: Budget) -> Job:
