@@ -17,9 +17,11 @@ from benchmarks import stdio as whole
 from benchmarks.extraction import FUNCTION_STOPS, program_of
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.reading import numbered_lines, parse_row, read_text
+from sandbox.job import MODES
+from sandbox.tests_reading import TestsText
 
 REQUIRED = ("id", "prompt", "entry_point", "tests")
-OPTIONAL = ("solution", "setup", "split")
+OPTIONAL = ("solution", "setup", "split", "mode")
 SOURCES = ("tests", "setup", "solution")
 NOT_EMPTY = ("id", "prompt", "tests", "split")
 _DEFINED = re.compile(r"^(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
@@ -97,6 +99,12 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
     for name in SOURCES:
         _check_compiles(name, row.get(name, ""))
     _check_entry_point(row["entry_point"], row["prompt"])
+    _check_mode(row.get("mode", ""))
+    if TestsText(row["tests"], row.get("setup", ""), row["entry_point"]).calls_nothing:
+        raise ValueError(
+            "the field 'tests' calls nothing, so every program would pass: write assertions, check(candidate), "
+            "functions named test_... or unittest classes"
+        )
     return Problem(**{name: row[name] for name in (*REQUIRED, *OPTIONAL) if name in row}, stop=tuple(stop))
 
 
@@ -139,6 +147,15 @@ def _check_compiles(name: str, source: str) -> None:
         raise ValueError(f"the field {name!r} does not compile ({error.msg}{place})") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"the field {name!r} does not compile ({error})") from error
+
+
+def _check_mode(mode: str) -> None:
+    if mode and mode not in MODES:
+        near = get_close_matches(mode, MODES, n=1)
+        raise ValueError(
+            f"the field 'mode' is {mode!r}: choose from {', '.join(MODES)}"
+            + (f" (did you mean {near[0]!r}?)" if near else "")
+        )
 
 
 def _check_entry_point(entry_point: str, prompt: str) -> None:

@@ -1,13 +1,18 @@
 """A problem, and the one thing a benchmark must be able to do: list its problems."""
 
+import ast
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 from sandbox import Job, Limits
 from sandbox.errors import QprobeError
+from sandbox.job import ANY
+from sandbox.tests_reading import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +30,53 @@ class Problem:
     language: str = ""  # of a whole program, whose tests `sandbox.cases.program_tests` made; "" for a function
     timeout: float = 0.0  # CPU seconds by the benchmark's own convention; 0 where it has none
     base_tests: str = ""  # the original tests, where `tests` adds to them: their verdicts are kept beside
+    mode: str = ""  # the one `sandbox.job.Mode` to grade in; "" where tests and solution decide
 
     def job(self, program: str, limits: Limits, key: str | None = None) -> Job:
         """`program` before this problem's tests, as the sandbox takes it; known there as `key`, or by the id."""
         name, entry_point = self.id if key is None else key, self.entry_point or None
-        return Job(name, program, self.tests, entry_point, self.setup, limits, language=self.language)
+        job = Job(name, program, self.tests, entry_point, self.setup, limits, language=self.language)
+        if self.language:
+            return job
+        forced: Any = self.mode or None
+        return replace(job, asked=asked_names(self.prompt, self.solution), objects=self._objects(), forced=forced)
+
+    def _objects(self) -> tuple[str, ...]:
+        """The places where a program may answer with objects, as far as the prompt says: everywhere, of a class."""
+        return (ANY,) if re.search(rf"^class\s+{self.entry_point}\b", self.prompt, re.MULTILINE) else ()
 
     def base(self) -> "Problem":
         """The problem as it was before tests were added to it."""
         return replace(self, tests=self.base_tests, base_tests="")
+
+
+@lru_cache(maxsize=4096)
+def asked_names(prompt: str, solution: str = "") -> tuple[str, ...]:
+    """The functions and classes that a prompt asks for.
+
+    Those that it begins and leaves without a body, and those of the solution that it names as code: `name`, name(...).
+    """
+    ends = ("", "\n    pass\n", "\n        pass\n")
+    tree = next((tree for end in ends if (tree := parse(prompt.rstrip() + end)) is not None), None)
+    shown = {node.name: node for node in tree.body if isinstance(node, _DEFINITION)} if tree else {}
+    named = re.compile(r"`(\w+)[`(]|\b(\w+)\(")
+    mentioned = {name for pair in named.findall(prompt) for name in pair if name}
+    solved = parse(solution)
+    defined = [node.name for node in solved.body if isinstance(node, _DEFINITION)] if solved else []
+    begun = [name for name, node in shown.items() if _is_empty(node)]
+    return tuple(dict.fromkeys((*begun, *(name for name in defined if name in mentioned and name not in shown))))
+
+
+_DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _is_empty(node: ast.stmt) -> bool:
+    """Whether a statement is no more than a placeholder: a docstring, `pass`, `...`, `raise NotImplementedError`."""
+    if isinstance(node, _DEFINITION):
+        return all(map(_is_empty, node.body))
+    if isinstance(node, ast.Raise):
+        return "NotImplemented" in ast.unparse(node)
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def problems_digest(problems: Sequence[Problem]) -> str:

@@ -24,6 +24,7 @@ _STATUS = {
     Verdict.MEMORY: Status.MEMORY,
     Verdict.EXITED: Status.EXITED,
     Verdict.UNTESTED: Status.UNTESTED,
+    Verdict.UNSUPPORTED: Status.UNSUPPORTED,
 }
 
 
@@ -106,17 +107,15 @@ def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
     )
 
 
+_FIELDS = (
+    *("program", "language", "tests", "setup", "entry_point", "mode", "by_reference", "graph", "reference", "asked"),
+    *("objects", "asks_classes", "apart", "unsure", "trace", "seed"),
+)
+"""What of a job the examiner reads."""
+
+
 def _body(job: Job) -> bytes:
-    fields = {
-        "program": job.program,
-        "language": job.language,
-        "tests": job.tests,
-        "setup": job.setup,
-        "entry_point": job.entry_point,
-        "mode": job.mode,
-        "by_reference": job.by_reference,
-    }
-    return json.dumps(fields).encode("ascii")
+    return json.dumps({name: getattr(job, name) for name in _FIELDS}).encode("ascii")
 
 
 def _outcome(job: Job, result: wire.Result) -> Outcome:

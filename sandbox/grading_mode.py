@@ -2,22 +2,26 @@
 
 A problem gets the least trust with which its reference passes:
 
-1. The tests run apart, and arguments cross by value. Functions and modules of the reference that the tests use come
-   from the reference, not from the program, which could have redefined them.
-2. The same, and the arguments come back as the program left them.
-3. The tests may ask objects of the program's own for attributes and methods (`mode="live"`).
-4. The tests run in the program's own process, which a program can fool (`mode="shared"`).
+1. "separate": the tests run apart; plain data, functions and iterators reach them. Names of the reference that they use
+   come from the reference, not from the program, which could have redefined them.
+2. "live": in the places where the reference answers with objects of its own classes, the program may too.
+3. "evaluating": the tests really evaluate what the program answers.
+4. "shared": the tests run in the program's own process, which a program can fool. Tests that watch or change their own
+   interpreter need this whatever else the reference passes; then a program must pass both ways.
 
-The verdict says which mode it was.
+Arguments and results keep identity and changes wherever the tests could tell; where the reference passes with copies
+too, so must a program, since one that empties its argument could make the tests vacuous.
+
+The verdict says which mode it was. Without a reference the tests alone decide, and a program that then fails for the
+sake of a limit, and not of an answer, is UNSUPPORTED.
 """
 
-import ast
-import builtins
-import warnings
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from sandbox.job import Job, Limits, Mode, Outcome, Sandbox, Status
+from sandbox.job import ANY, Job, Limits, Mode, Outcome, Sandbox, Status
+from sandbox.tests_reading import TestsText
 
 FACTOR = 20.0
 FLOOR_SECONDS = 0.5
@@ -31,13 +35,21 @@ programs that never end, and each of those costs the floor.
 
 @dataclass(frozen=True, slots=True)
 class GradingPlan:
-    """How the programs of one problem are graded."""
+    """How the programs of one problem are graded. The fields up to `unsure` are those of a Job."""
 
     mode: Mode = "separate"
     by_reference: bool = False
     setup: str = ""
+    graph: bool = True
+    reference: str = ""
+    asked: tuple[str, ...] = (ANY,)
+    objects: tuple[str, ...] = ()
+    asks_classes: bool = False
+    apart: bool = False
+    unsure: bool = False
     reference_seconds: float | None = None  # CPU time of the reference; None where there is none, or it does not pass
     trouble: str = ""  # why the reference does not pass
+    watches: str = ""  # the name by which the tests watch their own interpreter
 
     def limits(
         self,
@@ -54,124 +66,145 @@ class GradingPlan:
 
     def apply(self, job: Job) -> Job:
         """The job of a candidate, graded this way."""
-        return replace(job, mode=self.mode, by_reference=self.by_reference, setup=self.setup)
+        return replace(job, **{name: getattr(self, name) for name in _JOB_FIELDS})
+
+
+_JOB_FIELDS = (
+    *("mode", "by_reference", "setup", "graph", "reference", "asked", "objects", "asks_classes", "apart", "unsure"),
+)
 
 
 def plan_grading(sandbox: Sandbox, references: Iterable[Job]) -> Iterator[tuple[Job, GradingPlan]]:
-    """GradingPlan each problem. The jobs' programs are the reference solutions; "" where there is none.
+    """Plan each problem's grading. The jobs' programs are the reference solutions; "" where there is none.
 
-    All references run with the same limits, which should be generous. Yields in any order.
+    All references run with the same limits, which should be generous. A job's `forced` mode is the only one that is
+    tried, and its `asked` names come from the program. Yields in any order.
     """
-    waiting = []
+    waiting: list[_Planning] = []
     for job in references:
         if job.program:
-            waiting.append(job)
+            waiting.append(_Planning(job))
         else:
-            yield job, GradingPlan(by_reference=_drops_results(job), setup=job.setup)
-    failed: list[tuple[Job, Outcome]] = []
-    for plan_of in (_apart, _by_reference, _live, _together):
-        # Whole programs are graded in one way, whatever became of their reference.
-        failed = [(job, outcome) for job, outcome in failed if job.language]
-        waiting = [job for job in waiting if plan_of is _apart or not job.language]
-        plans = {job.key: plan_of(job) for job in waiting}
-        originals = {job.key: job for job in waiting}
-        for tried, outcome in sandbox.run(plans[job.key].apply(job) for job in waiting):
-            job = originals[tried.key]
-            if outcome.status is Status.PASSED:
-                yield job, replace(plans[job.key], reference_seconds=outcome.cpu_seconds)
-            else:
-                failed.append((job, outcome))
-        waiting = [job for job, _ in failed]
-    for job, outcome in failed:
-        yield job, replace(_apart(job), trouble=f"{outcome.status}: {outcome.detail}")
+            yield job, _without_reference(job)
+    while waiting:
+        by_key = {planning.job.key: planning for planning in waiting}
+        for tried, outcome in sandbox.run(planning.next_job() for planning in waiting):
+            by_key[tried.key].note(outcome)
+        for planning in waiting:
+            if planning.result is not None:
+                yield planning.job, planning.result
+        waiting = [planning for planning in waiting if planning.result is None]
 
 
-def _apart(job: Job) -> GradingPlan:
+class _Planning:
+    """One problem on its way to a plan: one plan after another is tried with the reference."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.result: GradingPlan | None = None
+        self._plans = [GradingPlan()] if job.language else _ladder(job)
+        self._place = 0
+        self._apart: GradingPlan | None = None  # the plan with which the reference passes in a process of its own
+        self._seconds = 0.0
+        self._trouble = ""
+        self._checks_copies = False
+
+    @property
+    def _plan(self) -> GradingPlan:
+        return self._plans[self._place]
+
+    def next_job(self) -> Job:
+        """The reference, graded in the way that is tried next."""
+        plan = (
+            replace(self._apart, by_reference=False, graph=False) if self._checks_copies and self._apart else self._plan
+        )
+        return replace(plan.apply(self.job), trace=not self.job.language)
+
+    def note(self, outcome: Outcome) -> None:
+        """What became of that."""
+        passed = outcome.status is Status.PASSED
+        if self._checks_copies and self._apart is not None:
+            self._checks_copies = False
+            self._apart = replace(self._apart, by_reference=not passed)
+            self._finish_apart()
+        elif passed:
+            self._pass(outcome)
+        else:
+            self._trouble = self._trouble or f"{outcome.status}: {outcome.detail}"
+            self._go_on()
+
+    def _pass(self, outcome: Outcome) -> None:
+        plan = replace(self._plan, reference_seconds=outcome.cpu_seconds)
+        if self.job.language:
+            self.result = plan
+        elif plan.mode == "shared":
+            if self._apart is not None:
+                apart = self._apart
+                mode_fields = {"mode": "shared", "apart": apart.mode == "separate", "reference": plan.reference}
+                seconds = max(outcome.cpu_seconds, apart.reference_seconds or 0.0)
+                fields = {**mode_fields, "reference": apart.reference or plan.reference, "reference_seconds": seconds}
+                plan = replace(apart, **fields)
+            self.result = plan
+        else:
+            traced = json.loads(outcome.detail)
+            objects = tuple(traced["objects"]) if plan.objects else ()
+            mode: Mode = "separate" if plan.mode == "live" and not objects else plan.mode
+            reference = plan.reference if traced["names"] else ""
+            self._apart = replace(plan, objects=objects, mode=mode, reference=reference)
+            self._checks_copies = plan.graph
+            if not plan.graph:
+                self._finish_apart()
+
+    def _finish_apart(self) -> None:
+        """The reference passes apart from its tests: that is the plan, unless the tests watch their interpreter."""
+        shared = next((i for i, plan in enumerate(self._plans) if plan.mode == "shared" and plan.watches), None)
+        if shared is None or shared <= self._place:
+            self.result = self._apart
+        else:
+            self._place = shared
+
+    def _go_on(self) -> None:
+        self._place += 1
+        if self._place == len(self._plans):
+            self.result = self._apart or replace(self._plans[0], trouble=self._trouble)
+
+
+def _ladder(job: Job) -> list[GradingPlan]:
+    """The ways to grade a problem, the one with the least trust first."""
+    text = TestsText(job.tests, job.setup, job.entry_point)
+    asked = tuple(dict.fromkeys((*(name for name in job.asked if name != ANY), *text.under_test(job.program))))
+    graph = text.sees_copies
+    base = GradingPlan(
+        setup=job.setup, graph=graph, by_reference=graph, reference=job.program, asked=asked, watches=text.watches
+    )
+    live = replace(base, mode="live", objects=(ANY,))
+    plans = [base, live, replace(live, asks_classes=True)]
+    if text.evaluates:
+        plans += [replace(base, mode="evaluating"), replace(live, mode="evaluating")]
+    shared = replace(base, mode="shared", by_reference=False, graph=True)
+    if text.free_names() - set(asked):
+        plans.append(shared)
+    plans.append(replace(shared, reference=""))
+    if job.forced:
+        return [plan for plan in plans if plan.mode == job.forced] or [replace(base, mode=job.forced)]
+    return plans
+
+
+def _without_reference(job: Job) -> GradingPlan:
+    """What the tests alone say."""
     if job.language:
         return GradingPlan()
-    return GradingPlan(setup=_join(_helpers(job), job.setup))
-
-
-def _by_reference(job: Job) -> GradingPlan:
-    return replace(_apart(job), by_reference=True)
-
-
-def _live(job: Job) -> GradingPlan:
-    return replace(_apart(job), mode="live")
-
-
-def _together(job: Job) -> GradingPlan:
-    return GradingPlan(mode="shared", setup=job.setup)
-
-
-def _join(*parts: str) -> str:
-    return "\n".join(part for part in parts if part)
-
-
-def _helpers(job: Job) -> str:
-    """The part of the reference that the tests use besides its entry point: functions, imports and constants.
-
-    Not its classes, since what the program makes is of its own, nor anything made of them.
-    """
-    tests, reference = _parse(_join(job.setup, job.tests)), _parse(job.program)
-    if tests is None or reference is None:
-        return ""
-    wanted = _free_names(tests) - {job.entry_point}
-    if job.entry_point is None or not any(wanted & _bound(node) for node in reference.body if _is_apart(node)):
-        return ""
-    kept = [node for node in reference.body if job.entry_point not in _bound(node)]
-    return ast.unparse(ast.Module([node for node in kept if not isinstance(node, ast.ClassDef)], []))
-
-
-def _bound(node: ast.stmt) -> set[str]:
-    """The names that a statement of a module defines, imports or assigns."""
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return {name}
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            return {(alias.asname or alias.name).partition(".")[0] for alias in names}
-        case ast.Assign(targets=targets):
-            return {target.id for target in targets if isinstance(target, ast.Name)}
-    return set()
-
-
-def _is_apart(node: ast.stmt) -> bool:
-    """Whether what a statement binds is none of the program's own objects."""
-    if isinstance(node, ast.Assign):
-        return isinstance(node.value, ast.Lambda | ast.Constant)
-    return not isinstance(node, ast.ClassDef)
-
-
-def _parse(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a program's odd escapes are none of our user's business
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-
-
-def _free_names(tree: ast.AST) -> set[str]:
-    """Names that are used and neither bound in `tree` nor built in."""
-    used: set[str] = set()
-    bound = set(dir(builtins))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    return used - bound
-
-
-def _drops_results(job: Job) -> bool:
-    """Whether the tests call the program and drop what it returns: then they must look at the arguments."""
-    tree = None if job.language else _parse(job.tests)
-    names = {job.entry_point, "candidate"}
-    calls = [node.value for node in ast.walk(tree or ast.Module([], [])) if isinstance(node, ast.Expr)]
-    return any(
-        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names for call in calls
+    text = TestsText(job.tests, job.setup, job.entry_point)
+    plan = GradingPlan(
+        setup=job.setup,
+        graph=text.sees_copies,
+        by_reference=text.sees_copies and text.drops_results,
+        asked=(ANY,),
+        watches=text.watches,
+        unsure=True,
     )
+    if job.forced == "shared" or (text.watches and not job.forced):
+        return replace(plan, mode="shared")
+    if job.forced == "live" or (not job.forced and (text.asks_objects or job.objects)):
+        return replace(plan, mode="live", objects=(ANY,))
+    return replace(plan, mode=job.forced or "separate")

@@ -22,7 +22,7 @@ class Limits:
 
 
 class Status(StrEnum):
-    """How a job ended. Only PASSED earns a reward of 1; the last two earn none at all."""
+    """How a job ended. Only PASSED earns a reward of 1; the last three earn none at all."""
 
     PASSED = "passed"
     FAILED = "failed"  # a test did not hold
@@ -32,34 +32,43 @@ class Status(StrEnum):
     MEMORY = "memory"
     EXITED = "exited"  # the program left, or was killed, before its tests had ended
     UNTESTED = "untested"  # not one test ran: a fault of the problem, never a reward
+    UNSUPPORTED = "unsupported"  # its tests need what their mode has not, which the detail names: never a reward
     BROKEN = "broken"  # the sandbox itself failed each time it was tried: never a reward
 
 
-UNGRADED = frozenset({Status.UNTESTED, Status.BROKEN})
+UNGRADED = frozenset({Status.UNTESTED, Status.UNSUPPORTED, Status.BROKEN})
 """The statuses that say nothing about the program."""
 
 
-Mode = Literal["separate", "live", "shared"]
+Mode = Literal["separate", "live", "evaluating", "shared"]
 """How far a problem's tests trust the program.
 
-- "separate": the tests run in a process of their own, and only values reach them.
-- "live": so do they, but they may ask the program's own objects for attributes and methods, which may lie.
+- "separate": the tests run in a process of their own, and only plain data, functions and iterators reach them.
+- "live": so do they, but where the reference answers with objects of its own classes, they may ask the program's
+  objects for attributes and methods, which may lie.
+- "evaluating": they evaluate what the program answers (`eval`, `pickle`), and more than plain values come of it. The
+  process that they run in is thrown away; the answer may do anything to it, and to this verdict.
 - "shared": the tests run in the program's own process, which may do anything to them.
 """
+
+MODES: tuple[Mode, ...] = ("separate", "live", "evaluating", "shared")
+
+ANY = "*"
+"""In `Job.asked` and `Job.objects`: every name, every place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One program and the tests it must pass.
 
-    `tests` is Python source: it either defines `check(candidate)`, which is called with the function named
-    `entry_point`, or consists of plain assertions that use the program's own names. `setup` runs before the tests
-    (imports and helpers of the problem; never shown to the program).
+    `tests` is Python source: it defines `check(candidate)`, which is called with the function named `entry_point`, or
+    unittest's classes, or functions whose names begin with "test"; or it consists of plain assertions. `setup` runs
+    before the tests (imports and helpers of the problem; never shown to the program).
 
     Where `language` is named, `program` is run as a whole, once a case, and `tests` come from `cases.program_tests`;
-    the limits then hold for each case, and `entry_point`, `setup`, `mode` and `by_reference` mean nothing.
+    the limits then hold for each case, and only `key` and `limits` mean anything besides.
 
-    `mode` and `by_reference` are properties of the problem, never of the program: see `plan_grading`.
+    All from `mode` on are properties of the problem, never of the program: see `plan_grading`.
     """
 
     key: str
@@ -69,8 +78,18 @@ class Job:
     setup: str = ""
     limits: Limits = field(default_factory=Limits)
     mode: Mode = "separate"
-    by_reference: bool = False  # whether the tests look at what the program did to its arguments
+    by_reference: bool = False  # the tests look at what the program did to its arguments: copies will not do
     language: str = ""  # of a whole program: "python", "javascript"; "" where functions are called
+    graph: bool = True  # arguments and results keep identity and changes; else they cross as copies
+    reference: str = ""  # source whose names the tests may use; what the program binds to those names is not seen
+    asked: tuple[str, ...] = (ANY,)  # names besides the entry point that come from the program
+    objects: tuple[str, ...] = ()  # of "live": the places where the program may answer with objects of its own
+    asks_classes: bool = False  # classes that tests use come from the program, though the reference has them
+    apart: bool = False  # of "shared": the program must pass with its tests in another process, too
+    unsure: bool = False  # no reference shows how far these settings go: what fails for their sake is UNSUPPORTED
+    forced: Mode | None = None  # the one mode that `plan_grading` may choose
+    trace: bool = False  # say in the detail of a pass what was used of all this
+    seed: int | None = None  # of the random numbers of the tests; None draws one that no program can know
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,8 @@ class Store:
     def _add_missing_columns(self) -> None:
         """Add the columns that a run of an earlier version lacks."""
         there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
-        later = {"language": "TEXT NOT NULL DEFAULT ''", "base_tests": "TEXT NOT NULL DEFAULT ''"}
-        for name, kind in {**later, "timeout": "REAL NOT NULL DEFAULT 0"}.items():
+        texts = dict.fromkeys(("language", "base_tests", "mode"), "TEXT NOT NULL DEFAULT ''")
+        for name, kind in {**texts, "timeout": "REAL NOT NULL DEFAULT 0"}.items():
             if name not in there:
                 self._db.execute(f"ALTER TABLE problems ADD COLUMN {name} {kind}")
 

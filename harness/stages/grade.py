@@ -199,6 +199,7 @@ class _Suite:
             progress.message(f"{title}: {reused:,} of {total:,} verdicts exist already.")
         pending = (item for item in self.store.ungraded(self.grader) if item.problem_id in problems)
         broken = passed = 0
+        unsupported: dict[str, str] = {}
         with progress.task(title, total, reused) as advance, kept(self.store, self.grader) as keep:
             for ids, outcome in judge(pending, problems, plans, self.sandbox, self.budget):
                 if outcome.status is Status.BROKEN:
@@ -206,7 +207,11 @@ class _Suite:
                 else:
                     keep(ids, outcome)
                 passed += len(ids) * (outcome.status is Status.PASSED)
+                if outcome.status is Status.UNSUPPORTED:
+                    unsupported.setdefault(ids[0].problem_id, outcome.detail)
                 advance(len(ids), f"{passed:,} passed")
+        if unsupported:
+            progress.message(unsupported_warning(unsupported))
         return Graded(self.grader, total - reused - broken, reused, broken)
 
     def _plans(self, progress: Progress) -> dict[str, GradingPlan]:
@@ -216,6 +221,15 @@ class _Suite:
         plans = plan_problems(new, self.sandbox, self.budget, progress)
         self.store.add_plans(self.grader, plans)
         return stored | plans
+
+
+def unsupported_warning(details: Mapping[str, str]) -> str:
+    """One sentence about problems some of whose programs are UNSUPPORTED, from one detail of each."""
+    name, detail = next(iter(details.items()))
+    return (
+        f"WARNING: programs of {len(details)} problems are unsupported and have no reward, {name} among them: {detail}. "
+        'Add a "solution" to such a problem, or "mode": "shared", which runs tests and program in one process.'
+    )
 
 
 def reference(problem: Problem, budget: Budget) -> Job:

@@ -21,7 +21,7 @@ _READ_BYTES = 4096
 _CODING = ("utf-8", "surrogatepass")
 """Not ASCII: escaped, two halves of a character would arrive as the one that they are halves of."""
 
-_decoder: Any = json.JSONDecoder()
+_decoder: Any = json.JSONDecoder(parse_constant=float)  # or every NaN would be the same object, equal in lists
 _scan = _decoder.scan_once  # `decode` skips white space before and after, with two regular expressions
 
 

@@ -4,22 +4,26 @@ The tests and what they expect exist in this process only. The candidate is aske
 values, so that whatever it does, it can only ever answer a question.
 """
 
-import builtins
+import json
 import os
+import random
+from collections.abc import Callable
 from functools import lru_cache
-from importlib import import_module
 from types import CodeType
 from typing import Any
 
-from . import cases, purity
+from . import cases, guard, purity, pytest_like
 from .channel import Channel, Lost
-from .mutation import restore
-from .peer import CROSSED, Peer, StandIn
-from .purity import MODULES
+from .exceptions import CROSSED
+from .namespace import Namespace
+from .stand_ins import RemoteValue, StandIn
+from .tests_peer import ANYWHERE, TestsPeer, labels
 from .wire import Verdict
 
-_TESTS = "<tests>"
-_OBJECT_OPERATIONS = frozenset({"attribute", "assign"})
+_SEED_BYTES = 4
+
+Another = Callable[[], Channel]
+"""Ends the present candidate, and has another made of the same program. Returns the channel to it."""
 
 
 @lru_cache(maxsize=16)
@@ -28,33 +32,82 @@ def _compile(source: str, name: str) -> CodeType:
     return compile(source, name, "exec", dont_inherit=True)
 
 
-def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, CodeType | None]:
-    """The setup and the tests as code; None where they do not compile."""
+def _compiled(job: dict[str, Any]) -> tuple[CodeType | None, ...]:
+    """The reference, the setup and the tests as code; None for all where one does not compile."""
     try:
-        return _compile(job["setup"], "<setup>"), _compile(job["tests"], _TESTS)
+        return (
+            _compile(job["reference"], "<reference>"),
+            _compile(job["setup"], "<setup>"),
+            _compile(job["tests"], pytest_like.TESTS),
+        )
     except (SyntaxError, ValueError):
-        return None, None
+        return None, None, None
 
 
 def is_pure(job: dict[str, Any], whole: bool) -> bool:
-    """Whether this process will be as good as new after these tests."""
+    """Return True where this process will be as good as new after these tests."""
     if whole:
         checker = cases.checker_code(job)
         return checker is None or purity.is_pure(checker)
-    return job["mode"] == "shared" or all(code is None or purity.is_pure(code) for code in _compiled(job))
+    if job["mode"] == "shared" and not job["apart"]:
+        return True
+    return all(code is None or purity.is_pure(code) for code in _compiled(job))
 
 
-def examine(job: dict[str, Any], channel: Channel) -> tuple[Verdict, str]:
-    """The verdict on one job, and one line of reasons."""
-    examination = _Examination(channel, job)
+def examine(job: dict[str, Any], channel: Channel, another: Another) -> tuple[Verdict, str]:
+    """The verdict on one job, and one line of reasons.
+
+    A program is run once for each way in which it must pass, and the first that it does not decides.
+    """
+    seed = int.from_bytes(os.urandom(_SEED_BYTES), "big") if job["seed"] is None else job["seed"]
+    verdict, detail = Verdict.PASSED, ""
+    examination: _Examination | None = None
+    for run in _runs(job):
+        if run == "copies" and examination is not None and not examination.shared_objects:
+            continue
+        if examination is not None:
+            channel = another()
+        random.seed(seed)
+        examination = _Examination(channel, job, graph=run == "graph")
+        verdict, detail = _outcome(examination, job, run)
+        if verdict is not Verdict.PASSED:
+            break
+    return verdict, _with_seed(detail, seed, job) if verdict in (Verdict.FAILED, Verdict.ERROR) else detail
+
+
+def _runs(job: dict[str, Any]) -> list[str]:
+    """The ways in which a program must pass. "copies" may be left out after "graph", where nothing was shared."""
+    if job["mode"] == "shared" and not job["apart"]:
+        return ["shared"]
+    apart = ["graph", "copies"] if job["graph"] and not job["by_reference"] else ["graph"]
+    if not job["graph"] and not job["by_reference"]:
+        apart = ["copies"]
+    return [*apart, "shared"] if job["mode"] == "shared" else apart
+
+
+def _with_seed(detail: str, seed: int, job: dict[str, Any]) -> str:
+    """Random tests can be run again with their seed."""
+    return f"{detail} (random seed {seed})" if "random" in job["tests"] or "random" in job["setup"] else detail
+
+
+def _outcome(examination: "_Examination", job: dict[str, Any], run: str) -> tuple[Verdict, str]:
     try:
-        return examination.run()
+        verdict, detail = examination.run(run == "shared")
     except Lost as error:
         return Verdict.EXITED, f"the program left before its tests had ended: {error}"
     except MemoryError:
         return Verdict.MEMORY, "MemoryError"
+    except pytest_like.UnsupportedError as error:
+        return Verdict.UNSUPPORTED, str(error)
     except BaseException as error:  # noqa: BLE001 - whatever comes out of the tests is a verdict
-        return _verdict_of(error, examination, job)
+        verdict, detail = _verdict_of(error, examination, job)
+    if verdict in (Verdict.FAILED, Verdict.ERROR):
+        limit = "the program changes or keeps what it is given" if run == "copies" and job["graph"] else ""
+        limit = examination.limit or limit
+        if limit and job["unsure"]:
+            return Verdict.UNSUPPORTED, f"{limit}, and no solution says whether that is right: {detail}"
+        detail = f"{detail} ({limit})" if limit else detail
+    return verdict, detail
 
 
 def _verdict_of(error: BaseException, examination: "_Examination", job: dict[str, Any]) -> tuple[Verdict, str]:
@@ -71,9 +124,11 @@ def _verdict_of(error: BaseException, examination: "_Examination", job: dict[str
 class _Examination:
     """One run of a job's tests."""
 
-    def __init__(self, channel: Channel, job: dict[str, Any]) -> None:
+    def __init__(self, channel: Channel, job: dict[str, Any], graph: bool) -> None:
+        objects = job["objects"] or ([ANYWHERE] if job["mode"] == "live" else [])
         self._job = job
-        self._peer = _StickyPeer(channel, job["by_reference"], job["mode"] == "live")
+        self._peer = TestsPeer(channel, graph, objects)
+        self._graph = graph
         self.ready = False  # whether the program has loaded, and has what the tests are about
 
     @property
@@ -81,24 +136,35 @@ class _Examination:
         """Whether the program has been asked anything."""
         return self._peer.touched
 
-    def run(self) -> tuple[Verdict, str]:
+    @property
+    def limit(self) -> str:
+        """What the tests wanted and the program could not be asked for; "" where there was nothing."""
+        return self._peer.limit
+
+    @property
+    def shared_objects(self) -> bool:
+        """Whether the program changed an object of the tests, or gave one back."""
+        return self._peer.graph is not None and self._peer.graph.touched
+
+    def run(self, together: bool) -> tuple[Verdict, str]:
         """Load the program and run the tests."""
         job = self._job
-        self._peer.post("load", None, job["program"], job["entry_point"])
-        if job["mode"] == "shared":
+        self._peer.post("load", None, job["program"], job["entry_point"], self._graph)
+        if together:
             return self._run_together()
-        setup, tests = _compiled(job)
+        reference, setup, tests = _compiled(job)
         if setup is None or tests is None:
             return Verdict.UNTESTED, "the tests do not compile"
         state, *rest = self._loaded()
         if state == "syntax":
             return Verdict.SYNTAX, str(rest[0])
-        self._run_apart(setup, tests, rest)
-        return self._conclusion()
+        names = Namespace(self._peer, job, reference if job["reference"] else None)
+        self._run_apart(names, setup, tests, rest)
+        return self._conclusion(names)
 
     def _loaded(self) -> Any:
         """What `candidate.Program.load` returned, or whatever the program would have us believe."""
-        answer = self._peer.answer()
+        answer = self._peer.answer(label=self._job["entry_point"] or "")
         self.ready = answer[0] == "loaded" and (len(answer) > 1 or self._job["entry_point"] is None)
         return answer
 
@@ -111,99 +177,41 @@ class _Examination:
         if not has_tests(job["tests"]):
             return Verdict.UNTESTED, "no test ran"
         nonce = os.urandom(16).hex()
+        asked = [name for name in job["asked"] if name != ANYWHERE]
+        sources = [job["reference"], job["setup"], job["tests"], *asked]
         try:
-            back = self._peer.ask("together", None, job["setup"] + "\n" + job["tests"], job["entry_point"], nonce)
+            back = self._peer.ask("together", None, sources, job["entry_point"], nonce)
         except AssertionError as error:
             return Verdict.FAILED, f"AssertionError: {error}"
         if back != nonce:
             return Verdict.EXITED, "the tests did not come to their end"
-        return self._conclusion()
+        return self._conclusion(None)
 
-    def _run_apart(self, setup: CodeType, tests: CodeType, entry: list[Any]) -> None:
+    def _run_apart(self, names: Namespace, setup: CodeType, tests: CodeType, entry: list[Any]) -> None:
         job = self._job
-        names = _Names(self._peer)
-        names.update(__name__="tests", __builtins__=builtins)
         if entry:
             names[job["entry_point"]] = entry[0]
-            self._peer.touched = not isinstance(entry[0], StandIn)  # a plain value is used without asking
+            # A plain value is used without asking.
+            self._peer.touched = not isinstance(entry[0], StandIn | RemoteValue)
+        if job["mode"] != "evaluating" and any(word in job["tests"] for word in guard.WORDS):
+            names["__builtins__"] = guard.guarded_builtins()
+            if "pickle" in job["tests"]:
+                guard.guard_pickle()
+        pytest_like.prepare(job["tests"])
         exec(setup, names)
         exec(tests, names)
-        check = dict.get(names, "check")
-        if callable(check) and not isinstance(check, StandIn) and job["entry_point"]:
-            check(names[job["entry_point"]])
+        pytest_like.run(names, job["tests"], job["entry_point"])
 
-    def _conclusion(self) -> tuple[Verdict, str]:
+    def _conclusion(self, names: Namespace | None) -> tuple[Verdict, str]:
         if self._peer.lost is not None:
             return Verdict.EXITED, self._peer.lost
         if not self._peer.touched:
             return Verdict.UNTESTED, "no test ran"
-        return Verdict.PASSED, ""
-
-
-class _StickyPeer(Peer):
-    """A peer that stays lost once it was lost, whatever the tests catch, and knows whether it was used."""
-
-    def __init__(self, channel: Channel, by_reference: bool, live: bool) -> None:
-        super().__init__(
-            channel,
-            {"call": self._call_back, "call_named": self._call_back_named, "next": self._next_back},
-            frozenset({"function", "iterator"}),
-        )
-        self._by_reference = by_reference
-        self._live = live
-        self.lost: str | None = None
-        self.touched = False
-
-    def ask(self, operation: str, target: Any, *operands: Any) -> Any:
-        self.touched = True
-        if operation in _OBJECT_OPERATIONS and not self._live:
-            # `f(x).startswith("a")` would be decided by whatever the program returned.
-            raise TypeError("an object of the program may not be asked for attributes")
-        if self.lost is not None:
-            raise Lost(self.lost)
-        try:
-            if self._by_reference and operation == "call":
-                return self._call_by_reference(target, operands, {})
-            if self._by_reference and operation == "call_named":
-                return self._call_by_reference(target, operands[1:], operands[0])
-            return super().ask(operation, target, *operands)
-        except Lost as error:
-            self.lost = str(error)
-            raise
-
-    def _call_by_reference(self, target: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        result, after, named_after, same = super().ask("call_by_reference", target, positional, named)
-        arguments = [restore(old, new) for old, new in zip(positional, after, strict=True)]
-        for key, old in named.items():
-            restore(old, named_after[key])
-        return result if same < 0 else arguments[same]
-
-    def _call_back(self, target: Any, *positional: Any) -> Any:
-        return self.owned(target)(*positional)
-
-    def _call_back_named(self, target: Any, named: dict[str, Any], *positional: Any) -> Any:
-        return self.owned(target)(*positional, **named)
-
-    def _next_back(self, target: Any) -> Any:
-        return next(self.owned(target))
-
-    _next_back.may_stop = True  # type: ignore[attr-defined]
-
-
-class _Names(dict[str, Any]):
-    """The tests' globals. A name that neither the tests nor Python know is asked for in the program."""
-
-    def __init__(self, peer: Peer) -> None:
-        super().__init__()
-        self._peer = peer
-
-    def __missing__(self, name: str) -> Any:
-        if hasattr(builtins, name):
-            raise KeyError(name)
-        # A module that the tests forgot to import must not come from the program: `math.isclose` would be its own.
-        value = import_module(name) if name in MODULES or name == "sys" else self._peer.ask("name", None, name)
-        self[name] = value
-        return value
+        if not self._job["trace"]:
+            return Verdict.PASSED, ""
+        used = names is not None and names.used_reference
+        trace = {"objects": labels(self._peer.met), "names": used, "shares": self.shared_objects}
+        return Verdict.PASSED, json.dumps(trace)
 
 
 def has_tests(source: str) -> bool:
@@ -221,7 +229,7 @@ def _where(error: AssertionError, job: dict[str, Any]) -> str:
     """The assertion that did not hold, in the words of the tests."""
     line, trace = 0, error.__traceback__
     while trace is not None:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == _TESTS else line
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == pytest_like.TESTS else line
         trace = trace.tb_next
     source = job["tests"].split("\n")
     text = source[line - 1].strip() if 0 < line <= len(source) else "assert"

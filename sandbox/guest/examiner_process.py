@@ -177,15 +177,33 @@ def _serve(control: passing.Socket) -> NoReturn:
         token, header, job, fds = _receive_job(control)
         if not examiner.is_pure(job, header.whole):
             control.send(wire.pack_report(token, Report(Verdict.NONE, leaving=True)))
-        random.seed(0)  # the same program gets the same verdict every time
         if header.whole:
+            random.seed(0)  # a checker gives the same verdict every time
             token, verdict, detail = cases.examine(job, header, fds, control, token)
         else:
-            verdict, detail = examiner.examine(job, channel.Channel(fds[0], header.answer_bytes))
-            os.close(fds[0])
+            token, verdict, detail = _examine_functions(job, header, fds[0], control, token)
         line = " ".join(detail[: wire.DETAIL_BYTES].split())  # the program may have had a lot to say
         packed = line.encode("utf-8", "backslashreplace")
         control.send(wire.pack_report(token, Report(verdict, _is_worn(verdict), packed)))
+
+
+def _examine_functions(
+    job: dict[str, Any], header: JobHeader, end: int, control: passing.Socket, token: bytes
+) -> tuple[bytes, Verdict, str]:
+    """The token of the last run of a program whose functions are called, the verdict, and one line of reasons."""
+
+    def another() -> channel.Channel:
+        nonlocal token, end
+        os.close(end)
+        control.send(wire.pack_report(token, Report(Verdict.NEXT)))
+        packed, fds = passing.take(control, wire.TOKEN_BYTES + wire.JOB_BYTES)
+        token = packed[: wire.TOKEN_BYTES]
+        end = fds[0] if packed else os._exit(0)  # the supervisor is gone
+        return channel.Channel(end, header.answer_bytes)
+
+    verdict, detail = examiner.examine(job, channel.Channel(end, header.answer_bytes), another)
+    os.close(end)
+    return token, verdict, detail
 
 
 def _receive_job(control: passing.Socket) -> tuple[bytes, JobHeader, dict[str, Any], list[int]]:

@@ -1,28 +1,18 @@
 """Calls across the channel. Both ends are alike: each may ask the other, and serves what it is asked meanwhile.
 
-What cannot cross by value stays where it is and crosses as a number. The other side gets a stand-in, which passes
-calls, iteration and attribute access on, and which may not be compared: a comparison would have to be decided by
-whoever owns the object.
+What cannot cross by value stays where it is and crosses as a number. The other side gets a stand-in, which passes on
+what it is asked. Which objects cross so, and what a stand-in may be asked, each end decides for itself.
 """
 
-import builtins
-from collections.abc import Callable, Iterator
+import _thread
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .channel import Channel, Lost
-from .codec import Decoder, MalformedError, pack, pack_items
+from .codec import Decoder, Encoder, MalformedError
+from .exceptions import CROSSED, pack_exception, text_of, unpack_exception
+from .graph import Graph, UnknownObjectError
 from .library import UnsendableError
-
-CROSSED = "__crossed__"
-"""The attribute that marks an exception as one of the program's."""
-
-_EXCEPTIONS = {
-    name: value
-    for name, value in vars(builtins).items()
-    if isinstance(value, type)
-    and issubclass(value, Exception)
-    and not issubclass(value, StopIteration | StopAsyncIteration)
-}
 
 
 class Kept:
@@ -34,31 +24,44 @@ class Kept:
 
 
 class Peer:
-    """One end of the conversation."""
+    """One end of the conversation.
 
-    def __init__(self, channel: Channel, serves: dict[str, Callable[..., Any]], shares: frozenset[str]) -> None:
-        """Set up one end.
+    A message is a list: its kind, the news of the graph (see `Graph.outgoing`), and what the kind has to say.
+    """
 
-        `serves` says which operations the other side may ask for; each gets the target and the operands. `shares` says
-        which shapes of objects may be handed out: "function", "iterator", "object".
-        """
+    def __init__(self, channel: Channel, serves: dict[str, Callable[..., Any]]) -> None:
+        """`serves` says which operations the other side may ask for; each gets the target and the operands."""
         self._channel = channel
         self._serves = serves
-        self._shares = shares
         self._exported: list[Any] = []
         self._numbers: dict[int, int] = {}
-        self._decoder = Decoder(self._stand_in)
+        self._turn = _thread.RLock()  # the tests, and the program, may have threads
+        self.graph: Graph | None = None
+        self.live = False  # whether the answer that is being made may be an object
+        self.label = ""  # of the answer that is being read
+        self.touched = False  # whether the other side has been asked anything
+        self.use_graph(None)
 
-    def ask(self, operation: str, target: Any, *operands: Any) -> Any:
-        """Have the other side do `operation` and return its result, or raise what it raised. Raises Lost."""
-        self.post(operation, target, *operands)
-        return self.answer(operation == "next")
+    def use_graph(self, graph: Graph | None) -> None:
+        """Keep objects the same on both sides from now on, or cross as copies (None)."""
+        self.graph = graph
+        self._encoder = Encoder(self.export, graph)
+        self._decoder = Decoder(self.stand_in, graph)
 
-    def post(self, operation: str, target: Any, *operands: Any) -> None:
+    def ask(self, operation: str, target: Any, *operands: Any, live: bool = False, label: str = "") -> Any:
+        """Have the other side do `operation` and return its result, or raise what it raised. Raises Lost.
+
+        With `live` the result may be an object of the other side's. `label` says how the result came about.
+        """
+        with self._turn:
+            self.post(operation, target, *operands, live=live)
+            return self.answer(operation == "next", label)
+
+    def post(self, operation: str, target: Any, *operands: Any, live: bool = False) -> None:
         """The first half of `ask`: send the question."""
-        self._channel.send(["ask", operation, target, pack_items(operands, self._export)])
+        self._send(["ask", None, operation, target, live], self._encoder.items, operands)
 
-    def answer(self, may_stop: bool = False) -> Any:
+    def answer(self, may_stop: bool = False, label: str = "") -> Any:
         """The second half of `ask`: wait for the answer, serving what is asked meanwhile.
 
         An iterator alone may stop: were a call to end with StopIteration, `all(map(candidate, xs))` would be true.
@@ -66,19 +69,22 @@ class Peer:
         while True:
             message = self._channel.receive()
             kind = message[0]
-            if kind == "value" and len(message) == 2:
-                return self._unpack(self._decoder.unpack, message[1])
+            if kind == "value" and len(message) == 3:
+                self.label = label
+                return self._receive(self._decoder.unpack, message, 2)
             if kind == "ask":
                 self._serve(message)
-            elif kind == "stop" and may_stop:
+                continue
+            self._take_news(message)
+            if kind == "stop" and may_stop:
                 raise StopIteration
-            else:
-                self._raise(kind, message[1:])
+            self._raise(kind, message[2:])
 
     def serve_forever(self) -> NoReturn:
         """Serve the other side until it is gone, then raise Lost."""
         while True:
-            message = self._channel.receive()
+            with self._turn:
+                message = self._channel.receive()
             if message[0] != "ask":
                 raise Lost("an answer to no question")
             self._serve(message)
@@ -89,175 +95,103 @@ class Peer:
             raise Lost("no such object")
         return self._exported[number]
 
-    def _serve(self, question: list[Any]) -> None:
-        try:
-            _, operation, target, packed = question
-            handler = self._serves[operation]
-        except (ValueError, TypeError, KeyError):
-            raise Lost("a question that may not be asked") from None
-        try:
-            operands = self._unpack(self._decoder.unpack_items, packed)
-            reply = ["value", pack(handler(target, *operands), self._export)]
-        except StopIteration as error:
-            stops = getattr(handler, "may_stop", False)
-            reply = ["stop"] if stops else _raised(RuntimeError(f"StopIteration: {error}"))
-        except Exception as error:  # noqa: BLE001 - whatever the program raised is its answer
-            reply = _raised(error)
-        except Lost:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit and its like: the program has left
-            reply = ["left", f"{type(error).__name__}: {_text(error)}"]
-        self._channel.send(reply)
-
-    def _unpack(self, unpack: Callable[[Any], Any], data: Any) -> Any:
-        try:
-            return unpack(data)
-        except (MalformedError, RecursionError) as error:
-            raise Lost(f"the answer is no value: {error}") from None
-
-    def _raise(self, kind: Any, rest: list[Any]) -> NoReturn:
-        if kind == "left":
-            raise Lost(_text(rest[0])[:200] if rest else "")
-        if kind != "raised" or len(rest) != 3 or type(rest[0]) is not str:
-            raise Lost("the answer is no message")
-        raise _exception(rest[0], self._unpack(_ARGUMENTS.unpack_items, rest[1]), _text(rest[2]))
-
-    def _export(self, value: Any) -> list[Any]:
-        if isinstance(value, StandIn):
-            return [value._number]
+    def number(self, value: Any) -> int:
+        """The number as which an object of this side crosses."""
         if type(value) is Kept:
             value = value.value
-        shape = _shape(value)
-        if shape not in self._shares:
-            raise UnsendableError(f"a {type(value).__name__} cannot cross to the program")
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._exported)
             self._exported.append(value)
-        return [number, shape, str(getattr(value, "__name__", ""))]
+        return number
 
-    def _stand_in(self, body: Any) -> Any:
-        number, *rest = body
-        if not rest:
-            return self.owned(number)
-        shape, name = rest
-        return _SHAPES[shape](self, number, name)
+    def export(self, value: Any) -> Any:
+        """The JSON form of what is no plain value. Raises UnsendableError."""
+        raise UnsendableError(f"a {type(value).__name__} cannot cross to the program")
 
+    def stand_in(self, tag: str, body: Any) -> Any:
+        """What stands for the other side's object. Raises MalformedError."""
+        raise MalformedError(f"an unknown tag {tag!r}")
 
-def _shape(value: Any) -> str:
-    if hasattr(type(value), "__next__"):
-        return "iterator"
-    return "function" if callable(value) else "object"
+    def _serve(self, question: list[Any]) -> None:
+        try:
+            _, _, operation, target, live, _ = question
+            handler = self._serves[operation]
+        except (ValueError, TypeError, KeyError):
+            raise Lost("a question that may not be asked") from None
+        operands = self._receive(self._decoder.unpack_items, question, 5)
+        reply: list[Any]
+        try:
+            result = handler(target, *operands)
+            del operands
+            with self._turn:
+                self.live = live is True
+                self._send(["value", None], self._encoder.pack, result)
+            return
+        except StopIteration as error:
+            stops = getattr(handler, "may_stop", False)
+            reply = ["stop", None] if stops else self._raised(RuntimeError(f"StopIteration: {error}"))
+        except Exception as error:  # noqa: BLE001 - whatever the program raised is its answer
+            reply = self._raised(error)
+        except Lost:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit and its like: the program has left
+            reply = ["left", None, f"{type(error).__name__}: {text_of(error)}"]
+        with self._turn:
+            self._send(reply)
 
+    def _send(self, message: list[Any], pack: Callable[[Any], Any] | None = None, value: Any = None) -> None:
+        """Send a message, with a packed value at its end."""
+        graph = self.graph
+        try:
+            if pack is not None:
+                message.append(pack(value))
+            if graph is not None:
+                message[1] = graph.outgoing(self._encoder.content)
+        except BaseException:
+            if graph is not None:
+                graph.take_back()
+            raise
+        self._channel.send(message)
 
-def _text(said: object) -> str:
-    try:
-        return str(said)[:1000]
-    except Exception:  # noqa: BLE001 - the program's own __str__ may do anything
-        return ""
+    def _receive(self, unpack: Callable[[Any], Any], message: list[Any], place: int) -> Any:
+        try:
+            value = unpack(message[place])
+            if self.graph is not None:
+                self.graph.incoming(message[1], self._decoder.unpack_content)
+        except (MalformedError, UnknownObjectError, RecursionError, TypeError, ValueError) as error:
+            raise Lost(f"the answer is no value: {error}") from None
+        return value
 
+    def _take_news(self, message: list[Any]) -> None:
+        if self.graph is not None:
+            self._receive(lambda _: None, message if len(message) > 1 else [None, None], 0)
 
-def _raised(error: BaseException) -> list[Any]:
-    """How an exception crosses: by the nearest built-in class, with its arguments where they are plain."""
-    name = next((base.__name__ for base in type(error).__mro__ if _EXCEPTIONS.get(base.__name__) is base), "Exception")
-    try:
-        arguments = pack(list(error.args), _refuse)
-    except Exception:  # noqa: BLE001 - the program's own exception may do anything
-        arguments = []
-    return ["raised", name, arguments, _text(error)]
+    def _raised(self, error: BaseException) -> list[Any]:
+        """An exception that crosses: itself, its number here where it may come back, its number there where it does."""
+        crossed = getattr(error, CROSSED, None)
+        theirs = crossed if type(crossed) is int else None
+        return ["raised", None, pack_exception(error), self.keeps_error(error), theirs]
 
+    def keeps_error(self, error: BaseException) -> int | None:
+        """The number of an exception that is to be the same one when it comes back; None where it need not."""
+        del error
 
-def _refuse(value: Any) -> NoReturn:
-    raise UnsendableError(f"{type(value).__name__} cannot cross here")
-
-
-_ARGUMENTS = Decoder(_refuse)
-"""Reads the arguments of exceptions: plain values, or else whoever prints one would have to ask the program."""
-
-
-def _exception(name: str, arguments: list[Any], text: str) -> Exception:
-    kind = _EXCEPTIONS.get(name)
-    if kind is None:
-        raise Lost("the answer names no exception")
-    try:
-        error = kind(*arguments)
-        if _text(error) != text:  # a class of the program's own says it in its own words
-            error = type(name, (kind,), {"__str__": lambda _: text})(*arguments)
-    except Exception:  # noqa: BLE001 - the arguments are of the program's making
-        error = RuntimeError(text)
-    setattr(error, CROSSED, True)
-    return error
-
-
-class StandIn:
-    """Stands for an object of the other side. Cannot be compared, hashed or copied."""
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, peer: Peer, number: int, name: str) -> None:
-        """Made by the decoder only."""
-        self._peer = peer
-        self._number = number
-        self.__name__ = name
-
-    def __eq__(self, other: object) -> NoReturn:
-        raise TypeError("an object of the program cannot be compared from outside")
-
-    def __ne__(self, other: object) -> NoReturn:
-        raise TypeError("an object of the program cannot be compared from outside")
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("an object of the program cannot be copied from outside")
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._peer.ask("attribute", self._number, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("_peer", "_number", "__name__"):
-            object.__setattr__(self, name, value)
-        else:
-            self._peer.ask("assign", self._number, name, value)
-
-    def __call__(self, *positional: Any, **named: Any) -> Any:
-        if named:
-            return self._peer.ask("call_named", self._number, named, *positional)
-        return self._peer.ask("call", self._number, *positional)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._peer.ask("iterate", self._number))
-
-    def __bool__(self) -> bool:
-        return bool(self._peer.ask("truth", self._number))
-
-    def __str__(self) -> str:
-        return str(self._peer.ask("text", self._number))
-
-    __repr__ = __str__
-
-    def __len__(self) -> int:
-        return int(self._peer.ask("length", self._number))
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._peer.ask("item", self._number, key)
-
-
-class RemoteIterator(StandIn):
-    """Stands for an iterator: iterating asks for one element at a time."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        return self._peer.ask("next", self._number)
-
-
-class RemoteFunction(StandIn):
-    """Stands for a function: true, as a function is, without asking."""
-
-    def __bool__(self) -> bool:
-        return True
-
-
-_SHAPES: dict[str, type[StandIn]] = {"iterator": RemoteIterator, "function": RemoteFunction, "object": StandIn}
+    def _raise(self, kind: Any, rest: list[Any]) -> NoReturn:
+        if kind == "left":
+            raise Lost(text_of(rest[0])[:200] if rest else "")
+        if kind != "raised" or len(rest) != 3:
+            raise Lost("the answer is no message")
+        packed, number, own = rest
+        if type(own) is int:
+            error = self.owned(own)
+            if not isinstance(error, Exception):
+                raise Lost("the answer is no exception")
+            raise error
+        try:
+            error = unpack_exception(packed)
+        except (MalformedError, RecursionError, TypeError, ValueError) as reason:
+            raise Lost(f"the answer is no exception: {reason}") from None
+        if type(number) is int:
+            setattr(error, CROSSED, number)
+        raise error

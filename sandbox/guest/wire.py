@@ -44,6 +44,7 @@ class Verdict(IntEnum):
     EXITED = 7
     UNTESTED = 8
     NEXT = 9  # this case of a program held: run the program again for the next one
+    UNSUPPORTED = 10  # the tests need what their mode has not
 
 
 class JobHeader(NamedTuple):

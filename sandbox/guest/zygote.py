@@ -168,7 +168,7 @@ def _rehearse() -> None:
     """
     near, far = passing.stream_pair()
     line = channel.Channel(near, _REHEARSAL_BYTES)
-    examiner = peer.Peer(line, {}, frozenset())
+    examiner = peer.Peer(line, {})
     examiner.post("load", None, _REHEARSED, "f")
     for argument in (1, "a", [1.5], (True, None), {"a": {1}}) * 8:
         examiner.post("call", 0, argument)
