@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import qprobe as qp
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = ("ARCHITECTURE.md", "docs/pipeline.md")
 _NAME = re.compile(r"`([\w/]+\.py)(?::([\w.]+))?`")
@@ -15,7 +17,7 @@ _ENTRY = re.compile(r"^( *)([\w.]+/?)(?:  .+)?$")
 
 
 def defined(path: Path, name: str) -> bool:
-    """Whether a file defines a name at its top: `function`, `Class` or `Class.method`."""
+    """Return True where a file defines `function`, `Class` or `Class.method` at its top level."""
     body: list[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body
     for part in name.split("."):
         matches = [node for node in body if getattr(node, "name", None) == part]
@@ -68,3 +70,8 @@ def test_pages_of_the_tree_are_shown_and_not_copied(page: str, source: str):
     path = REPOSITORY / "docs" / page
     assert path.is_symlink()
     assert path.resolve() == REPOSITORY / source
+
+
+def test_the_api_page_documents_every_public_name():
+    page = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: qprobe\.(\w+)$", page, re.MULTILINE)) == qp.__all__
