@@ -176,7 +176,9 @@ def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Genera
 
     def draw() -> tuple[Any, Endings]:
         ids = torch.tensor([prompt] * work.k, device=device)
-        endings = Endings(engine._end_tokens, [StopFinder(engine._pieces, problem.stop) for _ in seeds], len(prompt))
+        endings = Endings(
+            engine._end_tokens, [StopFinder(engine._token_text, problem.stop) for _ in seeds], len(prompt)
+        )
         out = engine._weights.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),

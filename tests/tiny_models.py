@@ -1,5 +1,6 @@
 """Small real models, made with random weights: the same architectures and files as large ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -192,6 +193,31 @@ def save_qwen3(folder: Path) -> Path:
         bos_token_id=None,
     )
     return _save(folder, Qwen3ForCausalLM(config))
+
+
+def save_writer(folder: Path, tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> Path:
+    """A GPT-2 that continues the prompt "x" by these tokens and no others."""
+    first = len(tokenizer("x").input_ids) - 1
+    places, vocabulary = 64, len(tokenizer)
+    config = GPT2Config(
+        vocab_size=vocabulary,
+        n_embd=places,
+        n_layer=1,
+        n_head=1,
+        n_positions=places,
+        tie_word_embeddings=False,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    model = GPT2LMHeadModel(config)
+    for name, parameter in model.named_parameters():
+        parameter.data.fill_(float("ln_" in name and name.endswith("weight")))
+    model.transformer.wpe.weight.data = torch.eye(places)  # what is written depends on the position alone
+    for place, token in enumerate(ids, start=first):
+        model.lm_head.weight.data[token, place] = 10.0
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 MAKERS = {

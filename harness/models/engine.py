@@ -29,7 +29,7 @@ class Request:
 class Generated:
     """One completion as it was drawn."""
 
-    text: str  # raw; may hold the stop string, and whatever the token that ended it holds behind it
+    text: str  # as written, special tokens too, without the end token; may hold the stop string and text after it
     finish_reason: str  # "stop" | "length"
     tokens: int | None  # None where it is not told
     logprob: float | None  # sum over the tokens of log p(token) at temperature 1, in nats; None where it is not told

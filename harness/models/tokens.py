@@ -55,22 +55,24 @@ class Tokens:
 
 
 def spans_of_drawn(ids: Sequence[int], text: Text, decode: Callable[[Sequence[int]], str]) -> tuple[int, int] | None:
-    """How many of the drawn tokens hold the completion, and how many hold it and its stop string.
+    """Return how many of the drawn tokens hold the completion, and how many hold it and its stop string or end token.
 
     A token that holds the completion's end and the stop string's beginning counts as the stop's. None where the tokens
     do not read as the text: they come from another tokenizer.
     """
-    if decode(ids) != text.text:
+    # The text never holds the end token that closed it.
+    written = next((count for count in (len(ids), len(ids) - 1) if decode(ids[:count]) == text.text), None)
+    if written is None:
         return None
 
     @cache
     def length(count: int) -> int:
         return len(decode(ids[:count]))
 
-    end = len(ids)  # what comes behind the completion is seldom more than a few tokens
+    end = written  # rarely more than a few tokens follow the completion
     while end and length(end) > text.end:
         end -= 1
-    while end and length(end - 1) == length(end):  # end tokens, which read as nothing
+    while end and length(end - 1) == length(end):  # tokens without text
         end -= 1
     stop = len(ids) if text.stop == len(text.text) else end
     while length(stop) < text.stop:

@@ -11,7 +11,7 @@ from harness.models.engine import Generated, Request
 from harness.models.hf.engine import HfEngine, check_room
 from harness.models.sampling import Sampling
 from harness.models.spec import parse_spec
-from harness.models.stop_strings import TokenText
+from harness.models.token_text import TEXT_VERSION, TokenText
 from harness.models.tokens import prompt_ids
 
 NUMBERS = ("tensor_parallel_size", "max_model_len")
@@ -47,7 +47,8 @@ class VllmEngine:
     def identity(self) -> dict[str, Any]:
         """All that a completion depends on besides its request."""
         dtype = self._spec.options.get("dtype", "auto")
-        return {"engine": "vllm", "fingerprint": self._plain.model.fingerprint, "dtype": dtype, **asdict(self.sampling)}
+        own = {"engine": "vllm", "fingerprint": self._plain.model.fingerprint, "dtype": dtype}
+        return {**own, "text_version": TEXT_VERSION, **asdict(self.sampling)}
 
     @property
     def caveat(self) -> str:
@@ -87,13 +88,13 @@ class VllmEngine:
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions, some thousands at a time."""
-        pieces = TokenText(self._tokenizer)
+        token_text = TokenText(self._tokenizer)
         for first in range(0, len(requests), self._chunk):
             some = requests[first : first + self._chunk]
             prompts = [{"prompt_token_ids": list(prompt_ids(self._tokenizer, self.shown(each)))} for each in some]
             answers = self._model.generate(prompts, [self._parameters(each) for each in some], use_tqdm=False)
             for position, answer in enumerate(answers, start=first):
-                yield position, _generated(answer.outputs[0], pieces)
+                yield position, _generated(answer.outputs[0], token_text)
 
     def _parameters(self, request: Request) -> Any:  # noqa: ANN401
         from vllm import SamplingParams
@@ -104,12 +105,17 @@ class VllmEngine:
             max_tokens=self.sampling.max_new_tokens,
             stop=list(filter(None, request.stop)),
             include_stop_str_in_output=True,
+            skip_special_tokens=False,  # a special token may be a stop string
+            spaces_between_special_tokens=False,
             seed=request.seed % 2**31,
             logprobs=0,
         )
 
 
-def _generated(output: Any, pieces: TokenText) -> Generated:  # noqa: ANN401
-    """The text is read from the tokens: vLLM's own ends with the stop string, its tokens may go on behind it."""
+def _generated(output: Any, token_text: TokenText) -> Generated:  # noqa: ANN401
+    """Read the text from the tokens: vLLM's own is cut at the stop string, where the last token may go on."""
     ids = tuple(output.token_ids)
-    return Generated(pieces.text(ids), output.finish_reason or "", len(ids), output.cumulative_logprob, ids)
+    # vLLM names the stop string that ended a text; an end token is named by its number, or not at all.
+    ended = output.finish_reason == "stop" and not isinstance(output.stop_reason, str)
+    text = token_text.written(ids, ids[-1:] if ended else ())
+    return Generated(text, output.finish_reason or "", len(ids), output.cumulative_logprob, ids)

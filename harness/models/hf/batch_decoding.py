@@ -14,7 +14,8 @@ from harness.models.engine import Generated
 from harness.models.hf.decoding import Job
 from harness.models.hf.stopping_criteria import Endings
 from harness.models.sampling import Sampling, SeededDraws
-from harness.models.stop_strings import StopFinder, TokenText
+from harness.models.stop_strings import StopFinder
+from harness.models.token_text import TokenText
 
 
 class BatchDecoder:
@@ -24,12 +25,12 @@ class BatchDecoder:
         self,
         model: Any,  # noqa: ANN401 - transformers' own
         device: str,
-        pieces: TokenText,
+        token_text: TokenText,
         end_tokens: Sequence[int],
         sampling: Sampling,
         rows: int,
     ) -> None:
-        self._model, self._device, self._pieces = model, device, pieces
+        self._model, self._device, self._token_text = model, device, token_text
         self._end_tokens, self._sampling, self._size = end_tokens, sampling, rows
 
     @torch.inference_mode()
@@ -43,7 +44,7 @@ class BatchDecoder:
     def _batch(self, prompt: tuple[int, ...], jobs: Sequence[Job]) -> Iterator[tuple[int, Generated]]:
         ids = torch.tensor([prompt] * len(jobs), device=self._device)
         draws = SeededDraws(self._sampling, [job.seed for job in jobs], [job.greedy for job in jobs])
-        endings = Endings(self._end_tokens, [StopFinder(self._pieces, job.stop) for job in jobs], len(prompt))
+        endings = Endings(self._end_tokens, [StopFinder(self._token_text, job.stop) for job in jobs], len(prompt))
         out = self._model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
@@ -54,7 +55,8 @@ class BatchDecoder:
         for row, (job, drawn) in enumerate(zip(jobs, out[:, len(prompt) :].tolist(), strict=True)):
             tokens = endings.length(row, len(drawn))
             kept, reason = tuple(drawn[:tokens]), "stop" if endings.ended(row) else "length"
-            yield job.position, Generated(self._pieces.text(kept), reason, tokens, draws.logprob(row, tokens), kept)
+            text = self._token_text.written(kept, self._end_tokens)
+            yield job.position, Generated(text, reason, tokens, draws.logprob(row, tokens), kept)
 
     def _plain_config(self) -> GenerationConfig:
         """Greedy over what SeededDraws leaves; the model's own defaults (penalties, top-k) would draw otherwise."""

@@ -15,7 +15,8 @@ from harness.models.engine import Generated
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_cache import Prefilled, SlotCache
 from harness.models.sampling import Sampling, draw, uniforms
-from harness.models.stop_strings import StopFinder, TokenText
+from harness.models.stop_strings import StopFinder
+from harness.models.token_text import TokenText
 
 PREFILL_PROMPTS = 8
 """Prompts computed in one pass."""
@@ -53,9 +54,9 @@ class Decoder:
     """Runs jobs through a model, at most `rows` at a time."""
 
     def __init__(
-        self, forward: Forward, pieces: TokenText, end_tokens: Sequence[int], sampling: Sampling, rows: int
+        self, forward: Forward, token_text: TokenText, end_tokens: Sequence[int], sampling: Sampling, rows: int
     ) -> None:
-        self._forward, self._pieces, self._sampling = forward, pieces, sampling
+        self._forward, self._token_text, self._sampling = forward, token_text, sampling
         self._end_tokens, self._size = frozenset(end_tokens), rows
         self._waiting: deque[Job] = deque()
         self._rows: list[ActiveRow] = []  # row i is in slot i; one that has ended stays until its slot is given away
@@ -99,7 +100,8 @@ class Decoder:
         return "length" if len(row.ids) == self._sampling.max_new_tokens else ""
 
     def _generated(self, row: ActiveRow) -> Generated:
-        return Generated(self._pieces.text(row.ids), row.finish_reason, len(row.ids), row.logprob, tuple(row.ids))
+        text = self._token_text.written(row.ids, self._end_tokens)
+        return Generated(text, row.finish_reason, len(row.ids), row.logprob, tuple(row.ids))
 
     # -- rows come and go ----------------------------------------------------------------------------------------
 
@@ -121,7 +123,7 @@ class Decoder:
 
     def _row(self, job: Job) -> ActiveRow:
         numbers = uniforms(job.seed, self._sampling.max_new_tokens).tolist()
-        return ActiveRow(job, StopFinder(self._pieces, job.stop), numbers)
+        return ActiveRow(job, StopFinder(self._token_text, job.stop), numbers)
 
     def _prefill(self, jobs: Sequence[Job]) -> None:
         """Compute the jobs' prompts, but for the one that the last jobs had too."""

@@ -19,7 +19,7 @@ from harness.models.hf.hidden_states import HiddenStates, Prompt, Take
 from harness.models.hf.layers import default_layer, parse_layers, parse_poolings
 from harness.models.hf.pooling import Spans, pool
 from harness.models.hf.pretrained import open_pretrained
-from harness.models.stop_strings import TokenText
+from harness.models.token_text import TokenText
 from harness.models.tokens import Text, Tokens, continuation_ids, plain_ids, prompt_ids, spans_of_drawn
 from harness.models.vectors import Vectors
 
@@ -55,7 +55,7 @@ class HfEmbedder:
     @property
     def identity(self) -> dict[str, Any]:
         """All that a vector depends on besides its view: not the folder's name, which may change."""
-        return {"fingerprint": self.model.fingerprint, "version": 2}
+        return {"fingerprint": self.model.fingerprint, "version": 3}
 
     @property
     def name(self) -> str:
@@ -113,7 +113,7 @@ class HfEmbedder:
 
         They are those that were drawn, where there are any and this model's tokenizer reads the text from them.
         """
-        drawn = spans_of_drawn(text.token_ids, text, self._pieces.text) if text.token_ids else None
+        drawn = spans_of_drawn(text.token_ids, text, self._token_text.text) if text.token_ids else None
         if drawn is not None:
             ids, (end, stop) = list(text.token_ids), drawn
         else:
@@ -122,13 +122,13 @@ class HfEmbedder:
         return ids[: stop if "after-stop" in self.poolings else end], end
 
     @cached_property
-    def _pieces(self) -> TokenText:
+    def _token_text(self) -> TokenText:
         return TokenText(self.model.tokenizer)
 
     def _continued(self, text: str) -> list[int]:
         if not self.causal:
             return plain_ids(self.model.tokenizer, text)
-        return continuation_ids(self.model.tokenizer, text, self._pieces.text)
+        return continuation_ids(self.model.tokenizer, text, self._token_text.text)
 
     @property
     def _filler(self) -> int:

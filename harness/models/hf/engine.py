@@ -15,7 +15,7 @@ from harness.models.hf.embedder import is_causal
 from harness.models.hf.forward import Forward, takes_slots
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.sampling import Sampling
-from harness.models.stop_strings import TokenText
+from harness.models.token_text import TEXT_VERSION, TokenText
 from harness.models.tokens import prompt_ids
 
 
@@ -39,7 +39,7 @@ class HfEngine:
     @property
     def identity(self) -> dict[str, Any]:
         """All that a completion depends on besides its request."""
-        return {"fingerprint": self.model.fingerprint, **asdict(self.sampling)}
+        return {"fingerprint": self.model.fingerprint, "text_version": TEXT_VERSION, **asdict(self.sampling)}
 
     @property
     def caveat(self) -> str:
@@ -74,7 +74,7 @@ class HfEngine:
         return self.model.load(AutoModelForCausalLM)
 
     @cached_property
-    def _pieces(self) -> TokenText:
+    def _token_text(self) -> TokenText:
         return TokenText(self.model.tokenizer)
 
     @cached_property
@@ -121,9 +121,9 @@ class HfEngine:
 
     def _decoder(self) -> Decoder | BatchDecoder:
         if self._forward is not None:
-            return Decoder(self._forward, self._pieces, self._end_tokens, self.sampling, self.batch_size)
+            return Decoder(self._forward, self._token_text, self._end_tokens, self.sampling, self.batch_size)
         return BatchDecoder(
-            self._weights, self.model.target_device, self._pieces, self._end_tokens, self.sampling, self.batch_size
+            self._weights, self.model.target_device, self._token_text, self._end_tokens, self.sampling, self.batch_size
         )
 
 
