@@ -1,4 +1,4 @@
-"""The text of tokens is what the model wrote: special and added tokens, half characters, and the stop strings in them."""
+"""The text of tokens is what the model wrote: special and added tokens, half characters, stop strings in them."""
 
 from pathlib import Path
 

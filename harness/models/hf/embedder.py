@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.errors import QprobeError
 from harness.models.engine import View
+from harness.models.hf.context import encoder_context
 from harness.models.hf.hidden_states import HiddenStates, Prompt, Take
 from harness.models.hf.layers import default_layer, parse_layers, parse_poolings
 from harness.models.hf.pooling import Spans, pool
@@ -63,6 +64,11 @@ class HfEmbedder:
         return self.model.spec
 
     @cached_property
+    def _context(self) -> int | None:
+        """The longest input in tokens; None where there is no limit."""
+        return self.model.context if self.causal else encoder_context(self.model)
+
+    @cached_property
     def _weights(self) -> Any:  # noqa: ANN401
         from transformers import AutoModel
 
@@ -83,7 +89,7 @@ class HfEmbedder:
             self._tokenised = text.prompt, self._prompt_ids(text.prompt)
         before, prompt, after = self._tokenised[1]
         ids, end = self._completion_ids(text)
-        room = (self.model.context or 10**9) - len(before) - len(after)
+        room = (self._context or 10**9) - len(before) - len(after)
         lost = max(0, len(ids) - room)
         kept = prompt[max(0, len(prompt) + len(ids) - lost - room) :]
         joined = before + kept + ids[lost:] + after or [self._filler]
@@ -149,7 +155,14 @@ class HfEmbedder:
                 if view.layer == layer:
                     pooled[view] = pool(states_NTD, here, view.pooling).to(self._device)
 
-        self._run(samples, prompt, layers, take)
+        try:
+            self._run(samples, prompt, layers, take)
+        except IndexError as error:  # of a position behind a table's end
+            longest = max(len(sample.ids) for sample in samples)
+            raise QprobeError(
+                f"{self.model.name} cannot read {longest} tokens, although its files set no lower limit: "
+                "choose another embedder."
+            ) from error
         vectors: Vectors = torch.stack([pooled[view] for view in views], dim=1).cpu().numpy()
         return vectors
 

@@ -36,6 +36,7 @@ class HiddenStates:
         self._cache_name = next((name for name in ("cache", "past_key_values") if name in self._accepted), "")
         self.can_continue = bool(self._cache_name) and not getattr(model, "_is_stateful", False)
         """Whether the model can go on from a prompt's keys and values: attention can, a recurrent state is its own."""
+        self._turned: bool | None = None  # whether states are [tokens, rows, width] inside; None until it is seen
 
     def run(self, layers: Sequence[int], take: Take, ids_NT: Tensor, mask_NT: Tensor, **options: Any) -> None:  # noqa: ANN401
         """One pass; `take` gets each wanted layer's states in the order of the layers.
@@ -43,7 +44,8 @@ class HiddenStates:
         Options that this model does not know are left out.
         """
         known = {name: value for name, value in options.items() if name in self._accepted}
-        hooks = [self._hook(layer, take, last=layer == max(layers)) for layer in layers if layer < len(self._blocks)]
+        inside = self._oriented(take, ids_NT, mask_NT)
+        hooks = [self._hook(layer, inside, last=layer == max(layers)) for layer in layers if layer < len(self._blocks)]
         try:
             out = self._model(input_ids=ids_NT, attention_mask=mask_NT, **known)
         except _Enough:
@@ -52,6 +54,24 @@ class HiddenStates:
             for hook in hooks:
                 hook.remove()
         take(len(self._blocks), out.last_hidden_state)
+
+    def _oriented(self, take: Take, ids_NT: Tensor, mask_NT: Tensor) -> Take:
+        """Turn the states of models that put tokens before rows inside (XLNet), and refuse any other order."""
+        rows, tokens = ids_NT.shape
+        if self._turned is None and rows == tokens > 1:  # a square does not tell
+            self.run([0], lambda *_: None, ids_NT[:1], mask_NT[:1], use_cache=False)
+
+        def oriented(layer: int, states: Tensor) -> None:
+            if rows != tokens:
+                self._turned = states.shape[:2] == (tokens, rows)
+            states_NTD = states.transpose(0, 1) if self._turned else states
+            if states_NTD.shape[:2] != (rows, tokens):
+                raise QprobeError(
+                    f"{type(self._model).__name__} orders its hidden states in an unknown way: choose another model."
+                )
+            take(layer, states_NTD)
+
+        return oriented
 
     def _hook(self, layer: int, take: Take, *, last: bool) -> Any:  # noqa: ANN401
         def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:

@@ -28,6 +28,8 @@ FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeErro
 
 
 OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter")
+CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
+"""The names of the longest input in configurations."""
 DTYPES = {name: name for name in ("auto", "float32", "bfloat16", "float16")}
 QUANTIZED = {name: name for name in ("8bit", "4bit")}
 
@@ -146,9 +148,21 @@ class Pretrained:
 
     @property
     def context(self) -> int | None:
-        """The longest input in tokens, where the model says it has one."""
-        found = getattr(self.config, "max_position_embeddings", None)
-        return None if found is None else int(found)
+        """The longest input in tokens, as the configuration states it; None for a model without a limit."""
+        stated = (getattr(self.config, name, None) for name in CONTEXT_NAMES)
+        limit = next((int(value) for value in stated if value is not None), 0)
+        return limit if limit > 0 else None  # XLNet's is -1
+
+    def file(self, name: str) -> Path | None:
+        """Return the path of a file that comes with the model, downloaded where it is on the hub; None without one."""
+        from transformers.utils.hub import cached_file
+
+        if self.is_local:
+            return path if (path := Path(self.name) / name).is_file() else None
+        where = {"revision": self.revision, "local_files_only": self._where["local_files_only"]}
+        quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+        found = cached_file(self.name, name, **where, **quiet)
+        return Path(found) if found else None
 
     @cached_property
     def fingerprint(self) -> str:
