@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from harness.models.characters import whole_characters
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -103,13 +105,13 @@ def continuation_ids(tokenizer: Any, text: str, decode: Callable[[Sequence[int]]
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
     """A text's tokens without special ones."""
-    return list(tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+    return list(tokenizer(whole_characters(text), add_special_tokens=False, verbose=False).input_ids)
 
 
 def prompt_ids(tokenizer: Any, prompt: str) -> tuple[int, ...]:  # noqa: ANN401 - transformers' own
     """A prompt as the model is shown it: with the special tokens that begin a text, unless it brings them itself."""
     begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
-    ids = list(tokenizer(prompt, add_special_tokens=not begun, verbose=False).input_ids)
+    ids = list(tokenizer(whole_characters(prompt), add_special_tokens=not begun, verbose=False).input_ids)
     if ids and ids[-1] == tokenizer.eos_token_id and not prompt.endswith(tokenizer.eos_token):
         ids.pop()  # some tokenizers end every text, which is not to end here
     filler = next((i for i in (tokenizer.bos_token_id, tokenizer.eos_token_id) if i is not None), 0)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
+from harness.models.characters import whole_characters
 from harness.models.engine import View
 from harness.models.openai.server import ContextError, Server
 from harness.models.spec import parse_spec
@@ -91,7 +92,7 @@ class OpenAIEmbedder:
 
 
 def _pieces(text: str) -> list[int]:
-    written = text.encode("utf-8", "replace")
+    written = whole_characters(text).encode()
     return array("I", written + PAD * (-len(written) % 4)).tolist()
 
 

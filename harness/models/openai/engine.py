@@ -1,6 +1,7 @@
 """Completions from an OpenAI-compatible server: many requests under way at once, several samples a request if asked."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -8,10 +9,15 @@ from itertools import groupby
 from typing import Any
 
 from harness.errors import QprobeError
+from harness.models.characters import whole_characters
 from harness.models.engine import Generated, Request
+from harness.models.openai.dialect import SKIP_SPECIAL
 from harness.models.openai.server import Server
 from harness.models.sampling import Sampling
 from harness.models.spec import parse_spec
+
+SPECIAL = re.compile(r"<\S+>|\[[A-Z_/]+\]")
+"""A stop string that may be a special token, such as <file_sep> or [/INST]."""
 
 Placed = tuple[int, Request]
 Drawn = list[tuple[int, Generated]]
@@ -57,7 +63,7 @@ class OpenAIEngine:
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions, and yield each as it comes. What has come is yielded before an error is raised."""
         waiting, tasks = deque(self._groups(requests)), set[asyncio.Task[Drawn]]()
-        with asyncio.Runner() as runner:  # it cancels what is still under way when this ends early
+        with asyncio.Runner() as runner:
             client = runner.run(self._client())
             try:
                 while waiting or tasks:
@@ -66,7 +72,7 @@ class OpenAIEngine:
                     done, tasks = runner.run(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
                     yield from _results(done)
             finally:
-                runner.run(client.close())
+                runner.run(_close(client, tasks))
 
     async def _client(self) -> Any:  # noqa: ANN401 - an extra's own type
         return self.server.client()
@@ -97,7 +103,7 @@ class OpenAIEngine:
         return drawn
 
     def _body(self, group: Sequence[Placed]) -> dict[str, Any]:
-        first = group[0][1]
+        first, prompt = group[0][1], whole_characters(group[0][1].prompt)
         body: dict[str, Any] = {
             "model": self.server.model,
             "max_tokens": self.sampling.max_new_tokens,
@@ -105,13 +111,23 @@ class OpenAIEngine:
             "top_p": self.sampling.top_p,
         }
         if first.chat:
-            body |= {"messages": [{"role": "user", "content": first.prompt}], "logprobs": True}
+            body |= {"messages": [{"role": "user", "content": prompt}], "logprobs": True}
         else:
-            body |= {"prompt": first.prompt, "logprobs": 1}
+            body |= {"prompt": prompt, "logprobs": 1}
         if first.stop:
-            body["stop"] = list(first.stop)
+            body["stop"] = [whole_characters(stop) for stop in first.stop]
+        if any(map(SPECIAL.search, first.stop)) and not self.server.is_public:
+            body[SKIP_SPECIAL] = False  # such a server leaves special tokens out of the text it searches
         # One seed for several samples would tie each to the others it was asked for with.
         return body | ({"seed": first.seed % 2**31} if len(group) == 1 else {"n": len(group)})
+
+
+async def _close(client: Any, tasks: "set[asyncio.Task[Drawn]]") -> None:  # noqa: ANN401
+    """Cancel what is under way, and take its errors, which asyncio would print one by one."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await client.close()
 
 
 def _results(done: "set[asyncio.Task[Drawn]]") -> Iterator[tuple[int, Generated]]:
@@ -135,7 +151,7 @@ def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: A
     usage = getattr(answer, "usage", None)
     alone = usage.completion_tokens if usage and len(answer.choices) == 1 else None
     return Generated(
-        text=text,
+        text=whole_characters(text),
         finish_reason=choice.finish_reason or "",
         tokens=len(logprobs) or alone,
         logprob=float(sum(logprobs)) if logprobs else None,
