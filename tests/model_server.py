@@ -35,10 +35,10 @@ class ModelServer(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.at_work = self.most_at_work = 0
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Nothing of clients that went away: tests read standard error."""
         if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:

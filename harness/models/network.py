@@ -82,7 +82,8 @@ def certificates() -> ssl.SSLContext | None:
     if not path.exists():
         raise QprobeError(f"{variable} names {path}, which does not exist: correct the variable, or unset it.")
     try:
-        return ssl.create_default_context(**{"capath" if path.is_dir() else "cafile": str(path)})
+        folder, file = (str(path), None) if path.is_dir() else (None, str(path))
+        return ssl.create_default_context(cafile=file, capath=folder)
     except (ssl.SSLError, OSError) as error:
         raise QprobeError(
             f"{variable} names {path}, which holds no readable certificates ({error}): name a file in PEM format."

@@ -44,9 +44,14 @@ class SeededDraws(LogitsProcessor):
         self._logprobs: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Turn the logits [rows, vocabulary] into ones that allow the drawn token alone."""
+        """Turn the logits [rows, vocabulary] into ones that allow the drawn token alone.
+
+        Raises FloatingPointError for logits that hold NaN or infinity.
+        """
         numbers = self._uniforms_NT[:, len(self._logprobs)].to(scores.device)
         chosen, logprobs = draw(scores, numbers, self._sampling, self._greedy.to(scores.device))
+        if not bool(logprobs.isfinite().all()):
+            raise FloatingPointError
         self._logprobs.append(logprobs.cpu())
         return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
 

@@ -1,9 +1,11 @@
 """How a model is named: `SCHEME:NAME[,key=value,...]`, such as `hf:Qwen/Qwen2.5-Coder-1.5B,dtype=bfloat16`."""
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeVar
 
 from harness.errors import QprobeError
@@ -42,6 +44,14 @@ class Spec:
         """An option that is true or false; false where it is not given."""
         return self.one_of(key, {"true": True, "false": False}, default=False)
 
+    def day(self, key: str, default: date) -> date:
+        """Return the value of an option that is a date. Raises QprobeError for anything else."""
+        word = self.options.get(key, default.isoformat())
+        try:
+            return date.fromisoformat(word)
+        except ValueError as error:
+            raise QprobeError(f"{key}={word} is not a date: write it like {key}={default.isoformat()}.") from error
+
     def number(self, key: str, default: int, most: int) -> int:
         """An option that is a whole number from 1 to `most`. Raises QprobeError for anything else."""
         word = self.options.get(key, str(default))
@@ -64,3 +74,8 @@ def parse_spec(text: str, schemes: Sequence[str] = ("hf",)) -> Spec:
         hint = f"did you mean {near[0]}:{name}?" if near else f"write {EXAMPLES}."
         raise QprobeError(f"{text!r} names no model here: there is no engine {scheme!r}; {hint}")
     return Spec(scheme, name, dict(pair.split("=", 1) for pair in pairs))
+
+
+def in_home(name: str) -> str:
+    """Return a name with a leading ~ or ~USER replaced by the home folder: no shell does that behind a colon."""
+    return os.path.expanduser(name)  # noqa: PTH111 - a hub id is no path, and Path fails without a home folder

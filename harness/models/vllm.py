@@ -1,7 +1,7 @@
 """Completions from vLLM in this process, where it is installed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
@@ -10,12 +10,15 @@ from harness.errors import QprobeError
 from harness.models.engine import Generated, Request
 from harness.models.hf.engine import HfEngine, check_room
 from harness.models.sampling import Sampling
-from harness.models.spec import parse_spec
-from harness.models.token_text import TEXT_VERSION, TokenText
+from harness.models.spec import in_home, parse_spec
+from harness.models.token_text import TokenText
 from harness.models.tokens import prompt_ids
 
 NUMBERS = ("tensor_parallel_size", "max_model_len")
-OPTIONS = ("revision", "dtype", "trust_remote_code", *NUMBERS)
+OF_FILES = ("revision", "trust_remote_code", "date")
+"""Options that the model's configuration, tokenizer and chat template are opened with."""
+
+OPTIONS = (*OF_FILES, "dtype", *NUMBERS)
 
 
 class VllmEngine:
@@ -23,7 +26,8 @@ class VllmEngine:
 
     def __init__(self, spec: str, sampling: Sampling, *, batch_size: int | None = None, device: str = "auto") -> None:
         """Raises QprobeError where vLLM is not installed, or the model is none."""
-        self._spec = parse_spec(spec, ("vllm",))
+        named = parse_spec(spec, ("vllm",))
+        self._spec = replace(named, name=in_home(named.name))
         self._spec.only(OPTIONS)
         if find_spec("vllm") is None:
             raise QprobeError(
@@ -31,11 +35,7 @@ class VllmEngine:
             )
         self.sampling = sampling
         self._chunk = batch_size or 2048  # so many are handed over at a time, and kept together
-        options = [
-            f",{key}={self._spec.options[key]}"
-            for key in ("revision", "trust_remote_code")
-            if key in self._spec.options
-        ]
+        options = [f",{key}={self._spec.options[key]}" for key in OF_FILES if key in self._spec.options]
         self._plain = HfEngine(f"hf:{self._spec.name}{''.join(options)}", sampling, device="cpu")
 
     @property
@@ -47,8 +47,7 @@ class VllmEngine:
     def identity(self) -> dict[str, Any]:
         """All that a completion depends on besides its request."""
         dtype = self._spec.options.get("dtype", "auto")
-        own = {"engine": "vllm", "fingerprint": self._plain.model.fingerprint, "dtype": dtype}
-        return {**own, "text_version": TEXT_VERSION, **asdict(self.sampling)}
+        return {**self._plain.identity, "engine": "vllm", "dtype": dtype}
 
     @property
     def caveat(self) -> str:
@@ -77,7 +76,7 @@ class VllmEngine:
     def _model(self) -> Any:  # noqa: ANN401 - an extra's own type
         from vllm import LLM
 
-        options: dict[str, Any] = dict(self._spec.options)
+        options: dict[str, Any] = {key: value for key, value in self._spec.options.items() if key != "date"}
         options |= {key: self._number(key) for key in NUMBERS if key in options}
         options["trust_remote_code"] = self._spec.flag("trust_remote_code")
         try:

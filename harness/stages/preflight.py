@@ -50,6 +50,7 @@ def check_experiment(
     embedder: str,
     layers: str | None,
     pooling: str | None,
+    device: str = "auto",
     create: bool = True,
 ) -> Checked:
     """Raise an error that its user can mend, or return what was found out; makes the run's folder unless told not to.
@@ -68,7 +69,7 @@ def check_experiment(
     if len(problems) < (least := FEWEST_PROBLEMS if folds is None else folds):
         mend = "take more problems" if folds is None else "ask for fewer folds"
         raise QprobeError(f"{len(problems)} problems cannot make {least} folds: {mend}.")
-    row_bytes = _check_models(model, embedder, layers, pooling)
+    row_bytes = _check_models(model, embedder, layers, pooling, device)
     checked = Checked(len(problems), fmean(len(problem.prompt) for problem in problems), row_bytes)
     _check_disk(folder, checked.disk_bytes(len(problems) * k))
     if create:
@@ -77,14 +78,14 @@ def check_experiment(
     return checked
 
 
-def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None) -> int:
+def _check_models(model: str, embedder: str, layers: str | None, pooling: str | None, device: str) -> int:
     """Check both models without their weights. Returns the bytes of one sample's vectors."""
     from harness.models.registry import open_embedder, open_engine
     from harness.models.sampling import Sampling
 
     if model:
-        open_engine(model, Sampling())
-    reader = open_embedder(embedder, layers=layers, pooling=pooling)
+        open_engine(model, Sampling(), device=device)
+    reader = open_embedder(embedder, layers=layers, pooling=pooling, device=device)
     return 4 * len(reader.views) * reader.width
 
 

@@ -4,6 +4,7 @@ A prompt is computed and kept once, whatever the number of its samples. Slots wh
 jobs a few at a time; when none waits, the last rows that go on move into them. So no sequence waits for a longer one.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,8 @@ class Decoder:
         drawn = torch.stack([chosen.double(), logprobs.double()]).tolist()  # one transfer from a GPU
         for row, token, logprob in zip(rows, *drawn, strict=True):
             if not row.finish_reason:
+                if not math.isfinite(logprob):
+                    raise FloatingPointError
                 row.ids.append(int(token))
                 row.logprob += logprob
                 row.finish_reason = self._finish_reason(row)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -143,7 +144,7 @@ class HfEmbedder:
 
     @torch.inference_mode()
     def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
-        """Vectors [samples, views, width] of one batch."""
+        """Return the vectors [samples, views, width] of one batch. Raises QprobeError for NaN and infinity."""
         layers = sorted({view.layer for view in views})
         pooled: dict[View, Tensor] = {}
         prompt = self._shared_prompt(samples, layers)
@@ -164,6 +165,8 @@ class HfEmbedder:
                 "choose another embedder."
             ) from error
         vectors: Vectors = torch.stack([pooled[view] for view in views], dim=1).cpu().numpy()
+        if not np.isfinite(vectors).all():
+            raise self.model.overflow("hidden states", self._weights.dtype)
         return vectors
 
     def _run(self, samples: Sequence[Tokens], prompt: Prompt | None, layers: Sequence[int], take: Take) -> None:

@@ -10,6 +10,7 @@ import torch
 from harness.errors import QprobeError
 from harness.models.engine import BATCH_SIZE, Generated, Request
 from harness.models.hf.batch_decoding import BatchDecoder
+from harness.models.hf.chat import asks_for_date, chat_prompt
 from harness.models.hf.decoding import Decoder, Job
 from harness.models.hf.embedder import is_causal
 from harness.models.hf.forward import Forward, takes_slots
@@ -39,7 +40,8 @@ class HfEngine:
     @property
     def identity(self) -> dict[str, Any]:
         """All that a completion depends on besides its request."""
-        return {"fingerprint": self.model.fingerprint, "text_version": TEXT_VERSION, **asdict(self.sampling)}
+        date = {"date": self.model.template_date.isoformat()} if asks_for_date(self.model) else {}
+        return {"fingerprint": self.model.fingerprint, "text_version": TEXT_VERSION, **date, **asdict(self.sampling)}
 
     @property
     def caveat(self) -> str:
@@ -53,14 +55,7 @@ class HfEngine:
 
     def shown(self, request: Request) -> str:
         """The prompt, in the model's chat template where the request is for a chat. Raises QprobeError without one."""
-        if not request.chat:
-            return request.prompt
-        tokenizer = self.model.tokenizer
-        if not tokenizer.chat_template:
-            raise QprobeError(f"{self.model.name} has no chat template: give it a prompt to continue, not a chat.")
-        said = [{"role": "user", "content": request.prompt}]
-        shown: str = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
-        return shown
+        return chat_prompt(self.model, request.prompt) if request.chat else request.prompt
 
     def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError where a prompt leaves the context no room for a completion."""
@@ -101,6 +96,8 @@ class HfEngine:
                 for position, generated in self._decoder().run(list(left.values())):
                     del left[position]
                     yield position, generated
+            except FloatingPointError as error:
+                raise self.model.overflow("logits", self._weights.dtype) from error
             except torch.OutOfMemoryError as error:
                 if self.batch_size == 1:
                     raise QprobeError(

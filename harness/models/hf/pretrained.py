@@ -2,7 +2,11 @@
 
 import hashlib
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +17,9 @@ from safetensors import SafetensorError
 from benchmarks.hub_client import is_out_of_reach
 from harness.errors import QprobeError
 from harness.models.hf.adapters import check_adapter, with_adapter
-from harness.models.spec import parse_spec
+from harness.models.hf.devices import SPREADS, check_device
+from harness.models.network import certificates, proxy_for
+from harness.models.spec import in_home, parse_spec
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -23,11 +29,13 @@ TOKENIZER_FILES = (
     "vocab.json",
     "spiece.model",
 )
-FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, SafetensorError)
+FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, AssertionError, SafetensorError)
 """What transformers raises, depending on what is wrong with a folder or a hub id."""
 
 
-OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter")
+OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter", "date")
+DATE = date(2025, 1, 1)
+"""The day of chat templates that ask for today's: a run would mix prompts otherwise, and none could be repeated."""
 CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
 """The names of the longest input in configurations."""
 DTYPES = {name: name for name in ("auto", "float32", "bfloat16", "float16")}
@@ -42,14 +50,15 @@ def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
     parsed = parse_spec(spec, ("hf",))
     parsed.only(OPTIONS)
     return Pretrained(
-        parsed.name,
+        in_home(parsed.name),
         revision=parsed.options.get("revision"),
         device=parsed.options.get("device", device),
         dtype=parsed.one_of("dtype", DTYPES, "auto"),
         device_map=parsed.options.get("device_map"),
         quantize=parsed.one_of("quantize", QUANTIZED, ""),
         trust_remote_code=parsed.flag("trust_remote_code"),
-        adapter=parsed.options.get("adapter"),
+        adapter=in_home(adapter) if (adapter := parsed.options.get("adapter")) else None,
+        template_date=parsed.day("date", DATE),
     )
 
 
@@ -65,6 +74,7 @@ class Pretrained:
     quantize: str = ""  # "8bit" | "4bit", by the package bitsandbytes
     trust_remote_code: bool = False  # run code that comes with the model
     adapter: str | None = None  # a folder
+    template_date: date = DATE  # what chat templates take for today
 
     @property
     def spec(self) -> str:
@@ -78,10 +88,15 @@ class Pretrained:
 
     def check(self) -> None:
         """Raise QprobeError, in one sentence, for all that can be known to be wrong before the weights are read."""
+        check_device(self.device)
+        if self.device_map is not None:
+            check_device(self.device_map, SPREADS)
         if self.is_local:
             self._check_folder(Path(self.name))
         elif self.name.startswith((".", "/", "~")) or self.name.count("/") > 1:
             raise QprobeError(f"There is no folder {self.name}.")
+        else:
+            _check_hub()
         self._check_packages()
         _ = self.config, self.tokenizer
         if self.adapter:
@@ -122,7 +137,8 @@ class Pretrained:
 
     def _read(self, what: str, from_pretrained: Any) -> Any:  # noqa: ANN401
         try:
-            return from_pretrained(self.name, **self._where)
+            with _quiet():
+                return from_pretrained(self.name, **self._where)
         except FAILURES as error:
             if self._where["local_files_only"]:
                 raise QprobeError(f"{self.name} is not on this machine, and the hub does not answer.") from error
@@ -194,17 +210,26 @@ class Pretrained:
             return self.device
         return "cuda" if torch.cuda.is_available() else "cpu"
 
+    def overflow(self, what: str, dtype: object) -> QprobeError:
+        """Return the error for numbers of the model that are NaN or infinite."""
+        dtype = str(dtype).removeprefix("torch.")
+        if self.quantize:
+            remedy = "leave out quantize="
+        elif dtype == "float16":
+            remedy = "give dtype=bfloat16 or dtype=float32 behind its name"
+        elif dtype == "bfloat16":
+            remedy = "give dtype=float32 behind its name"
+        else:
+            remedy = "its files may be damaged; download them again, or choose another model"
+        return QprobeError(f"The {what} of {self.spec} hold NaN or infinity in {dtype}: {remedy}.")
+
     def load(self, auto_class: Any) -> Any:  # noqa: ANN401
         """Read the weights with one of transformers' auto classes, ready for inference."""
         import torch
-        from transformers.utils import logging as theirs
 
-        # Their bar writes into ours, and their report lists the head that an embedder has no use for.
-        theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
-        theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says at each product that it rounds
         try:
-            model = self._from_pretrained(auto_class)
+            with _quiet():
+                model = self._from_pretrained(auto_class)
         except (*FAILURES, RuntimeError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise QprobeError(f"{self.name} does not fit on {self.target_device}: try quantize=8bit.") from error
@@ -216,9 +241,12 @@ class Pretrained:
         from transformers import AutoModel, AutoModelForCausalLM
 
         backbone = self.adapter is not None and auto_class is AutoModel
-        model: Any = (AutoModelForCausalLM if backbone else auto_class).from_pretrained(
-            self.name, **self._where, **self._placing()
+        model, info = (AutoModelForCausalLM if backbone else auto_class).from_pretrained(
+            self.name, **self._where, **self._placing(), output_loading_info=True
         )
+        # An encoder's pooler is not used here, and many files lack it.
+        if missing := sorted(name for name in info["missing_keys"] if "pooler" not in name):
+            raise ValueError(f"its files lack {len(missing)} of its tensors, such as {missing[0]}")
         if not self.device_map and not self.quantize:
             model = model.to(self.target_device)
         if self.adapter:  # adapters name the layers of the model with its head
@@ -239,6 +267,35 @@ class Pretrained:
         if self.device_map or self.quantize:
             placing["device_map"] = self.device_map or self.target_device
         return placing
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries from printing: an error is one sentence, and a bar of theirs writes into ours.
+
+    Their report of unused weights lists the head that an embedder has no use for.
+    """
+    from transformers.utils import logging as theirs
+
+    theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
+    theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it reports each product that it rounds
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _check_hub() -> None:
+    """Raise QprobeError for a cache, a proxy or certificates that the hub's client could not use."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_CACHE.startswith("~"):
+        raise QprobeError(
+            "There is no home folder to keep models in: set the environment variable HF_HOME to a folder."
+        )
+    if not constants.HF_HUB_OFFLINE:
+        proxy_for(constants.ENDPOINT)
+        certificates()
 
 
 def _folder_digest(folder: Path, ends: int = 2**20) -> str:

@@ -88,6 +88,11 @@ class OpenAIEmbedder:
             raise self.server.nonsense() from error
         if found.ndim != 2 or len(found) != len(texts):
             raise self.server.nonsense()
+        if not np.isfinite(found).all():
+            raise QprobeError(
+                f"The server at {self.server.url} answers with vectors that hold NaN or infinity: "
+                "choose another --embedder."
+            )
         return found
 
 
