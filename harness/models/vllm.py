@@ -1,4 +1,4 @@
-"""Completions from vLLM in this process, where it is installed."""
+"""Completions from vLLM in this process; an optional package."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.engine import Generated, Request
-from harness.models.hf.engine import HfEngine, check_room
+from harness.models.hf.engine import HfEngine, check_context
 from harness.models.sampling import Sampling
 from harness.models.spec import in_home, parse_spec
 from harness.models.token_text import TokenText
@@ -22,19 +22,19 @@ OPTIONS = (*OF_FILES, "dtype", *NUMBERS)
 
 
 class VllmEngine:
-    """One model, one way of sampling; vLLM batches by itself."""
+    """One model with one sampling; vLLM batches by itself."""
 
     def __init__(self, spec: str, sampling: Sampling, *, batch_size: int | None = None, device: str = "auto") -> None:
-        """Raises QprobeError where vLLM is not installed, or the model is none."""
+        """Raise QprobeError where vLLM is not installed, or its model cannot be opened."""
         named = parse_spec(spec, ("vllm",))
         self._spec = replace(named, name=in_home(named.name))
-        self._spec.only(OPTIONS)
+        self._spec.check_options(OPTIONS)
         if find_spec("vllm") is None:
             raise QprobeError(
                 "vllm: models need the package vllm and a GPU: pip install vllm, or write hf: instead of vllm:."
             )
         self.sampling = sampling
-        self._chunk = batch_size or 2048  # so many are handed over at a time, and kept together
+        self._chunk = batch_size or 2048  # requests that are handed over, and yielded, together
         options = [f",{key}={self._spec.options[key]}" for key in OF_FILES if key in self._spec.options]
         self._plain = HfEngine(f"hf:{self._spec.name}{''.join(options)}", sampling, device="cpu")
 
@@ -45,25 +45,25 @@ class VllmEngine:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a completion depends on besides its request."""
+        """Everything that a completion depends on besides its request."""
         dtype = self._spec.options.get("dtype", "auto")
         return {**self._plain.identity, "engine": "vllm", "dtype": dtype}
 
     @property
     def caveat(self) -> str:
-        """vLLM seeds each sample, and rounds by batch."""
+        """vLLM seeds each sample, but rounds by batch."""
         return "vLLM's rounding depends on its batches: a sample that is drawn again may differ from some token on."
 
-    def shown(self, request: Request) -> str:
-        """The prompt, in the model's chat template where the request is for a chat."""
-        return self._plain.shown(request)
+    def prompt_text(self, request: Request) -> str:
+        """Return the prompt, in the model's chat template where the request is a chat."""
+        return self._plain.prompt_text(request)
 
     def check(self, requests: Sequence[Request]) -> None:
-        """Raise QprobeError where a prompt leaves the context no room for a completion."""
+        """Raise QprobeError where the context is too short for a prompt and its completion."""
         self._plain.check(requests)
         if "max_model_len" in self._spec.options:
-            prompts = map(self.shown, requests)
-            check_room(self._tokenizer, prompts, self.sampling.max_new_tokens, self._number("max_model_len"))
+            prompts = map(self.prompt_text, requests)
+            check_context(self._tokenizer, prompts, self.sampling.max_new_tokens, self._number("max_model_len"))
 
     @property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers' own
@@ -90,8 +90,10 @@ class VllmEngine:
         token_text = TokenText(self._tokenizer)
         for first in range(0, len(requests), self._chunk):
             some = requests[first : first + self._chunk]
-            prompts = [{"prompt_token_ids": list(prompt_ids(self._tokenizer, self.shown(each)))} for each in some]
-            answers = self._model.generate(prompts, [self._parameters(each) for each in some], use_tqdm=False)
+            prompts = [
+                {"prompt_token_ids": list(prompt_ids(self._tokenizer, self.prompt_text(request)))} for request in some
+            ]
+            answers = self._model.generate(prompts, [self._parameters(request) for request in some], use_tqdm=False)
             for position, answer in enumerate(answers, start=first):
                 yield position, _generated(answer.outputs[0], token_text)
 

@@ -211,7 +211,7 @@ def test_layers_that_are_not_there(text: str):
 
 def test_poolings():
     assert parse_poolings("mean, before-stop,last", causal=True) == ("mean", "last")
-    with pytest.raises(QprobeError, match="There is no pooling 'max': there are last, mean, prompt, after-stop"):
+    with pytest.raises(QprobeError, match=r"Unknown pooling 'max'\. Choose from last, mean, prompt, after-stop"):
         parse_poolings("max", causal=True)
     with pytest.raises(QprobeError, match="An encoder reads no stop string"):
         parse_poolings("after-stop", causal=False)
@@ -219,8 +219,8 @@ def test_poolings():
 
 def test_bad_models_get_one_sentence(tmp_path: Path):
     for spec, complaint in [
-        ("gpt2", "names no model"),
-        ("hf:", "names no model"),
+        ("gpt2", "is not the name of a model"),
+        ("hf:", "is not the name of a model"),
         (f"hf:{tmp_path / 'absent'}", "There is no folder"),
         (f"hf:{tmp_path}", "no config.json"),
     ]:

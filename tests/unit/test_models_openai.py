@@ -310,8 +310,8 @@ def test_chat(server: ModelServer):
         (["429"] * 3, "too many requests"),
         (["cut"] * 3, "does not answer"),
         (["401"], "refuses the key"),
-        (["nonsense"], "does not answer as OpenAI's do"),
-        (["html"], "does not answer as OpenAI's do"),
+        (["nonsense"], "does not answer in OpenAI's protocol"),
+        (["html"], "does not answer in OpenAI's protocol"),
     ],
 )
 def test_what_was_drawn_is_kept_when_the_server_fails(server: ModelServer, faults: list[str], says: str):
@@ -341,8 +341,8 @@ def test_options_and_keys(monkeypatch: pytest.MonkeyPatch):
     for spec, says in [
         ("openai:gpt", "environment variable OPENAI_API_KEY"),
         ("openai:gpt,url=http://x/v1,key_env=MY_KEY", "environment variable MY_KEY"),
-        ("openai:gpt,api_key=sk-1", "no option 'api_key'"),
-        ("openai:gpt,url=http://me:secret@x/v1", "would be written down"),
+        ("openai:gpt,api_key=sk-1", "Unknown option 'api_key' of openai"),
+        ("openai:gpt,url=http://me:secret@x/v1", "would be stored"),
         ("openai:gpt,url=localhost:8000", "is not an address"),
         ("openai:gpt,url=http://x/v1,n=0", "whole number from 1"),
     ]:
@@ -367,7 +367,7 @@ def test_embeddings(server: ModelServer):
     assert vectors[:, 0, 0].tolist() == [1, *(2 * n for n in range(1, 131))]
     assert sorted(len(body["input"]) for body in server.seen)[-3:] == [64, 64, 64], "one was asked for twice"
     server.faults.append("nonsense")
-    with pytest.raises(QprobeError, match="does not answer as OpenAI's do"):
+    with pytest.raises(QprobeError, match="does not answer in OpenAI's protocol"):
         reader.embed([reader.tokenise(texts[1])], reader.views)
     with pytest.raises(QprobeError, match="leave out --layers and --pooling"):
         OpenAIEmbedder(f"openai:tiny,url={server.url}", layers="all")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import Any
 
 from transformers.utils import chat_template_utils
 
@@ -43,9 +44,9 @@ def _today(day: date) -> Iterator[None]:
 
     Their `strftime_now` asks the clock of that module, and transformers takes no other function in its place.
     """
-    clock = chat_template_utils.datetime
-    chat_template_utils.datetime = _Clock(day)
+    module: Any = chat_template_utils
+    clock, module.datetime = module.datetime, _Clock(day)
     try:
         yield
     finally:
-        chat_template_utils.datetime = clock
+        module.datetime = clock

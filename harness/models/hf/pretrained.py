@@ -1,4 +1,4 @@
-"""A transformers model in a local folder or on the hub: checked before anything large is read, then loaded."""
+"""A transformers model in a folder or on the hub: checked before its weights are read, then loaded."""
 
 import hashlib
 import logging
@@ -30,7 +30,7 @@ TOKENIZER_FILES = (
     "spiece.model",
 )
 FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, AssertionError, SafetensorError)
-"""What transformers raises, depending on what is wrong with a folder or a hub id."""
+"""The errors of transformers for a folder or a hub id that cannot be read."""
 
 
 OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter", "date")
@@ -43,12 +43,12 @@ QUANTIZED = {name: name for name in ("8bit", "4bit")}
 
 
 def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
-    """The model that `hf:NAME[,key=value]` names, not checked yet.
+    """Return the model that `hf:NAME[,key=value]` names, not checked yet.
 
     Raises QprobeError for another scheme, an unknown option or a wrong value.
     """
     parsed = parse_spec(spec, ("hf",))
-    parsed.only(OPTIONS)
+    parsed.check_options(OPTIONS)
     return Pretrained(
         in_home(parsed.name),
         revision=parsed.options.get("revision"),
@@ -64,7 +64,7 @@ def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model by name. Its configuration and tokenizer are read when asked for, its weights by `load` alone."""
+    """A model by name. Its configuration and tokenizer are read on first use, its weights by `load` alone."""
 
     name: str  # a folder, or an id on the hub
     revision: str | None = None
@@ -78,16 +78,16 @@ class Pretrained:
 
     @property
     def spec(self) -> str:
-        """The name with the options that change what the model gives.
+        """The name with the options that change the model's output.
 
-        A probe's card holds it and may come from anywhere, so that it never allows a model's own code to run.
+        A probe's card holds it and may come from anywhere, so it never allows a model's own code to run.
         """
         options = {name: getattr(self, name) for name in ("revision", "dtype", "quantize", "adapter")}
         given = [f",{name}={value}" for name, value in options.items() if value and value != "auto"]
         return f"hf:{self.name}{''.join(given)}"
 
     def check(self) -> None:
-        """Raise QprobeError, in one sentence, for all that can be known to be wrong before the weights are read."""
+        """Raise QprobeError for everything that can be checked before the weights are read."""
         check_device(self.device)
         if self.device_map is not None:
             check_device(self.device_map, SPREADS)
@@ -110,14 +110,14 @@ class Pretrained:
 
     def _check_packages(self) -> None:
         needed = {"accelerate": self.device_map or self.quantize, "bitsandbytes": self.quantize}
-        missing = [package for package, asked in needed.items() if asked and find_spec(package) is None]
+        missing = [package for package, needs in needed.items() if needs and find_spec(package) is None]
         if missing:
             option = "quantize" if self.quantize else "device_map"
             raise QprobeError(f"{option}= needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
 
     @property
     def is_local(self) -> bool:
-        """Whether the name is a folder here."""
+        """Whether the name is a folder."""
         return Path(self.name).is_dir()
 
     @cached_property
@@ -135,7 +135,7 @@ class Pretrained:
 
         return self._read("tokenizer", AutoTokenizer.from_pretrained)
 
-    def _read(self, what: str, from_pretrained: Any) -> Any:  # noqa: ANN401
+    def _read(self, part: str, from_pretrained: Any) -> Any:  # noqa: ANN401
         try:
             with _quiet():
                 return from_pretrained(self.name, **self._where)
@@ -144,13 +144,13 @@ class Pretrained:
                 raise QprobeError(f"{self.name} is not on this machine, and the hub does not answer.") from error
             where = "folder" if self.is_local else "hub (is the id right?)"
             reason = str(error).strip().split("\n")[0]
-            raise QprobeError(f"The {what} of {self.name} cannot be read from the {where}: {reason}") from error
+            raise QprobeError(f"The {part} of {self.name} cannot be read from the {where}: {reason}") from error
 
     @cached_property
     def _where(self) -> dict[str, Any]:
-        """What transformers is told of where to look."""
-        away = not self.is_local and is_out_of_reach()
-        return {"revision": self.revision, "trust_remote_code": self.trust_remote_code, "local_files_only": away}
+        """The arguments of `from_pretrained` that say where to look."""
+        offline = not self.is_local and is_out_of_reach()
+        return {"revision": self.revision, "trust_remote_code": self.trust_remote_code, "local_files_only": offline}
 
     @property
     def layers(self) -> int:
@@ -182,9 +182,9 @@ class Pretrained:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with the weights: the hub's commit, or a digest of the sizes and ends of the folder's files.
+        """The hub's commit, or a digest of the sizes and ends of the folder's files; it changes with the weights.
 
-        Where the weights are rounded or adapted by an option, with that too.
+        Options that round or adapt the weights change it too.
         """
         own = _folder_digest(Path(self.name)) if self.is_local else self._commit
         changes = [self.dtype * (self.dtype != "auto"), self.quantize]
@@ -196,21 +196,21 @@ class Pretrained:
         """The hub's commit of the files that are read."""
         from huggingface_hub import hf_hub_download
 
-        _ = self.config  # is among the cached files from then on, in a folder of the commit's name
+        _ = self.config  # caches the file, in a folder of the commit's name
         return Path(
             hf_hub_download(self.name, "config.json", revision=self.revision, local_files_only=True)
         ).parent.name
 
     @cached_property
     def target_device(self) -> str:
-        """The device asked for; "auto" is the GPU where there is one."""
+        """The device that the model runs on; "auto" is the GPU if there is one."""
         import torch
 
         if self.device != "auto":
             return self.device
         return "cuda" if torch.cuda.is_available() else "cpu"
 
-    def overflow(self, what: str, dtype: object) -> QprobeError:
+    def overflow(self, quantity: str, dtype: object) -> QprobeError:
         """Return the error for numbers of the model that are NaN or infinite."""
         dtype = str(dtype).removeprefix("torch.")
         if self.quantize:
@@ -221,10 +221,13 @@ class Pretrained:
             remedy = "give dtype=float32 behind its name"
         else:
             remedy = "its files may be damaged; download them again, or choose another model"
-        return QprobeError(f"The {what} of {self.spec} hold NaN or infinity in {dtype}: {remedy}.")
+        return QprobeError(f"The {quantity} of {self.spec} hold NaN or infinity in {dtype}: {remedy}.")
 
     def load(self, auto_class: Any) -> Any:  # noqa: ANN401
-        """Read the weights with one of transformers' auto classes, ready for inference."""
+        """Return the model, read with one of transformers' auto classes and ready for inference.
+
+        Raises QprobeError where that fails.
+        """
         import torch
 
         try:
@@ -241,9 +244,8 @@ class Pretrained:
         from transformers import AutoModel, AutoModelForCausalLM
 
         backbone = self.adapter is not None and auto_class is AutoModel
-        model, info = (AutoModelForCausalLM if backbone else auto_class).from_pretrained(
-            self.name, **self._where, **self._placing(), output_loading_info=True
-        )
+        chosen: Any = AutoModelForCausalLM if backbone else auto_class
+        model, info = chosen.from_pretrained(self.name, **self._where, **self._placing(), output_loading_info=True)
         # An encoder's pooler is not used here, and many files lack it.
         if missing := sorted(name for name in info["missing_keys"] if "pooler" not in name):
             raise ValueError(f"its files lack {len(missing)} of its tensors, such as {missing[0]}")
@@ -254,7 +256,7 @@ class Pretrained:
         return model.base_model if backbone else model
 
     def _placing(self) -> dict[str, Any]:
-        """How the weights are rounded, and where they go."""
+        """Return the arguments of `from_pretrained` for the weights' precision and device."""
         from transformers import BitsAndBytesConfig
 
         dtype = self.dtype
@@ -299,7 +301,7 @@ def _check_hub() -> None:
 
 
 def _folder_digest(folder: Path, ends: int = 2**20) -> str:
-    """A sha256 over names, sizes, first and last MiB of a model's files: reading all of 15 GB would take a minute."""
+    """Return a sha256 of the names, sizes, first and last MiB of a model's files: 15 GB would take a minute to read."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*")):
         if path.suffix in {".json", ".safetensors", ".bin", ".txt", ".model"}:

@@ -20,7 +20,7 @@ from harness.models.spec import Spec
 
 try:
     import openai
-except ImportError:  # an extra: opening a server says so
+except ImportError:  # optional: opening a server reports it
     openai = None  # type: ignore[assignment]
 
 OPTIONS = ("url", "key_env", "concurrency", "retries", "timeout", "n")
@@ -32,7 +32,7 @@ CONTEXT = re.compile(
 
 
 class ContextError(QprobeError):
-    """A prompt and its completion are longer than the model's context."""
+    """A prompt and its completion exceed the model's context."""
 
 
 class Server:
@@ -40,7 +40,7 @@ class Server:
 
     def __init__(self, spec: Spec) -> None:
         """Raises QprobeError for an unknown option, a wrong address or proxy, a missing key or client."""
-        spec.only(OPTIONS)
+        spec.check_options(OPTIONS)
         if openai is None:
             raise QprobeError("openai: models need the package openai: pip install openai.")
         self.model = spec.name
@@ -60,9 +60,9 @@ class Server:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise QprobeError(f"url={self.url} is not an address: write it like url=http://localhost:8000/v1.")
         if parts.username or parts.password:
-            raise QprobeError(f"A password in url= would be written down: put the key into {self._key_name} instead.")
+            raise QprobeError(f"A password in url= would be stored: put the key into {self._key_name} instead.")
         if not self._key and (self.url == PUBLIC or self._key_given):
-            raise QprobeError(f"{self.url} asks for a key: put it into the environment variable {self._key_name}.")
+            raise QprobeError(f"{self.url} needs a key: put it into the environment variable {self._key_name}.")
 
     @property
     def is_public(self) -> bool:
@@ -91,7 +91,7 @@ class Server:
             try:
                 models = [model.id for model in client.models.list().data]
             except (openai.NotFoundError, openai.InternalServerError, openai.RateLimitError):
-                return  # it may not list its models, or be busy just now
+                return  # it may not list its models, or be busy for now
             except openai.APIError as error:
                 raise self._complaint(error) from error
             except (AttributeError, TypeError, ValueError) as error:
@@ -135,7 +135,7 @@ class Server:
             raise QprobeError(f"The server at {self.url} draws {self.model} in its own way: {reason}.") from error
 
     def _keep_pace(self, headers: Mapping[str, str]) -> None:
-        """Wait where the server says that no request is left for a while."""
+        """Wait where the server reports that its request limit is used up for a while."""
         if headers.get("x-ratelimit-remaining-requests") == "0":
             self._not_before = time.monotonic() + seconds(headers.get("x-ratelimit-reset-requests", "1s"))
 
@@ -185,7 +185,7 @@ class Server:
     def nonsense(self) -> QprobeError:
         """Return the error for an answer that is not one of OpenAI's protocol."""
         return QprobeError(
-            f"The server at {self.url} does not answer as OpenAI's do: is it one, and does its url= end in /v1?"
+            f"The server at {self.url} does not answer in OpenAI's protocol: check that url= ends in /v1."
         )
 
 
