@@ -35,7 +35,7 @@ from harness.models.hf import embedder as hf_embedder
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.engine import HfEngine
 from harness.models.hf.pooling import Spans, pool
-from harness.models.hf.stopping_criteria import Endings
+from harness.models.hf.stopping_criteria import RowStops
 from harness.models.sampling import Sampling, SeededDraws, sample_seed
 from harness.models.stop_strings import StopFinder
 from harness.models.tokens import prompt_ids
@@ -174,9 +174,11 @@ def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Genera
     seeds = [sample_seed(work.seed, problem.id, index) for index in range(work.k)]
     prompt = prompt_ids(engine.model.tokenizer, problem.prompt)
 
-    def draw() -> tuple[Any, Endings]:
+    def draw() -> tuple[Any, RowStops]:
         ids = torch.tensor([prompt] * work.k, device=device)
-        endings = Endings(engine._end_tokens, [StopFinder(engine._pieces, problem.stop) for _ in seeds], len(prompt))
+        endings = RowStops(
+            engine._end_tokens, [StopFinder(engine._token_text, problem.stop) for _ in seeds], len(prompt)
+        )
         out = engine._weights.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),

@@ -1,6 +1,8 @@
 """A real HTTP server that speaks OpenAI's protocol, wrapping a small transformers model, and fails when told to."""
 
 import json
+import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -27,8 +29,16 @@ class ModelServer(ThreadingHTTPServer):
         self.seen: list[dict[str, Any]] = []
         self.keys: set[str] = set()
         self.refuses: set[str] = set()
+        self.words: dict[str, tuple[int, dict[str, Any]]] = {}  # field -> status and error, where not the usual ones
+        self.erases: tuple[str, ...] = ()  # special tokens left out of a text, as vLLM does unless told not to
+        self.added = ""  # put behind every text as JSON holds it
         self.lock = threading.Lock()
         self.at_work = self.most_at_work = 0
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing of clients that went away: tests read standard error."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def url(self) -> str:
@@ -38,7 +48,8 @@ class ModelServer(ThreadingHTTPServer):
         """n completions of a prompt; a sample's seed is the request's plus its place."""
         engine = self.engine
         temperature, top_p = body.get("temperature", 1.0), body.get("top_p", 1.0)
-        engine.sampling = Sampling(temperature, top_p, body["max_tokens"])
+        most = body.get("max_completion_tokens") or body["max_tokens"]
+        engine.sampling = Sampling(temperature, top_p, most)
         seed = body.get("seed", len(self.seen))
         requests = [Request(prompt, tuple(body.get("stop") or ()), seed + i) for i in range(body.get("n", 1))]
         found = dict(engine.generate(requests))
@@ -86,7 +97,9 @@ class Handler(BaseHTTPRequestHandler):
             self._raw(200, b"<html>welcome</html>", "text/html")
         elif refused := self.server.refuses & set(body):
             field = min(refused)
-            self._send(400, {"error": {"message": f"unknown field '{field}'", "param": field}})
+            usual = 400, {"message": f"unknown field '{field}'", "param": field}
+            status, error = self.server.words.get(field, usual)
+            self._send(status, {"error": error})
         else:
             if fault == "slow":
                 time.sleep(1.5)
@@ -123,7 +136,10 @@ class Handler(BaseHTTPRequestHandler):
                 if chat
                 else {"token_logprobs": [each] * tokens, "tokens": ["x"] * tokens}
             )
-        text = {"message": {"role": "assistant", "content": drawn.text}} if chat else {"text": drawn.text}
+        written = drawn.text + self.server.added
+        for token in self.server.erases if body.get("skip_special_tokens", True) else ():
+            written = written.replace(token, "")
+        text = {"message": {"role": "assistant", "content": written}} if chat else {"text": written}
         return {"index": index, "finish_reason": drawn.finish_reason, "logprobs": told, **text}
 
     def _send(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
@@ -138,9 +154,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[ModelServer]:
-    """A server at work until the block ends."""
+def serve(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[ModelServer]:
+    """A server at work until the block ends; over https with a context that holds a certificate."""
     server = ModelServer(folder)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

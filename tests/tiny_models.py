@@ -1,6 +1,8 @@
 """Small real models, made with random weights: the same architectures and files as large ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -9,24 +11,32 @@ from transformers import (
     BertModel,
     BloomConfig,
     BloomForCausalLM,
+    Data2VecTextModel,
+    DebertaV2Model,
+    DistilBertModel,
     Gemma2Config,
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     GptOssConfig,
     GptOssForCausalLM,
+    IBertModel,
     LlamaConfig,
     LlamaForCausalLM,
     MambaConfig,
     MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    MPNetModel,
+    NystromformerModel,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    RobertaModel,
+    XLNetModel,
 )
 
 TEXT = ['def add(a, b):\n    """Return the sum."""\n    return a + b\n', "for x in range(10):\n    print(x)\n"]
@@ -192,6 +202,60 @@ def save_qwen3(folder: Path) -> Path:
         bos_token_id=None,
     )
     return _save(folder, Qwen3ForCausalLM(config))
+
+
+def save_writer(folder: Path, tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> Path:
+    """A GPT-2 that continues the prompt "x" by these tokens and no others."""
+    first = len(tokenizer("x").input_ids) - 1
+    places, vocabulary = 64, len(tokenizer)
+    config = GPT2Config(
+        vocab_size=vocabulary,
+        n_embd=places,
+        n_layer=1,
+        n_head=1,
+        n_positions=places,
+        tie_word_embeddings=False,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    model = GPT2LMHeadModel(config)
+    for name, parameter in model.named_parameters():
+        parameter.data.fill_(float("ln_" in name and name.endswith("weight")))
+    model.transformer.wpe.weight.data = torch.eye(places)  # what is written depends on the position alone
+    for place, token in enumerate(ids, start=first):
+        model.lm_head.weight.data[token, place] = 10.0
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+BERT_SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+RELATIVE = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"]}
+
+ENCODERS: dict[str, tuple[type[PreTrainedModel], dict[str, Any]]] = {
+    "bert": (BertModel, BERT_SIZES),
+    "roberta": (RobertaModel, BERT_SIZES),
+    "mpnet": (MPNetModel, BERT_SIZES),
+    "ibert": (IBertModel, BERT_SIZES),
+    "data2vec-text": (Data2VecTextModel, BERT_SIZES),
+    "nystromformer": (NystromformerModel, BERT_SIZES),
+    "deberta-v2": (DebertaV2Model, {**BERT_SIZES, **RELATIVE}),
+    "distilbert": (DistilBertModel, {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}),
+    "xlnet": (XLNetModel, {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 64}),
+}
+"""Encoders whose positions are limited in different ways, with their sizes."""
+
+
+def save_encoder(folder: Path, kind: str, *, positions: int = 66, limit: int | None = None) -> Path:
+    """An encoder with a position table of this size, if it has one, and a tokenizer with a limit or without."""
+    torch.manual_seed(0)
+    model, sizes = ENCODERS[kind]
+    table = {} if kind == "xlnet" else {"max_position_embeddings": positions}
+    model(model.config_class(vocab_size=300, pad_token_id=1, **sizes, **table)).save_pretrained(folder)
+    words = tokenizer()
+    words.model_max_length = limit or words.model_max_length
+    words.save_pretrained(folder)
+    return folder
 
 
 MAKERS = {

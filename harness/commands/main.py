@@ -4,7 +4,6 @@ Exit status: 0 done; 1 user error, with a one-line fix; 3 internal error, with a
 """
 
 import errno
-import os
 import sqlite3
 import sys
 from typing import Annotated
@@ -83,8 +82,6 @@ RENAMED = {
 def main() -> None:
     """Run the command line and exit."""
     sys.argv[1:] = [_current(argument) for argument in sys.argv[1:]]
-    # Threads that spin while they wait for one another stand still on a machine that does other work too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except SystemExit as end:

@@ -1,1 +1,1 @@
-"""Language models: what writes completions (engines) and what turns text into vectors (embedders)."""
+"""Language models: engines write completions, embedders turn text into vectors."""

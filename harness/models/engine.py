@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 BATCH_SIZE = 128
-"""Sequences at a time, where nobody asks for a number."""
+"""The default number of sequences that are decoded together."""
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,26 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One completion to draw."""
+    """A completion to draw."""
 
     prompt: str
     stop: tuple[str, ...]
     seed: int
-    greedy: bool = False  # the likeliest token each time, whatever the sampling
-    chat: bool = False  # the prompt is what a user says to a chat model
+    greedy: bool = False  # the likeliest token each time, at any temperature
+    chat: bool = False  # the prompt is a user's message to a chat model
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One completion as it was drawn."""
+    """A completion as the model wrote it."""
 
-    text: str  # raw; may hold the stop string, and whatever the token that ended it holds behind it
+    text: str  # as written, special tokens too, without the end token; may hold the stop string and text after it
     finish_reason: str  # "stop" | "length"
-    tokens: int | None  # None where it is not told
-    logprob: float | None  # sum over the tokens of log p(token) at temperature 1, in nats; None where it is not told
-    token_ids: tuple[int, ...] = ()  # as drawn, the end token included; empty where they are not told
+    tokens: int | None  # None where a server does not report it
+    logprob: (
+        float | None
+    )  # sum over the tokens of log p(token) at temperature 1, in nats; None where a server does not report it
+    token_ids: tuple[int, ...] = ()  # the end token included; empty where a server does not report them
 
 
 class Engine(Protocol):
@@ -55,32 +57,32 @@ class Engine(Protocol):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a completion depends on besides its request."""
+        """Everything that a completion depends on besides its request."""
         ...
 
     @property
     def caveat(self) -> str:
-        """What keeps a sample from being the same in another batch or after a resume, in a sentence; "" if nothing."""
+        """The reason, in a sentence, why a sample may differ in another batch or after a resume; "" if it does not."""
         ...
 
-    def shown(self, request: Request) -> str:
-        """What the model is shown: the prompt, in its chat template where the request is for a chat."""
+    def prompt_text(self, request: Request) -> str:
+        """Return the text that the model continues: the prompt, in the chat template where the request is a chat."""
         ...
 
     def check(self, requests: Sequence[Request]) -> None:
-        """Raise QprobeError for a request that can't be fulfilled; reads no weights and draws nothing."""
+        """Raise QprobeError for a request that cannot be fulfilled; reads no weights and draws nothing."""
         ...
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
-        """Draw the completions and yield each with its request's position, as they come, in any order.
+        """Draw the completions and yield each with its request's position, in the order in which they end.
 
-        What was yielded stands when a later one fails. Raises QprobeError for what the user can mend.
+        Completions that were yielded stay valid when a later one fails. Raises QprobeError for user errors.
         """
         ...
 
 
 class View(NamedTuple):
-    """Which hidden state of the embedder a vector is: the layer, and where in the text it was taken."""
+    """The hidden state that a vector holds: its layer, and its place in the text."""
 
     layer: int
     pooling: str
@@ -90,7 +92,7 @@ class View(NamedTuple):
 
 
 class Embedder(Protocol):
-    """ConcurrencyGate samples into vectors."""
+    """A model that turns samples into vectors."""
 
     @property
     def name(self) -> str:
@@ -99,28 +101,28 @@ class Embedder(Protocol):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a vector depends on besides its view; the same identity and view mean the same vectors."""
+        """Everything that a vector depends on besides its view: equal identities and views mean equal vectors."""
         ...
 
     @property
     def views(self) -> tuple[View, ...]:
-        """The views asked for."""
+        """The views that `embed` is to compute."""
         ...
 
     @property
     def width(self) -> int:
-        """Numbers in a vector."""
+        """The number of values in a vector."""
         ...
 
     @property
     def shares_prompts(self) -> bool:
-        """Whether a batch of one prompt's samples is cheaper than a mixed one. Asked when there is work to do."""
+        """Whether a batch of one prompt's samples is cheaper than a mixed one; may read the weights."""
         ...
 
     def tokenise(self, text: Text) -> Tokens:
-        """Tokens of one sample."""
+        """Return the tokens of a sample."""
         ...
 
     def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> "Vectors":
-        """Vectors [samples, views, width], float32."""
+        """Return the vectors [samples, views, width], float32. Raises QprobeError for NaN and infinity."""
         ...

@@ -1,4 +1,4 @@
-"""How a token is drawn: inverse transform sampling with random numbers that belong to the sample, not to the batch."""
+"""Sampling of tokens: inverse transform, with random numbers that belong to the sample and not to the batch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from transformers import LogitsProcessor
 from harness.models.engine import Sampling as Sampling
 
 HEADS = (64, 1024)
-"""So many of the likeliest tokens hold nearly every nucleus: more are put in order only where they don't."""
+"""Numbers of likeliest tokens that hold nearly every nucleus: more tokens are sorted only where they do not."""
 
 
 def sample_seed(run_seed: int, problem_id: str, index: int) -> int:
-    """The seed of one sample, 63 bits: the same whatever is drawn before, beside or after it."""
+    """Return the seed of one sample, 63 bits; it does not depend on the other samples of a run."""
     digest = hashlib.sha256(f"{run_seed} {index} {problem_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def uniforms(seed: int, count: int) -> Tensor:
-    """The random numbers of one sample, [count], float64: its t-th token is drawn with the t-th."""
+    """Return the random numbers of one sample, [count], float64: its t-th token is drawn with the t-th."""
     return torch.from_numpy(np.random.Generator(np.random.Philox(seed)).random(count))
 
 
@@ -29,30 +29,35 @@ class SeededDraws(LogitsProcessor):
     """Draws each row's next token with the row's own random numbers, and leaves `generate` no other choice."""
 
     def __init__(self, sampling: Sampling, seeds: Sequence[int], greedy: Sequence[bool]) -> None:
-        """`greedy` rows take the likeliest token each time."""
+        """Rows that are `greedy` take the likeliest token each time."""
         self._sampling = sampling
         self._greedy = torch.tensor(greedy)
         self._uniforms_NT = torch.stack([uniforms(seed, sampling.max_new_tokens) for seed in seeds])
         self._logprobs: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Turn the logits [rows, vocabulary] into ones that allow the drawn token alone."""
+        """Turn the logits [rows, vocabulary] into ones that allow the drawn token alone.
+
+        Raises FloatingPointError for logits that hold NaN or infinity.
+        """
         numbers = self._uniforms_NT[:, len(self._logprobs)].to(scores.device)
         chosen, logprobs = draw(scores, numbers, self._sampling, self._greedy.to(scores.device))
+        if not bool(logprobs.isfinite().all()):
+            raise FloatingPointError
         self._logprobs.append(logprobs.cpu())
         return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
 
     def logprob(self, row: int, tokens: int) -> float:
-        """The sum over a row's first `tokens` drawn tokens of log p(token) at temperature 1, in nats."""
+        """Return the sum over a row's first `tokens` drawn tokens of log p(token) at temperature 1, in nats."""
         return float(sum(float(step[row]) for step in self._logprobs[:tokens]))
 
 
 def draw(
     logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling, greedy_N: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """One token a row, [rows], and its log-probability at temperature 1 in nats, [rows].
+    """Return one token per row, [rows], and its log-probability at temperature 1 in nats, [rows].
 
-    Row i's token is the inverse of the tempered, top-p distribution function over the tokens' numbers at uniforms[i].
+    The token of row i is the inverse of the tempered, top-p distribution function over token ids at uniforms[i].
     """
     logits = logits_NV.float()
     chosen = logits.argmax(-1) if sampling.temperature == 0 else _nucleus(logits, uniforms_N, sampling)
@@ -62,7 +67,7 @@ def draw(
 
 
 def _nucleus(logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling) -> Tensor:
-    """Of the likeliest tokens that together hold `top_p`, by inverse transform.
+    """Draw by inverse transform from the likeliest tokens that together hold `top_p`.
 
     The token that reaches `top_p` is kept too, as in Holtzman et al. 2020 (arXiv 1904.09751).
     """
@@ -70,9 +75,9 @@ def _nucleus(logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling) -> Tenso
     vocabulary = logits_NV.shape[1]
     chosen = torch.zeros(len(logits_NV), dtype=torch.long, device=logits_NV.device)
     rows = torch.arange(len(logits_NV), device=logits_NV.device)
-    for head in (*(each for each in HEADS if 4 * each < vocabulary), vocabulary):
+    for head in (*(head for head in HEADS if 4 * head < vocabulary), vocabulary):
         likeliest, order = _likeliest(probabilities, head)
-        # Row by row, so that what a row gets does not depend on the others.
+        # Decided per row, so that no row depends on the others.
         held = likeliest.double().sum(-1) >= sampling.top_p
         chosen[rows] = _inverse(likeliest, order, uniforms_N[rows], sampling.top_p)
         wide = (~held).nonzero().squeeze(1)
@@ -89,7 +94,7 @@ def _likeliest(probabilities_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _inverse(likeliest: Tensor, order: Tensor, uniforms_N: Tensor, top_p: float) -> Tensor:
-    """Tokens in the order of their numbers, not of their chances: two that change places by rounding change nothing."""
+    """Draw from tokens in the order of their ids: two whose probabilities rounding exchanges are not exchanged."""
     weights = likeliest.double()
     inside = weights.cumsum(-1) - weights < top_p
     tokens, places = order.sort(dim=-1)

@@ -5,48 +5,50 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from harness.models.characters import whole_characters
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """A sample as an embedder reads it.
 
-    `text[:end]` is the completion, `text[end:stop]` the stop string that ended it (nothing where none did).
+    `text[:end]` is the completion, `text[end:stop]` the stop string that ended it (empty where none did).
     """
 
     prompt: str
     text: str
     end: int
     stop: int
-    token_ids: tuple[int, ...] = ()  # of `text`, as they were drawn, an end token included; () where unknown
+    token_ids: tuple[int, ...] = ()  # of `text` as drawn, an end token included; empty where unknown
 
     @classmethod
     def of(cls, prompt: str, completion: str, stop: str = "", token_ids: Sequence[int] = ()) -> "Text":
-        """A completion and the stop string that ended it."""
+        """Return a completion and the stop string that ended it."""
         return cls(prompt, completion + stop, len(completion), len(completion + stop), tuple(token_ids))
 
     @property
     def completion(self) -> str:
-        """What the model wrote, without the stop string."""
+        """The completion without the stop string."""
         return self.text[: self.end]
 
     @property
     def stop_string(self) -> str:
-        """What ended the completion; "" where nothing did."""
+        """The stop string that ended the completion; "" where none did."""
         return self.text[self.end : self.stop]
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Prompt and completion, joined as tokens: the positions [start, end) are the completion's, [end, stop) the stop's.
+    """The joined tokens of prompt and completion: positions [start, end) are the completion, [end, stop) its stop.
 
-    What comes behind `stop` (an encoder's closing token) belongs to neither.
+    Tokens after `stop` (an encoder's closing token) belong to neither.
     """
 
     ids: list[int]
     start: int
     end: int
     stop: int
-    cut: bool  # whether tokens were left out because the context is too short
+    cut: bool  # tokens were left out because the context is too short
 
     @property
     def prefix(self) -> tuple[int, ...]:
@@ -55,22 +57,24 @@ class Tokens:
 
 
 def spans_of_drawn(ids: Sequence[int], text: Text, decode: Callable[[Sequence[int]], str]) -> tuple[int, int] | None:
-    """How many of the drawn tokens hold the completion, and how many hold it and its stop string.
+    """Return how many of the drawn tokens hold the completion, and how many hold it and its stop string or end token.
 
     A token that holds the completion's end and the stop string's beginning counts as the stop's. None where the tokens
     do not read as the text: they come from another tokenizer.
     """
-    if decode(ids) != text.text:
+    # The text never holds the end token that closed it.
+    written = next((count for count in (len(ids), len(ids) - 1) if decode(ids[:count]) == text.text), None)
+    if written is None:
         return None
 
     @cache
     def length(count: int) -> int:
         return len(decode(ids[:count]))
 
-    end = len(ids)  # what comes behind the completion is seldom more than a few tokens
+    end = written  # rarely more than a few tokens follow the completion
     while end and length(end) > text.end:
         end -= 1
-    while end and length(end - 1) == length(end):  # end tokens, which read as nothing
+    while end and length(end - 1) == length(end):  # tokens without text
         end -= 1
     stop = len(ids) if text.stop == len(text.text) else end
     while length(stop) < text.stop:
@@ -79,14 +83,14 @@ def spans_of_drawn(ids: Sequence[int], text: Text, decode: Callable[[Sequence[in
 
 
 ANCHORS = ("\n", "a", ";")
-"""What stands before a continuation while it is tokenised; the next is tried where one grows together with it."""
+"""Texts put before a continuation while it is tokenised; the next is tried where one merges with it."""
 
 
 def continuation_ids(tokenizer: Any, text: str, decode: Callable[[Sequence[int]], str]) -> list[int]:  # noqa: ANN401
-    """The tokens of a text that goes on where a prompt ends.
+    """Return the tokens of a text that continues a prompt.
 
     Some tokenizers (those of Llama 2 and CodeLlama) put a blank before every text, which a continuation must not get:
-    it is tokenised behind another text then, whose tokens are left out. `decode` reads a continuation's tokens.
+    it is then tokenised behind another text, whose tokens are left out. `decode` reads a continuation's tokens.
     """
     plain = plain_ids(tokenizer, text)
     if decode(plain) == text:
@@ -100,15 +104,15 @@ def continuation_ids(tokenizer: Any, text: str, decode: Callable[[Sequence[int]]
 
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
-    """A text's tokens without special ones."""
-    return list(tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+    """Return a text's tokens without special ones around them."""
+    return list(tokenizer(whole_characters(text), add_special_tokens=False, verbose=False).input_ids)
 
 
 def prompt_ids(tokenizer: Any, prompt: str) -> tuple[int, ...]:  # noqa: ANN401 - transformers' own
-    """A prompt as the model is shown it: with the special tokens that begin a text, unless it brings them itself."""
+    """Return a prompt's tokens, with the special tokens that begin a text unless the prompt holds them itself."""
     begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
-    ids = list(tokenizer(prompt, add_special_tokens=not begun, verbose=False).input_ids)
+    ids = list(tokenizer(whole_characters(prompt), add_special_tokens=not begun, verbose=False).input_ids)
     if ids and ids[-1] == tokenizer.eos_token_id and not prompt.endswith(tokenizer.eos_token):
-        ids.pop()  # some tokenizers end every text, which is not to end here
+        ids.pop()  # some tokenizers close every text, but this one continues
     filler = next((i for i in (tokenizer.bos_token_id, tokenizer.eos_token_id) if i is not None), 0)
     return tuple(ids) or (filler,)

@@ -1,4 +1,4 @@
-"""The array type of vectors; apart from the interfaces, so that naming a model does not import NumPy."""
+"""The array type of vectors, in its own module so that naming a model does not import NumPy."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Embed: vectors of every sample of a run, appended batch by batch, read memory-mapped."""
+"""Embed: the vectors of every sample of a run, written batch by batch and read memory-mapped."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,29 +16,29 @@ from harness.runs.vector_file import Precision
 from harness.runs.vector_store import EmbeddingSpec, VectorShard
 
 BATCH_TOKENS = 8192
-"""Padded tokens a batch may hold, a shared prompt counted once a sample: its keys and values are."""
+"""The most padded tokens in a batch; a shared prompt counts once per sample, as its keys and values do."""
 
-LIKE = 0.75
-"""Texts of a batch that is worth a pass are at least so long, relative to the longest."""
+SIMILAR = 0.75
+"""The least length of a text relative to the longest of its batch, once the batch is worth a pass."""
 
 WORTH_A_PASS = 256
-"""Tokens from which a pass is more than its overhead."""
+"""The number of tokens from which a pass costs more than its overhead."""
 
 WINDOW = 2048
-"""Texts sorted by length at a time: enough to fill batches of like lengths, few enough to keep memory flat."""
+"""The number of texts sorted by length together: enough to fill even batches, few enough to keep memory constant."""
 
 SHARED_FROM = 4
-"""A prompt with so many different completions gets batches of its own, where the embedder can share it."""
+"""The number of different completions from which a prompt gets separate batches, if the embedder can share it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What an embedding did."""
+    """The result of an embedding."""
 
-    view: str  # names the embedder, its layers and poolings in the store
+    view: str  # the key of the embedder, its layers and poolings in the store
     new: int
     reused: int
-    cut: int  # samples of the new ones that were longer than the model's context
+    cut: int  # new samples that were longer than the model's context
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,10 @@ class Item:
 
 
 def embed(store: Store, embedder: Embedder, progress: Progress = SILENT, precision: Precision = "float32") -> Embedded:
-    """Embed every sample that lacks vectors of the views asked for; batches are committed as they come."""
+    """Embed every sample that lacks vectors of the embedder's views, and commit batch by batch.
+
+    Raises QprobeError for an embedder that fails, or gives NaN or infinity.
+    """
     wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
     writing = _Writing(store, wanted.shards(store))
     shards = [shard.key for shard in writing.shards]
@@ -72,7 +75,7 @@ def embed(store: Store, embedder: Embedder, progress: Progress = SILENT, precisi
 
 
 class _Writing:
-    """The shards of one embedding, and which samples each of them lacks."""
+    """The shards of one embedding, and the samples that each of them lacks."""
 
     def __init__(self, store: Store, shards: Sequence[VectorShard]) -> None:
         self.shards = shards
@@ -81,11 +84,11 @@ class _Writing:
         self._next_row = {shard.key: store.next_vector_row(shard.key) for shard in shards}
 
     def done(self, problem_id: str) -> list[set[SampleId]]:
-        """For each shard, the problem's samples that it holds."""
+        """Return, for each shard, the problem's samples that it holds."""
         return [set(self._store.vector_rows(shard.key, problem_id)) for shard in self.shards]
 
     def write(self, batch: Sequence[Item], vectors: Vectors) -> int:
-        """Write a batch's vectors where they are missing, and commit them. Returns how many samples are new."""
+        """Write a batch's vectors where they are missing, and commit them. Returns the number of new samples."""
         problems = {sample.problem_id for item in batch for sample in item.samples}
         known = list(zip(*(self.done(problem) for problem in problems), strict=True))
         first, rows, new = 0, {}, set()
@@ -104,10 +107,10 @@ class _Writing:
 
 
 def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Iterator[list[Item]]:
-    """What is left to embed.
+    """Yield the batches that are left to embed.
 
-    Batches are made of all texts and only then searched for those that are left: a run that was killed goes on with
-    the very batches of one that was not, so that its vectors agree to the last bit.
+    Batches are made of all texts and only then reduced to those that are left: a run that was killed resumes with the
+    same batches as one that was not, so that its vectors agree to the last bit.
     """
     stop = store.settings().get("stop")  # the prompt's, where it has its own
     stops = {problem.id: problem.stop if stop is None else stop for problem in store.problems()}
@@ -122,7 +125,7 @@ def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Ite
 
 
 def _windows(store: Store) -> Iterator[list[Completion]]:
-    """The run's completions, whole problems at a time."""
+    """Yield the run's completions, whole problems at a time."""
     window: list[Completion] = []
     for problem in store.problems():
         window += store.completions(problem.id)
@@ -134,7 +137,7 @@ def _windows(store: Store) -> Iterator[list[Completion]]:
 
 
 def _items(window: Sequence[Completion], stops: Mapping[str, Sequence[str]], embedder: Embedder) -> list[Item]:
-    """Every different text of some completions; `stops` holds each problem's stop strings."""
+    """Return every different text of some completions; `stops` holds each problem's stop strings."""
     samples: dict[Text, list[SampleId]] = defaultdict(list)
     for completion in window:
         samples[as_text(completion, stops[completion.problem_id])].append(completion.id)
@@ -142,9 +145,9 @@ def _items(window: Sequence[Completion], stops: Mapping[str, Sequence[str]], emb
 
 
 def as_text(completion: Completion, stops: Sequence[str]) -> Text:
-    """A completion as an embedder reads it: what the model wrote up to where its program ends.
+    """Return a completion as an embedder reads it: the model's text up to the end of its program.
 
-    Where the program is no plain beginning of it (a fenced block in prose), all that was written is read.
+    Where the text does not begin with the program (a fenced block in prose), the embedder reads all of it.
     """
     text, program = completion.text, completion.continuation
     if not text or not text.startswith(program):
@@ -156,19 +159,19 @@ def as_text(completion: Completion, stops: Sequence[str]) -> Text:
 
 
 def _batches(items: Sequence[Item], *, shared: bool) -> Iterator[list[Item]]:
-    """Batches of one prompt's samples where that is worth it, and mixed batches of the others."""
+    """Yield batches of one prompt's samples where that is worth it, and mixed batches of the others."""
     by_prompt: Mapping[tuple[int, ...], list[Item]] = defaultdict(list)
     for item in items:
         by_prompt[item.tokens.prefix if shared else ()].append(item)
     few = [item for group in by_prompt.values() if len(group) < SHARED_FROM for item in group]
     for group in by_prompt.values():
         if len(group) >= SHARED_FROM:
-            yield from _of_like_lengths(group, shared=len(group[0].tokens.prefix) if shared else 0)
-    yield from _of_like_lengths(few)
+            yield from _of_similar_lengths(group, shared=len(group[0].tokens.prefix) if shared else 0)
+    yield from _of_similar_lengths(few)
 
 
-def _of_like_lengths(items: Iterable[Item], shared: int = 0) -> Iterator[list[Item]]:
-    """Texts of like lengths together, the longest first; their first `shared` tokens are not computed again."""
+def _of_similar_lengths(items: Iterable[Item], shared: int = 0) -> Iterator[list[Item]]:
+    """Yield batches of similar lengths, the longest first; the first `shared` tokens are not computed again."""
     batch: list[Item] = []
     for item in sorted(items, key=lambda item: -len(item.tokens.ids)):
         if batch and _is_full(batch, item, shared):
@@ -180,11 +183,11 @@ def _of_like_lengths(items: Iterable[Item], shared: int = 0) -> Iterator[list[It
 
 
 def _is_full(batch: Sequence[Item], item: Item, shared: int) -> bool:
-    """Whether one more text is too much memory, or more padding than another pass costs."""
+    """Return whether one more text takes too much memory, or more padding than another pass costs."""
     longest = len(batch[0].tokens.ids)
     if (len(batch) + 1) * longest > BATCH_TOKENS:
         return True
-    short = len(item.tokens.ids) - shared < LIKE * (longest - shared)
+    short = len(item.tokens.ids) - shared < SIMILAR * (longest - shared)
     return short and len(batch) * (longest - shared) >= WORTH_A_PASS
 
 

@@ -127,7 +127,7 @@ def _completion(engine: Engine, work: GenerationPlan, problem: Problem, index: i
     return Completion(
         problem_id=problem.id,
         index=index,
-        prompt=engine.shown(_request(work, problem, index)),
+        prompt=engine.prompt_text(_request(work, problem, index)),
         text=drawn.text,
         program=work.prompt.extract(problem, drawn.text),
         finish_reason=drawn.finish_reason,

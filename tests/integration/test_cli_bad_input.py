@@ -150,8 +150,8 @@ def test_models_that_cannot_be_used(run: Path, tmp_path: Path, tiny_llama: Path)
     shutil.copytree(tiny_llama, bare, ignore=shutil.ignore_patterns("tokenizer*"))
     refused("embed", str(run), "--embedder", f"hf:{bare}", says="has no tokenizer")
     refused("embed", str(run), "--embedder", f"hf:{tmp_path / 'none'}", says="There is no folder")
-    refused("embed", str(run), "--embedder", f"hf:{tiny_llama}", "--layers", "99", says="There is no layer 99")
-    refused("embed", str(run), "--embedder", "gpt2", says="names no model")
+    refused("embed", str(run), "--embedder", f"hf:{tiny_llama}", "--layers", "99", says="Unknown layer 99")
+    refused("embed", str(run), "--embedder", "gpt2", says="is not the name of a model")
     (bare / "config.json").write_text("{")
     shutil.copy(tiny_llama / "tokenizer.json", bare)
     refused("embed", str(run), "--embedder", f"hf:{bare}", says="configuration of")
@@ -169,8 +169,8 @@ def test_run_checks_before_a_model_is_loaded(tmp_path: Path, benchmark: Path, ti
         ("--limit", "1", "1 problems cannot make 2 folds"),
         ("--split", "train", "has no split 'train'. Choose from test."),
         ("--objective", "nope", "Unknown objective 'nope'"),
-        ("--layers", "7", "There is no layer 7"),
-        ("--pooling", "max", "There is no pooling 'max'"),
+        ("--layers", "7", "Unknown layer 7"),
+        ("--pooling", "max", "Unknown pooling 'max'"),
         ("--benchmark", "humanevall", "Did you mean humaneval"),
         ("--max-new-tokens", "600", "context of 512"),
         ("--temperature", "0.7", "cannot be loaded"),

@@ -98,5 +98,5 @@ def test_an_engine_says_what_it_is(opened: Opened):
     warm, cold = opened(Sampling()), opened(Sampling(temperature=0.1))
     assert warm.name.partition(":")[0] in ENGINES
     assert warm.identity == opened(Sampling()).identity != cold.identity
-    assert warm.shown(Request("x", (), 0)) == "x"
+    assert warm.prompt_text(Request("x", (), 0)) == "x"
     assert warm.caveat == "" or warm.caveat.endswith(".")

@@ -15,7 +15,7 @@ from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.hidden_states import HiddenStates
 from harness.models.hf.layers import parse_layers, parse_poolings
 from harness.models.hf.pooling import Spans, pool
-from harness.models.stop_strings import TokenText
+from harness.models.token_text import TokenText
 from harness.models.tokens import Text, Tokens, continuation_ids, plain_ids, spans_of_drawn
 from harness.models.vectors import Vectors
 from harness.probes.samples import View
@@ -126,7 +126,7 @@ class TestDrawnTokens:
     plain = tokenizer()
 
     def decode(self, ids: Sequence[int]) -> str:
-        return str(self.plain.decode(ids, skip_special_tokens=True))
+        return TokenText(self.plain).text(ids)
 
     def test_they_are_read_as_they_were_drawn(self, tmp_path: Path):
         """Letter by letter, as no tokenizer would write it."""
@@ -211,7 +211,7 @@ def test_layers_that_are_not_there(text: str):
 
 def test_poolings():
     assert parse_poolings("mean, before-stop,last", causal=True) == ("mean", "last")
-    with pytest.raises(QprobeError, match="There is no pooling 'max': there are last, mean, prompt, after-stop"):
+    with pytest.raises(QprobeError, match=r"Unknown pooling 'max'\. Choose from last, mean, prompt, after-stop"):
         parse_poolings("max", causal=True)
     with pytest.raises(QprobeError, match="An encoder reads no stop string"):
         parse_poolings("after-stop", causal=False)
@@ -219,8 +219,8 @@ def test_poolings():
 
 def test_bad_models_get_one_sentence(tmp_path: Path):
     for spec, complaint in [
-        ("gpt2", "names no model"),
-        ("hf:", "names no model"),
+        ("gpt2", "is not the name of a model"),
+        ("hf:", "is not the name of a model"),
         (f"hf:{tmp_path / 'absent'}", "There is no folder"),
         (f"hf:{tmp_path}", "no config.json"),
     ]:
@@ -252,5 +252,5 @@ def test_an_embedder_of_such_a_tokenizer(llama2: PreTrainedTokenizerFast, tmp_pa
     llama2.save_pretrained(save_llama(tmp_path))
     reader = HfEmbedder(f"hf:{tmp_path}", device="cpu", pooling="last,after-stop")
     sample = reader.tokenise(Text.of("def f():\n", "    return 1", "\nx"))
-    read = [reader._pieces.text(ids) for ids in (sample.ids[sample.start : sample.end], sample.ids[sample.end :])]
+    read = [reader._token_text.text(ids) for ids in (sample.ids[sample.start : sample.end], sample.ids[sample.end :])]
     assert read == ["    return 1", "\nx"]

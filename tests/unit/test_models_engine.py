@@ -17,7 +17,8 @@ from harness.models.hf.engine import HfEngine
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_cache import SlotCache
 from harness.models.sampling import HEADS, Sampling, draw, sample_seed
-from harness.models.stop_strings import StopFinder, TokenText
+from harness.models.stop_strings import StopFinder
+from harness.models.token_text import TokenText
 from tests.tiny_models import (
     save_bert,
     save_bloom,
@@ -76,7 +77,7 @@ def replace_rows(engine: HfEngine, rows: int) -> HfEngine:
 def test_the_loop_draws_what_plain_generate_draws(engine: HfEngine):
     """Against transformers' own loop over a prompt at a time, which has no slots."""
     work = requests(list(range(9)), stop=("e", "0"))
-    plain = BatchDecoder(engine._weights, "cpu", engine._pieces, engine._end_tokens, engine.sampling, rows=4)
+    plain = BatchDecoder(engine._weights, "cpu", engine._token_text, engine._end_tokens, engine.sampling, rows=4)
     theirs = dict(plain.run(engine._jobs(work)))
     ours = in_order(engine, work)
     assert [theirs[position].token_ids for position in range(9)] == [done.token_ids for done in ours]
@@ -111,7 +112,7 @@ def test_attention_is_the_models_own(
     monkeypatch.setattr(Forward, "slots", arranged)
     engine = HfEngine(f"hf:{save(tmp_path)}", Sampling(max_new_tokens=24), device="cpu", batch_size=6)
     work = requests(list(range(11)), stop=("e",))
-    plain = BatchDecoder(engine._weights, "cpu", engine._pieces, engine._end_tokens, engine.sampling, rows=4)
+    plain = BatchDecoder(engine._weights, "cpu", engine._token_text, engine._end_tokens, engine.sampling, rows=4)
     theirs = dict(plain.run(engine._jobs(work)))
     assert isinstance(engine._decoder(), Decoder)
     ours = in_order(engine, work)
@@ -145,7 +146,7 @@ def test_the_logprob_is_the_models_own(engine: HfEngine):
         expected = sum(float(logprobs[i - 1, ids[i]]) for i in range(len(prompt), len(ids)))
         assert done.logprob == pytest.approx(expected, abs=1e-3)
         assert done.tokens == len(done.token_ids)
-        assert tokenizer.decode(done.token_ids, skip_special_tokens=True) == done.text
+        assert engine._token_text.written(done.token_ids, engine._end_tokens) == done.text
 
 
 def test_greedy(tiny_llama: Path):

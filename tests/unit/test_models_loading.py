@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from harness.errors import QprobeError
@@ -85,7 +88,7 @@ def test_a_package_that_is_not_there(wide: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_map_that_is_none(wide: Path):
     pytest.importorskip("accelerate")
-    with pytest.raises(QprobeError, match=r"cannot be loaded: .*'auto'"):
+    with pytest.raises(QprobeError, match=r"Unknown device 'everywhere' on this machine. Choose from auto, balanced"):
         drawn(f"hf:{wide},device_map=everywhere")
 
 
@@ -118,3 +121,45 @@ def test_a_hub_that_is_out_of_reach(wide: Path, tmp_path: Path):
         f"1 {'a' * 40}",
         "own/other is not on this machine, and the hub does not answer.",
     ]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def leave_out(path: Path, name: str) -> None:
+    """transformers would make the tensor up, and say so in a warning."""
+    tensors = load_file(path)
+    del tensors[name]
+    save_file(tensors, path, {"format": "pt"})
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "no JSON": lambda folder: (folder / "config.json").write_text("{"),
+    "unknown kind": lambda folder: (folder / "config.json").write_text('{"model_type": "nonsense"}'),
+    "no tokenizer": lambda folder: (folder / "tokenizer.json").write_text('{"version": "1.0"}'),
+    "cut tokenizer": lambda folder: cut(folder / "tokenizer.json"),
+    "cut weights": lambda folder: cut(folder / "model.safetensors"),
+    "no weights": lambda folder: (folder / "model.safetensors").unlink(),
+    "a tensor less": lambda folder: leave_out(folder / "model.safetensors", "model.layers.1.mlp.up_proj.weight"),
+    "other weights": lambda folder: shutil.copy(save_llama(folder / "other", width=64) / "model.safetensors", folder),
+}
+
+
+@pytest.mark.parametrize("change", BROKEN)
+@pytest.mark.parametrize("scheme", ["engine", "embedder"])
+def test_a_broken_model_is_one_sentence_and_nothing_beside_it(
+    wide: Path, tmp_path: Path, change: str, scheme: str, capfd: pytest.CaptureFixture[str]
+):
+    """No warning, progress bar or traceback of a library stands on standard error next to it."""
+    folder = Path(shutil.copytree(wide, tmp_path / "model"))
+    BROKEN[change](folder)
+    use = drawn if scheme == "engine" else read
+    capfd.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with pytest.raises(QprobeError) as caught:
+            use(f"hf:{folder}")
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")

@@ -1,8 +1,12 @@
 """A server that is slow, busy, broken or no server at all: what is kept, what is said, and that the key is nowhere."""
 
+import gc
+import ssl
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ from hypothesis import strategies as st
 
 from harness.errors import QprobeError
 from harness.models.engine import Generated, Request
+from harness.models.network import CERTIFICATES
 from harness.models.openai.embedder import OpenAIEmbedder, text_of
 from harness.models.openai.engine import OpenAIEngine
 from harness.models.openai.server import seconds
@@ -35,6 +40,10 @@ def server(running: ModelServer, monkeypatch: pytest.MonkeyPatch) -> ModelServer
     running.faults.clear()
     running.seen.clear()
     running.refuses.clear()
+    running.words.clear()
+    running.erases, running.added = (), ""
+    while running.at_work:  # a reply that nobody waits for any more
+        time.sleep(0.05)
     running.most_at_work = 0
     return running
 
@@ -55,7 +64,7 @@ def test_busy_broken_cut_and_slow_replies_are_tried_again(server: ModelServer):
 
 
 def test_several_samples_a_request(server: ModelServer):
-    """GridOverrides that come in another order, and a server that gives fewer than it was asked for."""
+    """Choices that come in another order, and a server that gives fewer than it was asked for."""
     server.faults.append("few")
     drawn = dict(engine(server, ",n=3,concurrency=1").generate([*WORK, Request("y", (), 0)]))
     assert sorted(drawn) == [0, 1, 2, 3, 4]
@@ -70,6 +79,209 @@ def test_what_a_server_refuses_is_left_out(server: ModelServer):
     assert {done.logprob for done in drawn.values()} == {None}
     assert all(done.tokens for done in drawn.values())
     assert "seed" not in server.seen[-1]
+
+
+UNSUPPORTED = "Unsupported parameter: '{0}' is not supported with this model."
+REFUSALS = {
+    "max_tokens": (400, {"message": UNSUPPORTED.format("max_tokens") + " Use 'max_completion_tokens' instead."}),
+    "logprobs": (403, {"message": "You are not allowed to request logprobs from this model."}),
+    "seed": (422, {"message": "Extra inputs are not permitted", "param": "body.seed"}),
+    "n": (400, {"message": "property 'n' is unsupported"}),
+    "stop": (400, {"message": UNSUPPORTED.format("stop"), "param": "stop", "code": "unsupported_parameter"}),
+    "temperature": (400, {"message": "Unsupported value: 'temperature'. Only the default (1) value is supported."}),
+    "top_p": (400, {"message": "Unrecognized request argument supplied: top_p"}),
+}
+"""What servers say of fields that they do not take."""
+
+
+@pytest.mark.parametrize("refused", [*([field] for field in REFUSALS), list(REFUSALS)])
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_server_is_asked_in_the_way_that_it_takes(server: ModelServer, refused: list[str], chat: bool):
+    """Each refusal costs requests once; what is meant stays, as does what the server does in any case."""
+    server.refuses, server.words = set(refused), REFUSALS
+    opened = OpenAIEngine(f"openai:tiny,url={server.url},n=2,concurrency=1", Sampling(1, 1, max_new_tokens=6))
+    work = [Request("x", ("zz",), seed, chat=chat) for seed in (1, 1, 2)]
+    drawn = dict(opened.generate([*work, Request("y", ("zz",), 3, chat=chat)]))
+    assert sorted(drawn) == [0, 1, 2, 3]
+    accepted = [body for body in server.seen if not server.refuses & body.keys()]
+    assert len(server.seen) - len(accepted) <= len(refused)
+    assert all(done.tokens is None or 1 <= done.tokens <= 6 for done in drawn.values())
+    assert all(body.get("max_tokens", body.get("max_completion_tokens")) == 6 for body in accepted)
+
+
+@pytest.mark.parametrize(
+    ("field", "sampling", "greedy", "says"),
+    [
+        ("temperature", Sampling(0.8, 1.0), False, "it refuses temperature=0.8: give --temperature 1 --top-p 1."),
+        ("top_p", Sampling(1.0, 0.95), False, "it refuses top_p=0.95: give --temperature 1 --top-p 1."),
+        ("temperature", Sampling(1.0, 1.0), True, "give --temperature 1 --top-p 1 and leave out --greedy."),
+    ],
+)
+def test_no_sample_is_drawn_at_another_temperature_than_was_asked_for(
+    server: ModelServer, field: str, sampling: Sampling, greedy: bool, says: str
+):
+    server.refuses, server.words = {field}, REFUSALS
+    opened = OpenAIEngine(f"openai:tiny,url={server.url}", sampling)
+    with pytest.raises(QprobeError) as caught:
+        list(opened.generate([Request("x", (), 1, greedy=greedy)]))
+    assert str(caught.value).endswith(says)
+
+
+def test_a_request_that_is_refused_as_a_whole(server: ModelServer):
+    """No field is left out that the server does not name."""
+    server.refuses, server.words = {"prompt"}, {"prompt": (400, {"message": "Stop! We do not like it."})}
+    with pytest.raises(QprobeError, match=r"refuses the request: .*We do not like it"):
+        list(engine(server).generate([Request("x", ("y",), 1)]))
+    assert len(server.seen) == 1
+
+
+def test_as_many_stop_strings_as_a_server_takes(server: ModelServer):
+    server.refuses = {"stop"}
+    server.words = {"stop": (400, {"message": "Invalid 'stop': array too long. Expected maximum length 5."})}
+    asked = engine(server, ",concurrency=1")
+    stops = tuple("zyxwvut")
+    list(asked.generate([Request("x", stops, 1), Request("y", stops, 1)]))
+    assert [len(body.get("stop", ())) for body in server.seen] == [7, 5, 0, 0]
+
+
+def test_a_context_that_is_too_short_is_no_refusal_of_a_field(server: ModelServer):
+    server.refuses = {"max_tokens"}
+    words = "'max_tokens' or 'max_completion_tokens' is too large: 6. This model's maximum context length is 5 tokens"
+    server.words = {"max_tokens": (400, {"message": words, "param": "max_tokens"})}
+    with pytest.raises(QprobeError, match="exceed the model's context"):
+        list(engine(server).generate(WORK))
+
+
+def test_special_tokens_as_stop_strings(server: ModelServer):
+    """A server that leaves them out of its text is told to keep them, unless it does not take that field."""
+    server.erases, server.added = ("<file_sep>",), "<file_sep>b"
+    kept = dict(engine(server).generate([Request("x", ("<file_sep>",), 1)]))[0]
+    assert kept.text.endswith("<file_sep>b")
+    server.refuses, server.words = {"skip_special_tokens"}, {"skip_special_tokens": (400, {"message": "no"})}
+    erased = dict(engine(server).generate([Request("x", ("<file_sep>",), 1)]))[0]
+    assert erased.text == kept.text.replace("<file_sep>", "")
+    server.seen.clear()
+    list(engine(server).generate([Request("x", ("\ndef", "if a < b > c"), 1)]))
+    assert "skip_special_tokens" not in server.seen[0]
+
+
+@pytest.mark.parametrize(("codes", "kept"), [([0xD83D], "\ufffd"), ([0xDE00], "\ufffd"), ([0xD83D, 0xDE00], "😀")])
+@pytest.mark.parametrize("chat", [False, True])
+def test_half_a_character(server: ModelServer, codes: list[int], kept: str, chat: bool):
+    """JSON may hold half a surrogate pair: it is U+FFFD, and all else is as it was; in what is sent too."""
+    added = "".join(map(chr, codes))
+    plain = dict(engine(server).generate([Request("x", (), 1, chat=chat)]))[0]
+    server.added = added
+    done = dict(engine(server).generate([Request("x", (), 1, chat=chat)]))[0]
+    assert done.text == plain.text + kept
+    list(engine(server).generate([Request("x" + added, (f"z{added}",), 1, chat=chat)]))
+    assert server.seen[-1]["stop"] == [f"z{kept}"]
+    reader = OpenAIEmbedder(f"openai:tiny,url={server.url}")
+    assert text_of(reader.tokenise(Text.of(f"x{added}", f"{added}y")).ids) == f"x{kept}{kept}y"
+
+
+PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without proxies and certificates."""
+    for name in (*PROXIES, *CERTIFICATES):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_a_proxy(server: ModelServer, bare: pytest.MonkeyPatch):
+    """The server stands in as the proxy to a host that does not exist."""
+    spec = "openai:tiny,url=http://models.invalid/v1,retries=1"
+    direct = texts(dict(engine(server).generate(WORK[:2])))
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        with bare.context() as patch:
+            patch.setenv(variable, server.url.removesuffix("/v1").replace("//", "//me:secret@"))
+            through = OpenAIEngine(spec, Sampling(max_new_tokens=6))
+            through.check(WORK)
+            assert texts(dict(through.generate(WORK[:2]))) == direct
+    bare.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:9")
+    with pytest.raises(QprobeError, match=r"through the proxy http://127.0.0.1:9 of HTTP_PROXY") as caught:
+        OpenAIEngine(spec, Sampling()).check(WORK)
+    assert "secret" not in str(caught.value)
+    for hosts in ("127.0.0.1", "localhost, 127.0.0.0/8", "*"):
+        bare.setenv("NO_PROXY", hosts)
+        engine(server).check(WORK)
+    bare.setenv("NO_PROXY", "models.invalid")
+    with pytest.raises(QprobeError, match="does not answer: start it"):
+        OpenAIEngine(spec, Sampling()).check(WORK)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("socks5://127.0.0.1:1080", "ALL_PROXY=socks5://127.0.0.1:1080 needs the package socksio: pip install socksio"),
+        ("socks://127.0.0.1:1080", "has the unknown scheme 'socks'. Choose from http, https, socks5, socks5h"),
+        ("http://127.0.0.1:port", "ALL_PROXY=http://127.0.0.1:port is not the address of a proxy"),
+        ("http://", "is not the address of a proxy"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(server: ModelServer, bare: pytest.MonkeyPatch, value: str, says: str):
+    """Unless nothing is to go through it."""
+    if "socksio" in says and find_spec("socksio"):
+        pytest.skip("socksio is installed")
+    bare.setenv("ALL_PROXY", value)
+    for kind in (OpenAIEmbedder, lambda spec: OpenAIEngine(spec, Sampling())):
+        with pytest.raises(QprobeError) as caught:
+            kind(f"openai:tiny,url={server.url}")
+        assert says in str(caught.value)
+    bare.setenv("no_proxy", "127.0.0.1")
+    engine(server).check(WORK)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that no authority has signed, with its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out own.pem -days 2 -subj /CN=own"
+    try:
+        subprocess.run([*command.split(), "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True)
+    except OSError:
+        pytest.skip("openssl is not installed")
+    return folder / "own.pem"
+
+
+def test_certificates(tiny_llama: Path, bare: pytest.MonkeyPatch, certificate: Path):
+    """Those of a variable are trusted; a variable that is wrong is named, but only where it is needed."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    with serve(tiny_llama, tls) as server:
+        spec = f"openai:tiny,url={server.url.replace('http', 'https')},retries=1"
+        with pytest.raises(QprobeError, match=r"not trusted \(.*\): name its authority's file in SSL_CERT_FILE"):
+            OpenAIEngine(spec, Sampling()).check(WORK)
+        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            with bare.context() as patch:
+                patch.setenv(variable, str(certificate))
+                asked = OpenAIEngine(spec, Sampling(max_new_tokens=6))
+                asked.check(WORK)
+                assert len(dict(asked.generate(WORK))) == len(WORK)
+        for path, says in [("/nonexistent.pem", "does not exist"), (__file__, "holds no readable certificates")]:
+            bare.setenv("SSL_CERT_FILE", path)
+            with pytest.raises(QprobeError, match=f"SSL_CERT_FILE names {path}, which {says}"):
+                OpenAIEngine(spec, Sampling())
+    bare.setenv("OPENAI_API_KEY", "x")
+    assert OpenAIEngine("openai:tiny,url=http://127.0.0.1:9/v1", Sampling()).name == "openai:tiny"
+
+
+@pytest.mark.parametrize("faults", [["401"] * 9, ["", "401", "500", "cut", "401", "nonsense", "401", "500"]])
+def test_many_requests_that_fail_at_once_are_one_error(
+    server: ModelServer, faults: list[str], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    """asyncio prints the errors of tasks that nobody asked for; it logs them when they are collected."""
+    for _ in range(5):
+        server.faults.extend(faults)
+        with pytest.raises(QprobeError):
+            list(engine(server, ",retries=1").generate([Request("x", (), seed) for seed in range(9)]))
+        server.faults.clear()
+        gc.collect()
+    assert capfd.readouterr().err == ""
+    assert "never retrieved" not in caplog.text
 
 
 def test_no_more_requests_at_once_than_allowed(server: ModelServer):
@@ -95,11 +307,11 @@ def test_chat(server: ModelServer):
     ("faults", "says"),
     [
         (["500"] * 3, "failed"),
-        (["429"] * 3, "ask too much"),
+        (["429"] * 3, "too many requests"),
         (["cut"] * 3, "does not answer"),
         (["401"], "refuses the key"),
-        (["nonsense"], "does not answer as OpenAI's do"),
-        (["html"], "does not answer as OpenAI's do"),
+        (["nonsense"], "does not answer in OpenAI's protocol"),
+        (["html"], "does not answer in OpenAI's protocol"),
     ],
 )
 def test_what_was_drawn_is_kept_when_the_server_fails(server: ModelServer, faults: list[str], says: str):
@@ -119,7 +331,7 @@ def test_a_prompt_longer_than_the_context(server: ModelServer):
 def test_a_server_that_is_not_there(server: ModelServer):
     with pytest.raises(QprobeError, match="does not answer: start it"):
         OpenAIEngine("openai:tiny,url=http://127.0.0.1:9/v1", Sampling()).check(WORK)
-    with pytest.raises(QprobeError, match="has no model huge: it has tiny"):
+    with pytest.raises(QprobeError, match=r"has no model 'huge'\. Choose from tiny"):
         OpenAIEngine(f"openai:huge,url={server.url}", Sampling()).check(WORK)
 
 
@@ -129,9 +341,9 @@ def test_options_and_keys(monkeypatch: pytest.MonkeyPatch):
     for spec, says in [
         ("openai:gpt", "environment variable OPENAI_API_KEY"),
         ("openai:gpt,url=http://x/v1,key_env=MY_KEY", "environment variable MY_KEY"),
-        ("openai:gpt,api_key=sk-1", "no option 'api_key'"),
-        ("openai:gpt,url=http://me:secret@x/v1", "would be written down"),
-        ("openai:gpt,url=localhost:8000", "is no address"),
+        ("openai:gpt,api_key=sk-1", "Unknown option 'api_key' of openai"),
+        ("openai:gpt,url=http://me:secret@x/v1", "would be stored"),
+        ("openai:gpt,url=localhost:8000", "is not an address"),
         ("openai:gpt,url=http://x/v1,n=0", "whole number from 1"),
     ]:
         with pytest.raises(QprobeError, match=says) as caught:
@@ -141,7 +353,7 @@ def test_options_and_keys(monkeypatch: pytest.MonkeyPatch):
 
 def test_without_the_client(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.modules["harness.models.openai.server"], "openai", None)
-    with pytest.raises(QprobeError, match=r"pip install 'qprobe\[openai\]'"):
+    with pytest.raises(QprobeError, match="pip install openai"):
         OpenAIEngine("openai:gpt", Sampling())
 
 
@@ -155,7 +367,7 @@ def test_embeddings(server: ModelServer):
     assert vectors[:, 0, 0].tolist() == [1, *(2 * n for n in range(1, 131))]
     assert sorted(len(body["input"]) for body in server.seen)[-3:] == [64, 64, 64], "one was asked for twice"
     server.faults.append("nonsense")
-    with pytest.raises(QprobeError, match="does not answer as OpenAI's do"):
+    with pytest.raises(QprobeError, match="does not answer in OpenAI's protocol"):
         reader.embed([reader.tokenise(texts[1])], reader.views)
     with pytest.raises(QprobeError, match="leave out --layers and --pooling"):
         OpenAIEmbedder(f"openai:tiny,url={server.url}", layers="all")

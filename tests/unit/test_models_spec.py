@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,15 +30,18 @@ def test_a_spec_is_taken_apart():
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("gpt2", "names no model: write hf:FOLDER"),
-        ("hf:", "names no model"),
-        ("hf:dtype=float16", "names no model"),
-        ("openia:gpt", "there is no engine 'openia'; did you mean openai:gpt?"),
-        ("ollama:x", "there is no engine 'ollama'; write hf:FOLDER"),
-        ("hf:x,dtpye=float16", "hf: has no option 'dtpye': did you mean dtype?"),
-        ("hf:x,dtype=int3", "dtype is one of auto, float32, bfloat16, float16"),
-        ("hf:x,quantize=2bit", "quantize is one of 8bit, 4bit"),
-        ("hf:x,trust_remote_code=yes", "trust_remote_code is one of true, false"),
+        ("gpt2", "is not the name of a model: write hf:FOLDER"),
+        ("hf:", "is not the name of a model"),
+        ("hf:dtype=float16", "is not the name of a model"),
+        (
+            "openia:gpt",
+            "Unknown scheme 'openia' in 'openia:gpt'. Choose from hf, openai, vllm. Did you mean openai:gpt?",
+        ),
+        ("ollama:x", "Unknown scheme 'ollama' in 'ollama:x'. Choose from hf, openai, vllm."),
+        ("hf:x,dtpye=float16", "Unknown option 'dtpye' of hf. Choose from"),
+        ("hf:x,dtype=int3", "Unknown value dtype=int3. Choose from auto, float32, bfloat16, float16"),
+        ("hf:x,quantize=2bit", "Unknown value quantize=2bit. Choose from 8bit, 4bit"),
+        ("hf:x,trust_remote_code=yes", "Unknown value trust_remote_code=yes. Choose from true, false"),
     ],
 )
 def test_a_wrong_spec_is_refused_in_a_sentence(spec: str, says: str):
@@ -89,8 +93,70 @@ def test_chat(tmp_path: Path, tiny_llama: Path):
     )
     (folder / "chat_template.jinja").write_text(template)
     engine = HfEngine(f"hf:{folder}", Sampling(max_new_tokens=4), device="cpu")
-    assert engine.shown(asked) == "<user>add two<bot>"
+    assert engine.prompt_text(asked) == "<user>add two<bot>"
     assert dict(engine.generate([asked])) == dict(engine.generate([Request("<user>add two<bot>", (), 1)]))
+
+
+def test_a_template_with_the_date_is_the_same_on_every_day(tmp_path: Path, tiny_llama: Path):
+    """A day that is chosen, or one that never changes; samples of different days do not mix."""
+    folder = Path(shutil.copytree(tiny_llama, tmp_path / "dated"))
+    (folder / "chat_template.jinja").write_text(
+        "{{ strftime_now('%d %b %Y, %H:%M') }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    asked = Request(" add two", (), 1, chat=True)
+    usual = HfEngine(f"hf:{folder}", Sampling(max_new_tokens=4), device="cpu")
+    assert usual.prompt_text(asked) == "01 Jan 2025, 12:00 add two"
+    other = HfEngine(f"hf:{folder},date=2031-07-04", Sampling(max_new_tokens=4), device="cpu")
+    assert other.prompt_text(asked) == "04 Jul 2031, 12:00 add two"
+    assert (usual.identity["date"], other.identity["date"]) == ("2025-01-01", "2031-07-04")
+    plain = HfEngine(f"hf:{tiny_llama},date=2031-07-04", Sampling(max_new_tokens=4), device="cpu")
+    assert "date" not in plain.identity
+    from transformers.utils import chat_template_utils
+
+    assert chat_template_utils.datetime is datetime, "their clock goes on"
+    with pytest.raises(QprobeError, match="date=tomorrow is not a date: write it like date=2025-01-01"):
+        HfEngine(f"hf:{folder},date=tomorrow", Sampling())
+
+
+@pytest.mark.parametrize("cards", [0, 2])
+@pytest.mark.parametrize("option", ["device", "device_map"])
+def test_a_device_that_is_not_here(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, option: str, cards: int):
+    """Said before weights are read, with the devices that are here."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: cards)
+    monkeypatch.setattr("harness.models.hf.pretrained.find_spec", lambda _: True)
+    here = ["cpu", *(["cuda", "cuda:0", "cuda:1"] if cards else [])]
+    for name in (
+        "cuda:7",
+        "mps",
+        "xpu:0",
+        "gpu",
+        "cuda:x",
+        "meta",
+        "vulkan",
+        "",
+        "cpu:3",
+        *(["cuda"] if not cards else []),
+    ):
+        with pytest.raises(QprobeError, match=f"Unknown device '{name}' on this machine.*{', '.join(here)}") as caught:
+            open_pretrained(f"hf:{tiny_llama},{option}={name}").check()
+        assert ("built for CPUs" in str(caught.value)) == (name.startswith("cuda") and torch.version.cuda is None)
+    for name in (*here, "auto", *(["balanced"] if option == "device_map" else [])):
+        open_pretrained(f"hf:{tiny_llama},{option}={name}").check()
+
+
+def test_a_home_folder_is_found_behind_a_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapter: Path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = save_llama(tmp_path / "model")
+    shutil.copytree(adapter, tmp_path / "adapter")
+    model = open_pretrained("hf:~/model,adapter=~/adapter")
+    model.check()
+    assert (model.name, model.adapter) == (str(folder), str(tmp_path / "adapter"))
+    with pytest.raises(QprobeError, match=f"There is no folder {tmp_path}/absent"):
+        open_pretrained("hf:~/absent").check()
+    with pytest.raises(QprobeError, match="There is no folder ~nobody-here/x"):
+        open_pretrained("hf:~nobody-here/x").check()
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +195,7 @@ def test_an_adapter_changes_what_is_drawn_and_read(adapter: Path, tiny_llama: Pa
 def test_an_adapter_of_another_model_is_refused(adapter: Path, tmp_path: Path):
     for folder, change in [("wide", {"width": 64}), ("flat", {"layers": 1})]:
         other = save_llama(tmp_path / folder, **change)
-        with pytest.raises(QprobeError, match="belongs to another model: it was trained beside"):
+        with pytest.raises(QprobeError, match="belongs to another model: its base is"):
             HfEngine(f"hf:{other},adapter={adapter}", Sampling())
     deep = HfEngine(f"hf:{save_llama(tmp_path / 'deep', layers=3)},adapter={adapter}", Sampling(), device="cpu")
     with pytest.raises(QprobeError, match="belongs to another model"):

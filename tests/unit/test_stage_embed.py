@@ -234,14 +234,14 @@ def item(length: int, start: int = 10) -> Item:
 @given(lengths=st.lists(st.integers(0, 400), min_size=1, max_size=60))
 def test_batches_hold_everything_once_and_little_padding(lengths: list[int]):
     items = [item(length) for length in lengths]
-    batches = list(embedding._of_like_lengths(items, shared=10))
+    batches = list(embedding._of_similar_lengths(items, shared=10))
     assert sorted(id(each) for batch in batches for each in batch) == sorted(map(id, items))
     for batch in batches:
         longest = max(len(each.tokens.ids) for each in batch)
         assert len(batch) * longest <= embedding.BATCH_TOKENS
         padding = sum(longest - len(each.tokens.ids) for each in batch)
         own = sum(len(each.tokens.ids) - 10 for each in batch)
-        assert padding <= max(own / embedding.LIKE, embedding.WORTH_A_PASS)
+        assert padding <= max(own / embedding.SIMILAR, embedding.WORTH_A_PASS)
 
 
 class Synthetic:

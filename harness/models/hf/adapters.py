@@ -1,4 +1,4 @@
-"""PEFT adapters: a small set of weights trained beside a model, put into it when it is loaded."""
+"""PEFT adapters: small sets of weights, trained on top of a model and added to it when it is loaded."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def check_adapter(folder: Path, config: Any) -> None:  # noqa: ANN401 - transformers' own
-    """Raise QprobeError where a folder holds no adapter, or one that was trained beside a model of another shape."""
+    """Raise QprobeError where a folder holds no adapter, or one of a model of another shape."""
     if not (folder / "adapter_config.json").is_file() or not (folder / WEIGHTS).is_file():
-        raise QprobeError(f"{folder} holds no adapter: adapter_config.json and {WEIGHTS} belong there.")
+        raise QprobeError(f"{folder} holds no adapter: it needs the files adapter_config.json and {WEIGHTS}.")
     base = base_of(folder)
     for name, shape in _shapes(folder).items():
         layer = next((int(part) for part in name.split(".") if part.isdecimal()), 0)
@@ -24,12 +24,12 @@ def check_adapter(folder: Path, config: Any) -> None:  # noqa: ANN401 - transfor
 
 
 def base_of(folder: Path) -> str:
-    """The model that an adapter says it was trained beside."""
+    """Return the model that an adapter names as its base."""
     try:
-        found = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     except ValueError as error:
-        raise QprobeError(f"{folder}/adapter_config.json is not JSON: {error}.") from error
-    return str(found.get("base_model_name_or_path") or "a model that it does not name")
+        raise QprobeError(f"{folder}/adapter_config.json is not JSON ({error}): save the adapter again.") from error
+    return str(config.get("base_model_name_or_path") or "an unnamed model")
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:
@@ -37,19 +37,22 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
         with safe_open(folder / WEIGHTS, framework="pt") as file:
             return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - not a dict
     except SafetensorError as error:
-        raise QprobeError(f"{folder / WEIGHTS} cannot be read: {error}.") from error
+        raise QprobeError(f"{folder / WEIGHTS} cannot be read ({error}): save the adapter again.") from error
 
 
 def _misfit(folder: Path, base: str) -> QprobeError:
-    return QprobeError(f"The adapter in {folder} belongs to another model: it was trained beside {base}.")
+    return QprobeError(f"The adapter in {folder} belongs to another model: its base is {base}.")
 
 
 def with_adapter(model: Any, folder: Path, *, merge: bool) -> Any:  # noqa: ANN401
-    """The model with an adapter's weights, added to its own where `merge` is set. Raises QprobeError for a misfit."""
+    """Return the model with an adapter, whose weights are added to its own if `merge`.
+
+    Raises QprobeError for an adapter of another model.
+    """
     try:
         from peft import PeftModel, get_peft_model_state_dict
     except ImportError as error:
-        raise QprobeError("Adapters need the package peft: pip install 'qprobe[adapters]'.") from error
+        raise QprobeError("Adapters need the package peft: pip install peft.") from error
     try:
         adapted = PeftModel.from_pretrained(model, str(folder))
     except (RuntimeError, ValueError, KeyError) as error:

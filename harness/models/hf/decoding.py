@@ -1,9 +1,10 @@
-"""The decoding loop: many sequences side by side, each ending on its own and making room for the next.
+"""The decoding loop: continuous batching, in which a sequence that ends makes place for the next.
 
-A prompt is computed and kept once, whatever the number of its samples. Slots whose row has ended are given to waiting
-jobs a few at a time; when none waits, the last rows that go on move into them. So no sequence waits for a longer one.
+A prompt is computed and kept once for all its samples. Slots whose row has ended are given to waiting jobs a few at a
+time; when none waits, the last active rows move into them. So no sequence waits for a longer one.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from harness.models.engine import Generated
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_cache import Prefilled, SlotCache
 from harness.models.sampling import Sampling, draw, uniforms
-from harness.models.stop_strings import StopFinder, TokenText
+from harness.models.stop_strings import StopFinder
+from harness.models.token_text import TokenText
 
 PREFILL_PROMPTS = 8
-"""Prompts computed in one pass."""
+"""The number of prompts computed in one pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,18 @@ class Job:
 
 @dataclass(slots=True)
 class ActiveRow:
-    """One sequence at work."""
+    """A sequence that is being decoded."""
 
     job: Job
     finder: StopFinder
     numbers: list[float]  # the random numbers of its draws
     ids: list[int] = field(default_factory=list)
     logprob: float = 0.0
-    finish_reason: str = ""  # "" while it goes on
+    finish_reason: str = ""  # "" until it has ended
 
     @property
     def length(self) -> int:
-        """Its own positions in the cache: the last token drawn is not there yet."""
+        """The number of its own positions in the cache: the last token drawn is not there yet."""
         return len(self.ids) - 1
 
 
@@ -53,24 +55,24 @@ class Decoder:
     """Runs jobs through a model, at most `rows` at a time."""
 
     def __init__(
-        self, forward: Forward, pieces: TokenText, end_tokens: Sequence[int], sampling: Sampling, rows: int
+        self, forward: Forward, token_text: TokenText, end_tokens: Sequence[int], sampling: Sampling, rows: int
     ) -> None:
-        self._forward, self._pieces, self._sampling = forward, pieces, sampling
+        self._forward, self._token_text, self._sampling = forward, token_text, sampling
         self._end_tokens, self._size = frozenset(end_tokens), rows
         self._waiting: deque[Job] = deque()
-        self._rows: list[ActiveRow] = []  # row i is in slot i; one that has ended stays until its slot is given away
+        self._rows: list[ActiveRow] = []  # row i is in slot i; an ended row stays until its slot is reused
         self._slots: SlotCache | None = None
         self._prefilled: dict[tuple[int, ...], Prefilled] = {}
-        self._kept: dict[tuple[int, ...], int] = {}  # the slots of prompts
+        self._prompt_slots: dict[tuple[int, ...], int] = {}
 
     @torch.inference_mode()
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Generated]]:
-        """Draw all jobs; each is yielded with its position when it ends. Jobs of one prompt stand together."""
+        """Draw all jobs and yield each with its position when it ends. Jobs of one prompt are neighbours."""
         self._waiting.extend(jobs)
         self._size = min(self._size, len(jobs))
         while True:
             yield from self._admit()
-            self._close_ranks()
+            self._compact()
             if not self._rows or self._slots is None:
                 return
             self._slots.use([row.length for row in self._rows])
@@ -78,7 +80,10 @@ class Decoder:
             yield from self._draw(self._rows, logits_NV)
 
     def _draw(self, rows: Sequence[ActiveRow], logits_NV: Tensor) -> Iterator[tuple[int, Generated]]:
-        """One more token of every row that goes on; yields those that end with it."""
+        """Draw one more token of every active row, and yield the rows that end with it.
+
+        Raises FloatingPointError for logits that hold NaN or infinity.
+        """
         numbers = [row.numbers[min(len(row.ids), len(row.numbers) - 1)] for row in rows]
         greedy = [row.job.greedy for row in rows]
         greedy_N = torch.tensor(greedy, device=logits_NV.device) if any(greedy) else None
@@ -87,6 +92,8 @@ class Decoder:
         drawn = torch.stack([chosen.double(), logprobs.double()]).tolist()  # one transfer from a GPU
         for row, token, logprob in zip(rows, *drawn, strict=True):
             if not row.finish_reason:
+                if not math.isfinite(logprob):
+                    raise FloatingPointError
                 row.ids.append(int(token))
                 row.logprob += logprob
                 row.finish_reason = self._finish_reason(row)
@@ -99,9 +106,10 @@ class Decoder:
         return "length" if len(row.ids) == self._sampling.max_new_tokens else ""
 
     def _generated(self, row: ActiveRow) -> Generated:
-        return Generated(self._pieces.text(row.ids), row.finish_reason, len(row.ids), row.logprob, tuple(row.ids))
+        text = self._token_text.written(row.ids, self._end_tokens)
+        return Generated(text, row.finish_reason, len(row.ids), row.logprob, tuple(row.ids))
 
-    # -- rows come and go ----------------------------------------------------------------------------------------
+    # -- slots ---------------------------------------------------------------------------------------------------
 
     def _admit(self) -> Iterator[tuple[int, Generated]]:
         """Give slots to waiting jobs once an eighth is free; each draws its first token from its prompt's logits."""
@@ -121,47 +129,47 @@ class Decoder:
 
     def _row(self, job: Job) -> ActiveRow:
         numbers = uniforms(job.seed, self._sampling.max_new_tokens).tolist()
-        return ActiveRow(job, StopFinder(self._pieces, job.stop), numbers)
+        return ActiveRow(job, StopFinder(self._token_text, job.stop), numbers)
 
     def _prefill(self, jobs: Sequence[Job]) -> None:
-        """Compute the jobs' prompts, but for the one that the last jobs had too."""
+        """Compute the jobs' prompts, except those that are already computed."""
         wanted = dict.fromkeys(job.prompt for job in jobs)
-        self._prefilled = {prompt: found for prompt, found in self._prefilled.items() if prompt in wanted}
+        self._prefilled = {prompt: kept for prompt, kept in self._prefilled.items() if prompt in wanted}
         new = sorted((prompt for prompt in wanted if prompt not in self._prefilled), key=len)
         for first in range(0, len(new), PREFILL_PROMPTS):
             prompts = new[first : first + PREFILL_PROMPTS]
             self._prefilled |= zip(prompts, self._forward.prefill(prompts), strict=True)
 
     def _place(self, free: Sequence[int], rows: Sequence[ActiveRow]) -> None:
-        """Put rows into free slots, and their prompts into slots that no other row reads."""
+        """Put rows into free slots, and their prompts into prompt slots that no other row reads."""
         for slot, row in zip(free, rows, strict=False):
             self._rows[slot : slot + 1] = [row]
         wanted = {row.job.prompt for row in self._rows}
-        self._kept = {prompt: slot for prompt, slot in self._kept.items() if prompt in wanted}
-        new = [prompt for prompt in dict.fromkeys(row.job.prompt for row in rows) if prompt not in self._kept]
+        self._prompt_slots = {prompt: slot for prompt, slot in self._prompt_slots.items() if prompt in wanted}
+        new = [prompt for prompt in dict.fromkeys(row.job.prompt for row in rows) if prompt not in self._prompt_slots]
         if new:
-            found = [self._prefilled[prompt] for prompt in new]
-            taken = set(self._kept.values())
+            prefilled = [self._prefilled[prompt] for prompt in new]
+            taken = set(self._prompt_slots.values())
             slots = [slot for slot in range(len(taken) + len(new)) if slot not in taken][: len(new)]
-            self._slots = self._slots or self._forward.slots(found[0].cache)
-            self._slots.load_prompts(found, slots)
-            self._kept |= zip(new, slots, strict=True)
+            self._slots = self._slots or self._forward.slots(prefilled[0].cache)
+            self._slots.load_prompts(prefilled, slots)
+            self._prompt_slots |= zip(new, slots, strict=True)
         self._arrange()
 
     def _arrange(self) -> None:
         if self._slots is not None and self._rows:
-            self._slots.arrange([self._kept[row.job.prompt] for row in self._rows])
+            self._slots.arrange([self._prompt_slots[row.job.prompt] for row in self._rows])
 
-    def _close_ranks(self) -> None:
-        """Give the slots of rows that have ended to the last of those that go on, once nothing waits to take them."""
-        going = [slot for slot, row in enumerate(self._rows) if not row.finish_reason]
-        ended = len(self._rows) - len(going)
-        if self._slots is None or self._waiting or not ended or (going and ended < len(self._rows) // 8):
+    def _compact(self) -> None:
+        """Move the last active rows into the slots of ended ones, once no job waits for these."""
+        active = [slot for slot, row in enumerate(self._rows) if not row.finish_reason]
+        ended = len(self._rows) - len(active)
+        if self._slots is None or self._waiting or not ended or (active and ended < len(self._rows) // 8):
             return
-        gaps = sorted(set(range(len(going))) - set(going))
-        if moved := going[len(going) - len(gaps) :]:
+        gaps = sorted(set(range(len(active))) - set(active))
+        if moved := active[len(active) - len(gaps) :]:
             self._slots.move(moved, gaps, max(self._rows[slot].length for slot in moved))
         for gap, slot in zip(gaps, moved, strict=True):
             self._rows[gap] = self._rows[slot]
-        del self._rows[len(going) :]
+        del self._rows[len(active) :]
         self._arrange()

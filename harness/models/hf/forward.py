@@ -1,4 +1,4 @@
-"""A causal transformers model's forward pass over slots: prompts in, one token a row at a time."""
+"""The forward pass of a causal transformers model over slots: whole prompts, then one token per row."""
 
 import inspect
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from harness.models.hf.kv_cache import Prefilled, SlotCache
 
 
 class Forward:
-    """Calls a model by the names that this release of transformers gives to its arguments."""
+    """Calls a model, with the argument names of this release of transformers."""
 
     def __init__(self, model: Any, device: str) -> None:  # noqa: ANN401 - transformers' own
         self.model, self.device = model, device
@@ -44,15 +44,15 @@ class Forward:
         return [Prefilled(cache, row, len(prompt), logits_PV[row]) for row, prompt in enumerate(prompts)]
 
     def slots(self, prefilled: Cache) -> SlotCache:
-        """Empty slots beside a cache that `prefill` gave."""
+        """Return empty slots for a cache that `prefill` filled."""
         window = getattr(self._config, "sliding_window", None)
         kinds = getattr(self._config, "layer_types", None) or ["sliding_attention"] * len(prefilled.layers)
         if unknown := set(kinds) - {"sliding_attention", "full_attention"}:
-            raise ValueError(f"layers of another kind: {unknown}")
+            raise ValueError(f"unknown kinds of layers: {unknown}")
         return SlotCache(prefilled, [window if kind == "sliding_attention" else None for kind in kinds], self.device)
 
     def step(self, ids: Sequence[int], slots: SlotCache) -> Tensor:
-        """The logits [rows, vocabulary] behind one more token of every row."""
+        """Return the logits [rows, vocabulary] after one more token of every row."""
         usual = self._config._attn_implementation
         self._config._attn_implementation = shared_attention.NAME
         try:
@@ -70,11 +70,10 @@ class Forward:
 
 @torch.inference_mode()
 def takes_slots(forward: Forward) -> bool:
-    """Whether rows of unlike lengths come out as each does alone, in every layer by `shared_attention`.
+    """Return whether rows of different lengths give the logits that each gives alone, by `shared_attention` throughout.
 
-    Not so where a model keeps a state, knows no positions, or has an attention of its own, which would not read the
-    prompts: in a model whose attention hardly counts that alone would not show. Two of three rows share a prompt, and
-    each has a token of its own.
+    A model fails that keeps a state, has no positions, or attends by itself and so does not read the prompts: where
+    attention hardly matters, the logits alone would not show it. Two of the three rows tried share a prompt.
     """
     vocabulary = int(forward.model.get_input_embeddings().num_embeddings)
     prompts = [[(7 * i + 11 * at + 5) % vocabulary for i in range(length)] for at, length in enumerate((9, 4))]
@@ -86,12 +85,12 @@ def takes_slots(forward: Forward) -> bool:
         slots.arrange([prompt for prompt, _ in rows])
         for at in range(2):
             slots.use([at] * len(rows))
-            found = forward.step([ids[at] for _, ids in rows], slots)
+            together = forward.step([ids[at] for _, ids in rows], slots)
     except (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError):
         return False
     texts = [[*prompts[prompt], *ids] for prompt, ids in rows]
     alone = [forward.model(input_ids=torch.tensor([text], device=forward.device)).logits[0, -1] for text in texts]
     expected = torch.stack(alone).float()
-    tolerance = 1e-3 if found.dtype == torch.float32 else 0.02  # of the logits' largest value
-    near = bool((found.float() - expected).abs().max() <= tolerance * expected.abs().max())
+    tolerance = 1e-3 if together.dtype == torch.float32 else 0.02  # of the logits' largest value
+    near = bool((together.float() - expected).abs().max() <= tolerance * expected.abs().max())
     return near and slots.is_attended

@@ -1,8 +1,8 @@
-"""A key-value cache of slots: one a sequence for its own tokens, and one a prompt for the sequences that share it.
+"""A key-value cache of slots: one per sequence for its own tokens, and one per prompt for the sequences that share it.
 
-Rows come and go on their own: each begins at position 0 of its slot whatever its length, so that there is no padding to
-the left, and a new sequence takes the slot of one that has ended. What lies beyond a row's length is another
-sequence's leftovers and is masked. `shared_attention` reads both parts.
+Every row begins at position 0 of its slot, so that there is no padding on the left, and a new sequence takes the slot
+of one that has ended. Positions beyond a row's length hold leftovers of earlier sequences and are masked.
+`shared_attention` reads both parts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
 GROWTH = 64
-"""Slots have room for at least so many positions more than asked for when they grow: each growth copies them all."""
+"""The least number of spare positions when slots grow, as each growth copies them all."""
 
 
 PADDING = 2.0
-"""Prompts are read all at once where that is no more than so many times what each by itself comes to."""
+"""Prompts are read all at once where padding makes that no more than this many times the work of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prefilled:
-    """A prompt's keys and values, in one row of a cache of transformers' own, and the logits behind it."""
+    """A prompt's keys and values, in one row of a cache of transformers, and the logits after it."""
 
     cache: Any
     source: int  # the row
@@ -36,11 +36,11 @@ class KvBlock:
     """Keys and values of some sequences, [slots, heads, capacity, width] each; grows in slots and in capacity."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
-        """Nothing yet, of the heads and widths of these keys and values [., heads, ., width]."""
+        """Make an empty block with the heads and widths of these keys and values [., heads, ., width]."""
         self.keys, self.values = (each.new_zeros(0, each.shape[1], 0, each.shape[3]) for each in (keys, values))
 
     def reserve(self, slots: int, length: int) -> None:
-        """Make room for so many sequences of this length."""
+        """Grow to this many sequences of this length."""
         slots, length = max(slots, len(self.keys)), max(length, self.keys.shape[2])
         if (slots, length) != (len(self.keys), self.keys.shape[2]):
             self.keys, self.values = (_grown(each, slots, length) for each in (self.keys, self.values))
@@ -59,19 +59,19 @@ def _grown(old: Tensor, slots: int, length: int) -> Tensor:
 
 
 class SlotLayer(DynamicLayer):
-    """One layer: the prompts' block, and the rows' own."""
+    """One layer: a block of prompts, and a block of the rows' own tokens."""
 
     def __init__(self, cache: "SlotCache", keys: Tensor, values: Tensor, window: int | None) -> None:
-        """Empty slots like the keys and values [., heads, ., width] of a layer that looks `window` positions back."""
+        """Make empty slots like these keys and values [., heads, ., width]; the layer reads `window` positions back."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.cache, self.window = cache, window
         self.prompts, self.own = KvBlock(keys, values), KvBlock(keys, values)
         self.device, self.is_initialized = keys.device, True
-        # Whether `shared_attention` has read this layer: a model may have an attention of its own.
+        # Whether `shared_attention` has read this layer; some models have another attention.
         self.attended = False
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-        """Write one new position of every row; returns all own positions that any row has."""
+        """Write one new position of every row, and return all own positions that any row has."""
         cache, own = self.cache, self.own
         rows, positions = cache.numbers.to(self.device), cache.lengths.to(self.device)  # a sharded layer is elsewhere
         own.keys[rows, :, positions], own.values[rows, :, positions] = key_states[:, :, 0], value_states[:, :, 0]
@@ -80,7 +80,7 @@ class SlotLayer(DynamicLayer):
         return keys, own.values[: cache.count, :, : cache.longest + 1]
 
     def get_seq_length(self) -> int:
-        """The longest row's length."""
+        """Return the longest row's length."""
         return self.cache.longest
 
 
@@ -89,20 +89,20 @@ class Group:
     """Prompts in neighbouring slots, G of them, and the rows that continue each, M at most."""
 
     slots: slice
-    rows_GM: Tensor  # filled up with -1, the last row, whose results there nobody reads
+    rows_GM: Tensor  # padded with -1, the last row, whose results there are not used
     lengths_G: Tensor
     longest: int
     even: bool  # whether all prompts have that length
 
 
 class SlotCache(Cache):
-    """The slots of all layers. The first `count` rows are in use; row i holds `lengths[i]` positions of its own."""
+    """The slots of all layers. The first `count` rows are in use; row i has `lengths[i]` own positions."""
 
     def __init__(self, prefilled: Any, windows: Sequence[int | None], device: str) -> None:  # noqa: ANN401
-        """Slots for a model that filled `prefilled`, a cache of its own, and whose layers have these windows."""
+        """Make slots for the model that filled the cache `prefilled`, and whose layers have these windows."""
         self.count = self.longest = 0
         self.device = device
-        # How much padding is worth reading all prompts at once; on a GPU fewer and larger steps are worth any.
+        # The padding that is worth reading all prompts at once; on a GPU, fewer and larger steps are worth any.
         self.padding = PADDING if device == "cpu" else float("inf")
         layers = zip(prefilled.layers, windows, strict=True)
         self._slots = [SlotLayer(self, layer.keys, layer.values, window) for layer, window in layers]
@@ -115,7 +115,7 @@ class SlotCache(Cache):
         return all(layer.attended for layer in self._slots)
 
     def arrange(self, prompts: Sequence[int]) -> None:
-        """Say which rows there are, by the slots of their prompts."""
+        """Set the rows, by the slots of their prompts."""
         self.count = len(prompts)
         self.numbers = torch.arange(self.count, device=self.device)
         self._starts = torch.tensor([self._prompt_lengths[prompt] for prompt in prompts], device=self.device)
@@ -128,8 +128,8 @@ class SlotCache(Cache):
             self.groups = [self._group({prompt: rows}) for prompt, rows in members.items()]
         self.places = torch.zeros_like(self.numbers)
         filled = torch.cat([group.rows_GM.flatten() for group in self.groups])
-        there = filled >= 0
-        self.places[filled[there]] = there.nonzero().squeeze(1)
+        used = filled >= 0
+        self.places[filled[used]] = used.nonzero().squeeze(1)
 
     def _group(self, members: Mapping[int, list[int]]) -> Group:
         slots, most = range(min(members), max(members) + 1), max(map(len, members.values()))
@@ -144,7 +144,7 @@ class SlotCache(Cache):
         )
 
     def use(self, lengths: Sequence[int]) -> None:
-        """Say how many own positions the rows have; there is room for one more after this."""
+        """Set the number of own positions of each row, and make place for one more."""
         self.longest = max(lengths)
         self.lengths = torch.tensor(lengths, device=self.device)
         self.positions = self._starts + self.lengths
@@ -156,7 +156,7 @@ class SlotCache(Cache):
                 block.reserve(self.count, self.longest + 1 + GROWTH)
 
     def seen_of_prompts(self, group: Group, window: int | None) -> Tensor | None:
-        """Which positions of its prompt each row sees, [G, 1, M or 1, 1, positions]; None where it is all of them."""
+        """Return the positions of its prompt that each row sees, [G, 1, M or 1, 1, positions]; None for all of them."""
         key = group.slots.start, window
         if key not in self._seen:
             at = torch.arange(group.longest, device=self.device)
@@ -168,7 +168,7 @@ class SlotCache(Cache):
         return self._seen[key]
 
     def seen_of_own(self, window: int | None) -> Tensor:
-        """Which of the rows' own positions each sees, [rows, 1, 1, 1, positions]."""
+        """Return the own positions that each row sees, [rows, 1, 1, 1, positions]."""
         if window not in self._seen_own:
             at = torch.arange(self.longest + 1, device=self.device)
             seen = at <= self.lengths[:, None]
@@ -182,13 +182,13 @@ class SlotCache(Cache):
         lengths = [prompt.length for prompt in prompts]
         self._prompt_lengths += [0] * (max(slots) + 1 - len(self._prompt_lengths))
         for at, layer in enumerate(self._slots):
-            if max(slots) >= (there := len(layer.prompts.keys)):
-                layer.prompts.reserve(max(max(slots) + 1, there * 3 // 2), max(lengths))
+            if max(slots) >= (present := len(layer.prompts.keys)):
+                layer.prompts.reserve(max(max(slots) + 1, present * 3 // 2), max(lengths))
             layer.prompts.reserve(0, max(lengths))
             for slot, prompt in zip(slots, prompts, strict=True):
-                known, length = prompt.cache.layers[at], prompt.length
-                layer.prompts.keys[slot, :, :length] = known.keys[prompt.source, :, :length]
-                layer.prompts.values[slot, :, :length] = known.values[prompt.source, :, :length]
+                source, length = prompt.cache.layers[at], prompt.length
+                layer.prompts.keys[slot, :, :length] = source.keys[prompt.source, :, :length]
+                layer.prompts.values[slot, :, :length] = source.values[prompt.source, :, :length]
         for slot, length in zip(slots, lengths, strict=True):
             self._prompt_lengths[slot] = length
 

@@ -1,4 +1,4 @@
-"""From the hidden states of a batch to one vector a sample, in float32."""
+"""Pooling of a batch's hidden states to one vector per sample, in float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from harness.models.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Positions of a batch's samples, [N] each; where a completion is empty it counts as the last token before it."""
+    """The positions of a batch's samples, [N] each; an empty completion counts as the last token before it."""
 
     start: Tensor
     end: Tensor
@@ -19,17 +19,17 @@ class Spans:
 
     @classmethod
     def of(cls, samples: Sequence[Tokens], *, skipped: int = 0, device: torch.device | str = "cpu") -> "Spans":
-        """The spans of `samples` when their first `skipped` positions are not among the states."""
-        rows = torch.tensor([(each.start, each.end, each.stop) for each in samples], device=device) - skipped
+        """Return the spans of samples whose first `skipped` positions are not among the states."""
+        rows = torch.tensor([(sample.start, sample.end, sample.stop) for sample in samples], device=device) - skipped
         return cls(*rows.unbind(1))
 
     def on(self, device: torch.device) -> "Spans":
-        """The same on a device: the layers of a model that is spread over several give their states where they are."""
+        """Return the spans on a device: a model may be spread over several, and each layer's states are on its own."""
         return Spans(self.start.to(device), self.end.to(device), self.stop.to(device))
 
 
 def pool(states_NTD: Tensor, spans: Spans, pooling: str) -> Tensor:
-    """One vector a sample, [N, width], float32 whatever the states are."""
+    """Return one vector per sample, [N, width], float32 for states of any type."""
     rows = torch.arange(len(states_NTD), device=states_NTD.device)
     if pooling == "mean":
         return _mean(states_NTD, torch.minimum(spans.start, (spans.end - 1).clamp(min=0)), spans.end.clamp(min=1))

@@ -1,8 +1,12 @@
-"""A transformers model in a local folder or on the hub: checked before anything large is read, then loaded."""
+"""A transformers model in a folder or on the hub: checked before its weights are read, then loaded."""
 
 import hashlib
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +17,9 @@ from safetensors import SafetensorError
 from benchmarks.hub_client import is_out_of_reach
 from harness.errors import QprobeError
 from harness.models.hf.adapters import check_adapter, with_adapter
-from harness.models.spec import parse_spec
+from harness.models.hf.devices import SPREADS, check_device
+from harness.models.network import certificates, proxy_for
+from harness.models.spec import in_home, parse_spec
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -23,37 +29,42 @@ TOKENIZER_FILES = (
     "vocab.json",
     "spiece.model",
 )
-FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, SafetensorError)
-"""What transformers raises, depending on what is wrong with a folder or a hub id."""
+FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, AssertionError, SafetensorError)
+"""The errors of transformers for a folder or a hub id that cannot be read."""
 
 
-OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter")
+OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter", "date")
+DATE = date(2025, 1, 1)
+"""The day of chat templates that ask for today's: a run would mix prompts otherwise, and none could be repeated."""
+CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
+"""The names of the longest input in configurations."""
 DTYPES = {name: name for name in ("auto", "float32", "bfloat16", "float16")}
 QUANTIZED = {name: name for name in ("8bit", "4bit")}
 
 
 def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
-    """The model that `hf:NAME[,key=value]` names, not checked yet.
+    """Return the model that `hf:NAME[,key=value]` names, not checked yet.
 
     Raises QprobeError for another scheme, an unknown option or a wrong value.
     """
     parsed = parse_spec(spec, ("hf",))
-    parsed.only(OPTIONS)
+    parsed.check_options(OPTIONS)
     return Pretrained(
-        parsed.name,
+        in_home(parsed.name),
         revision=parsed.options.get("revision"),
         device=parsed.options.get("device", device),
         dtype=parsed.one_of("dtype", DTYPES, "auto"),
         device_map=parsed.options.get("device_map"),
         quantize=parsed.one_of("quantize", QUANTIZED, ""),
         trust_remote_code=parsed.flag("trust_remote_code"),
-        adapter=parsed.options.get("adapter"),
+        adapter=in_home(adapter) if (adapter := parsed.options.get("adapter")) else None,
+        template_date=parsed.day("date", DATE),
     )
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model by name. Its configuration and tokenizer are read when asked for, its weights by `load` alone."""
+    """A model by name. Its configuration and tokenizer are read on first use, its weights by `load` alone."""
 
     name: str  # a folder, or an id on the hub
     revision: str | None = None
@@ -63,23 +74,29 @@ class Pretrained:
     quantize: str = ""  # "8bit" | "4bit", by the package bitsandbytes
     trust_remote_code: bool = False  # run code that comes with the model
     adapter: str | None = None  # a folder
+    template_date: date = DATE  # what chat templates take for today
 
     @property
     def spec(self) -> str:
-        """The name with the options that change what the model gives.
+        """The name with the options that change the model's output.
 
-        A probe's card holds it and may come from anywhere, so that it never allows a model's own code to run.
+        A probe's card holds it and may come from anywhere, so it never allows a model's own code to run.
         """
         options = {name: getattr(self, name) for name in ("revision", "dtype", "quantize", "adapter")}
         given = [f",{name}={value}" for name, value in options.items() if value and value != "auto"]
         return f"hf:{self.name}{''.join(given)}"
 
     def check(self) -> None:
-        """Raise QprobeError, in one sentence, for all that can be known to be wrong before the weights are read."""
+        """Raise QprobeError for everything that can be checked before the weights are read."""
+        check_device(self.device)
+        if self.device_map is not None:
+            check_device(self.device_map, SPREADS)
         if self.is_local:
             self._check_folder(Path(self.name))
         elif self.name.startswith((".", "/", "~")) or self.name.count("/") > 1:
             raise QprobeError(f"There is no folder {self.name}.")
+        else:
+            _check_hub()
         self._check_packages()
         _ = self.config, self.tokenizer
         if self.adapter:
@@ -93,14 +110,14 @@ class Pretrained:
 
     def _check_packages(self) -> None:
         needed = {"accelerate": self.device_map or self.quantize, "bitsandbytes": self.quantize}
-        missing = [package for package, asked in needed.items() if asked and find_spec(package) is None]
+        missing = [package for package, needs in needed.items() if needs and find_spec(package) is None]
         if missing:
             option = "quantize" if self.quantize else "device_map"
             raise QprobeError(f"{option}= needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
 
     @property
     def is_local(self) -> bool:
-        """Whether the name is a folder here."""
+        """Whether the name is a folder."""
         return Path(self.name).is_dir()
 
     @cached_property
@@ -118,21 +135,22 @@ class Pretrained:
 
         return self._read("tokenizer", AutoTokenizer.from_pretrained)
 
-    def _read(self, what: str, from_pretrained: Any) -> Any:  # noqa: ANN401
+    def _read(self, part: str, from_pretrained: Any) -> Any:  # noqa: ANN401
         try:
-            return from_pretrained(self.name, **self._where)
+            with _quiet():
+                return from_pretrained(self.name, **self._where)
         except FAILURES as error:
             if self._where["local_files_only"]:
                 raise QprobeError(f"{self.name} is not on this machine, and the hub does not answer.") from error
             where = "folder" if self.is_local else "hub (is the id right?)"
             reason = str(error).strip().split("\n")[0]
-            raise QprobeError(f"The {what} of {self.name} cannot be read from the {where}: {reason}") from error
+            raise QprobeError(f"The {part} of {self.name} cannot be read from the {where}: {reason}") from error
 
     @cached_property
     def _where(self) -> dict[str, Any]:
-        """What transformers is told of where to look."""
-        away = not self.is_local and is_out_of_reach()
-        return {"revision": self.revision, "trust_remote_code": self.trust_remote_code, "local_files_only": away}
+        """The arguments of `from_pretrained` that say where to look."""
+        offline = not self.is_local and is_out_of_reach()
+        return {"revision": self.revision, "trust_remote_code": self.trust_remote_code, "local_files_only": offline}
 
     @property
     def layers(self) -> int:
@@ -146,15 +164,27 @@ class Pretrained:
 
     @property
     def context(self) -> int | None:
-        """The longest input in tokens, where the model says it has one."""
-        found = getattr(self.config, "max_position_embeddings", None)
-        return None if found is None else int(found)
+        """The longest input in tokens, as the configuration states it; None for a model without a limit."""
+        stated = (getattr(self.config, name, None) for name in CONTEXT_NAMES)
+        limit = next((int(value) for value in stated if value is not None), 0)
+        return limit if limit > 0 else None  # XLNet's is -1
+
+    def file(self, name: str) -> Path | None:
+        """Return the path of a file that comes with the model, downloaded where it is on the hub; None without one."""
+        from transformers.utils.hub import cached_file
+
+        if self.is_local:
+            return path if (path := Path(self.name) / name).is_file() else None
+        where = {"revision": self.revision, "local_files_only": self._where["local_files_only"]}
+        quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+        found = cached_file(self.name, name, **where, **quiet)
+        return Path(found) if found else None
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with the weights: the hub's commit, or a digest of the sizes and ends of the folder's files.
+        """The hub's commit, or a digest of the sizes and ends of the folder's files; it changes with the weights.
 
-        Where the weights are rounded or adapted by an option, with that too.
+        Options that round or adapt the weights change it too.
         """
         own = _folder_digest(Path(self.name)) if self.is_local else self._commit
         changes = [self.dtype * (self.dtype != "auto"), self.quantize]
@@ -166,31 +196,43 @@ class Pretrained:
         """The hub's commit of the files that are read."""
         from huggingface_hub import hf_hub_download
 
-        _ = self.config  # is among the cached files from then on, in a folder of the commit's name
+        _ = self.config  # caches the file, in a folder of the commit's name
         return Path(
             hf_hub_download(self.name, "config.json", revision=self.revision, local_files_only=True)
         ).parent.name
 
     @cached_property
     def target_device(self) -> str:
-        """The device asked for; "auto" is the GPU where there is one."""
+        """The device that the model runs on; "auto" is the GPU if there is one."""
         import torch
 
         if self.device != "auto":
             return self.device
         return "cuda" if torch.cuda.is_available() else "cpu"
 
-    def load(self, auto_class: Any) -> Any:  # noqa: ANN401
-        """Read the weights with one of transformers' auto classes, ready for inference."""
-        import torch
-        from transformers.utils import logging as theirs
+    def overflow(self, quantity: str, dtype: object) -> QprobeError:
+        """Return the error for numbers of the model that are NaN or infinite."""
+        dtype = str(dtype).removeprefix("torch.")
+        if self.quantize:
+            remedy = "leave out quantize="
+        elif dtype == "float16":
+            remedy = "give dtype=bfloat16 or dtype=float32 behind its name"
+        elif dtype == "bfloat16":
+            remedy = "give dtype=float32 behind its name"
+        else:
+            remedy = "its files may be damaged; download them again, or choose another model"
+        return QprobeError(f"The {quantity} of {self.spec} hold NaN or infinity in {dtype}: {remedy}.")
 
-        # Their bar writes into ours, and their report lists the head that an embedder has no use for.
-        theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
-        theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says at each product that it rounds
+    def load(self, auto_class: Any) -> Any:  # noqa: ANN401
+        """Return the model, read with one of transformers' auto classes and ready for inference.
+
+        Raises QprobeError where that fails.
+        """
+        import torch
+
         try:
-            model = self._from_pretrained(auto_class)
+            with _quiet():
+                model = self._from_pretrained(auto_class)
         except (*FAILURES, RuntimeError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise QprobeError(f"{self.name} does not fit on {self.target_device}: try quantize=8bit.") from error
@@ -202,9 +244,11 @@ class Pretrained:
         from transformers import AutoModel, AutoModelForCausalLM
 
         backbone = self.adapter is not None and auto_class is AutoModel
-        model: Any = (AutoModelForCausalLM if backbone else auto_class).from_pretrained(
-            self.name, **self._where, **self._placing()
-        )
+        chosen: Any = AutoModelForCausalLM if backbone else auto_class
+        model, info = chosen.from_pretrained(self.name, **self._where, **self._placing(), output_loading_info=True)
+        # An encoder's pooler is not used here, and many files lack it.
+        if missing := sorted(name for name in info["missing_keys"] if "pooler" not in name):
+            raise ValueError(f"its files lack {len(missing)} of its tensors, such as {missing[0]}")
         if not self.device_map and not self.quantize:
             model = model.to(self.target_device)
         if self.adapter:  # adapters name the layers of the model with its head
@@ -212,7 +256,7 @@ class Pretrained:
         return model.base_model if backbone else model
 
     def _placing(self) -> dict[str, Any]:
-        """How the weights are rounded, and where they go."""
+        """Return the arguments of `from_pretrained` for the weights' precision and device."""
         from transformers import BitsAndBytesConfig
 
         dtype = self.dtype
@@ -227,8 +271,37 @@ class Pretrained:
         return placing
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries from printing: an error is one sentence, and a bar of theirs writes into ours.
+
+    Their report of unused weights lists the head that an embedder has no use for.
+    """
+    from transformers.utils import logging as theirs
+
+    theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
+    theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it reports each product that it rounds
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _check_hub() -> None:
+    """Raise QprobeError for a cache, a proxy or certificates that the hub's client could not use."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_CACHE.startswith("~"):
+        raise QprobeError(
+            "There is no home folder to keep models in: set the environment variable HF_HOME to a folder."
+        )
+    if not constants.HF_HUB_OFFLINE:
+        proxy_for(constants.ENDPOINT)
+        certificates()
+
+
 def _folder_digest(folder: Path, ends: int = 2**20) -> str:
-    """A sha256 over names, sizes, first and last MiB of a model's files: reading all of 15 GB would take a minute."""
+    """Return a sha256 of the names, sizes, first and last MiB of a model's files: 15 GB would take a minute to read."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*")):
         if path.suffix in {".json", ".safetensors", ".bin", ".txt", ".model"}:

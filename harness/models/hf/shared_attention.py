@@ -1,8 +1,7 @@
-"""Attention of many sequences, a token each, of which some continue the same prompt: its keys and values are kept once,
-and read once a step for all of them.
+"""Attention of many sequences, one token each, in which a prompt's keys and values are kept and read once for all.
 
-What a row sees of its prompt and what it sees of itself are two softmaxes, put together by the sums of their
-exponentials (Hydragen, Juravsky et al. 2024, arXiv 2402.05099, section 3.1).
+A row attends to its prompt and to itself in two softmaxes, which the sums of their exponentials join
+(Hydragen, Juravsky et al. 2024, arXiv 2402.05099, section 3.1).
 """
 
 from typing import Any
@@ -27,7 +26,7 @@ def shared_attention(
     s_aux: Tensor | None = None,
     **_: Any,  # noqa: ANN401 - transformers' own
 ) -> tuple[Tensor, None]:
-    """What transformers' attention functions do, [rows, 1, heads, width], for keys that a `SlotLayer` gave."""
+    """Return the attention [rows, 1, heads, width] for keys of a `SlotLayer`; a function of transformers' interface."""
     slots: SlotLayer = key.slots  # type: ignore[attr-defined]
     cache, prompts = slots.cache, slots.prompts
     slots.attended = True
@@ -36,10 +35,10 @@ def shared_attention(
 
     parts = []
     for group in cache.groups:
-        asked = grouped_NKHD[group.rows_GM.to(query.device)].transpose(1, 2)
+        queries = grouped_NKHD[group.rows_GM.to(query.device)].transpose(1, 2)
         keys, values = (each[group.slots, :, : group.longest] for each in (prompts.keys, prompts.values))
-        found, sums = _attend(asked, keys, values, cache.seen_of_prompts(group, slots.window), softcap)
-        parts.append([each.transpose(1, 2).flatten(0, 1) for each in (found, sums)])
+        values_GM, sums = _attend(queries, keys, values, cache.seen_of_prompts(group, slots.window), softcap)
+        parts.append([each.transpose(1, 2).flatten(0, 1) for each in (values_GM, sums)])
     places = cache.places.to(query.device)
     of_prompt, prompt_sums = (torch.cat(each)[places] for each in zip(*parts, strict=True))
     of_own, own_sums = _attend(grouped_NKHD[:, :, None], key, value, cache.seen_of_own(slots.window), softcap)
@@ -52,7 +51,7 @@ def _attend(
 ) -> tuple[Tensor, Tensor]:
     """Softmax attention of queries [G, K heads, M rows, heads of one, D] to keys and values [G, K, positions, .].
 
-    Returns what was found, [G, K, M, heads of one, D], and the logarithms of the softmax's sums, [G, K, M, ., 1].
+    Returns the weighted values, [G, K, M, heads of one, D], and the logarithms of the softmax's sums, [G, K, M, ., 1].
     """
     scores = (query.flatten(2, 3) @ keys.transpose(-1, -2)).float().view(*query.shape[:4], -1)
     if softcap is not None:
@@ -61,12 +60,12 @@ def _attend(
         scores = scores.masked_fill(~seen.to(scores.device), torch.finfo(torch.float32).min)
     weights = scores.softmax(-1)
     sums = scores.amax(-1, keepdim=True) - weights.amax(-1, keepdim=True).log()
-    found = weights.to(values.dtype).flatten(2, 3) @ values
-    return found.float().view(*query.shape[:4], -1), sums
+    weighted = weights.to(values.dtype).flatten(2, 3) @ values
+    return weighted.float().view(*query.shape[:4], -1), sums
 
 
 def _joined(of_prompt: Tensor, prompt_sums: Tensor, of_own: Tensor, own_sums: Tensor, s_aux: Tensor | None) -> Tensor:
-    """Both attentions as one; `s_aux` holds each head's logit for looking nowhere (gpt-oss)."""
+    """Return both attentions joined; `s_aux` holds each head's logit for attending to nothing (gpt-oss)."""
     sums = [prompt_sums, own_sums]
     if s_aux is not None:
         sums.append(s_aux.float().view(1, *own_sums.shape[1:3], 1).expand_as(own_sums))

@@ -1,4 +1,4 @@
-"""Which rows have ended, told to transformers' `generate`: each at an end token or at a stop string of its own."""
+"""The stopping criterion of transformers' `generate` that ends each row at an end token or its own stop string."""
 
 from collections.abc import Sequence
 
@@ -9,24 +9,24 @@ from transformers import StoppingCriteria
 from harness.models.stop_strings import StopFinder
 
 
-class Endings(StoppingCriteria):
-    """Remembers after how many new tokens each row ended."""
+class RowStops(StoppingCriteria):
+    """Keeps the number of new tokens after which each row ended."""
 
     def __init__(self, end_tokens: Sequence[int], finders: Sequence[StopFinder], prompt_tokens: int) -> None:
         self._end_tokens, self._finders, self._start = frozenset(end_tokens), finders, prompt_tokens
-        self._lengths = [0] * len(finders)  # 0 while a row goes on
+        self._lengths = [0] * len(finders)  # 0 until a row has ended
 
     def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:
-        """Which rows have ended, [rows]; called once after every new token."""
+        """Return which rows have ended, [rows]; called once after every new token."""
         for row, ids in enumerate(input_ids[:, self._start :].tolist()):
             if not self._lengths[row] and (ids[-1] in self._end_tokens or self._finders[row].found(ids)):
                 self._lengths[row] = len(ids)
         return torch.tensor(self._lengths, device=input_ids.device) > 0
 
     def ended(self, row: int) -> bool:
-        """Whether a row reached its end."""
+        """Return whether a row has ended."""
         return self._lengths[row] > 0
 
     def length(self, row: int, drawn: int) -> int:
-        """A row's number of new tokens, its end included; `drawn` for one that never ended."""
+        """Return a row's number of new tokens, its end included; `drawn` for one that has not ended."""
         return self._lengths[row] or drawn

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
+from harness.models.characters import whole_characters
 from harness.models.engine import View
 from harness.models.openai.server import ContextError, Server
 from harness.models.spec import parse_spec
@@ -16,13 +17,13 @@ from harness.models.tokens import Text, Tokens
 from harness.models.vectors import Vectors
 
 TEXTS = 64
-"""Texts in one request."""
+"""The number of texts per request."""
 
 PAD = b"\xff"  # occurs in no UTF-8
 
 
 class OpenAIEmbedder:
-    """One embedding model on one server, which reads prompt and completion as one text and gives one vector of it."""
+    """One embedding model on one server, which gives one vector per text, of prompt and completion together."""
 
     views = (View(0, "text"),)
     shares_prompts = False
@@ -30,10 +31,10 @@ class OpenAIEmbedder:
     def __init__(
         self, spec: str, *, layers: str | None = None, pooling: str | None = None, device: str = "auto"
     ) -> None:
-        """Raises QprobeError for a wrong option or a missing key, and where layers or poolings are asked for."""
+        """Raise QprobeError for a wrong option or a missing key, and for a choice of layers or poolings."""
         self.server = Server(parse_spec(spec, ("openai",)))
         if (layers or "0", pooling or "text") != ("0", "text"):
-            raise QprobeError("A server gives one vector a text: leave out --layers and --pooling.")
+            raise QprobeError("A server gives one vector per text: leave out --layers and --pooling.")
 
     @property
     def name(self) -> str:
@@ -42,22 +43,22 @@ class OpenAIEmbedder:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a vector depends on, as far as a server tells."""
+        """Everything that a vector depends on, as far as a server tells."""
         return {"engine": "openai", "model": self.server.model}
 
     @cached_property
     def width(self) -> int:
-        """The width of a vector: the server is asked for one."""
+        """The width of a vector, measured on one text."""
         return int(self._vectors(["x"]).shape[1])
 
     def tokenise(self, text: Text) -> Tokens:
-        """The text in pieces of four bytes: a server does not tell its tokens, which are about as long."""
-        prompt, completion = _pieces(text.prompt), _pieces(text.completion)
+        """Return the text in units of four bytes: a server does not tell its tokens, which are about as long."""
+        prompt, completion = _units(text.prompt), _units(text.completion)
         whole = len(prompt) + len(completion)
         return Tokens(prompt + completion, len(prompt), whole, whole, cut=False)
 
     def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
-        """Vectors [samples, 1, width]. Raises QprobeError for whatever else is answered."""
+        """Return the vectors [samples, 1, width]. Raises QprobeError for any other answer."""
         return self._vectors([text_of(sample.ids) for sample in samples])[:, None]
 
     def _vectors(self, texts: Sequence[str]) -> Vectors:
@@ -70,12 +71,12 @@ class OpenAIEmbedder:
         limit = asyncio.Semaphore(self.server.concurrency)
         async with self.server.client() as client:
 
-            async def some(batch: Sequence[str]) -> Vectors:
+            async def vectors_of(batch: Sequence[str]) -> Vectors:
                 async with limit:
                     return await self._batch(client, batch)
 
             starts = range(0, len(texts), TEXTS)
-            return np.concatenate(await asyncio.gather(*(some(texts[start : start + TEXTS]) for start in starts)))
+            return np.concatenate(await asyncio.gather(*(vectors_of(texts[start : start + TEXTS]) for start in starts)))
 
     async def _batch(self, client: Any, texts: Sequence[str]) -> Vectors:  # noqa: ANN401 - an extra's own type
         body = {"model": self.server.model, "input": [text or " " for text in texts], "encoding_format": "float"}
@@ -87,14 +88,19 @@ class OpenAIEmbedder:
             raise self.server.nonsense() from error
         if found.ndim != 2 or len(found) != len(texts):
             raise self.server.nonsense()
+        if not np.isfinite(found).all():
+            raise QprobeError(
+                f"The server at {self.server.url} answers with vectors that hold NaN or infinity: "
+                "choose another --embedder."
+            )
         return found
 
 
-def _pieces(text: str) -> list[int]:
-    written = text.encode("utf-8", "replace")
+def _units(text: str) -> list[int]:
+    written = whole_characters(text).encode()
     return array("I", written + PAD * (-len(written) % 4)).tolist()
 
 
-def text_of(pieces: Sequence[int]) -> str:
-    """The text that `tokenise` took apart."""
-    return array("I", pieces).tobytes().replace(PAD, b"").decode("utf-8")
+def text_of(units: Sequence[int]) -> str:
+    """Return the text that `tokenise` divided."""
+    return array("I", units).tobytes().replace(PAD, b"").decode("utf-8")

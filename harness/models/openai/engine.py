@@ -1,31 +1,38 @@
-"""Completions from an OpenAI-compatible server: many requests under way at once, several samples a request if asked."""
+"""Completions from an OpenAI-compatible server: many requests at once, and several samples per request with n=."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
 from harness.errors import QprobeError
+from harness.models.characters import whole_characters
 from harness.models.engine import Generated, Request
+from harness.models.openai.dialect import SKIP_SPECIAL
 from harness.models.openai.server import Server
 from harness.models.sampling import Sampling
 from harness.models.spec import parse_spec
 
+SPECIAL = re.compile(r"<\S+>|\[[A-Z_/]+\]")
+"""A stop string that may be a special token, such as <file_sep> or [/INST]."""
+
 Placed = tuple[int, Request]
 Drawn = list[tuple[int, Generated]]
+"""Requests and completions with the positions of the requests."""
 
 
 class OpenAIEngine:
-    """One model on one server, one way of sampling.
+    """One model on one server, with one sampling.
 
     Options: `url`, `key_env` (the environment variable that holds the key), `concurrency`, `retries`, `timeout`
-    (seconds a reply), and `n`, the samples to ask for at once. With n = 1 each sample carries its own seed.
+    (seconds per reply), and `n` (samples per request). With n = 1 each sample has its own seed.
     """
 
     def __init__(self, spec: str, sampling: Sampling, *, batch_size: int | None = None, device: str = "auto") -> None:
-        """Raises QprobeError for a wrong option or a missing key. The batches and the device are the server's own."""
+        """Raise QprobeError for a wrong option or a missing key. The server chooses its batches and device itself."""
         parsed = parse_spec(spec, ("openai",))
         self.server = Server(parsed)
         self.sampling = sampling
@@ -38,16 +45,16 @@ class OpenAIEngine:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a completion depends on besides its request, as far as a server tells."""
+        """Everything that a completion depends on besides its request, as far as a server tells."""
         return {"engine": "openai", "model": self.server.model, **asdict(self.sampling)}
 
     @property
     def caveat(self) -> str:
-        """What a server does with a seed is its own affair."""
+        """A server may ignore seeds."""
         return "Samples come from a server, which need not honour a seed: one that is drawn again may differ."
 
-    def shown(self, request: Request) -> str:
-        """The prompt: the server has the chat template."""
+    def prompt_text(self, request: Request) -> str:
+        """Return the prompt: the chat template is on the server."""
         return request.prompt
 
     def check(self, requests: Sequence[Request]) -> None:
@@ -55,9 +62,9 @@ class OpenAIEngine:
         self.server.check()
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
-        """Draw the completions, and yield each as it comes. What has come is yielded before an error is raised."""
+        """Draw the completions and yield each when it arrives, all that arrived before an error is raised."""
         waiting, tasks = deque(self._groups(requests)), set[asyncio.Task[Drawn]]()
-        with asyncio.Runner() as runner:  # it cancels what is still under way when this ends early
+        with asyncio.Runner() as runner:
             client = runner.run(self._client())
             try:
                 while waiting or tasks:
@@ -66,15 +73,14 @@ class OpenAIEngine:
                     done, tasks = runner.run(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
                     yield from _results(done)
             finally:
-                runner.run(client.close())
+                runner.run(_close(client, tasks))
 
     async def _client(self) -> Any:  # noqa: ANN401 - an extra's own type
         return self.server.client()
 
     def _groups(self, requests: Sequence[Request]) -> Iterator[list[Placed]]:
-        """The requests that are asked for at once: of one prompt, `n` at most."""
-        alike = groupby(enumerate(requests), key=lambda each: (each[1].prompt, each[1].stop, each[1].greedy))
-        for _, group in alike:
+        """Yield the requests that are sent together: at most `n`, of one prompt."""
+        for _, group in groupby(enumerate(requests), key=lambda placed: replace(placed[1], seed=0)):
             members = list(group)
             for first in range(0, len(members), self._samples):
                 yield members[first : first + self._samples]
@@ -83,21 +89,21 @@ class OpenAIEngine:
         drawn: Drawn = []
         chat = group[0][1].chat
         create = (client.chat.completions if chat else client.completions).with_raw_response.create
-        while group:  # a server may give fewer than it was asked for
+        while group:  # a server may give fewer samples than n
             answer = await self.server.ask(create, self._body(group))
             try:
                 choices = sorted(answer.choices, key=lambda choice: choice.index)[: len(group)]
-                found = [_generated(choice, answer, chat=chat) for choice in choices]
+                completions = [_generated(choice, answer, chat=chat) for choice in choices]
             except (AttributeError, TypeError, ValueError) as error:
                 raise self.server.nonsense() from error
-            if not found:
+            if not completions:
                 raise self.server.nonsense()
-            drawn += [(position, each) for (position, _), each in zip(group, found, strict=False)]
-            group = group[len(found) :]
+            drawn += [(position, done) for (position, _), done in zip(group, completions, strict=False)]
+            group = group[len(completions) :]
         return drawn
 
     def _body(self, group: Sequence[Placed]) -> dict[str, Any]:
-        first = group[0][1]
+        first, prompt = group[0][1], whole_characters(group[0][1].prompt)
         body: dict[str, Any] = {
             "model": self.server.model,
             "max_tokens": self.sampling.max_new_tokens,
@@ -105,17 +111,27 @@ class OpenAIEngine:
             "top_p": self.sampling.top_p,
         }
         if first.chat:
-            body |= {"messages": [{"role": "user", "content": first.prompt}], "logprobs": True}
+            body |= {"messages": [{"role": "user", "content": prompt}], "logprobs": True}
         else:
-            body |= {"prompt": first.prompt, "logprobs": 1}
+            body |= {"prompt": prompt, "logprobs": 1}
         if first.stop:
-            body["stop"] = list(first.stop)
-        # One seed for several samples would tie each to the others it was asked for with.
+            body["stop"] = [whole_characters(stop) for stop in first.stop]
+        if any(map(SPECIAL.search, first.stop)) and not self.server.is_public:
+            body[SKIP_SPECIAL] = False  # such a server leaves special tokens out of the text it searches
+        # One seed for several samples would make them depend on one another.
         return body | ({"seed": first.seed % 2**31} if len(group) == 1 else {"n": len(group)})
 
 
+async def _close(client: Any, tasks: "set[asyncio.Task[Drawn]]") -> None:  # noqa: ANN401
+    """Cancel what is under way, and take its errors, which asyncio would print one by one."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await client.close()
+
+
 def _results(done: "set[asyncio.Task[Drawn]]") -> Iterator[tuple[int, Generated]]:
-    """What came, and only then the first error."""
+    """Yield the completions that arrived, and then raise the first error."""
     errors = [error for task in done if (error := task.exception())]
     for task in done:
         if task.exception() is None:
@@ -125,18 +141,21 @@ def _results(done: "set[asyncio.Task[Drawn]]") -> Iterator[tuple[int, Generated]
 
 
 def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: ANN401
-    told = getattr(choice, "logprobs", None)
+    reported = getattr(choice, "logprobs", None)
     if chat:
-        text, logprobs = choice.message.content or "", [token.logprob for token in getattr(told, "content", None) or ()]
+        text, logprobs = (
+            choice.message.content or "",
+            [token.logprob for token in getattr(reported, "content", None) or ()],
+        )
     else:
-        text, logprobs = choice.text, list(getattr(told, "token_logprobs", None) or ())
+        text, logprobs = choice.text, list(getattr(reported, "token_logprobs", None) or ())
     if not isinstance(text, str):
-        raise TypeError("a text is not a string")
+        raise TypeError("the text is not a string")
     usage = getattr(answer, "usage", None)
-    alone = usage.completion_tokens if usage and len(answer.choices) == 1 else None
+    of_all = usage.completion_tokens if usage and len(answer.choices) == 1 else None
     return Generated(
-        text=text,
+        text=whole_characters(text),
         finish_reason=choice.finish_reason or "",
-        tokens=len(logprobs) or alone,
+        tokens=len(logprobs) or of_all,
         logprob=float(sum(logprobs)) if logprobs else None,
     )

@@ -1,45 +1,48 @@
-"""An OpenAI-compatible server (vLLM, SGLang, Ollama, hosted ones): where it is, its key, its pace, and its complaints.
+"""An OpenAI-compatible server (vLLM, SGLang, Ollama, hosted ones): its address, key, pace and errors.
 
-The `openai` client does the talking: it retries with back-off, and as long as `Retry-After` says. The key comes from
+The `openai` client sends the requests: it retries with back-off, and as long as `Retry-After` says. The key comes from
 the environment alone; it is in no option, file, log or message.
 """
 
 import asyncio
 import os
 import re
+import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import QprobeError
+from harness.models.network import certificates, proxy_for
+from harness.models.openai.dialect import Dialect, Refusal
 from harness.models.spec import Spec
 
 try:
     import openai
-except ImportError:  # an extra: opening a server says so
+except ImportError:  # optional: opening a server reports it
     openai = None  # type: ignore[assignment]
 
 OPTIONS = ("url", "key_env", "concurrency", "retries", "timeout", "n")
 PUBLIC = "https://api.openai.com/v1"
-DROPPABLE = ("logprobs", "seed", "n")
-"""Fields that some servers refuse, and that can be done without."""
-
-CONTEXT = re.compile(r"context.{0,20}(length|window|size)|too many tokens|too long", re.IGNORECASE)
+CONTEXT = re.compile(
+    r"context.{0,20}(length|window|size)|too many tokens|(prompt|input|message|request|sequence)\b.{0,60}too long",
+    re.IGNORECASE,
+)
 
 
 class ContextError(QprobeError):
-    """A prompt and its completion are longer than the model's context."""
+    """A prompt and its completion exceed the model's context."""
 
 
 class Server:
     """One model on one server."""
 
     def __init__(self, spec: Spec) -> None:
-        """Raises QprobeError for an unknown option, a URL that is none, a missing key or client."""
-        spec.only(OPTIONS)
+        """Raises QprobeError for an unknown option, a wrong address or proxy, a missing key or client."""
+        spec.check_options(OPTIONS)
         if openai is None:
-            raise QprobeError("openai: models need the package openai: pip install 'qprobe[openai]'.")
+            raise QprobeError("openai: models need the package openai: pip install openai.")
         self.model = spec.name
         self.url = spec.options.get("url") or os.environ.get("OPENAI_BASE_URL") or PUBLIC
         self.concurrency = spec.number("concurrency", 16, 1024)
@@ -47,112 +50,160 @@ class Server:
         self._key_name = spec.options.get("key_env", "OPENAI_API_KEY")
         self._key, self._key_given = os.environ.get(self._key_name, ""), "key_env" in spec.options
         self._check_url()
+        self._proxy = proxy_for(self.url)
+        self._certificates = certificates() if urlsplit(self.url).scheme == "https" else None
         self._not_before = 0.0
-        self._refused: set[str] = set()
+        self._dialect = Dialect()
 
     def _check_url(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise QprobeError(f"url={self.url} is no address: write it like url=http://localhost:8000/v1.")
+            raise QprobeError(f"url={self.url} is not an address: write it like url=http://localhost:8000/v1.")
         if parts.username or parts.password:
-            raise QprobeError(f"A password in url= would be written down: put the key into {self._key_name} instead.")
+            raise QprobeError(f"A password in url= would be stored: put the key into {self._key_name} instead.")
         if not self._key and (self.url == PUBLIC or self._key_given):
-            raise QprobeError(f"{self.url} asks for a key: put it into the environment variable {self._key_name}.")
+            raise QprobeError(f"{self.url} needs a key: put it into the environment variable {self._key_name}.")
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is OpenAI's own server."""
+        return self.url.rstrip("/") == PUBLIC
 
     def _arguments(self, retries: int) -> dict[str, Any]:
-        key = self._key or "none"  # servers of one's own ask for none, but the client insists on a word
+        key = self._key or "none"  # a local server needs no key, but the client insists on one
         return {"base_url": self.url, "api_key": key, "max_retries": retries, "timeout": float(self._seconds)}
 
+    @property
+    def _transport(self) -> dict[str, Any]:
+        """Arguments of the HTTP client, which would read the environment too, and fail on what it does not need."""
+        proxy = self._proxy.url if self._proxy else None
+        return {"proxy": proxy, "verify": self._certificates or True, "trust_env": False}
+
     def client(self) -> "openai.AsyncOpenAI":
-        """A client for one event loop."""
-        return openai.AsyncOpenAI(**self._arguments(self._retries))
+        """Return a client for one event loop."""
+        transport = openai.DefaultAsyncHttpxClient(**self._transport)
+        return openai.AsyncOpenAI(**self._arguments(self._retries), http_client=transport)
 
     def check(self) -> None:
-        """Raise QprobeError where nothing answers at the address, or what answers has no such model."""
-        with openai.OpenAI(**self._arguments(retries=1)) as client:
+        """Raise QprobeError where no server answers at the address, or it has no such model."""
+        transport = openai.DefaultHttpxClient(**self._transport)
+        with openai.OpenAI(**self._arguments(retries=1), http_client=transport) as client:
             try:
                 models = [model.id for model in client.models.list().data]
             except (openai.NotFoundError, openai.InternalServerError, openai.RateLimitError):
-                return  # it may not list its models, or be busy just now
+                return  # it may not list its models, or be busy for now
             except openai.APIError as error:
                 raise self._complaint(error) from error
             except (AttributeError, TypeError, ValueError) as error:
                 raise self.nonsense() from error
         if models and self.model not in models:
-            raise QprobeError(f"The server at {self.url} has no model {self.model}: it has {', '.join(models[:10])}.")
+            raise QprobeError(
+                f"The server at {self.url} has no model {self.model!r}. Choose from {', '.join(models[:10])}."
+            )
 
     async def ask(self, create: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> Any:  # noqa: ANN401
-        """Send a request by a `with_raw_response.create`, without the fields that this server is known to refuse.
+        """Send a request by a `with_raw_response.create`, without the fields that this server has refused.
 
-        Raises QprobeError, in one sentence, for all that the server may answer but an answer.
+        Raises QprobeError, in one sentence, for everything but an answer.
         """
         while True:
-            body = {name: value for name, value in body.items() if name not in self._refused}
+            sent = self._dialect.written(body)
             await asyncio.sleep(self._not_before - time.monotonic())
             try:
-                raw = await create(**body)
+                raw = await create(**sent)
                 self._keep_pace(raw.headers)
                 return raw.parse()
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                body = self._reduced(body, error)
+            except (openai.BadRequestError, openai.UnprocessableEntityError, openai.PermissionDeniedError) as error:
+                self._learn(sent, error)
+                if self._dialect.written(body) == sent:
+                    raise self._complaint(error) from error
             except openai.APIError as error:
                 raise self._complaint(error) from error
             except (AttributeError, TypeError, ValueError) as error:
                 raise self.nonsense() from error
 
-    def _reduced(self, body: dict[str, Any], error: "openai.APIStatusError") -> dict[str, Any]:
-        """The request without the field that the server complains about. Raises QprobeError where that is no help."""
-        about = str(error.param or ""), str(error.message)
-        if len(body.get("stop") or ()) > 4 and ("stop" in about[0] or "stop" in about[1]):
-            return {**body, "stop": body["stop"][:4]}  # the text is cut at the others later
-        for field in DROPPABLE:
-            if field in body and (about[0] == field or re.search(rf"['\"`\s]{field}['\"`\s]", about[1])):
-                self._refused.add(field)
-                return body
-        raise self._complaint(error) from error
+    def _learn(self, sent: Mapping[str, Any], error: "openai.APIStatusError") -> None:
+        """Note what a refusal tells of the server's dialect. Raises QprobeError for a field that must not be left out.
+
+        A field may have been left out by a request that was under way beside this one.
+        """
+        if _is_of_context(error):
+            raise self._complaint(error) from error
+        try:
+            self._dialect.learn(sent, Refusal(str(error.message), str(error.param or "")))
+        except QprobeError as reason:
+            raise QprobeError(f"The server at {self.url} draws {self.model} in its own way: {reason}.") from error
 
     def _keep_pace(self, headers: Mapping[str, str]) -> None:
-        """Wait where the server says that no request is left for a while."""
+        """Wait where the server reports that its request limit is used up for a while."""
         if headers.get("x-ratelimit-remaining-requests") == "0":
             self._not_before = time.monotonic() + seconds(headers.get("x-ratelimit-reset-requests", "1s"))
 
     def _complaint(self, error: "openai.APIError") -> QprobeError:
-        at = f"The server at {self.url}"
-        if isinstance(error, openai.APIConnectionError):  # a timeout is one
-            return QprobeError(f"{at} does not answer: start it, or mend url=, and run the same command again.")
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            return QprobeError(
-                f"{at} refuses the key: put the right one into the environment variable {self._key_name}."
-            )
-        if isinstance(error, openai.NotFoundError):
-            return QprobeError(f"{at} has no model {self.model}, or not this way of asking it: {self._said(error)}")
-        if isinstance(error, openai.RateLimitError):
-            return QprobeError(f"{at} still says that we ask too much: lower concurrency=, or wait, and run it again.")
-        if isinstance(error, openai.BadRequestError) and (
-            CONTEXT.search(error.message) or "context" in str(error.code)
-        ):
-            return ContextError(
-                f"{at} says that a prompt and its completion exceed the model's context: lower --max-new-tokens, "
-                f"or choose another model. ({self._said(error)})"
-            )
-        if isinstance(error, openai.APIResponseValidationError):
-            return self.nonsense()
-        return QprobeError(f"{at} failed: {self._said(error)} Run the same command again to go on.")
+        at, words = f"The server at {self.url}", self._words(error)
+        match error:
+            case openai.APIConnectionError():  # a timeout is one
+                return QprobeError(f"{at} {self._unreached(error)}")
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                return QprobeError(
+                    f"{at} refuses the key: correct the environment variable {self._key_name}. ({words})"
+                )
+            case openai.NotFoundError():
+                return QprobeError(f"{at} has no model {self.model!r}, or no such kind of request: {words}")
+            case openai.RateLimitError():
+                return QprobeError(
+                    f"{at} still reports too many requests: lower concurrency=, or wait, and run the same command "
+                    f"again; finished samples are kept. ({words})"
+                )
+            case openai.APIStatusError() if _is_of_context(error):
+                return ContextError(
+                    f"{at} says that a prompt and its completion exceed the model's context: lower --max-new-tokens, "
+                    f"or choose another model. ({words})"
+                )
+            case openai.BadRequestError() | openai.UnprocessableEntityError():
+                return QprobeError(f"{at} refuses the request: {words}")
+            case openai.APIResponseValidationError():
+                return self.nonsense()
+        return QprobeError(f"{at} failed: {words} Run the same command again to resume.")
 
-    def _said(self, error: "openai.APIError") -> str:
-        """The server's words, without the key should it repeat it."""
+    def _unreached(self, error: Exception) -> str:
+        """Return why no connection came about, and what to do."""
+        if (problem := next(_certificate_errors(error), None)) is not None:
+            return f"has a certificate that is not trusted ({problem}): name its authority's file in SSL_CERT_FILE."
+        if self._proxy:
+            return (
+                f"does not answer through the proxy {self._proxy.address} of {self._proxy.variable}: correct that "
+                "variable, or name the server's host in NO_PROXY."
+            )
+        return "does not answer: start it, or correct url=, and run the same command again."
+
+    def _words(self, error: "openai.APIError") -> str:
+        """Return the server's message, without the key in case it repeats it."""
         words = " ".join(str(error.message).split())[:300]
         return words.replace(self._key, "***") if self._key else words
 
     def nonsense(self) -> QprobeError:
-        """The complaint about an answer that is none."""
+        """Return the error for an answer that is not one of OpenAI's protocol."""
         return QprobeError(
-            f"The server at {self.url} does not answer as OpenAI's do: is it one, and does its url= end in /v1?"
+            f"The server at {self.url} does not answer in OpenAI's protocol: check that url= ends in /v1."
         )
 
 
+def _is_of_context(error: "openai.APIStatusError") -> bool:
+    """Return whether a prompt and its completion are too long."""
+    return bool(CONTEXT.search(error.message)) or "context" in str(error.code)
+
+
+def _certificate_errors(error: BaseException | None) -> Iterator[str]:
+    """Yield why a certificate is not trusted, from an error's causes."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            yield error.verify_message
+        error = error.__cause__ or error.__context__
+
+
 def seconds(text: str) -> float:
-    """A duration as rate limits are written, such as "6m0s", "1.5s" or "120ms"; 1 where it cannot be read."""
+    """Return a duration as rate limits write it, such as "6m0s", "1.5s" or "120ms"; 1 where it cannot be read."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", text)
     return sum(float(number) * units[unit] for number, unit in parts) if parts else 1.0
