@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.extraction import whole_program
+from benchmarks.extraction import cut_at, whole_program
 from benchmarks.hub import HubData, JsonRow
 from benchmarks.jsonl import Problems
 from benchmarks.problem import Problem
+from benchmarks.program_choice import function_program, last_block
 from benchmarks.reading import numbered_lines, parse_row, read_text
 from sandbox.cases import Case, Compare, program_tests
 
@@ -85,8 +86,9 @@ class Contest:
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
         """The completion, or the block between fences in it; a method of `Solution` made the function asked for."""
-        program = whole_program(completion, problem.stop)
-        return program if problem.language else as_function(program, problem.entry_point)
+        if problem.language:
+            return whole_program(completion, problem.stop, problem.language)
+        return as_function(cut_at(_function(completion, problem.entry_point), problem.stop), problem.entry_point)
 
     def _rows(self) -> Iterator[tuple[str, str, Callable[[], JsonRow]]]:
         if self._path is None:
@@ -95,6 +97,15 @@ class Contest:
             return
         for number, line in numbered_lines(read_text(self._path)):
             yield f"line {number}", "test", _parsed(line)
+
+
+def _function(completion: str, name: str) -> str:
+    """The block that defines the function or the class `Solution`, or else the last block, or all of the completion."""
+    for wanted in ("Solution", name):
+        if (found := function_program(completion, wanted)) is not None:
+            return found
+    block = last_block(completion, name)
+    return completion if block is None else block
 
 
 def _maker(

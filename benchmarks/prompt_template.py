@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.answers import answered_program
+from benchmarks.chat_answers import answered_program
 from benchmarks.extraction import cut_at
 from benchmarks.problem import Benchmark, BenchmarkError, Problem
 from benchmarks.prompt import Prompt

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.answers import answered_program
+from benchmarks.chat_answers import answered_program
 from benchmarks.extraction import cut_at
 from benchmarks.problem import Benchmark, BenchmarkError, Problem
 from benchmarks.prompt import Prompt

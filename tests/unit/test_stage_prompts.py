@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import BenchmarkError, Problem
-from benchmarks.answers import answered_program, blocks, compiles, without_reasoning
+from benchmarks.chat_answers import answered_program
+from benchmarks.markdown import fenced_blocks
 from benchmarks.prompt import Prompt
 from benchmarks.prompts import open_prompt
+from benchmarks.python_source import compiles
+from benchmarks.reasoning import without_reasoning
 from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
 from harness.runs.completion import Completion
@@ -54,7 +57,7 @@ def test_reasoning_that_never_ends_leaves_nothing():
 def test_answers_of_nothing_are_programs_of_nothing():
     for answer in ("", "I cannot.", "```", "```python\n```", "<think>"):
         assert isinstance(answered_program(ASKED, answer), str)
-    assert blocks("no block") == []
+    assert fenced_blocks("no block") == []
     assert not compiles("\x00")
 
 
