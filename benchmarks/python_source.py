@@ -2,11 +2,21 @@
 
 import ast
 import builtins
+import io
+import re
+import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from benchmarks.data_files import long_integers
+
+MAX_DIGITS = 4300
+"""The longest decimal literal that Python compiles by default."""
+
+_LONGEST_DECIMAL = 10**MAX_DIGITS
+_LONG_NUMBER = re.compile(r"\d[\d_]{4299}")
 _BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__"}
 _CONTINUED = (" ", "\t", ")", "]", "}", "else", "elif", "except", "finally")
 _INNER_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -44,6 +54,41 @@ def outline(source: str) -> Outline | None:
         return _outline(tree)
     except RecursionError:
         return None
+
+
+def literal(value: object) -> str:
+    """Return a value of JSON's types as Python source; integers too long for a decimal literal in hexadecimal."""
+    match value:
+        case list():
+            return f"[{', '.join(map(literal, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
+        case bool():
+            return repr(value)
+        case int():
+            return repr(value) if abs(value) < _LONGEST_DECIMAL else hex(value)
+    return repr(value)
+
+
+def with_hex_integers(source: str) -> str:
+    """Return a source whose decimal literals of more digits than Python compiles are in hexadecimal.
+
+    A source that cannot be split into tokens is returned as it is.
+    """
+    if _LONG_NUMBER.search(source) is None:
+        return source
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return source
+    lines = source.split("\n")
+    for token in reversed(tokens):
+        digits = token.string.replace("_", "")
+        if token.type == tokenize.NUMBER and digits.isdecimal() and len(digits) >= MAX_DIGITS:
+            (row, start), (_, end) = token.start, token.end
+            with long_integers():
+                lines[row - 1] = f"{lines[row - 1][:start]}{int(digits):#x}{lines[row - 1][end:]}"
+    return "\n".join(lines)
 
 
 def compiling_beginning(source: str, attempts: int = 10) -> str:

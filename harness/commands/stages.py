@@ -30,6 +30,8 @@ def import_(
     with Store(run, create=True) as store:
         done = import_samples(store, asked, samples, format_name)
     terminal.message(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
+    for warning in done.warnings:
+        terminal.message(f"Warning: {warning}")
     if done.bad:
         raise QprobeError(done.complaint(samples))
 

@@ -29,9 +29,11 @@ def indented(text: str, by: str) -> str:
     return "".join(by + line for line in text.splitlines(keepends=True))
 
 
+ADD_HELPED = "```python\ndef add(x):\n    return x + two()\n```\n"
 FENCED = f"```python\n{RIGHT}```\n"
 DOCUMENTED = (
-    'def add(x):\n    """Add two.\n\n    Example:\n    ```python\n    >>> add(1)\n    3\n    ```\n    """\n    return x + 2\n'
+    'def add(x):\n    """Add two.\n\n    Example:\n    ```python\n    >>> add(1)\n    3\n    ```\n    """\n'
+    "    return x + 2\n"
 )
 LEFT_DOCUMENTED = 'def add(x):\n    """Add two.\n```\nadd(1)\n```\n    """\n    return x + 2\n'
 
@@ -77,9 +79,9 @@ FUNCTIONS = {
     "shell below": f"{FENCED}\n```bash\npip install add\n```\n",
     "stub below": f"{FENCED}\nIts signature:\n```python\ndef add(x: int) -> int:\n    ...\n```\n",
     "incomplete below": f"{FENCED}\nIts signature:\n```python\ndef add(x: int) -> int:\n```\n",
-    "helper above": "```python\ndef two():\n    return 2\n```\nand\n```python\ndef add(x):\n    return x + two()\n```\n",
-    "helper below": "```python\ndef add(x):\n    return x + two()\n```\nwith\n```python\ndef two():\n    return 2\n```\n",
-    "helper of a helper": "```\nTWO = 2\n```\n```\ndef two():\n    return TWO\n```\n```\ndef add(x):\n    return x + two()\n```\n",
+    "helper above": f"```python\ndef two():\n    return 2\n```\nand\n{ADD_HELPED}",
+    "helper below": f"{ADD_HELPED}with\n```python\ndef two():\n    return 2\n```\n",
+    "helper of a helper": f"```\nTWO = 2\n```\n```\ndef two():\n    return TWO\n```\n{ADD_HELPED}",
     "import above": "```python\nimport math\n```\n```python\ndef add(x):\n    return x + math.floor(2.5)\n```\n",
     "future import": "```python\nfrom __future__ import annotations\n\ndef add(x: Unknown):\n    return x + 2\n```\n",
     "assigned function": "```python\nadd = lambda x: x + 2\n```\n",
@@ -100,7 +102,7 @@ def test_the_function_is_found(answer: str):
     assert added(answered_program(ADD, answer)) == 3
 
 
-@pytest.mark.parametrize("name", ["plain", "windows line ends", "list item", "future import", "helper above", "no fence"])
+@pytest.mark.parametrize("name", ["plain", "windows line ends", "list item", "future import", "helper above"])
 def test_the_prompts_imports_come_before_it(name: str):
     problem = Problem("f/2", f"import math\n\n\n{ADD.prompt}", "add", ADD.tests)
     program = answered_program(problem, FUNCTIONS[name])
@@ -180,8 +182,22 @@ def test_blocks_know_their_language():
 
 @pytest.mark.parametrize(
     "piece",
-    ["Wait, let me check. ", "```\n", "```python\nx\n", "> ", "- ", "1. a\n", "import a b\n", "`", "~~~\n", "x = '''\n"]
-    + ["[a]: b\n", "* - + ", "def add(x):\n", "    ```\n", "```python\ndef add(x):\n```\n", "(", "\r\n", "\t", "<!--\n"],
+    [
+        *(
+            "Wait, let me check. ",
+            "```\n",
+            "```python\nx\n",
+            "> ",
+            "- ",
+            "1. a\n",
+            "import a b\n",
+            "`",
+            "~~~\n",
+            "(",
+            "\r\n",
+        ),
+        *("x = '''\n", "[a]: b\n", "* - + ", "def add(x):\n", "    ```\n", "```\ndef add(x):\n```\n", "\t", "<!--\n"),
+    ],
 )
 def test_a_long_answer_is_read_once(piece: str):
     """Half a million characters: reading in time that grows with the square of the length would take an hour."""

@@ -48,7 +48,7 @@ def test_reasoning_without_an_end_leaves_nothing(begin: str, end: str):
     assert without_reasoning(f"{begin}{IDEA}").strip() == ""
 
 
-@pytest.mark.parametrize("end", ["</think>", "</thinking>", "</seed:think>", "[/THINK]", "◁/think▷", "<|END_THINKING|>"])
+@pytest.mark.parametrize("end", ["</think>", "</thought>", "</seed:think>", "[/THINK]", "◁/think▷", "<|END_THINKING|>"])
 def test_the_chat_template_may_have_opened_the_section(end: str):
     assert answered_program(ADD, f"{IDEA}{end}\n{ANSWER}") == RIGHT
     assert answered_program(ADD, f"Let me see.\n```python\ndef add(x):\n    return\n{end}\n{ANSWER}") == RIGHT
@@ -87,8 +87,10 @@ def test_code_that_handles_such_tags_is_found_behind_reasoning():
 
 @pytest.mark.parametrize(
     "piece",
-    ["Wait, let me check. ", "<think>\n", "</think>\n", "<think>a</think>", "'<think>a</think>'", "<", "```\n", "> "]
-    + ["<|channel|>", "<|channel|>a", "<think ", "<a:", "[THINK]", "◁", "<|a", "\n", " ", "</", "Here is my "],
+    [
+        *("Wait, let me check. ", "<think>\n", "</think>\n", "<think>a</think>", "'<think>a</think>'", "<", "```\n"),
+        *("<|channel|>", "<|channel|>a", "<think ", "<a:", "[THINK]", "◁", "<|a", "\n", " ", "</", "Here is my ", "> "),
+    ],
 )
 def test_a_long_answer_is_read_once(piece: str):
     """Two million characters: a search whose time grows with the square of the length would take hours."""
