@@ -6,9 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.data_files import long_integers
 from benchmarks.doctor import program_impostors
 from benchmarks.doctor.cases import CallCase, asked_cases, shown_cases
 from benchmarks.problem import Problem
+from benchmarks.python_source import with_hex_integers
 
 CONSTANTS = ("None", "True", "False", "0", "1", "-1", "''", "[]", "()", "{}")
 
@@ -24,8 +26,13 @@ class Impostor(NamedTuple):
 KINDS = ("empty programs fail", "constant programs fail", "knowing only the prompt fails", "cheats fail")
 
 
-def impostors(problem: Problem) -> Iterator[Impostor]:
-    """Yield all programs that must fail this problem's tests."""
+def impostors(problem: Problem) -> list[Impostor]:
+    """Return all programs that must fail this problem's tests."""
+    with long_integers():
+        return [impostor._replace(program=with_hex_integers(impostor.program)) for impostor in _impostors(problem)]
+
+
+def _impostors(problem: Problem) -> Iterator[Impostor]:
     if problem.language:
         makers = (
             program_impostors.empty,

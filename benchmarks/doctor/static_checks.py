@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from benchmarks.data_files import long_integers
 from benchmarks.doctor.cases import assertions, parse, shown_cases
 from benchmarks.doctor.check import Check, Finding
 from benchmarks.doctor.program_impostors import cases_in_prompt
@@ -33,7 +34,8 @@ def _unique_ids(problems: Sequence[Problem]) -> Check:
 
 
 def _check_all(name: str, problems: Sequence[Problem], trouble: Callable[[Problem], str]) -> Check:
-    findings = [Finding(problem.id, text) for problem in problems if (text := trouble(problem))]
+    with long_integers():  # tests are parsed, and written again
+        findings = [Finding(problem.id, text) for problem in problems if (text := trouble(problem))]
     return Check(name, len(problems), tuple(findings))
 
 

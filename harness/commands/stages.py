@@ -31,7 +31,7 @@ def import_(
         done = import_samples(store, asked, samples, format_name)
     terminal.message(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
     for warning in done.warnings:
-        terminal.message(f"Warning: {warning}")
+        typer.echo(f"qprobe: warning: {warning}", err=True)  # with --quiet too: it decides what verdicts mean
     if done.bad:
         raise QprobeError(done.complaint(samples))
 

