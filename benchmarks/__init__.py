@@ -1,4 +1,4 @@
-"""What is asked: problems, and where they come from. One module a benchmark."""
+"""Benchmarks: sets of problems and their sources, one module per benchmark."""
 
 from benchmarks.problem import Benchmark, BenchmarkError, Problem
 

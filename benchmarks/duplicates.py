@@ -1,4 +1,4 @@
-"""Near-duplicate problems, which must not stand on both sides of a split."""
+"""Near-duplicate problems, which must not be on both sides of a split."""
 
 import re
 from collections import Counter, defaultdict
@@ -9,11 +9,11 @@ SHINGLE = 3
 
 
 def group_near_duplicates(prompts: Mapping[str, str], threshold: float = 0.5) -> dict[str, int]:
-    """Number the problems so that near-duplicates share a number: what cross-validation takes as its `groups`.
+    """Return a group number for each problem, the same for near-duplicates: the `groups` of cross-validation.
 
     Two prompts are near-duplicates where the Jaccard similarity of their sets of three-word shingles is at least the
-    threshold; so is what either is a near-duplicate of. Exact, from an inverted index: a thousand prompts take about
-    a second.
+    threshold; the groups are the transitive closure. Exact, from an inverted index: a thousand prompts take about a
+    second.
     """
     leader = list(range(len(prompts)))
     for first, second in _similar([_shingles(prompt) for prompt in prompts.values()], threshold):
@@ -24,13 +24,13 @@ def group_near_duplicates(prompts: Mapping[str, str], threshold: float = 0.5) ->
 
 
 def _shingles(prompt: str) -> frozenset[tuple[str, ...]]:
-    """Every run of three words or signs; a shorter prompt is one shingle."""
+    """All runs of three words or punctuation marks; a shorter prompt is one shingle."""
     words = re.findall(r"\w+|[^\w\s]", prompt.lower())
     return frozenset(tuple(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1)))
 
 
 def _similar(shingles: Sequence[frozenset[tuple[str, ...]]], threshold: float) -> Iterator[tuple[int, int]]:
-    """The pairs of places whose sets are alike; what has been looked at is found by the shingles that it holds."""
+    """The pairs of places whose sets are similar, from an index of the earlier places by shingle."""
     holders: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, own in enumerate(shingles):
         shared = Counter(chain.from_iterable(holders[shingle] for shingle in own))

@@ -1,4 +1,4 @@
-"""Which function a problem asks for, where its data does not say."""
+"""The entry point of a problem whose data does not name it."""
 
 import ast
 import warnings
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 
 def tested_function(tests: Sequence[str], code: str) -> str:
-    """The function that the tests call: of those the reference defines, the last that the first test names."""
+    """Return the function that the tests call: of those the reference defines, the last that the first test names.
+
+    Raises SyntaxError where tests or reference do not compile.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some references hold escapes such as "\\d" in plain strings
         names = {node.id for node in ast.walk(ast.parse(tests[0])) if isinstance(node, ast.Name)}

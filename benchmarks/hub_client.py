@@ -1,4 +1,4 @@
-"""The Hugging Face hub's client, kept quiet, and quick where the hub is out of reach."""
+"""The Hugging Face hub's client, without its warnings, and without its retries where the hub is out of reach."""
 
 import logging
 from functools import cache
@@ -8,26 +8,26 @@ from urllib.request import urlopen
 
 
 def is_out_of_reach() -> bool:
-    """Whether the hub does not answer; then its client is best told to use what it has cached (`local_files_only`).
+    """Whether the hub does not answer, so that its client should use its cache alone (`local_files_only`).
 
-    Left alone it tries again and again, half a minute for every file. False where the user has said to stay offline
-    (HF_HUB_OFFLINE): nobody is asked then.
+    Otherwise the client retries for half a minute per file. False without a request where the user chose to stay
+    offline (HF_HUB_OFFLINE).
     """
     from huggingface_hub import constants
 
-    # What goes wrong is said once, by us, and not at each of the client's retries.
+    # One error message is ours to give; the client would warn at each retry.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     return not constants.HF_HUB_OFFLINE and not _answers(constants.ENDPOINT)
 
 
 @cache
 def _answers(address: str) -> bool:
-    """Whether anybody is there."""
+    """Whether a server answers at an address."""
     try:
         urlopen(address, timeout=10).close()
     except HTTPError:
         return True
-    except URLError as error:  # a certificate that we do not know, say, is for the client to judge
+    except URLError as error:  # the client judges other errors, such as an unknown certificate
         return not isinstance(error.reason, gaierror | ConnectionError | TimeoutError)
     except OSError:
         return False

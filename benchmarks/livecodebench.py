@@ -1,18 +1,17 @@
 """LiveCodeBench: contest problems with their dates (Jain et al. 2024, arXiv 2403.07974), CC-BY-4.0.
 
 The rows have the columns of `livecodebench/code_generation_lite`. They are read from a file of JSON lines, as the
-authors publish them (`livecodebench:test6.jsonl`), the kept copy or the hub. There are no references.
+authors publish them (`livecodebench:test6.jsonl`), the cached copy or the hub. There are no references.
 """
 
 import base64
-import binascii
 import io
-import json
 import pickle
 import zlib
 from typing import Any, NoReturn
 
-from benchmarks.contests import Asked, Call, Contest, function_problem, program_problem, text
+from benchmarks.contests import Call, Contest, Statement, function_problem, program_problem, text
+from benchmarks.data_files import ReaderLimitError, parse_json
 from benchmarks.hub import HubData, JsonRow
 from benchmarks.problem import Problem
 from sandbox.cases import Case
@@ -38,22 +37,22 @@ class LiveCodeBench(Contest):
         if not cases:
             return None
         if len(kinds) > 1:
-            raise ValueError(f"its cases are of several kinds: {', '.join(sorted(kinds))}")
+            raise ValueError(f"its cases are of different kinds: {', '.join(sorted(kinds))}")
         starter = text(row, "starter_code")
         prompt = _prompt(text(row, "question_content"), starter)
-        asked = Asked(f"LCB/{text(row, 'question_id')}", prompt, "", split)
+        statement = Statement(f"LCB/{text(row, 'question_id')}", prompt, "", split)
         if kinds == {"functional"}:
-            return function_problem(asked, _function(row), _calls(cases))
-        return program_problem(asked, [Case(case["input"], case["output"]) for case in cases], "numbers")
+            return function_problem(statement, _function(row), _calls(cases))
+        return program_problem(statement, [Case(case["input"], case["output"]) for case in cases], "numbers")
 
 
 def _prompt(question: str, starter: str) -> str:
-    how = (
+    request = (
         f"Complete this code and give all of it:\n```python\n{starter}\n```"
         if starter.strip()
         else "Write a Python program that reads standard input and writes standard output."
     )
-    return f"{question}\n\n{how}\n\n"
+    return f"{question}\n\n{request}\n\n"
 
 
 def _cases(row: JsonRow, name: str) -> list[dict[str, str]]:
@@ -69,7 +68,7 @@ def _cases(row: JsonRow, name: str) -> list[dict[str, str]]:
 
 
 def _decoded(value: str, name: str) -> Any:  # noqa: ANN401 - JSON's own types
-    """JSON, as it is or as the authors pack it: JSON in a pickled text, compressed, in base64."""
+    """The value of plain JSON, or of JSON as the authors pack it: in a pickled text, compressed, in base64."""
     if not value.strip():
         return []
     if value.lstrip().startswith("["):
@@ -77,21 +76,23 @@ def _decoded(value: str, name: str) -> Any:  # noqa: ANN401 - JSON's own types
     try:
         packed = zlib.decompress(base64.b64decode(value, validate=True))
         inner = _TextsOnly(io.BytesIO(packed)).load()
-    except (binascii.Error, zlib.error, pickle.UnpicklingError, EOFError, ValueError, IndexError) as error:
+    except (zlib.error, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"the field {name!r} is neither JSON nor packed as the authors pack it ({error})") from error
     return _loaded(inner, name) if isinstance(inner, str | bytes) else inner
 
 
 class _TextsOnly(pickle.Unpickler):
-    """A pickle from a file may run anything; one that names no class or function cannot."""
+    """Refuses every class and function: a pickle from a file that names one could run anything."""
 
     def find_class(self, module_name: str, global_name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
+        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
 
 
 def _loaded(value: str | bytes, name: str) -> Any:  # noqa: ANN401
     try:
-        return json.loads(value)
+        return parse_json(value)
+    except ReaderLimitError as error:
+        raise ReaderLimitError(f"the field {name!r}: {error}") from error
     except ValueError as error:
         raise ValueError(f"the field {name!r} does not hold JSON ({error})") from error
 
@@ -105,12 +106,14 @@ def _function(row: JsonRow) -> str:
 
 
 def _calls(cases: list[dict[str, str]]) -> list[Call]:
-    """Calls, one argument a line."""
-    found = []
+    """The calls of functional cases, whose inputs hold one argument per line."""
+    calls = []
     for number, case in enumerate(cases, start=1):
         try:
-            arguments = [json.loads(line) for line in case["input"].split("\n") if line.strip()]
-            found.append(Call(arguments, json.loads(case["output"])))
+            arguments = [parse_json(line) for line in case["input"].split("\n") if line.strip()]
+            calls.append(Call(arguments, parse_json(case["output"])))
+        except ReaderLimitError as error:
+            raise ReaderLimitError(f"case {number}: {error}") from error
         except ValueError as error:
             raise ValueError(f"case {number}: its arguments or its result are not JSON ({error})") from error
-    return found
+    return calls

@@ -1,6 +1,6 @@
-r"""A benchmark from any data set of the hub: a TOML file says which column is which field of a problem.
+r"""A benchmark from any data set of the hub: a TOML file maps columns to the fields of a problem.
 
-    dataset = "google-research-datasets/mbpp"   # or a folder in the hub's layout, from this file's place
+    dataset = "google-research-datasets/mbpp"   # or a folder in the hub's layout, relative to this file
     config = "sanitized"                        # optional, as are revision, name, licence and splits
     splits = ["test"]
 
@@ -10,27 +10,27 @@ r"""A benchmark from any data set of the hub: a TOML file says which column is w
     tests = "test_list"                         # a list of strings becomes lines
     solution = "code"
 
-    [values]                                    # fields that are the same for all problems
+    [values]                                    # fields with the same value for all problems
     stop = ["\nclass", "\nassert"]
 
-`entry_point` may be left out where there is a solution: it is the solution's function that the tests call.
+`entry_point` is optional where there is a solution: the default is the solution's function that the tests call.
 """
 
 import string
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.choices import unknown_clause
+from benchmarks.data_files import read_text, user_path
 from benchmarks.entry_points import tested_function
 from benchmarks.extraction import program_of
 from benchmarks.hub import HubData, JsonRow
 from benchmarks.jsonl import Problems, problem_of_row
 from benchmarks.problem import BenchmarkError, Problem
-from benchmarks.reading import read_text
 
 FIELDS = (*(field.name for field in fields(Problem)), "cases", "compare")
 KEYS = {"dataset": str, "config": str, "revision": str, "name": str, "licence": str, "splits": list}
@@ -39,7 +39,7 @@ TABLES = ("columns", "values")
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """What the TOML file says."""
+    """The content of the TOML file."""
 
     data: HubData
     licence: str
@@ -52,17 +52,17 @@ class MappedBenchmark:
     """The problems of a data set, read through a mapping."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path = user_path(path)
         self.mapping = read_mapping(path)
         self.name = self.mapping.data.name
         self.licence = self.mapping.licence
 
     def problems(self) -> Sequence[Problem]:
-        """All problems. Raises BenchmarkError for a row that makes none, or for a split or column there is not."""
+        """All problems. Raises BenchmarkError for a wrong row, and for an unknown split or column."""
         rows = self.mapping.data.rows()
         splits = list(dict.fromkeys(split for split, _ in rows))
         if absent := [split for split in self.mapping.splits if split not in splits]:
-            raise BenchmarkError(f"{self.path}: the data set has no split {absent[0]!r}: it has {', '.join(splits)}.")
+            raise BenchmarkError(f"{self.path}: unknown split {absent[0]!r}. Choose from {', '.join(splits)}.")
         problems, numbers = Problems(str(self.path)), dict.fromkeys(splits, 0)
         for split, row in rows:
             numbers[split] += 1
@@ -75,7 +75,7 @@ class MappedBenchmark:
         return None if self.mapping.data.is_local else self.mapping.data.fetch()
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
-        """The prompt, continued up to the first stop string; of a whole program, the completion alone."""
+        """The prompt, continued up to the first stop string; for a whole program, the completion's code."""
         return program_of(problem, prompt, completion)
 
     def _row(self, row: JsonRow, split: str) -> Problem:
@@ -90,66 +90,64 @@ def _entry_point(tests: str, solution: str) -> str:
     try:
         return tested_function([tests], solution)
     except SyntaxError:
-        return ""  # which of the two does not compile is said where all fields are checked
+        return ""  # the check of all fields says which of the two does not compile
 
 
 def read_mapping(path: Path) -> Mapping:
-    """Read a mapping. Raises BenchmarkError for whatever is wrong with it."""
+    """Read a mapping. Raises BenchmarkError where anything is wrong with it."""
     try:
-        found = tomllib.loads(read_text(path))
+        table = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise BenchmarkError(f"{path} is not TOML: {error}.") from error
     try:
-        _check_keys("", found, (*KEYS, *TABLES))
-        for table in TABLES:
-            _check_keys(f" in [{table}]", found.get(table, {}), FIELDS)
-        return _mapping(path, found)
+        _check_keys("", table, (*KEYS, *TABLES))
+        for name in TABLES:
+            _check_keys(f" in [{name}]", table.get(name, {}), FIELDS)
+        return _mapping(path, table)
     except ValueError as error:
         raise BenchmarkError(f"{path}: {error}.") from error
 
 
-def _mapping(path: Path, found: dict[str, Any]) -> Mapping:
+def _mapping(path: Path, table: dict[str, Any]) -> Mapping:
     for key, kind in KEYS.items():
-        if not isinstance(found.get(key, kind()), kind):
+        if not isinstance(table.get(key, kind()), kind):
             raise ValueError(f"{key!r} is not a {'list' if kind is list else 'string'}")
-    if not found.get("dataset"):
+    if not table.get("dataset"):
         raise ValueError("'dataset' is missing: name a data set of the hub, or a folder")
-    columns = found.get("columns", {})
+    columns = table.get("columns", {})
     if not columns or not all(isinstance(column, str) and column for column in columns.values()):
-        raise ValueError("[columns] must say for each field its column or a template of columns, in quotes")
-    folder = path.parent / found["dataset"]
-    dataset = str(folder) if folder.is_dir() else found["dataset"]
-    data = HubData(found.get("name", path.stem), dataset, found.get("config"), found.get("revision"))
-    splits = tuple(map(str, found.get("splits", ())))
-    return Mapping(data, found.get("licence", "the data set's own"), splits, columns, found.get("values", {}))
+        raise ValueError("[columns] must give each field its column or a template of columns, in quotes")
+    folder = path.parent / user_path(table["dataset"])
+    dataset = str(folder) if folder.is_dir() else table["dataset"]
+    data = HubData(table.get("name", path.stem), dataset, table.get("config"), table.get("revision"))
+    splits = tuple(map(str, table.get("splits", ())))
+    return Mapping(data, table.get("licence", "the data set's own"), splits, columns, table.get("values", {}))
 
 
-def _check_keys(where: str, table: object, known: Sequence[str]) -> None:
+def _check_keys(where: str, table: object, names: Sequence[str]) -> None:
     if not isinstance(table, dict):
         raise ValueError(f"the table{where} is not a table")
     for key in table:
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise ValueError(f"there is nothing called {key!r}{where} ({hint})")
+        if key not in names:
+            raise ValueError(unknown_clause(f"key{where}", key, names))
 
 
-def fill(template: str, row: JsonRow) -> Any:  # noqa: ANN401 - a column's value, whatever it is
-    """A column's value, or a template's text. Raises ValueError for a column that is not there."""
+def fill(template: str, row: JsonRow) -> Any:  # noqa: ANN401 - a column's value
+    """Return a column's value, or a template's text. Raises ValueError for an unknown column."""
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
         if names:
             return template.format_map({name: _text(value) for name, value in row.items()})
         value = row[template]
     except KeyError as error:
-        raise ValueError(f"{template!r} needs a column {error}, and there are only {', '.join(row)}") from error
+        raise ValueError(f"{template!r} needs the column {error}; choose from {', '.join(row)}") from error
     except (IndexError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"the template {template!r} cannot be filled ({error})") from error
     return _text(value)
 
 
 def _of(field: str, value: Any) -> Any:  # noqa: ANN401
-    """A list of texts as lines, but for the fields that are lists."""
+    """A list of texts as lines, except for the fields that are lists."""
     return "\n".join(map(str, value)) if isinstance(value, list) and field not in ("stop", "cases") else value
 
 

@@ -1,7 +1,7 @@
 """MBPP: mostly basic Python problems (Austin et al. 2021, arXiv 2108.07732), Apache-2.0 / CC-BY-4.0.
 
-974 problems, of which 427 also exist in a sanitized version. The data is looked for in this order: a file that is
-named (`mbpp:path/to/mbpp.jsonl`, or the environment variable QPROBE_MBPP), the kept copy, the Hugging Face hub.
+974 problems, of which 427 also exist in a sanitized version. The data is looked for in this order: the file in
+`mbpp:path/to/mbpp.jsonl` or in the environment variable QPROBE_MBPP, the cached copy, the Hugging Face hub.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data_files import numbered_lines, parse_json, parse_row, read_text, sha256, user_path
 from benchmarks.entry_points import tested_function
 from benchmarks.extraction import cut_at
 from benchmarks.hub import HubData
 from benchmarks.problem import BenchmarkError, Problem
-from benchmarks.reading import numbered_lines, parse_row, read_text, sha256
 
 HUB_ID = "google-research-datasets/mbpp"
 HUB_REVISION = "4bb6404fdc6cacfda99d4ac4205087b89d32030c"
@@ -24,17 +24,17 @@ HUB_REVISION = "4bb6404fdc6cacfda99d4ac4205087b89d32030c"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One of the authors' two files, and how to know it."""
+    """One of the authors' two files, with the digests by which it is recognised."""
 
     name: str  # of the benchmark
     config: str  # of the data set on the hub
     variable: str  # the environment variable that may name the file
     file_sha256: str  # of the file's bytes
-    rows_sha256: str  # of the rows, however they came: see `rows_digest`
+    rows_sha256: str  # of the rows, from the file or the hub: see `rows_digest`
 
     @property
     def data(self) -> HubData:
-        """The same on the hub."""
+        """The same data on the hub."""
         file = f"name the authors' file with --benchmark {self.name}:FILE or {self.variable}=FILE"
         return HubData(self.name, HUB_ID, self.config, HUB_REVISION, self.rows_sha256, rows_digest, file)
 
@@ -65,16 +65,16 @@ class Mbpp:
     source = AUTHORS_FULL
 
     def __init__(self, path: str | None = None) -> None:
-        found = path or os.environ.get(self.source.variable)
-        self._path = Path(found) if found else None
+        file = path or os.environ.get(self.source.variable)
+        self._path = user_path(file) if file else None
 
     def problems(self) -> Sequence[Problem]:
-        """All problems of all splits, by task id. Raises BenchmarkError where the data cannot be had or differs."""
+        """All problems of all splits, by task id. Raises BenchmarkError where the data is missing or differs."""
         rows = _rows_of_file(self._path, self.source) if self._path else [row for _, row in self.source.data.rows()]
         return [_problem(row) for row in sorted(rows, key=lambda row: int(row["task_id"]))]
 
     def fetch(self) -> Path:
-        """Keep a copy of the hub's rows."""
+        """Cache a copy of the hub's rows."""
         return self.source.data.fetch()
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
@@ -128,8 +128,8 @@ def _rows_of_file(path: Path, source: Source) -> list[dict[str, Any]]:
     if sha256(path) != source.file_sha256:
         raise BenchmarkError(
             f"{path} is not the authors' file of {source.name}: its sha256 is {sha256(path)}, not "
-            f"{source.file_sha256}. Get the original file, or use yours with --benchmark FILE.jsonl."
+            f"{source.file_sha256}. Use the original file, or give yours as --benchmark FILE.jsonl."
         )
     if source.config == "sanitized":
-        return list(json.loads(text))
+        return list(parse_json(text))
     return [parse_row(line) for _, line in numbered_lines(text)]

@@ -1,4 +1,4 @@
-"""A problem, and the one thing a benchmark must be able to do: list its problems."""
+"""A problem, and the protocol of a benchmark."""
 
 import ast
 import hashlib
@@ -17,23 +17,23 @@ from sandbox.tests_reading import parse
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem of a benchmark. A program solves it when the program passes `tests`."""
+    """One problem of a benchmark. A program solves it by passing `tests`."""
 
     id: str  # unique within the benchmark: "HumanEval/0", "MBPP/11"
-    prompt: str  # what a completion model continues
-    entry_point: str  # the name of the function asked for; "" where a whole program is
-    tests: str  # Python source: defines check(candidate), or plain assertions; of a whole program: its cases as text
+    prompt: str  # the text that a completion model continues
+    entry_point: str  # the name of the required function; "" for a whole program
+    tests: str  # Python source: defines check(candidate), or plain assertions; for a whole program: its cases as text
     solution: str = ""  # a whole reference program, prompt included where the prompt is code; "" if unknown
     setup: str = ""  # source run before the tests, in the tests' own process
     split: str = "test"
     stop: tuple[str, ...] = ()  # the completion ends before the first of these
     language: str = ""  # of a whole program, whose tests `sandbox.cases.program_tests` made; "" for a function
     timeout: float = 0.0  # CPU seconds by the benchmark's own convention; 0 where it has none
-    base_tests: str = ""  # the original tests, where `tests` adds to them: their verdicts are kept beside
+    base_tests: str = ""  # the original tests, where `tests` adds to them; both verdicts are kept
     mode: str = ""  # the one `sandbox.job.Mode` to grade in; "" where tests and solution decide
 
     def job(self, program: str, limits: Limits, key: str | None = None) -> Job:
-        """`program` before this problem's tests, as the sandbox takes it; known there as `key`, or by the id."""
+        """Return the sandbox's job of running `program` against the tests; its key is `key`, by default the id."""
         name, entry_point = self.id if key is None else key, self.entry_point or None
         job = Job(name, program, self.tests, entry_point, self.setup, limits, language=self.language)
         if self.language:
@@ -46,7 +46,7 @@ class Problem:
         return (ANY,) if re.search(rf"^class\s+{self.entry_point}\b", self.prompt, re.MULTILINE) else ()
 
     def base(self) -> "Problem":
-        """The problem as it was before tests were added to it."""
+        """Return the problem with its original tests."""
         return replace(self, tests=self.base_tests, base_tests="")
 
 
@@ -80,25 +80,25 @@ def _is_empty(node: ast.stmt) -> bool:
 
 
 def problems_digest(problems: Sequence[Problem]) -> str:
-    """A sha256 over all that problems say: where it is the same, they are."""
+    """Return a sha256 over all fields of all problems."""
     return hashlib.sha256(json.dumps([asdict(problem) for problem in problems]).encode()).hexdigest()
 
 
 class Benchmark(Protocol):
     """A named set of problems.
 
-    May have more: `licence`, a text that `qprobe benchmarks show` shows, and `fetch()`, which keeps the data on this
-    machine and returns where, for `qprobe benchmarks fetch`.
+    Optional members: `licence`, a text for `qprobe benchmarks show`; `fetch()`, which caches the data on this machine
+    and returns its path, for `qprobe benchmarks fetch`; `left_out`, the rows that could not be read, with the reasons.
     """
 
     name: str
 
     def problems(self) -> Sequence[Problem]:
-        """All problems, in the benchmark's own order. Raises BenchmarkError where the data cannot be had."""
+        """Return all problems, in the benchmark's order. Raises BenchmarkError where the data is not available."""
         ...
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
-        """The whole program to run, from the raw text of a completion of `prompt`. Pure: it can be redone any time."""
+        """Return the whole program to run, from the raw text of a completion of `prompt`. Must be pure."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The presets: prompts by name, each with a version, which a preset whose text changes raises."""
+"""The presets: prompts by name. A preset whose text or extraction changes gets a new version."""
 
 import hashlib
 import json
@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.answers import answered_program
+from benchmarks.chat_answers import VERSION, answered_program
+from benchmarks.choices import unknown
 from benchmarks.extraction import cut_at
 from benchmarks.problem import Benchmark, BenchmarkError, Problem
 from benchmarks.prompt import Prompt
@@ -14,20 +15,20 @@ from benchmarks.prompt_template import read_template
 
 PRESETS = ("paper", "chat", "fewshot-N", "successes-N:RUN", "FILE.toml")
 AUTHORS_SHOTS = ("MBPP/2", "MBPP/3", "MBPP/4")
-"""The problems of MBPP's own three-shot prompt (Austin et al. 2021, arXiv 2108.07732); more come behind these."""
+"""The problems of MBPP's three-shot prompt (Austin et al. 2021, arXiv 2108.07732), which come first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One solved problem that stands before the one that is asked."""
+    """One solved problem that is shown before the problem itself."""
 
     problem_id: str
     prompt: str
-    solution: str  # what follows the prompt
+    solution: str  # the text after the prompt
 
 
 def paper(benchmark: Benchmark) -> Prompt:
-    """The benchmark's own prompt, continued: of MBPP and HumanEval those of the paper (arXiv 2402.14688, section 4)."""
+    """Return the benchmark's prompt, continued; for MBPP and HumanEval as in arXiv 2402.14688, section 4."""
     return Prompt(
         f"{benchmark.name}/paper",
         1,
@@ -37,8 +38,8 @@ def paper(benchmark: Benchmark) -> Prompt:
 
 
 def chat(benchmark: Benchmark) -> Prompt:
-    """A question to a chat model, which is to answer with one block of code."""
-    return Prompt(f"{benchmark.name}/chat", 1, _question, answered_program, stop=(), chat=True)
+    """Return a question to a chat model, which is to answer with one code block."""
+    return Prompt(f"{benchmark.name}/chat", VERSION, _question, answered_program, stop=(), chat=True)
 
 
 def _question(problem: Problem) -> str:
@@ -51,7 +52,7 @@ def _question(problem: Problem) -> str:
 
 
 def with_shots(name: str, benchmark: Benchmark, shots: Sequence[Shot]) -> Prompt:
-    """Solved problems before the benchmark's own prompt; a problem never sees its own solution."""
+    """Return the benchmark's prompt after solved problems; a problem is never shown its own solution."""
     base = paper(benchmark)
     digest = hashlib.sha256(json.dumps([[shot.prompt, shot.solution] for shot in shots]).encode()).hexdigest()[:12]
 
@@ -63,27 +64,30 @@ def with_shots(name: str, benchmark: Benchmark, shots: Sequence[Shot]) -> Prompt
 
 
 def fewshot(benchmark: Benchmark, count: int) -> Prompt:
-    """The first problems of the benchmark's `prompt` split, solved; of MBPP, first those that its authors used."""
+    """Return a prompt that shows `count` solved problems of the `prompt` split; of MBPP, first its authors' choice.
+
+    Raises BenchmarkError where the split has fewer.
+    """
     pool = [problem for problem in benchmark.problems() if problem.split == "prompt" and problem.solution]
     pool.sort(key=lambda problem: problem.id not in AUTHORS_SHOTS)
     if not 1 <= count <= len(pool):
-        has = f"has {len(pool)} problems" if pool else "has no split of problems"
-        raise BenchmarkError(f"{benchmark.name} {has} to show in a prompt: fewshot-{count} cannot be.")
-    shots = [Shot(each.id, each.prompt, each.solution.removeprefix(each.prompt)) for each in pool[:count]]
+        size = f"has {len(pool)} problems" if pool else "has no split of problems"
+        raise BenchmarkError(f"{benchmark.name} {size} to show in a prompt; fewshot-{count} is not possible.")
+    shots = [Shot(shown.id, shown.prompt, shown.solution.removeprefix(shown.prompt)) for shown in pool[:count]]
     return with_shots(f"fewshot-{count}", benchmark, shots)
 
 
 def shot_of(problem: Problem, program: str, stops: Sequence[str]) -> Shot:
-    """A problem with a program that solves it, cut where a completion would end."""
+    """Return a problem with a program that solves it, cut where a completion would end."""
     return Shot(problem.id, problem.prompt, cut_at(program.removeprefix(problem.prompt), stops))
 
 
 def open_prompt(spec: str, benchmark: Benchmark) -> Prompt:
-    """Return the prompt that a user names. Raises BenchmarkError where there is none."""
+    """Return the prompt that a user names. Raises BenchmarkError for an unknown name."""
     if spec.endswith(".toml"):
         return read_template(spec, benchmark)
     if spec in ("paper", "chat"):
         return paper(benchmark) if spec == "paper" else chat(benchmark)
     if number := re.fullmatch(r"fewshot-(\d+)", spec):
         return fewshot(benchmark, int(number.group(1)))
-    raise BenchmarkError(f"There is no prompt {spec!r}: there are {', '.join(PRESETS)}.")
+    raise BenchmarkError(unknown("prompt", spec, PRESETS))

@@ -1,9 +1,10 @@
-"""From what a user writes after --benchmark to a benchmark."""
+"""Open a benchmark by the name that a user gives as --benchmark."""
 
-import difflib
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks.choices import unknown
+from benchmarks.data_files import user_path
 from benchmarks.errata import with_errata
 from benchmarks.jsonl import JsonlBenchmark
 from benchmarks.problem import Benchmark, BenchmarkError
@@ -20,17 +21,18 @@ SHIPPED = {
     "mini-programs": "benchmarks.mini_programs:MiniPrograms",
     "mini-programs-js": "benchmarks.mini_programs:MiniProgramsJs",
 }
-"""Name -> where the class is. Imported when asked for, so that a name costs nothing."""
+"""Name -> place of the class, which is imported when it is opened."""
 
-READ_A_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus", "apps", "livecodebench"})
+WITH_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus", "apps", "livecodebench"})
+FILES = ("FILE.jsonl", "MAPPING.toml", "FILE.py")
 
 
 def open_benchmark(name: str, *, errata: bool = True) -> Benchmark:
-    """Return the benchmark called `name`; one of ours with its known wrong problems mended, but for `errata=False`.
+    """Return the benchmark called `name`; a shipped one with its errata applied, unless `errata=False`.
 
     A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, `MAPPING.toml` (a data set of the hub), `FILE.py`
-    or `package.module` (code, with `:NAME` for a class or object in it), or a name that an installed package offers.
-    Raises BenchmarkError, suggesting the nearest name, where there is none.
+    or `package.module` (code, with `:NAME` for a class or object in it), or the name of a benchmark in an installed
+    package. Raises BenchmarkError, suggesting the nearest name, for any other.
     """
     if name.endswith((".jsonl", ".jsonl.gz")) and ":" not in name:
         return JsonlBenchmark(Path(name))
@@ -46,7 +48,7 @@ def open_benchmark(name: str, *, errata: bool = True) -> Benchmark:
 
 
 def benchmark_names() -> list[str]:
-    """Every name there is: ours, and those of installed packages."""
+    """Return the names of all benchmarks: the shipped ones, then those of installed packages."""
     from benchmarks.plugins import plugin_names
 
     return [*SHIPPED, *(name for name in plugin_names() if name not in SHIPPED)]
@@ -55,8 +57,8 @@ def benchmark_names() -> list[str]:
 def _open_shipped(kind: str, file: str) -> Benchmark:
     module, _, attribute = SHIPPED[kind].partition(":")
     make = getattr(import_module(module), attribute)
-    if file and kind not in READ_A_FILE:
-        raise BenchmarkError(f"{kind} brings its own data and reads no file: write --benchmark {kind}.")
+    if file and kind not in WITH_FILE:
+        raise BenchmarkError(f"{kind} includes its data and reads no file; write --benchmark {kind}.")
     benchmark: Benchmark = make(file) if file else make()
     return benchmark
 
@@ -65,18 +67,20 @@ def _open_foreign(name: str) -> Benchmark:
     from benchmarks.plugins import open_entry_point, open_plugin
 
     module, _, attribute = name.partition(":")
-    if Path(module).suffix not in ("", ".py") and Path(module).is_file():
-        raise BenchmarkError(f"{module} is no benchmark: a file of problems ends in .jsonl, .jsonl.gz, .toml or .py.")
+    if Path(module).suffix not in ("", ".py") and _is_file(module):
+        raise BenchmarkError(
+            f"{module} is not a benchmark: rename a file of problems to .jsonl, .jsonl.gz, .toml or .py."
+        )
     if module.endswith(".py") or attribute.isidentifier() or "." in module.strip("."):
         return open_plugin(name)
     benchmark = open_entry_point(name)
     if benchmark is None:
-        raise BenchmarkError(_unknown(name))
+        raise BenchmarkError(unknown("benchmark", name, [*sorted(benchmark_names()), *FILES]))
     return benchmark
 
 
-def _unknown(name: str) -> str:
-    names = benchmark_names()
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(names))}, FILE.jsonl and FILE.py."
-    return f"There is no benchmark called {name!r}. {hint}"
+def _is_file(name: str) -> bool:
+    try:
+        return user_path(name).is_file()
+    except OSError:  # in a folder that the user may not read
+        return False

@@ -1,4 +1,4 @@
-"""The doctor: is a benchmark fit to be used? References pass, worthless programs fail, prompts give nothing away."""
+"""The doctor checks a benchmark: references pass, worthless programs fail, prompts do not reveal the tests."""
 
 from benchmarks.doctor.check import Check, Finding
 from benchmarks.doctor.checkup import examine

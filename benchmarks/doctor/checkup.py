@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from benchmarks.doctor.check import Check, Finding, Progress
-from benchmarks.doctor.reading import read_checks
 from benchmarks.doctor.running import Trial, run_checks
+from benchmarks.doctor.static_checks import read_checks
 from benchmarks.errata import Errata, errata_of
 from benchmarks.problem import Benchmark
 from sandbox import Limits, Sandbox

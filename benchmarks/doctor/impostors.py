@@ -1,4 +1,4 @@
-"""Programs that must not pass: those that do nothing, know nothing, or cheat."""
+"""Programs that must not pass: they do nothing, know nothing, or cheat."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,9 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.doctor import stdio_impostors as stdio_impostors
+from benchmarks.data_files import long_integers
+from benchmarks.doctor import program_impostors
 from benchmarks.doctor.cases import CallCase, asked_cases, shown_cases
 from benchmarks.problem import Problem
+from benchmarks.python_source import with_hex_integers
 
 CONSTANTS = ("None", "True", "False", "0", "1", "-1", "''", "[]", "()", "{}")
 
@@ -16,7 +18,7 @@ CONSTANTS = ("None", "True", "False", "0", "1", "-1", "''", "[]", "()", "{}")
 class Impostor(NamedTuple):
     """A program that must fail."""
 
-    kind: str  # names the check it belongs to
+    kind: str  # the name of its check
     name: str
     program: str
 
@@ -24,10 +26,20 @@ class Impostor(NamedTuple):
 KINDS = ("empty programs fail", "constant programs fail", "knowing only the prompt fails", "cheats fail")
 
 
-def impostors(problem: Problem) -> Iterator[Impostor]:
-    """All programs that must fail this problem's tests."""
+def impostors(problem: Problem) -> list[Impostor]:
+    """Return all programs that must fail this problem's tests."""
+    with long_integers():
+        return [impostor._replace(program=with_hex_integers(impostor.program)) for impostor in _impostors(problem)]
+
+
+def _impostors(problem: Problem) -> Iterator[Impostor]:
     if problem.language:
-        makers = (stdio_impostors.empty, stdio_impostors.constant, stdio_impostors.knowing, stdio_impostors.cheating)
+        makers = (
+            program_impostors.empty,
+            program_impostors.constant,
+            program_impostors.knowing,
+            program_impostors.cheating,
+        )
         for kind, make in zip(KINDS, makers, strict=True):
             yield from (Impostor(kind, name, program) for name, program in make(problem))
         return
@@ -50,7 +62,7 @@ def _constants(problem: Problem) -> list[str]:
 
 
 def _table(entry: str, shown: list[CallCase]) -> str:
-    """A program that looks the shown examples up, and answers anything else as the last of them."""
+    """A program that looks up the shown examples, and gives the last one's value for any other argument."""
     rows = "".join(f"SHOWN.append((lambda: ({case.arguments},), lambda: {case.value}))\n" for case in shown)
     return (
         f"SHOWN = []\n{rows}"
@@ -64,6 +76,6 @@ def _table(entry: str, shown: list[CallCase]) -> str:
 
 @cache
 def cheats() -> dict[str, str]:
-    """Programs that fool a careless grader, by name: each defines `solve`."""
+    """Return programs that deceive a careless grader, by name; each defines `solve`."""
     parts = Path(__file__).with_name("cheats.txt").read_text(encoding="utf-8").split("=== ")[1:]
     return {title.strip(): source for title, _, source in (part.partition("\n") for part in parts)}

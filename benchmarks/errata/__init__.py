@@ -1,13 +1,13 @@
-"""Known wrong problems: a small file beside the benchmark says which, what is done about each, why, and who found it.
+"""Errata: a file per benchmark that lists its known wrong problems, the correction of each, the reason and the source.
 
     [[problem]]
     id = "MBPP/1"
-    what = "replace"           # or "drop", or "weak": nothing is done, and the doctor's `checks` may fail on it
+    what = "replace"           # or "drop", or "weak": the problem stays, and the doctor's `checks` may fail on it
     why = "..."
     source = "..."
     fields = {tests = "..."}   # the fields to replace
 
-The data itself is never changed: `--no-errata` is the benchmark as it was published.
+The data is never changed: `--no-errata` is the benchmark as it was published.
 """
 
 import hashlib
@@ -18,33 +18,34 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.choices import unknown_clause
+from benchmarks.data_files import read_text
 from benchmarks.problem import Benchmark, BenchmarkError, Problem
-from benchmarks.reading import read_text
 
 FOLDER = Path(__file__).parent
-WHATS = ("drop", "replace", "weak")
-MENDED = ("prompt", "entry_point", "tests", "solution", "setup")
+ACTIONS = ("drop", "replace", "weak")
+REPLACEABLE = ("prompt", "entry_point", "tests", "solution", "setup")
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is known of one problem."""
+    """The entry of one problem."""
 
     id: str
     what: str
     why: str
     source: str
-    checks: tuple[str, ...] = ()  # of the doctor's, that are known to fail
-    fields: dict[str, Any] = field(default_factory=dict)  # of MENDED, with their text
+    checks: tuple[str, ...] = ()  # the doctor's checks that are known to fail
+    fields: dict[str, Any] = field(default_factory=dict)  # name, one of REPLACEABLE, -> text
 
-    def mend(self, problem: Problem) -> Problem:
-        """The problem with its wrong fields replaced."""
+    def correct(self, problem: Problem) -> Problem:
+        """Return the problem with its wrong fields replaced."""
         return replace(problem, **self.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class Errata:
-    """What is known of a benchmark's problems."""
+    """The errata of one benchmark."""
 
     name: str
     sha256: str
@@ -55,24 +56,24 @@ class Errata:
         """One line for a report: "humaneval 1a2b3c4d (3 weak)"."""
         counts = Counter(note.what for note in self.notes)
         return (
-            f"{self.name} {self.sha256[:8]} ({', '.join(f'{counts[what]} {what}' for what in WHATS if counts[what])})"
+            f"{self.name} {self.sha256[:8]} ({', '.join(f'{counts[what]} {what}' for what in ACTIONS if counts[what])})"
         )
 
     def known(self, problem_id: str, check: str) -> str:
-        """Why this check of the doctor's is known to fail on a problem; "" where it is not."""
+        """Return the reason why a check of the doctor is known to fail on a problem; "" where it is not."""
         return next((note.why for note in self.notes if note.id == problem_id and check in note.checks), "")
 
     def apply(self, problems: Sequence[Problem]) -> list[Problem]:
-        """The problems, mended. Raises BenchmarkError where the errata speaks of one that is not there."""
+        """Return the corrected problems. Raises BenchmarkError where the errata name an unknown problem."""
         notes = {note.id: note for note in self.notes}
         if absent := notes.keys() - {problem.id for problem in problems}:
-            raise BenchmarkError(f"The errata of {self.name} names {min(absent)}, which there is not: --no-errata.")
+            raise BenchmarkError(f"The errata of {self.name} name an unknown problem, {min(absent)}; give --no-errata.")
         kept = [problem for problem in problems if problem.id not in notes or notes[problem.id].what != "drop"]
-        return [notes[each.id].mend(each) if each.id in notes else each for each in kept]
+        return [notes[problem.id].correct(problem) if problem.id in notes else problem for problem in kept]
 
 
 class CorrectedBenchmark:
-    """A benchmark whose known wrong problems are mended."""
+    """A benchmark with its errata applied."""
 
     def __init__(self, inner: Benchmark, errata: Errata) -> None:
         self.inner = inner
@@ -81,32 +82,37 @@ class CorrectedBenchmark:
         self.licence = getattr(inner, "licence", "unknown")
 
     def problems(self) -> Sequence[Problem]:
-        """All problems but those dropped."""
+        """All problems except the dropped ones."""
         return self.errata.apply(self.inner.problems())
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The rows that could not be read."""
+        return getattr(self.inner, "left_out", ())
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
         """The whole program to run."""
         return self.inner.program(problem, prompt, completion)
 
     def fetch(self) -> Path | None:
-        """Keep the data on this machine."""
-        bring = getattr(self.inner, "fetch", None)
-        return bring() if bring else None
+        """Cache the data on this machine."""
+        inner_fetch = getattr(self.inner, "fetch", None)
+        return inner_fetch() if inner_fetch else None
 
 
 def errata_of(benchmark: Benchmark) -> Errata | None:
-    """The errata that a benchmark was opened with."""
+    """Return the errata that a benchmark was opened with; None without."""
     return benchmark.errata if isinstance(benchmark, CorrectedBenchmark) else None
 
 
 def with_errata(benchmark: Benchmark) -> Benchmark:
-    """The benchmark under the errata that ships for it; as it is where none does."""
+    """Return the benchmark with its shipped errata applied; unchanged where none are shipped."""
     path = FOLDER / f"{benchmark.name}.toml"
     return CorrectedBenchmark(benchmark, read_errata(path)) if path.exists() else benchmark
 
 
 def read_errata(path: Path) -> Errata:
-    """Read an errata. Raises BenchmarkError for whatever is wrong with it."""
+    """Read errata from a file. Raises BenchmarkError where anything is wrong with them."""
     text = read_text(path)
     try:
         rows = tomllib.loads(text).get("problem", [])
@@ -120,15 +126,17 @@ def _note(row: dict[str, Any]) -> Note:
     unknown = row.keys() - {field.name for field in fields(Note)}
     missing = {"id", "what", "why", "source"} - row.keys()
     if unknown or missing:
-        what = f"unknown {min(unknown)!r}" if unknown else f"no {min(missing)!r}"
-        raise ValueError(f"the problem {row.get('id', '')!r} has {what}")
+        reason = f"the unknown field {min(unknown)!r}" if unknown else f"no field {min(missing)!r}"
+        raise ValueError(f"the problem {row.get('id', '')!r} has {reason}")
     note = Note(**{**row, "checks": tuple(row.get("checks", ()))})
-    if note.what not in WHATS:
-        raise ValueError(f"the problem {note.id!r}: what is {note.what!r}, and must be one of {', '.join(WHATS)}")
+    if note.what not in ACTIONS:
+        raise ValueError(f"the problem {note.id!r}: {unknown_clause('action', note.what, ACTIONS)}")
     if (note.what == "replace") != bool(note.fields) or (note.what == "weak") != bool(note.checks):
-        raise ValueError(f"the problem {note.id!r}: replace needs fields, weak needs checks, and nothing else has them")
-    if wrong := [name for name, text in note.fields.items() if name not in MENDED or not isinstance(text, str)]:
         raise ValueError(
-            f"the problem {note.id!r}: {wrong[0]!r} is no text of a problem's; there are {', '.join(MENDED)}"
+            f"the problem {note.id!r}: replace needs fields, weak needs checks, and no other action has them"
+        )
+    if wrong := [name for name, text in note.fields.items() if name not in REPLACEABLE or not isinstance(text, str)]:
+        raise ValueError(
+            f"the problem {note.id!r}: {wrong[0]!r} is not a replaceable text; choose from {', '.join(REPLACEABLE)}"
         )
     return note

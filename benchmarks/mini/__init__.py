@@ -1,7 +1,7 @@
-"""Our own problems: small functions over strings, lists and integers, a few of each family.
+"""The bundled benchmark: small functions over strings, lists and integers, a few of each family.
 
-They are written from a grammar (`scripts/mini`) and shipped with a tiny language model (`model/`) that has learnt from
-other problems of the same families, so that the whole line runs on a machine with nothing.
+The problems are generated from a grammar (`scripts/mini`) and bundled with a tiny language model (`model/`) that was
+trained on other problems of the same families, so that the full pipeline runs offline.
 """
 
 import json
@@ -19,7 +19,7 @@ TIMEOUT = 0.5
 
 
 class Mini:
-    """The embedded benchmark."""
+    """The bundled benchmark."""
 
     name = "mini"
     licence = "Apache-2.0"
@@ -30,7 +30,7 @@ class Mini:
         return [Problem(**json.loads(row), stop=STOP, timeout=TIMEOUT) for row in rows.splitlines()]
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
-        """The prompt continued: the prompts are code, and so is what follows, up to the first stop."""
+        """The prompt, continued up to the first stop string."""
         return continue_prompt(prompt, completion, problem.stop)
 
 

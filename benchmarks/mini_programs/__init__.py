@@ -1,6 +1,6 @@
-"""Ten problems of our own that ask for whole programs, each with a reference in every language.
+"""Ten bundled problems that ask for whole programs, each with a reference in every language.
 
-Small enough to read, and of every kind: tokens, lines, numbers and a checker.
+They are small and cover every kind of comparison: tokens, lines, numbers and a checker.
 """
 
 import json
@@ -24,12 +24,12 @@ class MiniPrograms:
     language = "python"
 
     def problems(self) -> Sequence[Problem]:
-        """All ten."""
+        """All ten problems."""
         lines = (FOLDER / "problems.jsonl").read_text(encoding="utf-8").splitlines()
         return [self._problem(json.loads(line)) for line in lines]
 
     def program(self, problem: Problem, prompt: str, completion: str) -> str:
-        """The completion, or the block between fences in it."""
+        """The program in the completion's code blocks, or the completion."""
         return program_of(problem, prompt, completion)
 
     def _problem(self, row: dict[str, Any]) -> Problem:

@@ -1,4 +1,4 @@
-"""A new benchmark to start from: a module and its test, that work as they are."""
+"""A working benchmark to start from: a module and its test."""
 
 from pathlib import Path
 
@@ -6,21 +6,21 @@ from benchmarks.problem import BenchmarkError
 
 
 def write_skeleton(name: str, folder: Path) -> list[Path]:
-    """Write `NAME.py` and `test_NAME.py`. Raises BenchmarkError where the name is no module's or a file is there."""
+    """Write `NAME.py` and `test_NAME.py`. Raises BenchmarkError for an invalid name, and where a file exists."""
     if not name.isidentifier() or not name.islower():
-        raise BenchmarkError(f"{name!r} cannot name a module: use small letters, digits and underscores.")
-    made = {
+        raise BenchmarkError(f"{name!r} is not a module name; use lower-case letters, digits and underscores.")
+    files = {
         folder / f"{name}.py": _template("benchmark.txt", name),
         folder / f"test_{name}.py": _template("test.txt", name),
     }
-    if there := [path for path in made if path.exists()]:
-        raise BenchmarkError(f"{there[0]} is there already: choose another name, or remove it.")
+    if existing := [path for path in files if path.exists()]:
+        raise BenchmarkError(f"{existing[0]} exists; choose another name, or remove it.")
     try:
-        for path, text in made.items():
+        for path, text in files.items():
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise BenchmarkError(f"{folder} cannot be written to: {error.strerror or error}.") from error
-    return list(made)
+        raise BenchmarkError(f"{folder} is not writable: {error.strerror or error}.") from error
+    return list(files)
 
 
 def _template(file: str, name: str) -> str:

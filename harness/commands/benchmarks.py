@@ -1,4 +1,4 @@
-"""Looking after benchmarks: list, show, fetch, new, check."""
+"""The commands for benchmarks: list, show, fetch, new, check."""
 
 import json as jsonlib
 from collections import Counter
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from benchmarks.doctor import Check
 
 SHOWN = 10
-"""How many problems the table names for each check; --json names all."""
+"""The number of problems listed per check; --json lists all."""
 
-benchmarks = typer.Typer(name="benchmarks", help="List, show, fetch, write and check benchmarks.", no_args_is_help=True)
+benchmarks = typer.Typer(
+    name="benchmarks", help="List, show, fetch, create and check benchmarks.", no_args_is_help=True
+)
 Errata = Annotated[bool, typer.Option(help="correct the problems known to be wrong (benchmarks/errata)")]
 Name = Annotated[str, typer.Argument(help="a benchmark's name, NAME:FILE, FILE.jsonl, MAPPING.toml or FILE.py")]
 
 
 @benchmarks.command(name="list")
 def list_() -> None:
-    """Name the benchmarks. They ship with qprobe, or another package offers them."""
+    """List the benchmarks that ship with qprobe or with an installed package."""
     from benchmarks.registry import benchmark_names
 
     for name in benchmark_names():
@@ -39,24 +41,26 @@ def list_() -> None:
 @benchmarks.command()
 def show(
     name: Name,
-    problem: Annotated[str | None, typer.Option(help="show this problem")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="id of the problem to show; default: a summary of the benchmark")
+    ] = None,
     errata: Errata = True,
     json: args.Json = False,
 ) -> None:
-    """Show a benchmark, or one of its problems."""
+    """Show a summary of a benchmark, or one of its problems."""
     from dataclasses import asdict
 
     from benchmarks.registry import open_benchmark
     from harness.errors import QprobeError
 
     benchmark = open_benchmark(name, errata=errata)
-    found = benchmark.problems()
+    problems = benchmark.problems()
     if problem is None:
-        print(jsonlib.dumps(_card(benchmark, found), indent=1))
+        print(jsonlib.dumps(_card(benchmark, problems), indent=1))
         return
-    chosen = next((each for each in found if each.id == problem), None)
+    chosen = next((candidate for candidate in problems if candidate.id == problem), None)
     if chosen is None:
-        raise QprobeError(f"{benchmark.name} has no problem {problem!r}; its first is {found[0].id}.")
+        raise QprobeError(f"{benchmark.name} has no problem {problem!r}; the first is {problems[0].id}.")
     if json:
         print(jsonlib.dumps(asdict(chosen), indent=1))
     else:
@@ -68,15 +72,13 @@ def show(
 def check(
     name: Name,
     options: WorkerOptions,
-    repeats: Annotated[int, typer.Option(min=1, help="how often references run again")] = 4,
+    repeats: Annotated[int, typer.Option(min=1, help="repetitions of each reference")] = 4,
     errata: Errata = True,
     json: args.Json = False,
 ) -> None:
-    """Examine whether a benchmark is fit to be used.
+    """Check a benchmark: its references pass, worthless and cheating programs fail, prompts do not reveal the tests.
 
-    References must pass, worthless and cheating programs fail, prompts give nothing away.
-
-    Exit status 1 where a check fails.
+    The exit status is 1 if a check fails.
     """
     from dataclasses import asdict
 
@@ -88,44 +90,46 @@ def check(
 
     terminal, budget = Terminal(), Budget()
     benchmark = open_benchmark(name, errata=errata)
-    benchmark.problems()  # complains before a sandbox is opened
-    with open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime) as room:
+    benchmark.problems()  # raises before a sandbox is opened
+    with open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime) as pool:
         limits = {"limits": budget.base, "of_references": budget.of_references}
-        checks = list(examine(benchmark, room, **limits, repeats=repeats, progress=terminal.task))
+        checks = list(examine(benchmark, pool, **limits, repeats=repeats, progress=terminal.task))
     if json:
-        print(jsonlib.dumps([{**asdict(each), "fails": each.fails} for each in checks], indent=1))
+        print(jsonlib.dumps([{**asdict(result), "fails": result.fails} for result in checks], indent=1))
     else:
         terminal.out.print(_table(checks))
         _print_findings(checks, terminal)
-    if failed := [each.name for each in checks if each.fails]:
-        raise QprobeError(f"{benchmark.name}: {len(failed)} of {len(checks)} checks fail: {'; '.join(failed)}.")
+    if failed := [result.name for result in checks if result.fails]:
+        raise QprobeError(f"{benchmark.name}: {len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}.")
 
 
 @benchmarks.command()
 def fetch(name: Name) -> None:
-    """Keep a benchmark's data from the hub. It can be used offline ever after."""
+    """Fetch a benchmark's data from the hub, so that it can be used offline."""
     from benchmarks.registry import open_benchmark
 
     benchmark = open_benchmark(name)
-    bring = getattr(benchmark, "fetch", None)
-    kept = bring() if bring else None
-    found = benchmark.problems()
-    where = f"kept in {kept}" if kept else "there is nothing to fetch: its data is on this machine"
-    Terminal().message(f"{benchmark.name}: {len(found):,} problems; {where}.")
+    fetch_data = getattr(benchmark, "fetch", None)
+    copy = fetch_data() if fetch_data else None
+    problems = benchmark.problems()
+    place = f"cached in {copy}" if copy else "nothing to fetch, its data is on this machine"
+    Terminal().message(f"{benchmark.name}: {len(problems):,} problems; {place}.")
 
 
 @benchmarks.command()
-def new(name: Annotated[str, typer.Argument(help="small letters, digits and underscores")]) -> None:
-    """Write a small working benchmark to start from. It is NAME.py, with test_NAME.py, in the current folder."""
+def new(
+    name: Annotated[str, typer.Argument(help="name of the module: lower-case letters, digits and underscores")],
+) -> None:
+    """Create a small working benchmark to start from: NAME.py and test_NAME.py in the current folder."""
     from benchmarks.skeleton import write_skeleton
 
     for path in write_skeleton(name, Path()):
         print(path)
-    Terminal().message(f"Look at it with qprobe benchmarks check {name}.py; use it with --benchmark {name}.py.")
+    Terminal().message(f"Check it with qprobe benchmarks check {name}.py; use it with --benchmark {name}.py.")
 
 
 def _readable(problem: "Problem") -> str:
-    """The tests as a person reads them; of a whole program, what it reads and what it should print."""
+    """The tests for a reader; for a whole program, its inputs and the expected outputs."""
     from sandbox.cases import cases_of
 
     if not problem.language:
@@ -133,17 +137,18 @@ def _readable(problem: "Problem") -> str:
     return "\n".join(f"{case.input.rstrip()}\n-->\n{case.output.rstrip()}\n" for case in cases_of(problem.tests))
 
 
-def _card(benchmark: "Benchmark", found: "Sequence[Problem]") -> dict[str, Any]:
+def _card(benchmark: "Benchmark", problems: "Sequence[Problem]") -> dict[str, Any]:
     from benchmarks.errata import errata_of
     from benchmarks.problem import problems_digest
 
     return {
         "name": benchmark.name,
-        "problems": len(found),
-        "splits": Counter(each.split for each in found),
+        "problems": len(problems),
+        "splits": Counter(problem.split for problem in problems),
         "licence": getattr(benchmark, "licence", "unknown"),
-        "sha256": problems_digest(found),
+        "sha256": problems_digest(problems),
         "errata": errata.described if (errata := errata_of(benchmark)) else None,
+        **({"left_out": left_out} if (left_out := getattr(benchmark, "left_out", ())) else {}),
     }
 
 
@@ -152,21 +157,21 @@ def _table(checks: "Sequence[Check]") -> Table:
     for title in ("check", "result", "problems"):
         table.add_column(title, no_wrap=True, justify="right" if title == "problems" else "left")
     table.add_column("")
-    for each in checks:
-        count = len(each.findings)
-        result = f"FAILS on {count}" if each.fails else f"{count} to know" if count else "ok"
-        result += f", {len(each.known)} known" if each.known else ""
-        table.add_row(each.name, result, str(each.looked_at), each.note, style="bold red" if each.fails else None)
+    for one in checks:
+        count = len(one.findings)
+        result = f"FAILED on {count}" if one.fails else f"{count} noted" if count else "ok"
+        result += f", {len(one.known)} known" if one.known else ""
+        table.add_row(one.name, result, str(one.looked_at), one.note, style="bold red" if one.fails else None)
     return table
 
 
 def _print_findings(checks: "Sequence[Check]", terminal: Terminal) -> None:
-    for each in checks:
-        if each.findings or each.known:
-            terminal.out.print(f"{each.name}:", style="bold red" if each.fails else "bold", highlight=False)
-        for finding in each.findings[:SHOWN]:
+    for one in checks:
+        if one.findings or one.known:
+            terminal.out.print(f"{one.name}:", style="bold red" if one.fails else "bold", highlight=False)
+        for finding in one.findings[:SHOWN]:
             terminal.out.print(f"  {finding.problem_id}  {finding.detail}", markup=False, highlight=False)
-        for finding in each.known:
+        for finding in one.known:
             terminal.out.print(f"  known: {finding.problem_id}  {finding.detail}", markup=False, highlight=False)
-        if (more := len(each.findings) - SHOWN) > 0:
-            terminal.out.print(f"  and {more} more: --json names them all", markup=False, highlight=False)
+        if (more := len(one.findings) - SHOWN) > 0:
+            terminal.out.print(f"  and {more} more; --json lists all", markup=False, highlight=False)

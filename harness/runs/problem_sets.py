@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,13 +102,16 @@ def _runs_of(benchmark: str, runs: Path) -> list[Path]:
 
 
 def _benchmark_of(folder: Path) -> str | None:
-    """The benchmark of a run, read without taking hold of it: another command may be at work there."""
-    try:
-        with sqlite3.connect(f"file:{folder / DATABASE}?mode=ro", uri=True) as database:
-            row = database.execute("SELECT value FROM settings WHERE name = 'benchmark'").fetchone()
-    except sqlite3.Error:
-        return None
-    return None if row is None else str(json.loads(row[0]))
+    """The benchmark of a run, read without its lock: another command may be using the run."""
+    address = (folder / DATABASE).absolute().as_uri()  # quotes #, ? and %
+    for mode in ("mode=ro", "immutable=1"):  # the latter on a read-only disk, where SQLite can make no index
+        try:
+            with closing(sqlite3.connect(f"{address}?{mode}", uri=True)) as database:
+                row = database.execute("SELECT value FROM settings WHERE name = 'benchmark'").fetchone()
+            return None if row is None else str(json.loads(row[0]))
+        except sqlite3.Error:
+            continue
+    return None
 
 
 def refuse_other_vectors(train: ProblemSet, test: ProblemSet) -> None:

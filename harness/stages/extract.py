@@ -1,4 +1,4 @@
-"""Extract: make the programs again from the stored text of a run's completions, without drawing anything."""
+"""Extract: make the programs again from the stored text of a run's completions."""
 
 import tomllib
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from harness.runs.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What an extraction did."""
+    """The result of an extraction."""
 
     samples: int
-    changed: int  # programs that read differently now; their verdicts and vectors are gone
+    changed: int  # programs that are different now; their verdicts and vectors are deleted
 
 
 @dataclass(frozen=True, slots=True)
 class MadeWith:
-    """How a run's programs came out of its text."""
+    """The settings that decide a run's programs."""
 
     benchmark: str
     errata: bool
@@ -28,37 +28,37 @@ class MadeWith:
 
 
 def settings_of_run(store: Store, *, benchmark: str | None = None, prompt: str | None = None) -> MadeWith:
-    """What the run's own configuration says, but for what is given. Raises QprobeError where neither says it."""
+    """Return the settings given, or else those of the run's configuration. Raises QprobeError where both lack one."""
     path = store.folder / CONFIG_FILE
-    known = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    benchmark = benchmark or known.get("benchmark")
+    configuration = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    benchmark = benchmark or configuration.get("benchmark")
     if benchmark is None:
-        raise QprobeError(f"{store.folder} does not say which benchmark it is of: give --benchmark.")
+        raise QprobeError(f"The benchmark of {store.folder} is unknown; give --benchmark.")
     if prompt is None and "file" in store.settings().get("source", {}):
         raise QprobeError(
-            f"{store.folder} holds imported samples, whose programs came with their file: "
-            "give --prompt to make them from the text in that prompt's way."
+            f"{store.folder} holds imported samples, whose programs are those of their file; "
+            "give --prompt to extract them from the text in that prompt's way."
         )
-    return MadeWith(benchmark, known.get("errata", True), prompt or known.get("prompt", "paper"))
+    return MadeWith(benchmark, configuration.get("errata", True), prompt or configuration.get("prompt", "paper"))
 
 
 def extract(store: Store, prompt: Prompt) -> Extracted:
-    """Redo every program from its raw text; verdicts and vectors of those that change are dropped, the others stay.
+    """Redo every program from its raw text; verdicts and vectors of the programs that change are deleted.
 
     Raises QprobeError where the run holds no completions.
     """
     samples = changed = 0
     for problem in store.problems():
-        fresh = {}
+        programs = {}
         for completion in store.completions(problem.id):
             samples += 1
             program = prompt.extract(problem, completion.text)
             if completion.text and program != completion.program:
-                fresh[completion.id] = program
-        store.replace_programs(fresh)
-        changed += len(fresh)
+                programs[completion.id] = program
+        store.replace_programs(programs)
+        changed += len(programs)
     if not samples:
-        raise QprobeError(f"{store.folder} holds no completions yet: there is nothing to extract from.")
+        raise QprobeError(f"{store.folder} holds no completions yet; run qprobe generate or import first.")
     if changed:
         (store.folder / SCORES_FILE).unlink(missing_ok=True)
     return Extracted(samples, changed)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
+from benchmarks.data_files import well_formed
 from benchmarks.errata import errata_of
 from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
@@ -128,8 +129,8 @@ def _completion(engine: Engine, work: GenerationPlan, problem: Problem, index: i
         problem_id=problem.id,
         index=index,
         prompt=engine.prompt_text(_request(work, problem, index)),
-        text=drawn.text,
-        program=work.prompt.extract(problem, drawn.text),
+        text=(text := well_formed(drawn.text)),
+        program=work.prompt.extract(problem, text),
         finish_reason=drawn.finish_reason,
         tokens=drawn.tokens,
         logprob=drawn.logprob,

@@ -1,4 +1,4 @@
-"""Import samples that somebody else drew: generation's stand-in where there is no model."""
+"""Import existing samples into a run, in place of generation."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,69 +6,80 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import Benchmark
+from benchmarks.data_files import sha256, user_path
 from benchmarks.errata import errata_of
-from benchmarks.reading import sha256
+from benchmarks.reference_needs import warn_of_needed_references
 from harness.errors import QprobeError
 from harness.runs.completion import Completion
 from harness.runs.store import Store
-from harness.stages.sample_formats import FORMATS, Drawn, Problems, detect_format, numbered_rows
+from harness.stages.sample_formats import FORMATS, FileSample, Problems, detect_format, numbered_rows
 
 SHOWN = 5
-"""How many bad lines a message names."""
+"""The number of bad lines that a message names."""
 
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did."""
+    """The result of an import."""
 
     new: int = 0
-    kept: int = 0  # samples that were there already
-    problems: int = 0  # problems with samples now
+    kept: int = 0  # samples that the run already had
+    problems: int = 0  # problems with samples in the file
     bad: list[str] = field(default_factory=list)  # "line 3: not JSON (...)"
+    warnings: list[str] = field(default_factory=list)  # sentences about the problems
 
     def complaint(self, path: Path) -> str:
-        """One sentence about the rows that were left out."""
+        """Return one sentence about the rows that were left out."""
         named = "; ".join(self.bad[:SHOWN]) + ("; ..." if len(self.bad) > SHOWN else "")
         return (
             f"{path}: {len(self.bad)} of its rows could not be used ({named}). "
-            f"The good ones are kept, {self.new + self.kept} samples; mend the file and import it again."
+            f"The {self.new + self.kept} samples of the other rows are kept; correct the file and import it again."
         )
 
 
 def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: str = "auto") -> Imported:
-    """Add the samples of a file to a run, in one transaction; what is there already is left as it is.
+    """Add the samples of a file to a run, in one transaction; existing samples are left unchanged.
 
     Raises QprobeError where the file holds no usable sample, or the run holds another file's samples.
     """
+    path = user_path(path)
     problems = benchmark.problems()
     done = Imported()
-    drawn = list(read_drawn(path, format_name, Problems(problems), done.bad))
+    drawn = list(read_samples(path, format_name, Problems(problems, benchmark), done.bad))
     if not drawn:
-        raise QprobeError(done.complaint(path) if done.bad else f"{path} is empty: it holds no samples.")
+        raise QprobeError(done.complaint(path) if done.bad else f"{path} is empty; it holds no samples.")
     _settle(store, benchmark, path, complete=not done.bad)
-    asked = {sample.problem_id for sample in drawn}
-    store.add_problems(problem for problem in problems if problem.id in asked)
+    named = {sample.problem_id for sample in drawn}
+    sampled = [problem for problem in problems if problem.id in named]
+    store.add_problems(sampled)
+    done.warnings = [*_left_out(benchmark), *warn_of_needed_references(sampled)]
     done.new = store.add_completions(new_completions(store.completions(), drawn))
-    done.kept, done.problems = len(drawn) - done.new, len(asked)
+    done.kept, done.problems = len(drawn) - done.new, len(named)
     return done
 
 
+def _left_out(benchmark: Benchmark) -> list[str]:
+    """One sentence about the benchmark's rows that are beyond what can be read."""
+    rows: Sequence[str] = getattr(benchmark, "left_out", ())
+    return [f"{benchmark.name}: {len(rows)} of its rows are left out ({rows[0]})."] if rows else []
+
+
 def _settle(store: Store, benchmark: Benchmark, path: Path, *, complete: bool) -> None:
-    """A run holds one file's samples; only a file that was imported with rows left out may be replaced, mended."""
+    """Record the file. Only a file that was imported with bad rows may be replaced, by its correction."""
     store.settle("benchmark", benchmark.name)
     store.settle("errata", errata.described if (errata := errata_of(benchmark)) else "")
     source = {"file": path.name, "sha256": sha256(path)}
-    known = store.settings().get("source", {"complete": False})
-    if known.get("complete", True) and known.get("sha256") != source["sha256"]:
+    earlier = store.settings().get("source", {"complete": False})
+    if earlier.get("complete", True) and earlier.get("sha256") != source["sha256"]:
         raise QprobeError(
-            f"{store.folder} holds the samples of {known.get('file', 'a model')} already. "
+            f"{store.folder} holds the samples of {earlier.get('file', 'a model')} already. "
             "Import these into another run folder."
         )
     store.note("source", {**source, "complete": complete})
 
 
-def read_drawn(path: Path, format_name: str, problems: Problems, bad: list[str]) -> Iterator[Drawn]:
-    """The samples of a file in one of our formats, or in the one its first row shows; what is wrong goes to `bad`."""
+def read_samples(path: Path, format_name: str, problems: Problems, bad: list[str]) -> Iterator[FileSample]:
+    """Yield the samples of a file in a format, by default that of its first row; errors are added to `bad`."""
     for number, row in numbered_rows(path):
         try:
             if isinstance(row, ValueError):
@@ -79,20 +90,20 @@ def read_drawn(path: Path, format_name: str, problems: Problems, bad: list[str])
             bad.append(f"line {number}: {error}")
 
 
-def new_completions(stored: Iterable[Completion], drawn: Sequence[Drawn]) -> Iterator[Completion]:
-    """Number the samples that are not stored yet, after those that are.
+def new_completions(stored: Iterable[Completion], drawn: Sequence[FileSample]) -> Iterator[Completion]:
+    """Yield the samples that are not stored yet, numbered after the stored ones.
 
-    The same text may be drawn several times, so a stored sample stands for one row of the file, not for all its like.
+    The same text may be drawn several times: each stored sample accounts for one row of the file.
     """
-    there: Counter[tuple[str, str, str]] = Counter()
+    stored_counts: Counter[tuple[str, str, str]] = Counter()
     next_index: Counter[str] = Counter()
     for completion in stored:
-        there[completion.problem_id, completion.text, completion.program] += 1
+        stored_counts[completion.problem_id, completion.text, completion.program] += 1
         next_index[completion.problem_id] += 1
     for sample in drawn:
         key = (sample.problem_id, sample.text, sample.program)
-        if there[key]:
-            there[key] -= 1
+        if stored_counts[key]:
+            stored_counts[key] -= 1
             continue
         index = next_index[sample.problem_id]
         next_index[sample.problem_id] += 1

@@ -1,10 +1,11 @@
-"""Prompts by name, those too that show a model its own successes in another run."""
+"""Prompts by name, including those that show a model its successes in another run."""
 
 import hashlib
 import re
 from pathlib import Path
 
 from benchmarks import Benchmark
+from benchmarks.data_files import user_path
 from benchmarks.prompt import Prompt
 from benchmarks.prompts import Shot, open_prompt, shot_of, with_shots
 from harness.errors import QprobeError
@@ -12,32 +13,32 @@ from harness.runs.store import Store
 
 
 def find_prompt(spec: str, benchmark: Benchmark) -> Prompt:
-    """The prompt that a user names. Raises QprobeError or BenchmarkError where there is none."""
+    """Return the prompt that a user names. Raises QprobeError or BenchmarkError for an unknown name."""
     named = re.fullmatch(r"successes-(\d+)(?::(.+))?", spec)
     if named is None:
         return open_prompt(spec, benchmark)
     if named.group(2) is None:
-        raise QprobeError(f"{spec} needs a graded run of training problems: write {spec}:RUN.")
-    count, run = int(named.group(1)), Path(named.group(2))
+        raise QprobeError(f"{spec} needs a graded run of training problems; write {spec}:RUN.")
+    count, run = int(named.group(1)), user_path(named.group(2))
     return with_shots(f"successes-{count}", benchmark, _successes(run, count))
 
 
 def _successes(run: Path, count: int) -> list[Shot]:
-    """Passing samples of `count` problems of a run, one each, in an order that only the problems' ids decide."""
+    """The passing samples of `count` problems of a run, one per problem, in an order that depends on the ids alone."""
     with Store(run) as store:
         grader = store.settings().get("grader")
         if grader is None:
-            raise QprobeError(f"{run} has no verdicts: run qprobe grade {run} first.")
+            raise QprobeError(f"{run} has no verdicts; run qprobe grade {run} first.")
         passed: dict[str, int] = {}
         for sample, outcome in sorted(store.verdicts(grader).items()):
             if outcome.reward and sample.sample >= 0:
                 passed.setdefault(sample.problem_id, sample.sample)
         chosen = sorted(passed, key=lambda name: hashlib.sha256(name.encode()).digest())[:count]
         if count < 1 or len(chosen) < count:
-            raise QprobeError(f"{run} has passing samples of {len(passed)} problems: it cannot show {count} successes.")
+            raise QprobeError(f"{run} has passing samples of {len(passed)} problems; it cannot show {count} successes.")
         problems = {problem.id: problem for problem in store.problems()}
         shots = []
         for name in chosen:
-            (found,) = store.completions(name, passed[name])
-            shots.append(shot_of(problems[name], found.program, problems[name].stop))
+            (success,) = store.completions(name, passed[name])
+            shots.append(shot_of(problems[name], success.program, problems[name].stop))
         return shots

@@ -21,7 +21,7 @@ from harness.runs.completion import Completion
 from harness.runs.store import Store
 from harness.runs.vector_store import open_shard
 from harness.stages.embed import embed
-from harness.stages.import_samples import new_completions, read_drawn
+from harness.stages.import_samples import new_completions, read_samples
 from harness.stages.sample_formats import Problems, numbered_rows
 from harness.stats import softmax_chances
 
@@ -68,7 +68,7 @@ def read_completions(path: Path, benchmark: Benchmark | None = None, format_name
     """
     bad: list[str] = []
     problems = _problems_in(path) if benchmark is None else benchmark.problems()
-    drawn = list(read_drawn(path, format_name, Problems(problems), bad))
+    drawn = list(read_samples(path, format_name, Problems(problems), bad))
     if bad:
         raise QprobeError(f"{path}: {len(bad)} of its rows could not be used ({bad[0]}); correct the file first.")
     if not drawn:

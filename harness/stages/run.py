@@ -100,6 +100,8 @@ class Run:
             self.progress.message(
                 f"Imported {imported.new:,} samples of {imported.problems} problems; {imported.kept:,} existed already."
             )
+            for warning in imported.warnings:
+                self.progress.message(f"WARNING: {warning}")
             if imported.bad:
                 raise QprobeError(imported.complaint(path))
         return imported

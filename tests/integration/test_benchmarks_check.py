@@ -85,7 +85,7 @@ def test_weak_whole_programs_are_named(tmp_path: Path):
     ]
     status, found, complaint = check(tmp_path, rows, "--sandbox", "process")  # type: ignore[arg-type]
     assert status == 1
-    assert "checks fail" in complaint
+    assert "checks failed" in complaint
     assert set(found["references pass"]) == {"W/3"}
     assert {"W/1", "W/2"} <= set(found["constant programs fail"]) | set(found["empty programs fail"])
     assert "W/2" in found["empty programs fail"]

@@ -85,7 +85,7 @@ def test_mbpp_through_datasets(shared_data: Path, tmp_path: Path, monkeypatch: p
     from_file = open_benchmark(f"mbpp:{shared_data / 'mbpp' / 'mbpp.jsonl'}").problems()
     assert open_benchmark("mbpp").problems() == from_file
     monkeypatch.setattr(mbpp, "HUB_ID", str(_hub_folder(shared_data, tmp_path / "bad", change=True)))
-    with pytest.raises(BenchmarkError, match="other rows than were published"):
+    with pytest.raises(BenchmarkError, match="other rows than the published ones"):
         open_benchmark("mbpp").problems()
 
 
@@ -112,7 +112,7 @@ def test_a_jsonl_file_is_a_benchmark(tmp_path: Path):
         ({k: v for k, v in GOOD.items() if k != "tests"}, "line 2: the field 'tests' is missing"),
         ({**GOOD, "id": 3}, "line 2: the field 'id' is not a string"),
         ({**GOOD, "stop": "x"}, "line 2: the field 'stop' is not a list"),
-        ({**GOOD, "id": "a/1"}, "line 2: the id 'a/1' is taken already, by line 1"),
+        ({**GOOD, "id": "a/1"}, "line 2: the id 'a/1' is already used by line 1"),
         ({**GOOD, "id": "b", "tests": "assert ("}, "line 2: the field 'tests' does not compile"),
         (
             {**GOOD, "id": "b", "solution": "def f(:"},
@@ -120,7 +120,7 @@ def test_a_jsonl_file_is_a_benchmark(tmp_path: Path):
         ),
         ({**GOOD, "id": "b", "setup": "import"}, "line 2: the field 'setup' does not compile"),
         ({**GOOD, "id": "b", "solution": None}, "line 2: the field 'solution' is not a string"),
-        ({**GOOD, "id": "b", "solutoin": ""}, "line 2: the field 'solutoin' is unknown .did you mean 'solution'"),
+        ({**GOOD, "id": "b", "solutoin": ""}, "line 2: unknown field 'solutoin' .did you mean 'solution'"),
         ({**GOOD, "id": " "}, "line 2: the field 'id' is empty"),
         ({**GOOD, "id": "b", "tests": "\n"}, "line 2: the field 'tests' is empty"),
         ({**GOOD, "id": "b", "tests": "assert f(1)\0"}, r"line 2: the field 'tests' does not compile \([^,]*\)\.$"),
@@ -129,7 +129,7 @@ def test_a_jsonl_file_is_a_benchmark(tmp_path: Path):
         ({**GOOD, "id": "b", "prompt": "Do it."}, "line 2: the prompt neither defines nor names the entry point 'f'"),
         ({**GOOD, "id": "b", "entry_point": "f()"}, "line 2: the field 'entry_point' is not the name of a function"),
         ({**GOOD, "id": "b", "entry_point": "if"}, "line 2: the field 'entry_point' is not the name of a function"),
-        ("{", "line 2: not JSON .* one object a line is asked for"),
+        ("{", "line 2: not JSON .* write one object per line"),
     ],
 )
 def test_wrong_problems_are_named_by_line_and_field(tmp_path: Path, row: object, complaint: str):
@@ -143,7 +143,7 @@ def test_other_problems_than_humaneval_s_are_refused(monkeypatch: pytest.MonkeyP
     rows = read_problems()
     rows["HumanEval/7"]["test"] = "def check(candidate):\n    pass\n"
     monkeypatch.setattr(humaneval, "read_problems", lambda: rows)
-    with pytest.raises(BenchmarkError, match="holds other problems than were published"):
+    with pytest.raises(BenchmarkError, match="holds other problems than the published ones"):
         open_benchmark("humaneval").problems()
 
 
@@ -157,7 +157,7 @@ def test_files_written_on_windows(tmp_path: Path, start: bytes, end: bytes):
 def test_a_file_of_another_kind(tmp_path: Path):
     file = tmp_path / "mine.json"
     file.write_text(json.dumps(GOOD))
-    with pytest.raises(BenchmarkError, match=r"mine.json is no benchmark: a file of problems ends in \.jsonl"):
+    with pytest.raises(BenchmarkError, match=r"mine.json is not a benchmark: rename a file of problems to \.jsonl"):
         open_benchmark(str(file))
 
 
@@ -165,7 +165,7 @@ def test_a_file_of_another_kind(tmp_path: Path):
     ("name", "complaint"),
     [
         ("humanevall", "Did you mean humaneval"),
-        ("zzz", "There are apps, humaneval"),
+        ("zzz", "Unknown benchmark 'zzz'. Choose from apps, humaneval, "),
         ("humaneval:x.jsonl", "reads no file"),
         ("absent.jsonl", "no such file"),
         ("absent.toml", "no such file"),

@@ -114,21 +114,25 @@ class Hostile:
     [
         ("apps", {**APPS, "input_output": "{"}, "the field 'input_output' does not hold JSON"),
         ("apps", {**APPS, "input_output": '{"inputs": []}'}, "has no lists 'inputs' and 'outputs'"),
-        ("apps", {**APPS, "input_output": '{"inputs": ["1"], "outputs": []}'}, "has not as many 'outputs' as 'inputs'"),
-        ("apps", {**APPS, "input_output": '{"inputs": [], "outputs": []}'}, "there is no case"),
+        (
+            "apps",
+            {**APPS, "input_output": '{"inputs": ["1"], "outputs": []}'},
+            "has different numbers of 'inputs' and 'outputs'",
+        ),
+        ("apps", {**APPS, "solutions": '{"python": ""}'}, "the field 'solutions' is not a list"),
         ("apps", {**APPS, "question": 3}, "the field 'question' is not a string"),
         ("apps", {key: value for key, value in APPS.items() if key != "solutions"}, "the field 'solutions' is missing"),
         ("apps", {key: value for key, value in APPS.items() if key != "problem_id"}, "'problem_id' is missing"),
         (
             "apps",
             {**APPS, "input_output": '{"fn_name": "f", "inputs": ["1"], "outputs": [1]}'},
-            "has an input that is no list of arguments",
+            "one of its inputs is not a list of arguments",
         ),
         ("livecodebench", {**LCB, "private_test_cases": "!"}, "neither JSON nor packed as the authors pack it"),
         (
             "livecodebench",
             {**LCB, "private_test_cases": base64.b64encode(zlib.compress(pickle.dumps(Hostile()))).decode()},
-            "it asks for builtins.print",
+            "it names builtins.print",
         ),
         ("livecodebench", {**LCB, "public_test_cases": '[{"input": "1"}]'}, "case 1 of the field 'public_test_cases'"),
         ("livecodebench", {**LCB_CALL, "metadata": "{}"}, "'metadata' has no 'func_name'"),
@@ -136,7 +140,7 @@ class Hostile:
         (
             "livecodebench",
             {**LCB, "public_test_cases": LCB_CALL["public_test_cases"]},
-            "its cases are of several kinds: functional, stdin",
+            "its cases are of different kinds: functional, stdin",
         ),
         (
             "livecodebench",
@@ -149,6 +153,58 @@ def test_wrong_rows_are_named_by_line_and_field(tmp_path: Path, name: str, row: 
     good = {**(APPS if name == "apps" else LCB), "problem_id": 1, "question_id": "other"}
     with pytest.raises(BenchmarkError, match=f"rows.jsonl, line 2: .*{complaint}"):
         opened(tmp_path, name, good, row)
+
+
+LONG = "1" + "0" * 5000
+
+
+def test_integers_of_any_length_are_asked_for(tmp_path: Path, sandbox: Sandbox):
+    """As rows of the published APPS do."""
+    power = {
+        **APPS,
+        "solutions": json.dumps(["def power(n):\n    return 10 ** n\n"]),
+        "input_output": f'{{"fn_name": "power", "inputs": [[3], [5000]], "outputs": [1000, {LONG}]}}',
+    }
+    same = {
+        **LCB_CALL,
+        "public_test_cases": json.dumps([{"input": LONG, "output": f"[{LONG}]", "testtype": "functional"}]),
+    }
+    (apps,) = opened(tmp_path, "apps", power)
+    assert verdict(sandbox, apps, apps.solution) is Status.PASSED
+    assert verdict(sandbox, apps, "def power(n):\n    return 10 ** n + (n > 9)\n") is Status.FAILED
+    (lcb,) = opened(tmp_path, "livecodebench", same)
+    assert verdict(sandbox, lcb, "def pair(x):\n    return [x]\n") is Status.PASSED
+    assert verdict(sandbox, lcb, "def pair(x):\n    return [-x]\n") is Status.FAILED
+
+
+DEEP = f'{{"fn_name": "f", "inputs": [[1]], "outputs": [{"[" * 50_000}{"]" * 50_000}]}}'
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"input_output": DEEP}, "line 2: the field 'input_output': JSON nested too deeply"),
+        ({"question": "Add \ud83d"}, "line 2: the field 'question' holds half a character (U+D83D)"),
+        (
+            {"input_output": '{"inputs": ["\\ud83d"], "outputs": ["1"]}'},
+            "line 2: the field 'case 1' holds half a chara",
+        ),
+    ],
+)
+def test_rows_beyond_the_readers_limits_are_left_out_and_named(tmp_path: Path, change: dict[str, str], reason: str):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        "\n".join(json.dumps(row) for row in (APPS, {**APPS, "problem_id": 8, **change}, APPS_CALL | {"problem_id": 9}))
+    )
+    benchmark = open_benchmark(f"apps:{file}")
+    assert [problem.id for problem in benchmark.problems()] == ["APPS/test/7", "APPS/test/9"]
+    (left_out,) = benchmark.left_out  # type: ignore[attr-defined]
+    assert left_out.startswith(reason)
+
+
+def test_a_row_with_empty_lists_of_tests_has_no_tests(tmp_path: Path):
+    empty = {**APPS, "problem_id": 8, "input_output": '{"inputs": [], "outputs": []}'}
+    assert [problem.id for problem in opened(tmp_path, "apps", APPS, empty)] == ["APPS/test/7"]
 
 
 @pytest.mark.parametrize("name", ["apps", "livecodebench"])

@@ -63,12 +63,12 @@ def test_what_is_known_does_not_fail_the_doctor(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (('source = "us"\n', ""), "'P/0' has no 'source'"),
-        (('what = "drop"', 'what = "burn"'), "what is 'burn', and must be one of drop, replace, weak"),
-        (('what = "drop"', 'what = "drop"\nhow = "x"'), "'P/0' has unknown 'how'"),
+        (('source = "us"\n', ""), "'P/0' has no field 'source'"),
+        (('what = "drop"', 'what = "burn"'), "unknown action 'burn'; choose from drop, replace, weak"),
+        (('what = "drop"', 'what = "drop"\nhow = "x"'), "'P/0' has the unknown field 'how'"),
         (('what = "drop"', 'what = "replace"'), "replace needs fields"),
         (('what = "weak"', 'what = "drop"'), "weak needs checks"),
-        (("fields = {tests", "fields = {test"), "'test' is no text of a problem's"),
+        (("fields = {tests", "fields = {test"), "'test' is not a replaceable text"),
         (("[[problem]]", "[[problem"), "p.toml: "),
     ],
 )
@@ -79,7 +79,7 @@ def test_wrong_overlays_are_named(tmp_path: Path, change: tuple[str, str], compl
 
 
 def test_an_overlay_of_other_data_is_refused(tmp_path: Path):
-    with pytest.raises(BenchmarkError, match="names P/0, which there is not: --no-errata"):
+    with pytest.raises(BenchmarkError, match="name an unknown problem, P/0; give --no-errata"):
         errata(tmp_path).apply(PROBLEMS[1:])
 
 

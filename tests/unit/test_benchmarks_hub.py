@@ -73,26 +73,26 @@ def test_a_mapping_makes_problems_of_a_data_set(tmp_path: Path, kind: str):
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ('splits = ["test"]', 'splits = ["dev"]', "the data set has no split 'dev': it has train, test"),
+        ('splits = ["test"]', 'splits = ["dev"]', "unknown split 'dev'. Choose from train, test"),
         (
             'tests = "tests"',
             'tests = "test"',
-            "split test, row 1: 'test' needs a column 'test', and there are only task_id",
+            "split test, row 1: 'test' needs the column 'test'; choose from task_id",
         ),
         ("{tests[0]}", "{tests[9]}", r"split test, row 1: the template '.*' cannot be filled \(list index out"),
         ("{tests[0]}", "{tests[0]", "split test, row 1: the template '.*' cannot be filled"),
         (
             'solution = "code"',
             'solutions = "code"',
-            r"nothing called 'solutions' in \[columns\] .did you mean 'solution'",
+            r"unknown key in \[columns\] 'solutions' .did you mean 'solution'",
         ),
         ('dataset = "data"', "", "'dataset' is missing"),
         ('dataset = "data"', "dataset = 3", "'dataset' is not a string"),
-        ('dataset = "data"', 'data_set = "data"', "nothing called 'data_set' .did you mean 'dataset'"),
+        ('dataset = "data"', 'data_set = "data"', "unknown key 'data_set' .did you mean 'dataset'"),
         ('dataset = "data"', 'dataset = "data"\nconfig = "no"', "data cannot be read as a data set of the hub .*'no'"),
         ("[columns]", "[columns", "is not TOML"),
         ('id = "Add/{task_id}"', 'id = "text"', None),
-        ('id = "Add/{task_id}"', 'id = "{code[0]}"', "row 2: the id 'd' is taken already, by split test, row 1"),
+        ('id = "Add/{task_id}"', 'id = "{code[0]}"', "row 2: the id 'd' is already used by split test, row 1"),
         ('solution = "code"', "", "row 1: the field 'entry_point' is missing"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_damaged_copy_is_refused(
 
 
 def test_the_hub_s_rows_are_checked_before_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(BenchmarkError, match="the hub gave other rows than were published"):
+    with pytest.raises(BenchmarkError, match="the hub's rows are not the published ones"):
         fetched(tmp_path, monkeypatch, sha256="0" * 64)
     assert not list((tmp_path / "kept").glob("*.jsonl"))
 
@@ -145,8 +145,8 @@ def test_a_hub_that_cannot_be_reached_with_nothing_kept_is_one_sentence():
     with pytest.raises(BenchmarkError) as refusal:
         HubData("adding", "owner/name-of-nothing", otherwise="name a file").rows()
     text = str(refusal.value)
-    assert text.startswith("adding cannot be had: the hub did not give it (")
-    assert "Connect once and run qprobe benchmarks fetch" in text
+    assert text.startswith("adding is not available: the hub refused it (")
+    assert "Connect once and run qprobe benchmarks fetch adding" in text
     assert text.endswith("or name a file.")
     assert "\n" not in text
 
@@ -155,7 +155,7 @@ def test_a_hub_that_does_not_answer_is_not_asked_again_and_again(monkeypatch: py
     """As its client would, for half a minute."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(BenchmarkError, match=r"^adding cannot be had: http://127\.0\.0\.1:9 does not answer"):
+    with pytest.raises(BenchmarkError, match=r"^adding is not available: http://127\.0\.0\.1:9 does not answer"):
         HubData("adding", "owner/name").rows()
 
 
@@ -165,7 +165,7 @@ def test_fetch_and_show_on_the_command_line(tmp_path: Path):
     done = qprobe("benchmarks", "fetch", file)
     assert (done.returncode, done.stderr) == (
         0,
-        "adding: 2 problems; there is nothing to fetch: its data is on this machine.\n",
+        "adding: 2 problems; nothing to fetch, its data is on this machine.\n",
     )
     card = json.loads(qprobe("benchmarks", "show", file).stdout)
     assert {**card, "sha256": len(card["sha256"])} == {

@@ -67,7 +67,7 @@ def test_the_skeleton_works_as_it_is_and_is_short(tmp_path: Path):
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout
-    with pytest.raises(BenchmarkError, match=r"fresh\.py is there already"):
+    with pytest.raises(BenchmarkError, match=r"fresh\.py exists"):
         write_skeleton("fresh", tmp_path)
     assert open_benchmark(str(module)).problems()[0].id == "fresh/double"
 
@@ -87,7 +87,7 @@ def test_the_skeleton_is_as_clean_as_our_own_code(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["9lives", "a-b", "Upper", "../up", ""])
 def test_names_that_name_no_module(name: str, tmp_path: Path):
-    with pytest.raises(BenchmarkError, match="cannot name a module"):
+    with pytest.raises(BenchmarkError, match="is not a module name"):
         write_skeleton(name, tmp_path)
 
 
@@ -99,14 +99,22 @@ def use(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (("def program", "def programme"), "is no benchmark: it has no function program"),
-        (('name = "mine"', "name = 3"), "is no benchmark: it has no name, which is a string"),
+        (("def program", "def programme"), "is not a benchmark: it has no function program"),
+        (('name = "mine"', "name = 3"), "is not a benchmark: it has no string `name`"),
         (("return [Problem", "return [1 / 0, Problem"), r"failed: ZeroDivisionError: .* \(line 9 of .*mine.py\)"),
-        (("return [Problem", "return []; [Problem"), "must return a sequence of benchmarks.Problem, not empty"),
+        (("return [Problem", "return []; [Problem"), "must return a non-empty sequence of benchmarks.Problem"),
         (("return [Problem", "return 2 * [Problem"), "two problems have the id 'mine/1'"),
         (("class Mine:", "class Mine"), "cannot be imported: SyntaxError"),
         (("import Problem", "import Problen"), "cannot be imported: ImportError"),
         (("class Mine:", "class Yours:"), "cannot be imported: AttributeError"),
+        (("return [Problem", "return None; [Problem"), "failed: TypeError: 'NoneType' object is not iterable"),
+        (("return [Problem", "raise SystemExit(0); [Problem"), "failed: SystemExit: 0"),
+        (("class Mine:", "raise SystemExit(0)\nclass Mine:"), "cannot be imported: SystemExit: 0"),
+        (
+            ('Problem("mine/1", "def', 'Problem("mine/1", "\\ud83d def'),
+            "'mine/1': the field 'prompt' holds half a char",
+        ),
+        (('"assert f() == 1"', "None"), "'mine/1': a field that is a string holds something else"),
         (("return prompt + completion", "return None"), r"program\(\) must return a string, not NoneType"),
     ],
 )
@@ -119,7 +127,7 @@ def test_broken_benchmarks_are_one_sentence(tmp_path: Path, change: tuple[str, s
 
 
 def test_files_and_modules_that_are_not_there(tmp_path: Path):
-    with pytest.raises(BenchmarkError, match=r"nowhere\.py: there is no such file"):
+    with pytest.raises(BenchmarkError, match=r"nowhere\.py: no such file"):
         open_benchmark(f"{tmp_path}/nowhere.py")
     with pytest.raises(BenchmarkError, match="cannot be imported: ModuleNotFoundError"):
         open_benchmark("no.such.module:Mine")

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import Problem
 from benchmarks.doctor.cases import CallCase, asked_cases, shown_cases
 from benchmarks.doctor.impostors import KINDS, cheats, impostors
-from benchmarks.doctor.reading import read_checks
+from benchmarks.doctor.static_checks import read_checks
 from benchmarks.mbpp import paper_prompt
 from benchmarks.registry import open_benchmark
 

@@ -57,7 +57,7 @@ def test_extracting_again_changes_nothing(store: Store):
 
 
 def test_the_runs_own_settings_are_taken(store: Store):
-    with pytest.raises(QprobeError, match="does not say which benchmark"):
+    with pytest.raises(QprobeError, match="is unknown; give --benchmark"):
         settings_of_run(store)
     (store.folder / "config.toml").write_text('benchmark = "mini"\nerrata = false\nprompt = "chat"\n')
     made = settings_of_run(store)

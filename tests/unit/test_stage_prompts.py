@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import BenchmarkError, Problem
-from benchmarks.answers import answered_program, blocks, compiles, without_reasoning
+from benchmarks.chat_answers import answered_program
+from benchmarks.markdown import fenced_blocks
 from benchmarks.prompt import Prompt
 from benchmarks.prompts import open_prompt
+from benchmarks.python_source import compiles
+from benchmarks.reasoning import without_reasoning
 from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
 from harness.runs.completion import Completion
@@ -54,7 +57,7 @@ def test_reasoning_that_never_ends_leaves_nothing():
 def test_answers_of_nothing_are_programs_of_nothing():
     for answer in ("", "I cannot.", "```", "```python\n```", "<think>"):
         assert isinstance(answered_program(ASKED, answer), str)
-    assert blocks("no block") == []
+    assert fenced_blocks("no block") == []
     assert not compiles("\x00")
 
 
@@ -108,7 +111,7 @@ def test_a_chat_is_asked_for_the_function():
     prompt = open_prompt("chat", open_benchmark("humaneval"))
     problem = open_benchmark("humaneval").problems()[0]
     assert prompt.chat
-    assert (prompt.stops(problem), prompt.identity) == ((), "humaneval/chat v1")
+    assert (prompt.stops(problem), prompt.identity) == ((), "humaneval/chat v2")
     assert f"function `{problem.entry_point}`" in prompt.render(problem)
     assert prompt.extract(problem, fenced("def has_close_elements(a, b):\n    return 1\n")).startswith("from typing")
 
@@ -145,7 +148,7 @@ def test_successes_are_passing_samples_of_the_run(trained: Path):
 
 def test_successes_that_cannot_be_shown(trained: Path):
     for spec, says in [
-        (f"successes-3:{trained}", "has passing samples of 2 problems: it cannot show 3"),
+        (f"successes-3:{trained}", "has passing samples of 2 problems; it cannot show 3"),
         ("successes-3", "write successes-3:RUN"),
         (f"successes-3:{trained}x", "is not a run"),
     ]:
@@ -174,12 +177,12 @@ def test_a_template_of_ones_own(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('name = "a"\nprompt = "{nothing}"', r"unknown field {nothing}; there are id, prompt, entry_point, first_test"),
+        ('name = "a"\nprompt = "{nothing}"', r"unknown field {nothing} in the prompt; choose from id, prompt"),
         ('name = "a"\nprompt = "{prompt!r}"', "unknown field"),
         ('name = "a"\nprompt = "{"', "expected '}'|Single '{'"),
         ('name = "a"', "'prompt' is missing"),
-        ('name = "a"\nprompt = "x"\nextract = "magic"', "one of continue, whole, answer"),
-        ('name = "a"\nprompt = "x"\nstops = []', "no setting 'stops'"),
+        ('name = "a"\nprompt = "x"\nextract = "magic"', "unknown extraction 'magic'; choose from continue, whole"),
+        ('name = "a"\nprompt = "x"\nstops = []', "unknown setting 'stops' .did you mean 'stop'"),
         ('name = "a"\nprompt = "x"\nchat = "yes"', "'chat' is not a bool"),
         ('name = "a"\nprompt = "x"\nstop = [1]', "not a list of non-empty strings"),
         ("name = ", "mine.toml"),
@@ -191,7 +194,7 @@ def test_wrong_templates_are_named(tmp_path: Path, text: str, says: str):
 
 
 def test_unknown_prompts():
-    with pytest.raises(BenchmarkError, match="There is no prompt 'papr': there are paper, chat, fewshot-N"):
+    with pytest.raises(BenchmarkError, match=r"^Unknown prompt 'papr'\. Choose from paper, chat, .*Did you mean paper"):
         open_prompt("papr", open_benchmark("humaneval"))
     with pytest.raises(BenchmarkError, match="no such file"):
         open_prompt("absent.toml", open_benchmark("humaneval"))

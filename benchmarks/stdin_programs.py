@@ -1,30 +1,31 @@
-"""A problem that asks for a whole program: what it reads, what it should print, and how outputs are compared."""
+"""Problems that ask for a whole program, which reads standard input and writes standard output."""
 
 import ast
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from benchmarks.choices import unknown_clause
+from benchmarks.data_files import check_well_formed, read_text
 from benchmarks.problem import BenchmarkError, Problem
-from benchmarks.reading import read_text
 from sandbox.cases import Case, Checker, Compare, program_tests
 from sandbox.guest.languages import LANGUAGES
 
 REQUIRED = ("id", "prompt", "cases")
 OPTIONAL = ("compare", "language", "solution", "split")
 RULES = get_args(Compare)
-_OF_FUNCTIONS = ("entry_point", "tests", "setup")
+_FUNCTION_FIELDS = ("entry_point", "tests", "setup")
 
 
-def whole_problem(row: dict[str, Any], stop: tuple[str, ...], folder: Path) -> Problem:
-    """Check one row with `cases` and make a problem of it. A checker's file is looked for from `folder` on.
+def program_problem_of(row: dict[str, Any], stop: tuple[str, ...], folder: Path) -> Problem:
+    """Check one row with `cases` and return its problem. The path of a checker is relative to `folder`.
 
     Raises ValueError with a short reason.
     """
-    if strangers := [name for name in _OF_FUNCTIONS if name in row]:
-        raise ValueError(f"a problem with 'cases' asks for a whole program and has no field {strangers[0]!r}")
+    if excess := [name for name in _FUNCTION_FIELDS if name in row]:
+        raise ValueError(f"a problem with 'cases' asks for a whole program and has no field {excess[0]!r}")
     language = row.get("language", "python")
     if language not in LANGUAGES:
-        raise ValueError(f"the field 'language' is {language!r}; there are {', '.join(LANGUAGES)}")
+        raise ValueError(unknown_clause("language", language, LANGUAGES))
     tests = program_tests(read_cases(row["cases"]), _compare(row.get("compare", RULES[0]), folder))
     return Problem(
         id=row["id"],
@@ -39,7 +40,7 @@ def whole_problem(row: dict[str, Any], stop: tuple[str, ...], folder: Path) -> P
 
 
 def read_cases(cases: object) -> list[Case]:
-    """The cases in a list of `{"input", "output"}`. Raises ValueError, saying which is wrong."""
+    """Return the cases in a list of `{"input", "output"}`. Raises ValueError that names the wrong one."""
     if not isinstance(cases, list) or not cases:
         raise ValueError("the field 'cases' is not a list of cases")
     return [_case(number, case) for number, case in enumerate(cases, start=1)]
@@ -50,8 +51,9 @@ def _case(number: int, case: object) -> Case:
         raise ValueError(f"case {number} of the field 'cases' is not an object")
     for name in Case._fields:
         if not isinstance(case.get(name), str):
-            what = "is not a string" if name in case else "is missing"
-            raise ValueError(f"case {number} of the field 'cases': {name!r} {what}")
+            reason = "is not a string" if name in case else "is missing"
+            raise ValueError(f"case {number} of the field 'cases': {name!r} {reason}")
+        check_well_formed(f"case {number}", case[name])
     return Case(case["input"], case["output"])
 
 
@@ -61,7 +63,7 @@ def _compare(rule: str, folder: Path) -> Compare | Checker:
         return Checker(_checker_source(folder / file, function), function)
     if rule in RULES:
         return cast(Compare, rule)
-    raise ValueError(f"the field 'compare' is {rule!r}; there are {', '.join(RULES)}, and FILE.py:FUNCTION")
+    raise ValueError(unknown_clause("rule of 'compare'", rule, [*RULES, "FILE.py:FUNCTION"]))
 
 
 def _checker_source(path: Path, function: str) -> str:

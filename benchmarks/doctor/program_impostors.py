@@ -1,4 +1,4 @@
-"""Whole programs that must not pass, in every language: they know nothing, or only what the prompt shows."""
+"""Whole programs that must not pass, in every language: they know nothing, or only the cases in the prompt."""
 
 import json
 from collections import Counter
@@ -10,12 +10,12 @@ from sandbox.cases import Case, cases_of
 
 
 class Phrases(NamedTuple):
-    """How a language says the few things that an impostor does. A text in JSON is one in each of them."""
+    """The parts of impostors in one language. A JSON string is a string literal in each of the languages."""
 
     say: Callable[[str], str]  # a program that prints a text
-    echo: str  # one that prints what it reads
-    look_up: Callable[[str], str]  # one that finds what it reads in a table of texts, or prints the last of them
-    cheats: dict[str, str]  # what fools a careless grader
+    echo: str  # a program that prints its input
+    look_up: Callable[[str], str]  # a program that looks up its input in a table of texts, or prints the last of them
+    cheats: dict[str, str]  # programs that deceive a careless grader
 
 
 def _python_table(table: str) -> str:
@@ -64,12 +64,12 @@ PHRASES = {
 
 
 def empty(_problem: Problem) -> Iterator[tuple[str, str]]:
-    """No program at all."""
+    """Yield the empty program."""
     yield "no program", ""
 
 
 def constant(problem: Problem) -> Iterator[tuple[str, str]]:
-    """Programs that always print the same, or what they read."""
+    """Yield programs that always print the same, or their input."""
     phrases = PHRASES[problem.language]
     expected = Counter(case.output.strip() for case in cases_of(problem.tests)).most_common(1)
     for text in dict.fromkeys(["0", "1", "-1", "YES", "NO", *(text for text, _ in expected)]):
@@ -78,19 +78,19 @@ def constant(problem: Problem) -> Iterator[tuple[str, str]]:
 
 
 def knowing(problem: Problem) -> Iterator[tuple[str, str]]:
-    """A program that looks up the cases that the prompt shows."""
-    if shown := shown_whole_cases(problem):
+    """Yield a program that looks up the cases that the prompt shows."""
+    if shown := cases_in_prompt(problem):
         table = json.dumps(dict(shown))
         yield f"a table of {len(shown)} shown cases", PHRASES[problem.language].look_up(table)
 
 
 def cheating(problem: Problem) -> Iterator[tuple[str, str]]:
-    """Programs that try to be let through without an answer."""
+    """Yield programs that try to pass without an answer."""
     yield from PHRASES[problem.language].cheats.items()
 
 
-def shown_whole_cases(problem: Problem) -> list[Case]:
-    """The cases whose input and output both stand in the prompt."""
+def cases_in_prompt(problem: Problem) -> list[Case]:
+    """Return the cases whose input and output are both in the prompt."""
     return [
         case
         for case in cases_of(problem.tests)
