@@ -46,10 +46,10 @@ def fill(
     vectors = np.random.default_rng(0).standard_normal((len(completions), layers, WIDTH)).astype(np.float32)
     for row, completion in enumerate(completions):
         vectors[row, -1, 0] += signal * passes[completion.id]
-    wanted = EmbeddingSpec({"fingerprint": "made"}, tuple(View(layer, "last") for layer in range(1, layers + 1)), WIDTH)
-    (shard,) = wanted.shards(store)
+    spec = EmbeddingSpec({"fingerprint": "made"}, tuple(View(layer, "last") for layer in range(1, layers + 1)), WIDTH)
+    (shard,) = spec.shards(store)
     shard.file.write(0, vectors)
     store.add_vector_rows({shard.key: {completion.id: row for row, completion in enumerate(completions)}})
-    about = {"embedder": "made", "views": wanted.views, "shards": [shard.key]}
+    about = {"embedder": "made", "views": spec.views, "shards": [shard.key]}
     for key, value in (("view v", about), ("view", "v"), ("grader", "g")):
         store.note(key, value)

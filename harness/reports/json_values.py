@@ -33,10 +33,8 @@ def from_jsonable(kind: type[T], value: Any, place: str = "") -> T:  # noqa: ANN
 
 def from_report_json(kind: type[T], data: Mapping[str, Any], schema: str) -> T:
     """Return a value of the type `kind` from JSON that names its layout. Raises QprobeError for another layout."""
-    if (given := data.get("schema")) != schema:
-        raise QprobeError(
-            f"The report has the schema {given!r} instead of {schema!r}: make it again with this version."
-        )
+    if (name := data.get("schema")) != schema:
+        raise QprobeError(f"The report has the schema {name!r} instead of {schema!r}: make it again with this version.")
     try:
         return from_jsonable(kind, data)
     except QprobeError as error:

@@ -148,17 +148,17 @@ def test_a_page_is_the_same_each_time(hostile: tuple[Report, BrowserData]):
 
 
 def test_figures_show_the_reports_numbers(hostile: tuple[Report, BrowserData]):
-    drawn = {figure.name: figure for figure in figures(*hostile)}
-    assert set(drawn) == {"selection", "best-of-k", "frontier", "calibration", "tenths", "difficulty", "statuses"}
-    for figure in drawn.values():
+    by_name = {figure.name: figure for figure in figures(*hostile)}
+    assert set(by_name) == {"selection", "best-of-k", "frontier", "calibration", "tenths", "difficulty", "statuses"}
+    for figure in by_name.values():
         for panel in figure.panels:
             Xml.fromstring(panel)
     row = next(row for row in hostile[0].rows if row.name == "mse")
     assert (
         f"mse: {short(row.value)} [{short(row.low)}, {short(row.high)}], gain {short(row.gain, '+')}"
-        in drawn["selection"].panels[0]
+        in by_name["selection"].panels[0]
     )
-    assert "passed: 24" in drawn["statuses"].panels[0]
+    assert "passed: 24" in by_name["statuses"].panels[0]
 
 
 def polyline(figure: Figure, name: str) -> list[tuple[float, float]]:
@@ -169,17 +169,17 @@ def polyline(figure: Figure, name: str) -> list[tuple[float, float]]:
 
 def test_a_line_goes_through_its_numbers(hostile: tuple[Report, BrowserData]):
     result = hostile[0]
-    drawn = {figure.name: figure for figure in figures(*hostile)}
+    by_name = {figure.name: figure for figure in figures(*hostile)}
     values = next(line for line in result.best_of_k.lines if line.name == "mse").value
-    corners = polyline(drawn["best-of-k"], "mse")
+    corners = polyline(by_name["best-of-k"], "mse")
     assert len(corners) == len(values) == 6
     heights = [-y for _, y in corners]
     scale = (heights[-1] - heights[0]) / (values[-1] - values[0])
     assert [(y - heights[0]) / scale + values[0] for y in heights] == pytest.approx(values, abs=0.002)
-    assert len(polyline(drawn["frontier"], "mse")) == len(result.frontiers[0].limit)
-    assert len(polyline(drawn["calibration"], "mse")) == len(result.calibrations[0].bins)
-    assert len(drawn["difficulty"].panels) == 2
-    assert drawn["difficulty"].panels[0].count("<circle") == result.problems
+    assert len(polyline(by_name["frontier"], "mse")) == len(result.frontiers[0].limit)
+    assert len(polyline(by_name["calibration"], "mse")) == len(result.calibrations[0].bins)
+    assert len(by_name["difficulty"].panels) == 2
+    assert by_name["difficulty"].panels[0].count("<circle") == result.problems
 
 
 def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, BrowserData]):
@@ -188,13 +188,13 @@ def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Browse
         "mse": [{**choice, "views": [f"{i % 2 + 3}/last"]} for i, choice in enumerate(result.hyperparameters["mse"])]
     }
     views = tuple((layer, pooling) for pooling in ("last", "mean") for layer in range(1, 33))
-    shown = replace(result, hyperparameters={**result.hyperparameters, **several}, views=views)
-    last, mean = {figure.name: figure for figure in figures(shown, data)}["layers"].panels
+    changed = replace(result, hyperparameters={**result.hyperparameters, **several}, views=views)
+    last, mean = {figure.name: figure for figure in figures(changed, data)}["layers"].panels
     assert "mse: layer 3, last, in 2 of 4 folds" in last
     assert "mse: layer 4, last, in 2 of 4 folds" in last
     assert "mse: layer 32, mean, in 0 of 4 folds" in mean
     axis = [text.text for text in Xml.fromstring(last).findall("g[@class='axis']/text")]
-    assert axis[:4] == ["1", "3", "5", "7"], "as many labels as there is room for"
+    assert axis[:4] == ["1", "3", "5", "7"], "every other layer has a label"
 
 
 def test_the_page_is_a_file(hostile: tuple[Report, BrowserData], tmp_path: Path):

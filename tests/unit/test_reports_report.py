@@ -51,11 +51,11 @@ def fill(store: Store, *, signal: float) -> None:
     vectors = np.random.default_rng(0).standard_normal((len(completions), 1, WIDTH)).astype(np.float32)
     for row, completion in enumerate(completions):
         vectors[row, 0, 0] += signal * passes[completion.id]
-    wanted = EmbeddingSpec({"fingerprint": "made"}, (View(3, "last"),), WIDTH)
-    (shard,) = wanted.shards(store)
+    spec = EmbeddingSpec({"fingerprint": "made"}, (View(3, "last"),), WIDTH)
+    (shard,) = spec.shards(store)
     shard.file.write(0, vectors)
     store.add_vector_rows({shard.key: {completion.id: row for row, completion in enumerate(completions)}})
-    about = {"embedder": "made", "views": wanted.views, "shards": [shard.key]}
+    about = {"embedder": "made", "views": spec.views, "shards": [shard.key]}
     for name, value in (("view v", about), ("view", "v"), ("grader", "g")):
         store.note(name, value)
 
@@ -100,14 +100,14 @@ def test_scores_are_joined_to_samples_by_id(store: Store, result: Report):
 
 def test_best_of_k_agrees_with_drawing(store: Store, result: Report):
     scores, verdicts, rng = load_scores(store), store.verdicts("g"), random.Random(0)
-    drawn = []
+    rewards = []
     for p, problem_id in enumerate(scores.problem_ids):
         for _ in range(400):
             some = rng.sample(range(SAMPLES), 5)
             best = max(some, key=lambda n: scores.scores_OPN[1, p, n])
-            drawn.append(verdicts[SampleId(problem_id, int(scores.indices_PN[p, best]))].reward)
+            rewards.append(verdicts[SampleId(problem_id, int(scores.indices_PN[p, best]))].reward)
     assert result.ks == (1, 5, 6)
-    assert result.curves[1].values[1] == pytest.approx(np.mean(drawn), abs=0.02)
+    assert result.curves[1].values[1] == pytest.approx(np.mean(rewards), abs=0.02)
 
 
 def test_a_report_is_the_same_each_time(store: Store, result: Report):
@@ -168,9 +168,9 @@ def test_every_form_holds_the_same_numbers(result: Report):
     assert "NaN" not in text
     assert "| mse |" in markdown(result)
     assert ".333" in markdown(result)
-    drawn = picture(result)
-    assert drawn.startswith("<svg")
-    assert "shuffled" in drawn
+    svg = picture(result)
+    assert svg.startswith("<svg")
+    assert "shuffled" in svg
     assert terminal(result) is not None
 
 

@@ -64,8 +64,8 @@ def test_wandb_writes_an_offline_run(run: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
     track("wandb", run)
-    (kept,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
-    assert b"mse/gain" in kept.read_bytes()
+    (log,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    assert b"mse/gain" in log.read_bytes()
 
 
 def test_one_sentence_where_it_cannot_be(run: Path, monkeypatch: pytest.MonkeyPatch):

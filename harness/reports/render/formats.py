@@ -15,27 +15,27 @@ from harness.reports.report import Report
 
 def terminal(report: Report, *, complete: bool = True) -> RenderableType:
     """Render for a terminal of at least 80 columns; only the main table and its notes unless `complete`."""
-    shown, lines = tables(report), notes(report)
+    parts, lines = tables(report), notes(report)
     if not complete:
-        shown, lines = shown[:1], lines[:3]
+        parts, lines = parts[:1], lines[:3]
     return Group(
         Text(heading(report), style="bold"),
-        *(terminal_table(header, rows, is_gain) for header, rows in shown),
+        *(terminal_table(header, rows, is_gain) for header, rows in parts),
         *(Text(line, style="dim") for line in lines),
     )
 
 
 def markdown(report: Report) -> str:
     """Render as Markdown."""
-    shown = [markdown_table(header, rows) for header, rows in tables(report)]
-    return "\n\n".join([f"## {heading(report)}", *shown, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
+    parts = [markdown_table(header, rows) for header, rows in tables(report)]
+    return "\n\n".join([f"## {heading(report)}", *parts, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
 
 
 def latex_text(report: Report) -> str:
     """Render as LaTeX, one tabular per table; they need the package booktabs."""
-    shown = [latex_table(header, rows) for header, rows in tables(report)]
+    parts = [latex_table(header, rows) for header, rows in tables(report)]
     lines = "\n".join(latex(line) + r" \par" for line in notes(report))
-    return "\n\n".join([f"% {heading(report)}", "% \\usepackage{booktabs}", *shown, lines]) + "\n"
+    return "\n\n".join([f"% {heading(report)}", "% \\usepackage{booktabs}", *parts, lines]) + "\n"
 
 
 def csv_rows(report: Report) -> str:

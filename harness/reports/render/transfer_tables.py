@@ -42,8 +42,8 @@ def transfer_tables(report: TransferReport) -> RenderableType:
     """Render the tables of each test set for a terminal."""
     parts: list[RenderableType] = []
     for test in report.tests:
-        shown = [terminal_table(header, rows, is_gain) for header, rows in _tables(test)]
-        parts += [Text(heading(report, test), style="bold"), *shown]
+        rendered = [terminal_table(header, rows, is_gain) for header, rows in _tables(test)]
+        parts += [Text(heading(report, test), style="bold"), *rendered]
     return Group(*parts, *(Text(line, style="dim") for line in notes(report)))
 
 
@@ -51,6 +51,6 @@ def transfer_markdown(report: TransferReport) -> str:
     """Render the tables of each test set as Markdown."""
     parts = []
     for test in report.tests:
-        shown = [markdown_table(header, rows) for header, rows in _tables(test)]
-        parts += [f"## {heading(report, test)}", *shown]
+        rendered = [markdown_table(header, rows) for header, rows in _tables(test)]
+        parts += [f"## {heading(report, test)}", *rendered]
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in notes(report))]) + "\n"

@@ -10,7 +10,7 @@ from harness.reports.report import Report
 
 def figures(report: Report, data: BrowserData | None) -> list[Figure]:
     """Return the figures that have data, in the order of the page."""
-    drawn = (
+    candidates = (
         selection(report),
         best_of_k(report),
         frontier(report),
@@ -21,7 +21,7 @@ def figures(report: Report, data: BrowserData | None) -> list[Figure]:
         layers(report),
         statuses(report),
     )
-    return [figure for figure in drawn if figure is not None]
+    return [figure for figure in candidates if figure is not None]
 
 
 def statuses(report: Report) -> Figure | None:
