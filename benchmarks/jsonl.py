@@ -4,6 +4,7 @@ A problem that asks for a whole program is `{"id", "prompt", "cases"}`.
 """
 
 import ast
+import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
     """
     required, optional = (stdin_programs.REQUIRED, stdin_programs.OPTIONAL) if "cases" in row else (REQUIRED, OPTIONAL)
     _check_names(row, required, optional)
-    for name in {*required, *optional} - {"cases"}:
+    for name in {*required, *optional} - {"cases", "timeout"}:
         _check_text(name, row.get(name, ""))
     for name in NOT_EMPTY:
         if name in row and not row[name].strip():
@@ -121,6 +122,7 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
         _check_compiles(name, row.get(name, ""))
     _check_entry_point(row["entry_point"], row["prompt"])
     _check_mode(row.get("mode", ""))
+    _check_timeout(row.get("timeout", 0))
     if TestsText(row["tests"], row.get("setup", ""), row["entry_point"]).calls_nothing:
         raise ValueError(
             "the field 'tests' calls nothing, so every program would pass: write assertions, check(candidate), "
@@ -167,6 +169,11 @@ def _check_compiles(name: str, source: str) -> None:
         raise ValueError(f"the field {name!r} does not compile ({error.msg}{place})") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"the field {name!r} does not compile ({error})") from error
+
+
+def _check_timeout(seconds: object) -> None:
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < math.inf:
+        raise ValueError(f"the field 'timeout' is {seconds!r}: write the CPU seconds that a program may use")
 
 
 def _check_mode(mode: str) -> None:

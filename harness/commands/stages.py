@@ -104,7 +104,7 @@ def report(
     from harness.runs.store import Store
 
     with Store(run) as store:
-        known = greedy_rewards(greedy, store.settings()["benchmark"]) if greedy else None
+        known = greedy_rewards(greedy, store.about.benchmark) if greedy else None
         found, data = report_and_page(store, args.numbers(k), known)
     show_report(found, data, run, Terminal(quiet=quiet), "json" if json else format_name)
     if track:

@@ -12,14 +12,13 @@ def greedy_rewards(folder: Path, benchmark: str) -> dict[str, float]:
     Raises QprobeError if the run is of another benchmark, has no verdicts, or was not sampled greedily.
     """
     with Store(folder) as store:
-        settings = store.settings()
-        if settings.get("benchmark") != benchmark:
-            raise QprobeError(f"{folder} is a run of {settings.get('benchmark')}, not of {benchmark}.")
-        if settings.get("grader") is None:
-            raise QprobeError(f"{folder} has no verdicts: run qprobe grade {folder} first.")
+        about = store.about
+        if about.benchmark != benchmark:
+            raise QprobeError(f"{folder} is a run of {about.benchmark}, not of {benchmark}.")
+        grader = about.require_grader(folder)
         ids = store.sample_ids()
         several = len({sample.problem_id for sample in ids}) < len(ids)
-        if several or settings.get("generation", {}).get("temperature", 0.0) != 0.0:
+        if several or about.generation.get("temperature", 0.0) != 0.0:
             raise QprobeError(f"{folder} is not greedy: generate one sample per problem with --temperature 0 --k 1.")
-        verdicts = store.verdicts(settings["grader"])
+        verdicts = store.verdicts(grader)
     return {sample.problem_id: outcome.reward for sample, outcome in verdicts.items() if outcome.reward is not None}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
@@ -85,21 +84,21 @@ def read_inputs(store: Store) -> ReportInputs:
     Raises QprobeError where a stage is missing.
     """
     scores = load_scores(store)
-    grader, settings = scores.settings["grader"], store.settings()
+    grader, about = scores.settings["grader"], store.about
     graded = store.verdicts(grader, greedy=True)
     verdicts = {sample: outcome for sample, outcome in graded.items() if sample.sample != GREEDY}
     visible = visible_answers(store, grader, scores.problem_ids, scores.indices_PN)
     rewards_PN, mask_PN = sample_rewards(verdicts, scores)
     objectives = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
-    view = settings[f"view {scores.settings['view']}"]
+    embedding = about.embeddings[scores.settings["view"]]
     return ReportInputs(
         run=store.folder.name,
-        benchmark=settings["benchmark"],
-        errata=settings.get("errata", ""),
-        prompt=settings.get("prompt", ""),
-        source=_source(settings["source"]),
-        embedder=view["embedder"],
-        views=tuple((layer, pooling) for layer, pooling in view["views"]),
+        benchmark=about.benchmark,
+        errata=about.errata,
+        prompt=about.prompt,
+        source=about.source.name if about.source else "",
+        embedder=embedding.embedder,
+        views=tuple((view.layer, view.pooling) for view in embedding.views),
         problems=tuple(_problem_samples(store, verdicts)),
         verdicts=verdicts,
         greedy_rewards=_greedy_rewards(graded),
@@ -153,7 +152,3 @@ def _raw_scores(scores: Scores, name: str, scores_PN: Floats) -> Floats:
     temperatures_F = np.array([selected["temperature"] for selected in scores.chosen[name]])
     raw_PN: Floats = scores_PN * temperatures_F[scores.fold_P, None] / beta
     return raw_PN
-
-
-def _source(source: Mapping[str, Any]) -> str:
-    return str(source.get("model") or source.get("file"))

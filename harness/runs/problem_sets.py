@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.errors import ProbeError, QprobeError
 from harness.probes import Samples
 from harness.runs.samples import load_samples
+from harness.runs.settings import Embedding
 from harness.runs.store import Store
 
 DATABASE = "run.sqlite"
@@ -25,7 +25,7 @@ class ProblemSet:
     benchmark: str
     samples: Samples
     prompts: dict[str, str]  # by problem
-    embedder: dict[str, Any]  # name, fingerprint, layers and so on
+    embedding: Embedding
 
     def without(self, problem_ids: Sequence[str]) -> "ProblemSet":
         """The same set without some problems."""
@@ -59,24 +59,18 @@ def load_set(name: str, runs: Path = Path("results")) -> ProblemSet:
     """
     folder, split = _find(name, runs)
     with Store(folder) as store:
-        problems = [each for each in store.problems() if split is None or each.split == split]
+        problems = [problem for problem in store.problems() if split is None or problem.split == split]
         if not problems:
-            splits = sorted({each.split for each in store.problems()})
-            raise QprobeError(f"{folder} has no problems of split {split!r}: it has {', '.join(splits)}.")
+            splits = sorted({problem.split for problem in store.problems()})
+            raise QprobeError(f"{folder} has no problems of split {split!r}. Choose from {', '.join(splits)}.")
         samples = load_samples(store)
-        chosen = {each.id for each in problems}
-        samples = samples.take([place for place, each in enumerate(samples.problem_ids) if each in chosen])
+        chosen = {problem.id for problem in problems}
+        samples = samples.take([place for place, name in enumerate(samples.problem_ids) if name in chosen])
         if not len(samples.problem_ids):
             raise QprobeError(f"{folder} has no samples of split {split!r}.")
-        settings = store.settings()
-        return ProblemSet(
-            name,
-            folder,
-            str(settings["benchmark"]),
-            samples,
-            {each.id: each.prompt for each in problems},
-            settings[f"view {settings['view']}"],
-        )
+        about = store.about
+        prompts = {problem.id: problem.prompt for problem in problems}
+        return ProblemSet(name, folder, about.benchmark, samples, prompts, about.require_embedding(folder))
 
 
 def _find(name: str, runs: Path) -> tuple[Path, str | None]:
@@ -116,10 +110,10 @@ def _benchmark_of(folder: Path) -> str | None:
 
 def refuse_other_vectors(train: ProblemSet, test: ProblemSet) -> None:
     """Raise ProbeError unless both sets were embedded by the very same model."""
-    known, given = (each.embedder.get("fingerprint") or each.embedder["embedder"] for each in (train, test))
-    if known != given:
-        name = train.embedder["embedder"]
+    models = [part.embedding.fingerprint or part.embedding.embedder for part in (train, test)]
+    if models[0] != models[1]:
+        name = train.embedding.embedder
         raise ProbeError(
-            f"probes of {train.name} read vectors of {name}, and {test.name} has those of "
-            f"{test.embedder['embedder']}: run qprobe embed {test.folder} --embedder {name}"
+            f"Probes of {train.name} read vectors of {name}, and {test.name} has those of "
+            f"{test.embedding.embedder}: run qprobe embed {test.folder} --embedder {name}."
         )

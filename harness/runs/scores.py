@@ -60,8 +60,8 @@ class Scores:
 
 def current(store: Store) -> dict[str, Any]:
     """Return the grader and the view of the run's last grading and embedding."""
-    settings = store.settings()
-    return {"grader": settings.get("grader"), "view": settings.get("view")}
+    about = store.about
+    return {"grader": about.grader, "view": about.view}
 
 
 def save_scores(store: Store, scores: Scores) -> None:

@@ -112,7 +112,7 @@ def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Ite
     Batches are made of all texts and only then reduced to those that are left: a run that was killed resumes with the
     same batches as one that was not, so that its vectors agree to the last bit.
     """
-    stop = store.settings().get("stop")  # the prompt's, where it has its own
+    stop = store.about.stop  # the prompt's, where it has its own
     stops = {problem.id: problem.stop if stop is None else stop for problem in store.problems()}
     for window in _windows(store):
         ids = {completion.problem_id for completion in window}

@@ -23,7 +23,7 @@ def export_human_eval(store: Store, path: Path) -> int:
     same programs.
     """
     problems = {problem.id: problem for problem in store.problems()}
-    grader = str(store.settings().get("grader", ""))
+    grader = store.about.grader or ""
     verdicts, base = store.verdicts(grader), store.verdicts(VerdictSet.BASE_TESTS.key(grader))
     rows = 0
     with atomic_write(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:

@@ -34,7 +34,7 @@ def settings_of_run(store: Store, *, benchmark: str | None = None, prompt: str |
     benchmark = benchmark or configuration.get("benchmark")
     if benchmark is None:
         raise QprobeError(f"The benchmark of {store.folder} is unknown; give --benchmark.")
-    if prompt is None and "file" in store.settings().get("source", {}):
+    if prompt is None and (source := store.about.source) and source.file:
         raise QprobeError(
             f"{store.folder} holds imported samples, whose programs are those of their file; "
             "give --prompt to extract them from the text in that prompt's way."

@@ -12,7 +12,7 @@ from benchmarks.reference_needs import warn_of_needed_references
 from harness.errors import QprobeError
 from harness.runs.completion import Completion
 from harness.runs.store import Store
-from harness.stages.sample_formats import FORMATS, FileSample, Problems, detect_format, numbered_rows
+from harness.stages.sample_formats import FORMATS, FileSample, ProblemFinder, detect_format, numbered_rows
 
 SHOWN = 5
 """The number of bad lines that a message names."""
@@ -45,7 +45,7 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     path = user_path(path)
     problems = benchmark.problems()
     done = Imported()
-    drawn = list(read_samples(path, format_name, Problems(problems, benchmark), done.bad))
+    drawn = list(read_samples(path, format_name, ProblemFinder(problems, benchmark), done.bad))
     if not drawn:
         raise QprobeError(done.complaint(path) if done.bad else f"{path} is empty; it holds no samples.")
     _settle(store, benchmark, path, complete=not done.bad)
@@ -69,16 +69,15 @@ def _settle(store: Store, benchmark: Benchmark, path: Path, *, complete: bool) -
     store.settle("benchmark", benchmark.name)
     store.settle("errata", errata.described if (errata := errata_of(benchmark)) else "")
     source = {"file": path.name, "sha256": sha256(path)}
-    earlier = store.settings().get("source", {"complete": False})
-    if earlier.get("complete", True) and earlier.get("sha256") != source["sha256"]:
+    earlier = store.about.source
+    if earlier and earlier.complete and earlier.sha256 != source["sha256"]:
         raise QprobeError(
-            f"{store.folder} holds the samples of {earlier.get('file', 'a model')} already. "
-            "Import these into another run folder."
+            f"{store.folder} holds the samples of {earlier.name} already. Import these into another run folder."
         )
     store.note("source", {**source, "complete": complete})
 
 
-def read_samples(path: Path, format_name: str, problems: Problems, bad: list[str]) -> Iterator[FileSample]:
+def read_samples(path: Path, format_name: str, problems: ProblemFinder, bad: list[str]) -> Iterator[FileSample]:
     """Yield the samples of a file in a format, by default that of its first row; errors are added to `bad`."""
     for number, row in numbered_rows(path):
         try:

@@ -22,7 +22,7 @@ from harness.runs.store import Store
 from harness.runs.vector_store import open_shard
 from harness.stages.embed import embed
 from harness.stages.import_samples import new_completions, read_samples
-from harness.stages.sample_formats import Problems, numbered_rows
+from harness.stages.sample_formats import ProblemFinder, numbered_rows
 from harness.stats import softmax_chances
 
 SCHEMA = "qprobe-ranking/1"
@@ -68,7 +68,7 @@ def read_completions(path: Path, benchmark: Benchmark | None = None, format_name
     """
     bad: list[str] = []
     problems = _problems_in(path) if benchmark is None else benchmark.problems()
-    drawn = list(read_samples(path, format_name, Problems(problems), bad))
+    drawn = list(read_samples(path, format_name, ProblemFinder(problems), bad))
     if bad:
         raise QprobeError(f"{path}: {len(bad)} of its rows could not be used ({bad[0]}); correct the file first.")
     if not drawn:
@@ -135,7 +135,7 @@ def _scores(
         store.add_problems(Problem(name, prompt, entry_point="", tests="") for name, prompt in prompts.items())
         store.add_completions(completions)
         view = embed(store, embedder, progress).view
-        (key,) = store.settings()[f"view {view}"]["shards"]  # of a new run: all views are on one
+        (key,) = store.about.embeddings[view].shards or ()  # of a new run: all views are in one
         shard, rows = open_shard(store, key), store.vector_rows(key)
         vectors = np.array(shard.file.read())  # a row for each distinct text: equal ones tie exactly
     scores_R = probe([torch.from_numpy(vectors[:, shard.views.index(each)]) for each in probe.card.views]).tolist()

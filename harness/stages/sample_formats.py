@@ -25,7 +25,7 @@ class FileSample:
     program: str
 
 
-class Problems:
+class ProblemFinder:
     """Finds the problem that a row names, and makes programs from completions."""
 
     def __init__(self, problems: Sequence[Problem], benchmark: Benchmark | None = None) -> None:
@@ -102,7 +102,7 @@ def _is_within(wanted: Sequence[str], lines: Sequence[str]) -> bool:
     return all(line in rest for line in wanted)
 
 
-def read_human_eval(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+def read_human_eval(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     """Read `{"task_id", "completion"}` in the format of human-eval: prompt + completion, nothing cut.
 
     A row may have a whole `program` instead, a `prompt`, and a list of completions or programs.
@@ -116,7 +116,7 @@ def read_human_eval(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
             yield FileSample(problem.id, prompt, text, problems.program(problem, prompt, text))
 
 
-def read_codet(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+def read_codet(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     """Read `{"prompt", "samples"}` in the format of CodeT: no id, raw samples that continue after the function."""
     prompt = well_formed(_field(row, "prompt", str))
     problem = problems.by_prompt(prompt)
@@ -124,7 +124,7 @@ def read_codet(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
         yield FileSample(problem.id, prompt, text, continue_prompt(prompt, text, FUNCTION_STOPS))
 
 
-def read_mbpp_eval(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+def read_mbpp_eval(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     """Read `{"task_id", "prompt", "generated_codes"}` in the format of Qwen3's MBPP evaluation: whole programs.
 
     The prompt is a text, or the messages of a chat.
@@ -137,19 +137,19 @@ def read_mbpp_eval(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
     yield from (FileSample(problem.id, prompt, text, text) for text in _texts(row, "generated_codes"))
 
 
-def read_evalplus(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+def read_evalplus(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     """Read `{"task_id", "solution"}` in the format of evalplus: whole programs, in a file or as `TASK_ID/NUMBER.py`."""
     problem = problems.by_id(_field(row, "task_id", str, int))
     yield from (FileSample(problem.id, problem.prompt, text, text) for text in _texts(row, "solution"))
 
 
-def read_bigcode(row: JsonRow, problems: Problems) -> Iterator[FileSample]:
+def read_bigcode(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     """Read a list of lists in the format of bigcode's harness: whole programs of the test problems, in order."""
     problem = problems.by_place(_field(row, "place", int))
     yield from (FileSample(problem.id, problem.prompt, text, text) for text in _texts(row, "generations"))
 
 
-FORMATS: dict[str, tuple[str, Callable[[JsonRow, Problems], Iterator[FileSample]]]] = {
+FORMATS: dict[str, tuple[str, Callable[[JsonRow, ProblemFinder], Iterator[FileSample]]]] = {
     "human-eval": ("task_id", read_human_eval),
     "codet": ("samples", read_codet),
     "mbpp-eval": ("generated_codes", read_mbpp_eval),
