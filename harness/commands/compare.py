@@ -28,7 +28,7 @@ def compare(
     from harness.reports.compare import compare as compare_runs
 
     terminal = Terminal(quiet=quiet)
-    asked = None if rows is None else args.names(rows)
+    wanted = None if rows is None else args.names(rows)
     with terminal.task("Reading runs", len(runs)) as advance:
-        found = compare_runs(runs, asked, advance)
-    show_comparison(found, terminal, "json" if json else format_name)
+        comparison = compare_runs(runs, wanted, advance)
+    show_comparison(comparison, terminal, "json" if json else format_name)

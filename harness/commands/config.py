@@ -88,21 +88,21 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 def _checked(ctx: typer.Context, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values by the name of their parameter. Raises QprobeError for an unknown key, a table, or a value amiss."""
-    known = _settable(ctx)
+    settable = _settable(ctx)
     checked = {}
     for written, value in values.items():
         key = written.replace("-", "_")
         if isinstance(value, dict):
             raise QprobeError(f"{source}: [{written}] is a table; write settings one per line, without tables.")
-        if key not in known:
-            raise QprobeError(_unknown(source, written, known))
+        if key not in settable:
+            raise QprobeError(_unknown(source, written, settable))
         value = _as_option(value)
         try:
-            if known[key].callback is None:
-                known[key].process_value(ctx, value)
+            if settable[key].callback is None:
+                settable[key].process_value(ctx, value)
         except typer.BadParameter as error:
             raise QprobeError(f"{source}: {key} cannot be {value!r}: {error.message}") from error
-        checked[str(known[key].name)] = value
+        checked[str(settable[key].name)] = value
     return checked
 
 
@@ -113,9 +113,9 @@ def _as_option(value: object) -> object:
     return value if isinstance(value, bool | str) else str(value)
 
 
-def _unknown(source: str, key: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+def _unknown(source: str, key: str, settable: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(key, settable, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Choose from {', '.join(settable)}."
     return f"{source}: Unknown setting {key!r}. {hint}"
 
 
@@ -123,7 +123,7 @@ def _become_defaults(ctx: typer.Context, source: str, values: dict[str, Any]) ->
     """--set goes before the file, in whichever order the two stand on the command line."""
     given: dict[str, dict[str, Any]] = ctx.meta.setdefault(_GIVEN, {})
     given[source] = _checked(ctx, source, values)
-    ctx.default_map = {name: value for each in _weakest_first(given) for name, value in given[each].items()}
+    ctx.default_map = {name: value for origin in _weakest_first(given) for name, value in given[origin].items()}
 
 
 def _weakest_first(sources: Iterable[str]) -> list[str]:

@@ -28,8 +28,8 @@ def forecast(folder: Path, checked: "Checked", options: PipelineOptions, *, as_j
     stages = estimate(work, folder)
     needed, free = checked.disk_bytes(work.samples), free_bytes(folder)
     if as_json:
-        found = {"problems": work.problems, "samples": work.samples, "disk_bytes": needed, "free_bytes": free}
-        print(json.dumps({**found, "stages": [asdict(stage) for stage in stages]}, indent=1))
+        totals = {"problems": work.problems, "samples": work.samples, "disk_bytes": needed, "free_bytes": free}
+        print(json.dumps({**totals, "stages": [asdict(stage) for stage in stages]}, indent=1))
         return
     terminal = Terminal()
     terminal.out.print(
@@ -68,9 +68,9 @@ def _work(folder: Path, checked: "Checked", options: PipelineOptions) -> "Work":
     from harness.stages.estimate import Work
 
     problems, samples = _asked(checked, options)
-    there = _there(folder)
-    done = {"generate": "completions", "grade": "verdicts", "embed": "vectors"}
-    new = {stage: max(0, samples - there.get(table, 0)) for stage, table in done.items()}
+    held = _held(folder)
+    tables = {"generate": "completions", "grade": "verdicts", "embed": "vectors"}
+    new = {stage: max(0, samples - held.get(table, 0)) for stage, table in tables.items()}
     if options.samples:
         new.pop("generate")
     return Work(
@@ -98,12 +98,12 @@ def _asked(checked: "Checked", options: PipelineOptions) -> tuple[int, int]:
     from harness.stages.import_samples import import_samples
 
     with tempfile.TemporaryDirectory(prefix="qprobe-dry-") as scratch, Store(Path(scratch), create=True) as store:
-        asked = open_benchmark(options.benchmark)
-        done = import_samples(store, asked, Path(options.samples), options.format)
-    return done.problems, done.new
+        benchmark = open_benchmark(options.benchmark)
+        imported = import_samples(store, benchmark, Path(options.samples), options.format)
+    return imported.problems, imported.new
 
 
-def _there(folder: Path) -> dict[str, int]:
+def _held(folder: Path) -> dict[str, int]:
     from harness.runs.store import Store
 
     if not (folder / "run.sqlite").is_file():

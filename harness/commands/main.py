@@ -28,9 +28,9 @@ app = typer.Typer(
 )
 
 
-def _say_version(asked: bool) -> None:
+def _print_version(wanted: bool) -> None:
     """The callback of --version."""
-    if asked:
+    if wanted:
         print(f"qprobe {__version__}")
         raise typer.Exit
 
@@ -39,7 +39,7 @@ def _say_version(asked: bool) -> None:
 def everything(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="write a detailed log into this folder")] = False,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="print the version")
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="print the version")
     ] = False,
 ) -> None:
     """Options before the command."""
@@ -128,8 +128,8 @@ def _disk_trouble(error: OSError | sqlite3.Error) -> str:
 def _internal_error(error: Exception) -> int:
     from harness.commands.log import log_internal_error
 
-    said = f"{type(error).__name__}: {error}"
-    print(f"qprobe: internal error ({said}). Please report it with {log_internal_error(error)}.", file=sys.stderr)
+    text = f"{type(error).__name__}: {error}"
+    print(f"qprobe: internal error ({text}). Please report it with {log_internal_error(error)}.", file=sys.stderr)
     return 3
 
 

@@ -36,37 +36,37 @@ def show_report(report: Report, data: BrowserData, run: Path, shown: Terminal, f
         print(FORMATS[form](report).rstrip("\n"))
 
 
-def show_comparison(found: Comparison, shown: Terminal, form: str) -> None:
+def show_comparison(comparison: Comparison, terminal: Terminal, form: str) -> None:
     """Print a comparison of runs in one of the forms of `--format`."""
     if form == "table":
-        shown.out.print(comparison_tables.terminal(found))
+        terminal.out.print(comparison_tables.terminal(comparison))
     else:
-        print(comparison_text(found, form))
+        print(comparison_text(comparison, form))
 
 
-def comparison_text(found: Comparison, form: str) -> str:
+def comparison_text(comparison: Comparison, form: str) -> str:
     """A comparison as "json", "markdown", "latex" or "csv"; the last has the differences."""
     if form == "json":
-        return json.dumps(found.as_json(), indent=1)
+        return json.dumps(comparison.as_json(), indent=1)
     if form == "csv":
-        return csv_text([asdict(each) for each in found.differences]).rstrip("\n")
+        return csv_text([asdict(difference) for difference in comparison.differences]).rstrip("\n")
     draw = latex_table if form == "latex" else markdown_table
-    return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(found))
+    return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(comparison))
 
 
-def show_transfer(found: TransferReport, run: Path, shown: Terminal, *, as_json: bool) -> None:
+def show_transfer(report: TransferReport, run: Path, terminal: Terminal, *, as_json: bool) -> None:
     """Print what transfer came to, and write it beside its probes as `report.json` and `report.md`."""
     from harness.stages.transfer import FOLDER as TRANSFER
 
-    text = json.dumps(found.as_json(), indent=1)
-    for name, content in (("json", text + "\n"), ("md", transfer_markdown(found))):
+    text = json.dumps(report.as_json(), indent=1)
+    for name, content in (("json", text + "\n"), ("md", transfer_markdown(report))):
         with atomic_write(run / TRANSFER / f"report.{name}") as draft:
             draft.write_text(content, encoding="utf-8")
     if as_json:
         print(text)
     else:
-        shown.out.print(transfer_tables(found))
-        shown.message(f"The probes and the same as files: {run / TRANSFER}.")
+        terminal.out.print(transfer_tables(report))
+        terminal.message(f"The probes and the same as files: {run / TRANSFER}.")
 
 
 def picture(report: Report) -> str:

@@ -104,9 +104,9 @@ def report(
     from harness.runs.store import Store
 
     with Store(run) as store:
-        known = greedy_rewards(greedy, store.about.benchmark) if greedy else None
-        found, data = report_and_page(store, args.numbers(k), known)
-    show_report(found, data, run, Terminal(quiet=quiet), "json" if json else format_name)
+        rewards = greedy_rewards(greedy, store.about.benchmark) if greedy else None
+        result, data = report_and_page(store, args.numbers(k), rewards)
+    show_report(result, data, run, Terminal(quiet=quiet), "json" if json else format_name)
     if track:
         from harness.reports.trackers import track as send
 

@@ -47,7 +47,7 @@ class Terminal:
             item = bar.add_task(title, total=total, completed=done, note="")
 
             def advance(count: int = 1, note: str = "", more: int = 0) -> None:
-                known = bar.tasks[item].total or 0
-                bar.update(item, advance=count, note=note, total=known + more)
+                previous = bar.tasks[item].total or 0
+                bar.update(item, advance=count, note=note, total=previous + more)
 
             yield advance

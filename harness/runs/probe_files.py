@@ -48,11 +48,11 @@ def save_probes(
     return paths
 
 
-def out_of_fold_figures(samples: Samples, found: CrossValidation) -> dict[str, dict[str, float]]:
+def out_of_fold_figures(samples: Samples, result: CrossValidation) -> dict[str, dict[str, float]]:
     """Return the out-of-fold figures of each objective: means over problems, gains over pass@1, 95 % intervals."""
-    scores = {name: found.scores_of(name).numpy() for name in found.objectives}
+    scores = {name: result.scores_of(name).numpy() for name in result.objectives}
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
-    summary = summarise(rewards_PN, mask_PN, scores, beta=found.beta)
+    summary = summarise(rewards_PN, mask_PN, scores, beta=result.beta)
     return {name: row_figures(summary[name], summary["pass@1"]) for name in scores}
 
 

@@ -45,9 +45,9 @@ def join_sets(sets: Sequence[ProblemSet]) -> ProblemSet:
         refuse_other_vectors(first, other)
     return replace(
         first,
-        name=",".join(each.name for each in sets),
-        samples=Samples.together([each.samples for each in sets]),
-        prompts={name: prompt for each in sets for name, prompt in each.prompts.items()},
+        name=",".join(part.name for part in sets),
+        samples=Samples.together([part.samples for part in sets]),
+        prompts={name: prompt for part in sets for name, prompt in part.prompts.items()},
     )
 
 
@@ -55,7 +55,7 @@ def load_set(name: str, runs: Path = Path("results")) -> ProblemSet:
     """The set called RUN, RUN:SPLIT, BENCHMARK or BENCHMARK:SPLIT.
 
     RUN is a run's folder, or its name in `runs`; BENCHMARK stands for the one run in `runs` that is of it. Raises
-    QprobeError where there is none, or more than one, or no such split, and where a stage is missing.
+    QprobeError for no such run, several of them, no such split, or a missing stage.
     """
     folder, split = _find(name, runs)
     with Store(folder) as store:
@@ -82,11 +82,11 @@ def _find(name: str, runs: Path) -> tuple[Path, str | None]:
             if wanted and (folder / DATABASE).is_file():
                 return folder, split
     for wanted, split in readings:
-        if found := _runs_of(wanted, runs):
-            if len(found) > 1:
-                listed = ", ".join(map(str, found))
-                raise QprobeError(f"{wanted} is the benchmark of {len(found)} runs ({listed}): name one of them.")
-            return found[0], split
+        if folders := _runs_of(wanted, runs):
+            if len(folders) > 1:
+                listed = ", ".join(map(str, folders))
+                raise QprobeError(f"{wanted} is the benchmark of {len(folders)} runs ({listed}): name one of them.")
+            return folders[0], split
     raise QprobeError(f"{name!r} is neither a run nor the benchmark of one in {runs}: write RUN or RUN:SPLIT.")
 
 

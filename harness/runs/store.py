@@ -77,10 +77,10 @@ class Store:
 
     def _add_missing_columns(self) -> None:
         """Add the columns that a run of an earlier version lacks."""
-        there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
+        columns = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
         texts = dict.fromkeys(("language", "base_tests", "mode"), "TEXT NOT NULL DEFAULT ''")
         for name, kind in {**texts, "timeout": "REAL NOT NULL DEFAULT 0"}.items():
-            if name not in there:
+            if name not in columns:
                 self._db.execute(f"ALTER TABLE problems ADD COLUMN {name} {kind}")
 
     def _check_schema(self) -> None:
@@ -131,24 +131,24 @@ class Store:
     def settle(self, name: str, value: object) -> None:
         """Write a setting down once. Raises QprobeError where the run was made with another."""
         value = json.loads(json.dumps(value))
-        known = self.settings().get(name, value)
-        if known != value:
-            raise QprobeError(_difference(self.folder, name, known, value))
+        stored = self.settings().get(name, value)
+        if stored != value:
+            raise QprobeError(_difference(self.folder, name, stored, value))
         self.note(name, value)
 
     # -- problems and completions --------------------------------------------------------------------------------
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Add problems. Raises QprobeError where the run holds one of the same id that reads differently."""
-        known = {problem.id: problem for problem in self.problems()}
+        stored = {problem.id: problem for problem in self.problems()}
         new = []
         for problem in problems:
-            if known.get(problem.id, problem) != problem:
+            if stored.get(problem.id, problem) != problem:
                 raise QprobeError(
                     f"{self.folder} was made from other data: its {problem.id} reads differently. "
                     "Use another run folder for the new data."
                 )
-            if problem.id not in known:
+            if problem.id not in stored:
                 new.append({**asdict(problem), "stop": json.dumps(problem.stop)})
         marks = ", ".join(f":{name}" for name in _PROBLEM)
         with self._transaction():
@@ -323,11 +323,11 @@ def _hold(path: Path) -> int:
     return lock
 
 
-def _difference(folder: Path, name: str, known: object, value: object) -> str:
-    if isinstance(known, dict) and isinstance(value, dict):
-        keys = [key for key in {**known, **value} if known.get(key) != value.get(key)]
-        known, value = ({key: side.get(key) for key in keys} for side in (known, value))
+def _difference(folder: Path, name: str, stored: object, value: object) -> str:
+    if isinstance(stored, dict) and isinstance(value, dict):
+        keys = [key for key in {**stored, **value} if stored.get(key) != value.get(key)]
+        stored, value = ({key: side.get(key) for key in keys} for side in (stored, value))
     return (
-        f"{folder} was made with another {name}: {json.dumps(known)}, not {json.dumps(value)}. "
+        f"{folder} was made with another {name}: {json.dumps(stored)}, not {json.dumps(value)}. "
         "Give the same settings, or use another run folder."
     )

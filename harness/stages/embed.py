@@ -90,16 +90,16 @@ class _Writing:
     def write(self, batch: Sequence[Item], vectors: Vectors) -> int:
         """Write a batch's vectors where they are missing, and commit them. Returns the number of new samples."""
         problems = {sample.problem_id for item in batch for sample in item.samples}
-        known = list(zip(*(self.done(problem) for problem in problems), strict=True))
+        held = list(zip(*(self.done(problem) for problem in problems), strict=True))
         first, rows, new = 0, {}, set()
-        for shard, sets in zip(self.shards, known, strict=True):
-            there, views = set().union(*sets), slice(first, first + len(shard.views))
-            lacking = [at for at, item in enumerate(batch) if not there.issuperset(item.samples)]
+        for shard, sets in zip(self.shards, held, strict=True):
+            present, views = set().union(*sets), slice(first, first + len(shard.views))
+            lacking = [at for at, item in enumerate(batch) if not present.issuperset(item.samples)]
             row = self._next_row[shard.key]
             if lacking:
                 shard.file.write(row, vectors[lacking, views])
             rows[shard.key] = {s: row + n for n, at in enumerate(lacking) for s in batch[at].samples}
-            new |= rows[shard.key].keys() - there
+            new |= rows[shard.key].keys() - present
             self._next_row[shard.key] += len(lacking)
             first += len(shard.views)
         self._store.add_vector_rows(rows)
@@ -116,8 +116,8 @@ def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Ite
     stops = {problem.id: problem.stop if stop is None else stop for problem in store.problems()}
     for window in _windows(store):
         ids = {completion.problem_id for completion in window}
-        there = {problem: set.intersection(*writing.done(problem)) for problem in ids}
-        lacking = {completion.id for completion in window if completion.id not in there[completion.problem_id]}
+        present = {problem: set.intersection(*writing.done(problem)) for problem in ids}
+        lacking = {completion.id for completion in window if completion.id not in present[completion.problem_id]}
         if lacking:
             for batch in _batches(_items(window, stops, embedder), shared=embedder.shares_prompts):
                 if pending := [item for item in batch if lacking.intersection(item.samples)]:

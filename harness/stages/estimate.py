@@ -54,11 +54,11 @@ class StageEstimate:
 
 def estimate(work: Work, folder: Path) -> list[StageEstimate]:
     """About how long each stage of the work takes."""
-    found = []
+    estimates = []
     for stage in work.new:
-        told = (0.0, "nothing is left to do") if not work.new[stage] else _from_history(stage, work, folder)
-        found.append(StageEstimate(stage, work.new[stage], *(told or _from_arithmetic(stage, work))))
-    return found
+        estimate = (0.0, "nothing is left to do") if not work.new[stage] else _from_history(stage, work, folder)
+        estimates.append(StageEstimate(stage, work.new[stage], *(estimate or _from_arithmetic(stage, work))))
+    return estimates
 
 
 def _from_history(stage: str, work: Work, folder: Path) -> tuple[float, str] | None:

@@ -32,16 +32,15 @@ def option(
     most: float | None = None,
     required: bool = False,
     metavar: str | None = None,
-    hidden_default: bool = False,
     complete: Callable[[str], list[str]] | None = None,
 ) -> T:
     """Return a dataclass field with what the command line has to say of it.
 
     `flag` is the option where it differs from the field's name; `required` holds for the stage's own command.
     """
-    said = {"help": text, "flag": flag, "least": least, "most": most, "required": required, "metavar": metavar}
-    made: T = field(default=default, metadata={**said, "hidden_default": hidden_default, "complete": complete})
-    return made
+    described = {"help": text, "flag": flag, "least": least, "most": most, "required": required, "metavar": metavar}
+    entry: T = field(default=default, metadata={**described, "complete": complete})
+    return entry
 
 
 def _benchmarks(incomplete: str) -> list[str]:

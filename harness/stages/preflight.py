@@ -76,7 +76,7 @@ def _check_models(options: PipelineOptions) -> int:
 
 def free_bytes(folder: Path) -> int:
     """Return the free bytes of the disk that holds the folder, or will hold it."""
-    return shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists())).free
+    return shutil.disk_usage(next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())).free
 
 
 def _check_disk(folder: Path, needed: int) -> None:

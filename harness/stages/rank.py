@@ -78,15 +78,15 @@ def read_completions(path: Path, benchmark: Benchmark | None = None, format_name
 
 def _problems_in(path: Path) -> list[Problem]:
     """The problems that the rows themselves describe: an id and a prompt is all that a probe asks for."""
-    found: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
     for number, row in numbered_rows(path):
         if isinstance(row, ValueError) or "task_id" not in row:
             continue  # the reader will say what is wrong with it
         if "prompt" not in row:
             raise QprobeError(f"{path}, line {number}: the row has no prompt; give --benchmark to look prompts up.")
         name = str(row["task_id"])
-        found.setdefault(name, Problem(name, str(row["prompt"]), entry_point="", tests=""))
-    return list(found.values())
+        problems.setdefault(name, Problem(name, str(row["prompt"]), entry_point="", tests=""))
+    return list(problems.values())
 
 
 def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> Embedder:
@@ -123,14 +123,14 @@ def _ranking(problem_id: str, pairs: Sequence[tuple[Completion, float]], beta: f
     scores_1N = np.array([[score for _, score in pairs]])
     (chances_N,) = softmax_chances(scores_1N, np.ones_like(scores_1N, dtype=bool), beta)
     ranked = [Ranked(*pair, float(chance)) for pair, chance in zip(pairs, chances_N, strict=True)]
-    return Ranking(problem_id, tuple(sorted(ranked, key=lambda each: -each.score)))
+    return Ranking(problem_id, tuple(sorted(ranked, key=lambda sample: -sample.score)))
 
 
 def _scores(
     probe: Probe, completions: Sequence[Completion], embedder: Embedder, progress: Progress = SILENT
 ) -> list[float]:
     """The score of each completion. A temporary run embeds them exactly as `qprobe embed` would."""
-    prompts = {each.problem_id: each.prompt for each in completions}
+    prompts = {completion.problem_id: completion.prompt for completion in completions}
     with TemporaryDirectory(prefix="qprobe-rank-") as folder, Store(Path(folder), create=True) as store:
         store.add_problems(Problem(name, prompt, entry_point="", tests="") for name, prompt in prompts.items())
         store.add_completions(completions)
@@ -138,8 +138,8 @@ def _scores(
         (key,) = store.about.embeddings[view].shards or ()  # of a new run: all views are in one
         shard, rows = open_shard(store, key), store.vector_rows(key)
         vectors = np.array(shard.file.read())  # a row for each distinct text: equal ones tie exactly
-    scores_R = probe([torch.from_numpy(vectors[:, shard.views.index(each)]) for each in probe.card.views]).tolist()
-    return [scores_R[rows[each.id]] for each in completions]
+    scores_R = probe([torch.from_numpy(vectors[:, shard.views.index(view)]) for view in probe.card.views]).tolist()
+    return [scores_R[rows[completion.id]] for completion in completions]
 
 
 def picked_rows(rankings: Sequence[Ranking]) -> Iterator[dict[str, Any]]:

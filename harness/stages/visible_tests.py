@@ -16,11 +16,11 @@ from sandbox import Job, Limits, Sandbox
 _DIGEST = """\
 def text(value):
     if isinstance(value, (set, frozenset)):
-        return "{" + ",".join(sorted([text(each) for each in value])) + "}"
+        return "{" + ",".join(sorted([text(item) for item in value])) + "}"
     if isinstance(value, dict):
         return "{" + ",".join(sorted([text(key) + ":" + text(value[key]) for key in value])) + "}"
     if isinstance(value, (list, tuple)):
-        return ("[" if isinstance(value, list) else "(") + ",".join([text(each) for each in value]) + ")"
+        return ("[" if isinstance(value, list) else "(") + ",".join([text(item) for item in value]) + ")"
     if isinstance(value, float) and value.is_integer():
         return ascii(int(value))
     if isinstance(value, (bool, int)):
@@ -49,10 +49,10 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: 
     answers = VerdictSet.VISIBLE_TEST.key(grader)
     plans = store.plans(grader)
     problems = {problem.id: problem for problem in store.problems()}
-    cases = {name: found[0] for name, problem in problems.items() if (found := shown_cases(problem))}
+    cases = {name: visible[0] for name, problem in problems.items() if (visible := shown_cases(problem))}
     total = sum(sample.problem_id in cases for sample in store.sample_ids(greedy=True))
-    there = len(store.verdicts(answers, greedy=True))
-    by_problem = groupby(store.ungraded(answers), key=lambda each: each.problem_id)
+    present = len(store.verdicts(answers, greedy=True))
+    by_problem = groupby(store.ungraded(answers), key=lambda completion: completion.problem_id)
     work = (
         plan.apply(_ask(program, ids, problem, cases[problem_id], budget.limits(plan, problem)))
         for problem_id, completions in by_problem
@@ -60,7 +60,7 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: 
         for program, ids in by_program(completions).items()
     )
     with (
-        progress.task("Visible tests", total, there) as advance,
+        progress.task("Visible tests", total, present) as advance,
         kept(store, answers) as keep,
     ):
         for job, outcome in sandbox.run(work):
@@ -73,5 +73,5 @@ def run_visible_tests(store: Store, sandbox: Sandbox, budget: Budget, progress: 
 def _ask(program: str, ids: list[SampleId], problem: Problem, case: CallCase, limits: Limits) -> Job:
     """A job whose tests always end in an assertion that says the answer."""
     call = f"answer = {problem.entry_point}({case.arguments})\n"
-    said = f"raise AssertionError('answer ' + str(digest(answer)) + ' ' + str(answer == ({case.value})))\n"
-    return replace(problem.job(program, limits, key=json.dumps(ids)), tests=_DIGEST + call + said)
+    report = f"raise AssertionError('answer ' + str(digest(answer)) + ' ' + str(answer == ({case.value})))\n"
+    return replace(problem.job(program, limits, key=json.dumps(ids)), tests=_DIGEST + call + report)
