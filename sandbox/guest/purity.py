@@ -43,15 +43,15 @@ def is_pure(code: CodeType) -> bool:
 
 
 def _imports(code: CodeType) -> frozenset[str]:
-    """The top-level modules that `code` imports."""
-    wanted = _opcode("IMPORT_NAME")
+    """The top-level modules that `code` imports; "" for one whose name cannot be told."""
+    wanted, extends = _opcode("IMPORT_NAME"), _opcode("EXTENDED_ARG")
     instructions = code.co_code
     if wanted not in instructions[::2]:
         return frozenset()
-    pairs = zip(instructions[::2], instructions[1::2], strict=True)
-    names = (
-        code.co_names[argument]
-        for operation, argument in pairs
-        if operation == wanted and argument < len(code.co_names)
-    )
+    names, high = [], 0
+    for operation, low in zip(instructions[::2], instructions[1::2], strict=True):
+        argument = high | low
+        high = argument << 8 if operation == extends else 0  # of the 257th name on, the rest stands before
+        if operation == wanted:
+            names.append(code.co_names[argument] if argument < len(code.co_names) else "")
     return frozenset(name.partition(".")[0] for name in names)

@@ -104,6 +104,7 @@ def test_a_killed_harness_leaves_no_container(client: DockerClient):
     assert len(_owned_by(client, process.pid)) == 2, client.api.containers(filters=mine)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    process.stdout.close()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and _owned_by(client, process.pid):
         time.sleep(0.2)

@@ -84,7 +84,10 @@ def test_the_packages_come_from_the_wheel_and_so_does_the_version(installed: Pat
     code = "import importlib.metadata; print(importlib.metadata.version('qprobe'))"
     assert run(empty, installed / "python", "-c", code).strip() == harness.__version__
     assert run(empty, installed / "qprobe", "--version") == f"qprobe {harness.__version__}\n"
-    assert run(empty, installed / "python", "-m", "harness", "--version") == f"qprobe {harness.__version__}\n"
+    for package in PACKAGES:
+        if (REPOSITORY / package / "__main__.py").is_file():
+            shown = run(empty, installed / "python", "-m", package, "--version")
+            assert shown == f"qprobe {harness.__version__}\n"
 
 
 def test_the_demo_with_few_samples(installed: Path, empty: Path):
