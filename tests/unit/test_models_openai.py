@@ -41,7 +41,7 @@ def server(running: ModelServer, monkeypatch: pytest.MonkeyPatch) -> ModelServer
     running.seen.clear()
     running.refuses.clear()
     running.words.clear()
-    running.erases, running.added = (), ""
+    running.erases, running.added, running.half = (), "", b"HALF"
     while running.at_work:  # a reply that nobody waits for any more
         time.sleep(0.05)
     running.most_at_work = 0
@@ -178,6 +178,18 @@ def test_half_a_character(server: ModelServer, codes: list[int], kept: str, chat
     assert server.seen[-1]["stop"] == [f"z{kept}"]
     reader = OpenAIEmbedder(f"openai:tiny,url={server.url}")
     assert text_of(reader.tokenise(Text.of(f"x{added}", f"{added}y")).ids) == f"x{kept}{kept}y"
+
+
+@pytest.mark.parametrize("half", [b"\xf0\x9f\x99", b"\xff", b"\xc3"])
+@pytest.mark.parametrize("chat", [False, True])
+def test_bytes_that_are_no_utf_8(server: ModelServer, half: bytes, chat: bool):
+    """Other samples of the same reply are as they were."""
+    request = Request("x", (), 1, chat=chat)
+    plain = texts(dict(engine(server, ",n=2").generate([request, request])))
+    server.added, server.half = "HALF é", half
+    server.seen.clear()  # the server's seed
+    drawn = texts(dict(engine(server, ",n=2").generate([request, request])))
+    assert [text.replace("\ufffd", "") for text in drawn] == [text.replace("\ufffd", "") + " é" for text in plain]
 
 
 PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]

@@ -112,7 +112,7 @@ class Server:
             try:
                 raw = await create(**sent)
                 self._keep_pace(raw.headers)
-                return raw.parse()
+                return _parsed(raw)
             except (openai.BadRequestError, openai.UnprocessableEntityError, openai.PermissionDeniedError) as error:
                 self._learn(sent, error)
                 if self._dialect.written(body) == sent:
@@ -187,6 +187,18 @@ class Server:
         return QprobeError(
             f"The server at {self.url} does not answer in OpenAI's protocol: check that url= ends in /v1."
         )
+
+
+def _parsed(raw: Any) -> Any:  # noqa: ANN401
+    """Return the answer; bytes that are no UTF-8, such as half a character, are read as U+FFFD."""
+    try:
+        return raw.parse()
+    except UnicodeDecodeError:
+        reply = raw.http_response
+        headers = {"content-type": reply.headers.get("content-type", "application/json")}
+        content = reply.content.decode("utf-8", "replace").encode()
+        raw.http_response = type(reply)(reply.status_code, headers=headers, content=content, request=reply.request)
+        return raw.parse()
 
 
 def _is_of_context(error: "openai.APIStatusError") -> bool:
