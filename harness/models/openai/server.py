@@ -90,7 +90,12 @@ class Server:
         with openai.OpenAI(**self._arguments(retries=1), http_client=transport) as client:
             try:
                 models = [model.id for model in client.models.list().data]
-            except (openai.NotFoundError, openai.InternalServerError, openai.RateLimitError):
+            except (
+                openai.NotFoundError,
+                openai.PermissionDeniedError,
+                openai.InternalServerError,
+                openai.RateLimitError,
+            ):
                 return  # it may not list its models, or be busy for now
             except openai.APIError as error:
                 raise self._complaint(error) from error
@@ -132,7 +137,7 @@ class Server:
         try:
             self._dialect.learn(sent, Refusal(str(error.message), str(error.param or "")))
         except QprobeError as reason:
-            raise QprobeError(f"The server at {self.url} draws {self.model} in its own way: {reason}.") from error
+            raise QprobeError(f"The server at {self.url} {reason}.") from error
 
     def _keep_pace(self, headers: Mapping[str, str]) -> None:
         """Wait where the server reports that its request limit is used up for a while."""
