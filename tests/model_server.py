@@ -31,6 +31,7 @@ class ModelServer(ThreadingHTTPServer):
         self.refuses: set[str] = set()
         self.words: dict[str, tuple[int, dict[str, Any]]] = {}  # field -> status and error, where not the usual ones
         self.erases: tuple[str, ...] = ()  # special tokens left out of a text, as vLLM does unless told not to
+        self.half = b"HALF"  # what stands in replies for this word
         self.added = ""  # put behind every text as JSON holds it
         self.lock = threading.Lock()
         self.at_work = self.most_at_work = 0
@@ -143,7 +144,8 @@ class Handler(BaseHTTPRequestHandler):
         return {"index": index, "finish_reason": drawn.finish_reason, "logprobs": told, **text}
 
     def _send(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-        self._raw(status, json.dumps(body).encode(), "application/json", headers)
+        content = json.dumps(body).encode().replace(b"HALF", self.server.half)
+        self._raw(status, content, "application/json", headers)
 
     def _raw(self, status: int, content: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

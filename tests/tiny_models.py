@@ -97,7 +97,7 @@ def save_llama(folder: Path, *, layers: int = 2, width: int = 32, context: int =
 
 
 def save_gpt2(folder: Path) -> Path:
-    """A GPT-2: learned absolute positions, no pad token of its own."""
+    """A GPT-2: learned absolute positions, no pad token."""
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=4, n_positions=512, eos_token_id=0, bos_token_id=0)
     return _save(folder, GPT2LMHeadModel(config))
@@ -161,7 +161,7 @@ def save_gpt_oss(folder: Path) -> Path:
 
 
 def save_bloom(folder: Path) -> Path:
-    """A Bloom: an attention of its own, with a bias for distance in the place of positions."""
+    """A Bloom: its own kind of attention, with a bias for distance instead of positions."""
     torch.manual_seed(0)
     config = BloomConfig(vocab_size=300, hidden_size=32, n_layer=2, n_head=4, eos_token_id=0, pad_token_id=1)
     return _save(folder, BloomForCausalLM(config))

@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +12,7 @@ from harness.errors import QprobeError
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
-"""The variables that name trusted certificates, the first that is set counts; files in PEM format, or folders."""
+"""The variables that name trusted certificates, the first that is set counts: files in PEM format, or folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,23 @@ def certificates() -> ssl.SSLContext | None:
     variable = next((name for name in CERTIFICATES if os.environ.get(name)), None)
     if variable is None:
         return None
-    path = Path(os.environ[variable])
-    if not path.exists():
-        raise QprobeError(f"{variable} names {path}, which does not exist: correct the variable, or unset it.")
+    value = os.environ[variable]
+    paths = [Path(part) for part in (value.split(os.pathsep) if variable == "SSL_CERT_DIR" else [value])]
+    present = [path for path in paths if path.exists()]
+    if not present:
+        raise QprobeError(f"{variable} names {value}, which does not exist: correct the variable, or unset it.")
     try:
-        folder, file = (str(path), None) if path.is_dir() else (None, str(path))
-        return ssl.create_default_context(cafile=file, capath=folder)
+        return _trusting(present)
     except (ssl.SSLError, OSError) as error:
         raise QprobeError(
-            f"{variable} names {path}, which holds no readable certificates ({error}): name a file in PEM format."
+            f"{variable} names {value}, which holds no readable certificates ({error}): name a file in PEM format."
         ) from error
+
+
+def _trusting(paths: Sequence[Path]) -> ssl.SSLContext:
+    """Return a context that trusts the certificates in files and folders, and no others."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in paths:
+        folder, file = (path, None) if path.is_dir() else (None, path)
+        context.load_verify_locations(cafile=file, capath=folder)
+    return context

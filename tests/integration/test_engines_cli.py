@@ -1,4 +1,4 @@
-"""Engines from the command line: a server's samples and key, the greedy set, and a run that goes on after a failure."""
+"""Engines from the command line: a server's samples and key, greedy completions, and a run resumed after a failure."""
 
 import json
 from pathlib import Path

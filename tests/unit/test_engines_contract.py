@@ -1,4 +1,4 @@
-"""What every engine must do, whatever is behind it: one suite, every engine."""
+"""The contract of engines: one suite, run with every engine."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""How much an encoder reads: by its position table, its tokenizer and its authors; and models that read any length."""
+"""The longest input of an encoder: set by its position table, its tokenizer and its authors, or unlimited."""
 
 import json
 from collections.abc import Sequence

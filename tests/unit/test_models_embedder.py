@@ -1,4 +1,4 @@
-"""Vectors: which positions are pooled, and that nothing but the text decides them."""
+"""Vectors: the positions that are pooled, and that the text alone decides them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -241,7 +241,7 @@ def llama2() -> PreTrainedTokenizerFast:
 @settings(max_examples=60, deadline=None)
 @given(completion=st.text(alphabet=" \nadefrtun+()é", max_size=24))
 def test_a_continuation_gets_no_blank_from_its_tokenizer(llama2: PreTrainedTokenizerFast, completion: str):
-    """What the model reads behind the prompt is the completion, to the character."""
+    """The tokens after the prompt read as the completion, to the character."""
     text = TokenText(llama2).text
     assert text(continuation_ids(llama2, completion, text)) == completion
     if completion:

@@ -1,4 +1,4 @@
-"""Weights in several files, spread over devices, or rounded to 8 and 4 bits, by the packages that do it."""
+"""Weights in several files, spread over devices, rounded to 8 and 4 bits, and broken."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ def test_a_model_in_several_files(wide: Path, tmp_path: Path, placed: str):
 
 @pytest.mark.parametrize(("quantize", "layer", "least"), [("8bit", "Linear8bitLt", 0.999), ("4bit", "Linear4bit", 0.9)])
 def test_rounded_weights(wide: Path, quantize: str, layer: str, least: float):
-    """What they read is near what the whole weights read; a run knows the difference."""
+    """Their vectors are near those of the full weights; a run tells the two apart."""
     pytest.importorskip("bitsandbytes")
     engine, ids = drawn(f"hf:{wide},quantize={quantize}")
     assert all(1 <= len(each) <= 12 for each in ids)
@@ -108,7 +108,7 @@ except QprobeError as error:
 
 
 def test_a_hub_that_is_out_of_reach(wide: Path, tmp_path: Path):
-    """What the hub's client has cached is used, as it lies there after a download; the rest is missed in a sentence."""
+    """Models that the hub's client has cached are used; for others there is one sentence."""
     cached = tmp_path / "hub" / "models--own--tiny"
     shutil.copytree(wide, cached / "snapshots" / ("a" * 40))
     (cached / "refs").mkdir()
@@ -121,6 +121,15 @@ def test_a_hub_that_is_out_of_reach(wide: Path, tmp_path: Path):
         f"1 {'a' * 40}",
         "own/other is not on this machine, and the hub does not answer.",
     ]
+
+
+def test_no_home_folder(monkeypatch: pytest.MonkeyPatch):
+    """A user that has none must say where models are kept; a folder named ~ is not made."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    with pytest.raises(QprobeError, match="set the environment variable HF_HOME to a folder"):
+        open_pretrained("hf:own/tiny").check()
 
 
 def cut(path: Path) -> None:

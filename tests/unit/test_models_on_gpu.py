@@ -1,4 +1,4 @@
-"""On a GPU comes what comes on a CPU, to rounding: `pytest -m gpu` on a machine that has one."""
+"""A GPU gives the results of a CPU, up to rounding: `pytest -m gpu` on a machine that has one."""
 
 from pathlib import Path
 

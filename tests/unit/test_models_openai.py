@@ -1,4 +1,4 @@
-"""A server that is slow, busy, broken or no server at all: what is kept, what is said, and that the key is nowhere."""
+"""Servers that are slow, busy, broken or absent: samples, errors, refused fields, proxies, certificates, the key."""
 
 import gc
 import ssl
@@ -41,8 +41,8 @@ def server(running: ModelServer, monkeypatch: pytest.MonkeyPatch) -> ModelServer
     running.seen.clear()
     running.refuses.clear()
     running.words.clear()
-    running.erases, running.added = (), ""
-    while running.at_work:  # a reply that nobody waits for any more
+    running.erases, running.added, running.half = (), "", b"HALF"
+    while running.at_work:  # a reply whose client has gone
         time.sleep(0.05)
     running.most_at_work = 0
     return running
@@ -91,13 +91,13 @@ REFUSALS = {
     "temperature": (400, {"message": "Unsupported value: 'temperature'. Only the default (1) value is supported."}),
     "top_p": (400, {"message": "Unrecognized request argument supplied: top_p"}),
 }
-"""What servers say of fields that they do not take."""
+"""Replies of servers to fields that they do not take."""
 
 
 @pytest.mark.parametrize("refused", [*([field] for field in REFUSALS), list(REFUSALS)])
 @pytest.mark.parametrize("chat", [False, True])
 def test_a_server_is_asked_in_the_way_that_it_takes(server: ModelServer, refused: list[str], chat: bool):
-    """Each refusal costs requests once; what is meant stays, as does what the server does in any case."""
+    """Each field is refused once, and the limit of tokens stays."""
     server.refuses, server.words = set(refused), REFUSALS
     opened = OpenAIEngine(f"openai:tiny,url={server.url},n=2,concurrency=1", Sampling(1, 1, max_new_tokens=6))
     work = [Request("x", ("zz",), seed, chat=chat) for seed in (1, 1, 2)]
@@ -112,8 +112,8 @@ def test_a_server_is_asked_in_the_way_that_it_takes(server: ModelServer, refused
 @pytest.mark.parametrize(
     ("field", "sampling", "greedy", "says"),
     [
-        ("temperature", Sampling(0.8, 1.0), False, "it refuses temperature=0.8: give --temperature 1 --top-p 1."),
-        ("top_p", Sampling(1.0, 0.95), False, "it refuses top_p=0.95: give --temperature 1 --top-p 1."),
+        ("temperature", Sampling(0.8, 1.0), False, "refuses temperature=0.8: give --temperature 1 --top-p 1."),
+        ("top_p", Sampling(1.0, 0.95), False, "refuses top_p=0.95: give --temperature 1 --top-p 1."),
         ("temperature", Sampling(1.0, 1.0), True, "give --temperature 1 --top-p 1 and leave out --greedy."),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_context_that_is_too_short_is_no_refusal_of_a_field(server: ModelServe
 
 
 def test_special_tokens_as_stop_strings(server: ModelServer):
-    """A server that leaves them out of its text is told to keep them, unless it does not take that field."""
+    """A server that leaves them out of its text is told to keep them, unless it refuses that field."""
     server.erases, server.added = ("<file_sep>",), "<file_sep>b"
     kept = dict(engine(server).generate([Request("x", ("<file_sep>",), 1)]))[0]
     assert kept.text.endswith("<file_sep>b")
@@ -178,6 +178,18 @@ def test_half_a_character(server: ModelServer, codes: list[int], kept: str, chat
     assert server.seen[-1]["stop"] == [f"z{kept}"]
     reader = OpenAIEmbedder(f"openai:tiny,url={server.url}")
     assert text_of(reader.tokenise(Text.of(f"x{added}", f"{added}y")).ids) == f"x{kept}{kept}y"
+
+
+@pytest.mark.parametrize("half", [b"\xf0\x9f\x99", b"\xff", b"\xc3"])
+@pytest.mark.parametrize("chat", [False, True])
+def test_bytes_that_are_no_utf_8(server: ModelServer, half: bytes, chat: bool):
+    """Other samples of the same reply are as they were."""
+    request = Request("x", (), 1, chat=chat)
+    plain = texts(dict(engine(server, ",n=2").generate([request, request])))
+    server.added, server.half = "HALF é", half
+    server.seen.clear()  # the server's seed
+    drawn = texts(dict(engine(server, ",n=2").generate([request, request])))
+    assert [text.replace("\ufffd", "") for text in drawn] == [text.replace("\ufffd", "") + " é" for text in plain]
 
 
 PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
@@ -273,7 +285,7 @@ def test_certificates(tiny_llama: Path, bare: pytest.MonkeyPatch, certificate: P
 def test_many_requests_that_fail_at_once_are_one_error(
     server: ModelServer, faults: list[str], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
-    """asyncio prints the errors of tasks that nobody asked for; it logs them when they are collected."""
+    """asyncio logs the errors of tasks that were never awaited, when they are collected."""
     for _ in range(5):
         server.faults.extend(faults)
         with pytest.raises(QprobeError):

@@ -1,4 +1,4 @@
-"""Numbers that are none: NaN and infinity in logits and vectors are an error that says what to do, and are not kept."""
+"""NaN and infinity in logits and vectors: an error that says what to do, and nothing is stored."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_half_precision_names_a_wider_one(tmp_path: Path, dtype: str, remedy: st
 
 
 def test_a_row_that_overflows_midway_is_not_kept(tmp_path: Path):
-    """What was drawn before it is."""
+    """Samples that ended before it are."""
     model = AutoModelForCausalLM.from_pretrained(save_llama(tmp_path))
     engine = HfEngine(f"hf:{tmp_path}", Sampling(0.0, 1.0, 3), device="cpu")
     ((_, done),) = engine.generate([Request("x", (), 0)])

@@ -1,4 +1,4 @@
-"""Names of models: what opens, and what is said of the rest; adapters; chat templates."""
+"""Names of models, their options and devices; adapters; chat templates."""
 
 import json
 import shutil
@@ -113,7 +113,7 @@ def test_a_template_with_the_date_is_the_same_on_every_day(tmp_path: Path, tiny_
     assert "date" not in plain.identity
     from transformers.utils import chat_template_utils
 
-    assert chat_template_utils.datetime is datetime, "their clock goes on"
+    assert chat_template_utils.datetime is datetime, "their clock is back"
     with pytest.raises(QprobeError, match="date=tomorrow is not a date: write it like date=2025-01-01"):
         HfEngine(f"hf:{folder},date=tomorrow", Sampling())
 
@@ -121,7 +121,7 @@ def test_a_template_with_the_date_is_the_same_on_every_day(tmp_path: Path, tiny_
 @pytest.mark.parametrize("cards", [0, 2])
 @pytest.mark.parametrize("option", ["device", "device_map"])
 def test_a_device_that_is_not_here(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, option: str, cards: int):
-    """Said before weights are read, with the devices that are here."""
+    """The error comes before weights are read, and lists the devices."""
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: cards > 0)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: cards)
@@ -155,8 +155,8 @@ def test_a_home_folder_is_found_behind_a_scheme(tmp_path: Path, monkeypatch: pyt
     assert (model.name, model.adapter) == (str(folder), str(tmp_path / "adapter"))
     with pytest.raises(QprobeError, match=f"There is no folder {tmp_path}/absent"):
         open_pretrained("hf:~/absent").check()
-    with pytest.raises(QprobeError, match="There is no folder ~nobody-here/x"):
-        open_pretrained("hf:~nobody-here/x").check()
+    with pytest.raises(QprobeError, match="There is no folder ~no-such-user/x"):
+        open_pretrained("hf:~no-such-user/x").check()
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def words(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
 
 
 def written(folder: Path, words: PreTrainedTokenizerFast, ids: list[int], stop: tuple[str, ...] = ()) -> Generated:
-    """What a model that writes these tokens is kept as; both decoding loops agree on it."""
+    """Return the completion of a model that writes these tokens; both decoding loops agree on it."""
     engine = HfEngine(f"hf:{save_writer(folder, words, ids)}", Sampling(0, 1.0, len(ids)), device="cpu")
     work = [Request("x", stop, 0)]
     ((_, done),) = engine.generate(work)

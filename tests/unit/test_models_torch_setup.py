@@ -1,4 +1,4 @@
-"""As a library as well as a command, torch's threads sleep while they wait."""
+"""Torch's threads sleep while they wait, in the library as well as in the command."""
 
 import os
 import subprocess

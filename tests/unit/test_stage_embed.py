@@ -1,4 +1,4 @@
-"""The embedding of a run: nothing twice, nothing lost, more layers and more samples at the price of what is new."""
+"""The embedding of a run: nothing twice, nothing lost, and more layers or samples cost only what is new."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -295,6 +295,6 @@ def test_memory_stays_flat_however_many_samples(tmp_path: Path):
 
 
 def rss_bytes() -> int:
-    """What this process has in memory now, files that are mapped left out."""
+    """Return the memory of this process in bytes, without mapped files."""
     fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
     return 1024 * int(fields["RssAnon"].split()[0])

@@ -97,4 +97,4 @@ def _most_stops(message: str, count: int) -> int | None:
 
 def _own_sampling(field: str, value: float) -> str:
     greedy = " and leave out --greedy" if field == "temperature" and value == 0 else ""
-    return f"it refuses {field}={value:g}: give --temperature 1 --top-p 1{greedy}"
+    return f"refuses {field}={value:g}: give --temperature 1 --top-p 1{greedy}"

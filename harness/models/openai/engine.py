@@ -1,6 +1,7 @@
 """Completions from an OpenAI-compatible server: many requests at once, and several samples per request with n=."""
 
 import asyncio
+import math
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -151,11 +152,12 @@ def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: A
         text, logprobs = choice.text, list(getattr(reported, "token_logprobs", None) or ())
     if not isinstance(text, str):
         raise TypeError("the text is not a string")
+    total = float(sum(logprobs))
     usage = getattr(answer, "usage", None)
     of_all = usage.completion_tokens if usage and len(answer.choices) == 1 else None
     return Generated(
         text=whole_characters(text),
         finish_reason=choice.finish_reason or "",
         tokens=len(logprobs) or of_all,
-        logprob=float(sum(logprobs)) if logprobs else None,
+        logprob=total if logprobs and math.isfinite(total) else None,
     )

@@ -90,7 +90,12 @@ class Server:
         with openai.OpenAI(**self._arguments(retries=1), http_client=transport) as client:
             try:
                 models = [model.id for model in client.models.list().data]
-            except (openai.NotFoundError, openai.InternalServerError, openai.RateLimitError):
+            except (
+                openai.NotFoundError,
+                openai.PermissionDeniedError,
+                openai.InternalServerError,
+                openai.RateLimitError,
+            ):
                 return  # it may not list its models, or be busy for now
             except openai.APIError as error:
                 raise self._complaint(error) from error
@@ -112,7 +117,7 @@ class Server:
             try:
                 raw = await create(**sent)
                 self._keep_pace(raw.headers)
-                return raw.parse()
+                return _parsed(raw)
             except (openai.BadRequestError, openai.UnprocessableEntityError, openai.PermissionDeniedError) as error:
                 self._learn(sent, error)
                 if self._dialect.written(body) == sent:
@@ -132,7 +137,7 @@ class Server:
         try:
             self._dialect.learn(sent, Refusal(str(error.message), str(error.param or "")))
         except QprobeError as reason:
-            raise QprobeError(f"The server at {self.url} draws {self.model} in its own way: {reason}.") from error
+            raise QprobeError(f"The server at {self.url} {reason}.") from error
 
     def _keep_pace(self, headers: Mapping[str, str]) -> None:
         """Wait where the server reports that its request limit is used up for a while."""
@@ -187,6 +192,18 @@ class Server:
         return QprobeError(
             f"The server at {self.url} does not answer in OpenAI's protocol: check that url= ends in /v1."
         )
+
+
+def _parsed(raw: Any) -> Any:  # noqa: ANN401
+    """Return the answer; bytes that are no UTF-8, such as half a character, are read as U+FFFD."""
+    try:
+        return raw.parse()
+    except UnicodeDecodeError:
+        reply = raw.http_response
+        headers = {"content-type": reply.headers.get("content-type", "application/json")}
+        content = reply.content.decode("utf-8", "replace").encode()
+        raw.http_response = type(reply)(reply.status_code, headers=headers, content=content, request=reply.request)
+        return raw.parse()
 
 
 def _is_of_context(error: "openai.APIStatusError") -> bool:
