@@ -196,7 +196,7 @@ def test_wrong_flags_and_commands():
 
 def test_an_output_that_cannot_be_written(run: Path):
     refused("export", str(run), "-o", "/nowhere/out.jsonl", says="cannot be written")
-    refused("export", str(run), "-o", "/tmp/x", "--format", "csv", says="There is no export format 'csv'")
+    refused("export", str(run), "-o", "/tmp/x", "--format", "csv", says="Unknown export format 'csv'")
 
 
 @pytest.fixture
