@@ -13,6 +13,9 @@ from benchmarks.hub import HubData, JsonRow
 from benchmarks.problem import Problem
 from sandbox.cases import Case
 
+TIMEOUT = 4.0
+"""CPU seconds per case, as the benchmark's published grader allows."""
+
 
 class Apps(Contest):
     """The problems; the reference of each is the first of its solutions."""
@@ -39,7 +42,7 @@ class Apps(Contest):
             raise ValueError("the field 'solutions' is not a list")
         called = isinstance(tests, dict) and bool(tests.get("fn_name"))
         prompt = _prompt(text(row, "question"), text(row, "starter_code"), called)
-        statement = Statement(f"APPS/{split}/{number}", prompt, str(solutions[0]), split)
+        statement = Statement(f"APPS/{split}/{number}", prompt, str(solutions[0]), split, TIMEOUT)
         pairs = _pairs(tests)
         if not pairs:
             return None

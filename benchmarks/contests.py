@@ -41,6 +41,9 @@ def same(found, expected, wrapped):
 """
 """A tuple equals the list that JSON makes of it; a `wrapped` result may stand alone in a list."""
 
+MOST_CALLS = 5
+"""The calls of a function that may all use the time of one: a program that never ends must not cost minutes."""
+
 _CLASS = re.compile(r"^class\s+Solution\b", re.MULTILINE)
 
 
@@ -58,6 +61,7 @@ class Statement(NamedTuple):
     prompt: str
     solution: str
     split: str
+    timeout: float  # CPU seconds per call or case, as the benchmark's own grader allows
 
 
 class Contest:
@@ -146,7 +150,8 @@ def function_problem(statement: Statement, name: str, calls: Sequence[Call], *, 
     tests = "\n".join(["def check(candidate):", *lines]) + "\n"
     check_well_formed("tests", tests)
     solution = as_function(statement.solution, name) if statement.solution else ""
-    return Problem(statement.id, statement.prompt, name, tests, solution, SETUP, statement.split)
+    seconds = statement.timeout * min(len(calls), MOST_CALLS)
+    return Problem(statement.id, statement.prompt, name, tests, solution, SETUP, statement.split, timeout=seconds)
 
 
 def program_problem(statement: Statement, cases: Sequence[Case], compare: Compare) -> Problem:
@@ -157,7 +162,15 @@ def program_problem(statement: Statement, cases: Sequence[Case], compare: Compar
         check_well_formed(f"case {number}", "".join(case))
     tests = program_tests(cases, compare)
     return Problem(
-        statement.id, statement.prompt, "", tests, statement.solution, "", statement.split, language="python"
+        statement.id,
+        statement.prompt,
+        "",
+        tests,
+        statement.solution,
+        "",
+        statement.split,
+        language="python",
+        timeout=statement.timeout,
     )
 
 

