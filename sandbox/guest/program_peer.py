@@ -7,6 +7,7 @@ answer is all that it can give.
 import builtins
 import importlib
 import types
+from collections import Counter, defaultdict
 from collections.abc import Callable, Set
 from typing import Any
 
@@ -16,7 +17,7 @@ from .channel import Channel
 from .codec import MalformedError
 from .library import UnsendableError
 from .peer import Kept, Peer
-from .specials import ALWAYS, defines, overridden, specials_of
+from .specials import ALWAYS, OF_TYPES, defines, overridden, specials_of
 from .stand_ins import RemoteIterator, StandIn, kind_of, value_kind
 
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, type)
@@ -46,7 +47,10 @@ class ProgramPeer(Peer):
         if self.live:
             return self._live(value)
         packed = self._encoder.base(value)
-        return self._strict(value) if packed is None else packed
+        if packed is None:
+            return self._strict(value)
+        default = _default_of(value)
+        return packed if default is None else {"m": [packed, *default]}
 
     def _live(self, value: Any) -> Any:
         """The form of an object that may be asked for its parts."""
@@ -82,7 +86,10 @@ class ProgramPeer(Peer):
     def _handle(self, value: Any, shape: str) -> Any:
         name = getattr(value, "__name__", None)
         name = name if isinstance(name, str) else type(value).__name__
-        specials = specials_of(value) if self.live and shape != "function" else []
+        if shape == "function":
+            specials = list(OF_TYPES) if isinstance(value, type) else []
+        else:
+            specials = specials_of(value) if self.live else []
         return {"h": [self.number(value), shape, name, specials]}
 
     def stand_in(self, tag: str, body: Any) -> Any:
@@ -119,6 +126,22 @@ class ProgramPeer(Peer):
     def advance(self, iterator: RemoteIterator) -> Any:
         """The next element of one of the tests' iterators, one at a time: the tests may watch."""
         return self.ask("next", iterator._number)  # type: ignore[attr-defined]
+
+
+def _default_of(value: Any) -> list[Any] | None:
+    """What a dict of the program's own gives for any key that is missing, in a list; None where it depends on the key."""
+    kind = type(value)
+    if not isinstance(value, dict) or isinstance(value, Counter | defaultdict) or not defines(kind, "__missing__"):
+        return None
+    defaults = []
+    for key in (object(), object()):
+        try:
+            defaults.append(kind.__missing__(value, key))
+        except Exception:  # noqa: BLE001 - then there is no default
+            return None
+        dict.pop(value, key, None)
+    plain = all(type(default) in (int, float, str, bool, type(None)) for default in defaults)
+    return defaults[:1] if plain and defaults[0] == defaults[1] else None
 
 
 def _members(value: Any) -> tuple[str, Any] | None:

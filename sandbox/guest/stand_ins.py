@@ -140,8 +140,7 @@ class Opaque(StandIn):
     """An object that is no answer: it can be handed back to the program, and counted, and no more."""
 
     __slots__ = ()
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __len__ = __iter__ = __contains__ = _no_answer
-    __getitem__ = __str__ = __repr__ = __format__ = __int__ = __float__ = __index__ = __call__ = _no_answer
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __str__ = __repr__ = __format__ = _no_answer
     __hash__ = StandIn.__hash__
 
 
@@ -244,6 +243,18 @@ class WholeSet(Set[Any]):
 
     def __repr__(self) -> str:
         return f"{self.__name__}({set(self._members)!r})"
+
+
+class WithDefault(dict[Any, Any]):
+    """A dict of the program's own that has one value for every key that is missing."""
+
+    def __init__(self, members: dict[Any, Any], default: Any) -> None:
+        """`default` crossed with the members."""
+        super().__init__(members)
+        self._default = default
+
+    def __missing__(self, key: Any) -> Any:
+        return self._default
 
 
 WHOLE: dict[str, Any] = {"sequence": WholeSequence, "mapping": WholeMapping, "set": WholeSet}
