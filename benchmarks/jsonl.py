@@ -153,7 +153,8 @@ def _check_mode(mode: str) -> None:
     if mode and mode not in MODES:
         near = get_close_matches(mode, MODES, n=1)
         raise ValueError(
-            f"the field 'mode' is {mode!r}: choose from {', '.join(MODES)}" + (f" (did you mean {near[0]!r}?)" if near else "")
+            f"the field 'mode' is {mode!r}: choose from {', '.join(MODES)}"
+            + (f" (did you mean {near[0]!r}?)" if near else "")
         )
 
 

@@ -115,7 +115,9 @@ class _Planning:
 
     def next_job(self) -> Job:
         """The reference, graded in the way that is tried next."""
-        plan = replace(self._apart, by_reference=False, graph=False) if self._checks_copies and self._apart else self._plan
+        plan = (
+            replace(self._apart, by_reference=False, graph=False) if self._checks_copies and self._apart else self._plan
+        )
         return replace(plan.apply(self.job), trace=not self.job.language)
 
     def note(self, outcome: Outcome) -> None:
@@ -136,13 +138,7 @@ class _Planning:
         if self.job.language:
             self.result = plan
         elif plan.mode == "shared":
-            if self._apart is not None:
-                apart = self._apart
-                mode_fields = {"mode": "shared", "apart": apart.mode == "separate", "reference": plan.reference}
-                seconds = max(outcome.cpu_seconds, apart.reference_seconds or 0.0)
-                fields = {**mode_fields, "reference": apart.reference or plan.reference, "reference_seconds": seconds}
-                plan = replace(apart, **fields)
-            self.result = plan
+            self.result = plan if self._apart is None else _both(self._apart, plan)
         else:
             traced = json.loads(outcome.detail)
             objects = tuple(traced["objects"]) if plan.objects else ()
@@ -165,6 +161,17 @@ class _Planning:
         self._place += 1
         if self._place == len(self._plans):
             self.result = self._apart or replace(self._plans[0], trouble=self._trouble)
+
+
+def _both(apart: GradingPlan, shared: GradingPlan) -> GradingPlan:
+    """The plan where a program must pass with its tests in another process and in its own."""
+    return replace(
+        apart,
+        mode="shared",
+        apart=apart.mode == "separate",
+        reference=apart.reference or shared.reference,
+        reference_seconds=max(apart.reference_seconds or 0.0, shared.reference_seconds or 0.0),
+    )
 
 
 def _ladder(job: Job) -> list[GradingPlan]:

@@ -6,7 +6,18 @@ import warnings
 from collections.abc import Iterable, Iterator
 
 WATCHING_MODULES = frozenset(
-    {"tracemalloc", "gc", "weakref", "inspect", "dis", "threading", "_thread", "concurrent", "multiprocessing", "signal"}
+    {
+        "tracemalloc",
+        "gc",
+        "weakref",
+        "inspect",
+        "dis",
+        "threading",
+        "_thread",
+        "concurrent",
+        "multiprocessing",
+        "signal",
+    }
     | {"warnings", "logging", "mock", "resource", "faulthandler", "traceback", "linecache", "importlib", "subprocess"}
     | {"builtins", "platform", "locale", "contextvars", "psutil", "timeit", "cProfile", "profile", "trace"}
 )
@@ -17,11 +28,18 @@ WATCHING_NAMES = frozenset(
     | {"redirect_stdout", "redirect_stderr", "capsys", "getrefcount", "modules", "_getframe", "_current_frames"}
     | {"environ", "getenv", "putenv", "getcwd", "chdir", "listdir", "scandir", "umask", "walk", "glob", "getsource"}
     | {"patch", "monkeypatch", "__globals__", "__code__", "__closure__", "__builtins__", "displayhook", "excepthook"}
-    | {"assertLogs", "assertWarns", "active_count", "getallocatedblocks", "intern", "argv", "process_time", "getcontext"}
+    | {
+        "assertLogs",
+        "assertWarns",
+        "active_count",
+        "getallocatedblocks",
+        "intern",
+        "argv",
+        "process_time",
+        "getcontext",
+    }
 )
 """Names by which they do so otherwise."""
-
-_PATCHABLE = frozenset({"print", "input", "open", "exit", "quit", "sorted", "sum", "len", "max", "min", "eval", "__import__"})
 
 _PLAIN_METHODS = frozenset(
     name
@@ -29,8 +47,23 @@ _PLAIN_METHODS = frozenset(
     for name in dir(kind)
 )
 _PURE_CALLS = frozenset(
-    {"abs", "all", "any", "bool", "bytes", "chr", "complex", "dict", "divmod", "enumerate", "float", "frozenset", "hash"}
-    | {"hex", "int", "isinstance", "len", "list", "max", "min", "next", "ord", "pow", "range", "repr", "reversed"}
+    {"abs", "all", "any", "bool", "bytes", "chr", "complex", "dict", "divmod", "enumerate", "float", "frozenset"}
+    | {
+        "hash",
+        "hex",
+        "int",
+        "isinstance",
+        "len",
+        "list",
+        "max",
+        "min",
+        "next",
+        "ord",
+        "pow",
+        "range",
+        "repr",
+        "reversed",
+    }
     | {"round", "set", "sorted", "str", "sum", "tuple", "zip", "bin", "isclose", "Counter", "type"}
 )
 
@@ -74,9 +107,8 @@ class TestsText:
             for name in _names_of(node):
                 if name.partition(".")[0] in WATCHING_MODULES or name in WATCHING_NAMES:
                     return name
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Global) or (isinstance(node, ast.Constant) and str(node.value).startswith("/proc/")):
-                return "global" if isinstance(node, ast.Global) and set(node.names) & _PATCHABLE else "/proc"
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/proc/"):
+                return "/proc"
         return ""
 
     @property

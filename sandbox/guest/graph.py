@@ -18,6 +18,7 @@ _OWN_REFERENCES = 3
 MUTABLE: tuple[type, ...] = (list, set, deque, bytearray, Counter, OrderedDict, defaultdict, dict)
 """The types whose instances are kept the same; of a subclass, what its base holds. `dict` after its subclasses."""
 
+
 def _members(base: Any) -> Callable[[Any], Any]:
     return lambda value: [*base.keys(value), *base.values(value)]
 

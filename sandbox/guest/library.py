@@ -145,7 +145,9 @@ def _pack_numpy(value: Any, _to: "Encoder") -> Any:
     if isinstance(value, numpy.generic) and value.dtype.kind in _NUMPY_KINDS:
         return {"scalar": [value.dtype.str, *_pack_numbers(value.dtype.kind, [value.item()])]}
     if type(value) is numpy.ndarray and value.dtype.kind in _NUMPY_KINDS:
-        return {"ndarray": [value.dtype.str, list(value.shape), _pack_numbers(value.dtype.kind, value.ravel().tolist())]}
+        return {
+            "ndarray": [value.dtype.str, list(value.shape), _pack_numbers(value.dtype.kind, value.ravel().tolist())]
+        }
     return None
 
 

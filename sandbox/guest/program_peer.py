@@ -18,7 +18,7 @@ from .codec import MalformedError
 from .library import UnsendableError
 from .peer import Kept, Peer
 from .specials import ALWAYS, OF_TYPES, defines, overridden, specials_of
-from .stand_ins import RemoteIterator, StandIn, kind_of, value_kind
+from .stand_ins import RemoteIterator, StandIn, kind_of, remote_value
 
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, type)
 _FIXED: tuple[type, ...] = (int, float, str, bytes, tuple, frozenset, complex)
@@ -111,7 +111,7 @@ class ProgramPeer(Peer):
 
     def call(self, target: StandIn, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Have the tests call one of their objects."""
-        return self.call_number(target._number, positional, named)  # type: ignore[attr-defined]
+        return self.call_number(target._number, positional, named)
 
     def call_number(self, number: int, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Have the tests call one of their functions."""
@@ -125,11 +125,11 @@ class ProgramPeer(Peer):
 
     def advance(self, iterator: RemoteIterator) -> Any:
         """The next element of one of the tests' iterators, one at a time: the tests may watch."""
-        return self.ask("next", iterator._number)  # type: ignore[attr-defined]
+        return self.ask("next", iterator._number)
 
 
 def _default_of(value: Any) -> list[Any] | None:
-    """What a dict of the program's own gives for any key that is missing, in a list; None where it depends on the key."""
+    """What a dict of the program's own gives for any missing key, in a list; None where that depends on the key."""
     kind = type(value)
     if not isinstance(value, dict) or isinstance(value, Counter | defaultdict) or not defines(kind, "__missing__"):
         return None
@@ -191,10 +191,7 @@ def _lent_object(peer: ProgramPeer, number: int, shape: str, name: str, specials
 
 def _lent_value(peer: ProgramPeer, number: int, packed: Any, name: str, specials: list[str]) -> Any:
     value = peer._decoder.unpack(packed)
-    base = type(value)
-    lent = value_kind(base, frozenset(specials)).__new__(value_kind(base, frozenset(specials)), value)
-    vars(lent).update(_peer=peer, _number=number, __name__=name)
-    return lent
+    return remote_value(value, frozenset(specials), {"_peer": peer, "_number": number, "__name__": name})
 
 
 _MAKERS: dict[str, Callable[..., Any]] = {"fn": _lent_function, "h": _lent_object, "v": _lent_value}

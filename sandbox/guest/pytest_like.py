@@ -70,7 +70,9 @@ def _called_names(source: str) -> set[str]:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
-        if isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test)):
+        if isinstance(node, ast.If) and any(
+            isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test)
+        ):
             continue
         if isinstance(node, ast.Name):
             names.add(node.id)
@@ -93,7 +95,8 @@ def _without_fixtures(name: str, test: Callable[..., Any]) -> Callable[[], Any]:
     needed = [
         parameter.name
         for parameter in inspect.signature(test).parameters.values()
-        if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
     if needed:
         raise UnsupportedError(f"{name} needs the fixture {needed[0]!r}, and there are no fixtures here")

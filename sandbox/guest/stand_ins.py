@@ -39,13 +39,13 @@ class StandIn:
         raise TypeError("an object of the program cannot be copied from outside")
 
     def __getattr__(self, name: str) -> Any:
-        return self._peer.ask_object("attribute", self, name)  # type: ignore[attr-defined]
+        return self._peer.ask_object("attribute", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._peer.ask_object("assign", self, name, value)  # type: ignore[attr-defined]
+        self._peer.ask_object("assign", self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        self._peer.ask_object("delete", self, name)  # type: ignore[attr-defined]
+        self._peer.ask_object("delete", self, name)
 
 
 def _asked(name: str) -> property:
@@ -100,7 +100,7 @@ class RemoteIterator(StandIn):
         return self
 
     def __next__(self) -> Any:
-        return self._peer.advance(self)  # type: ignore[attr-defined]
+        return self._peer.advance(self)
 
 
 class RemoteFunction(StandIn):
@@ -109,14 +109,22 @@ class RemoteFunction(StandIn):
     __slots__ = ()
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
-        return self._peer.call(self, positional, named)  # type: ignore[attr-defined]
+        return self._peer.call(self, positional, named)
 
 
 class RemoteValue:
     """What a value of an immutable type, of a subclass of it, has besides its value; see `value_kind`."""
 
     def __getattr__(self, name: str) -> Any:
-        return self._peer.ask_object("attribute", self, name)  # type: ignore[attr-defined]
+        return self._peer.ask_object("attribute", self, name)
+
+
+def remote_value(value: Any, specials: frozenset[str], fields: dict[str, Any]) -> Any:
+    """A value of an immutable type that is the other side's object besides. `fields` say which."""
+    kind: Any = value_kind(type(value), specials)
+    remote = kind.__new__(kind, value)
+    remote.__dict__.update(fields)
+    return remote
 
 
 def value_kind(base: type, specials: frozenset[str]) -> type:
@@ -128,7 +136,7 @@ def value_kind(base: type, specials: frozenset[str]) -> type:
     return kind
 
 
-def _no_answer(self: Any, *_: Any) -> NoReturn:
+def _no_answer(self: Any, *_: Any) -> Any:
     self._peer.touched = True
     raise TypeError(
         f"the program answers with a {self.__name__} object of its own, and plain data is asked for: "
@@ -150,13 +158,13 @@ class Text(Opaque):
     __slots__ = ("_repr", "_text")
 
     def __str__(self) -> str:
-        return self._text  # type: ignore[no-any-return,attr-defined]
+        return str(self._text)
 
     def __format__(self, spec: str) -> str:
-        return format(self._text, spec)  # type: ignore[attr-defined]
+        return format(self._text, spec)
 
     def __repr__(self) -> str:
-        return self._repr  # type: ignore[no-any-return,attr-defined]
+        return str(self._repr)
 
 
 class WholeSequence(Sequence[Any]):

@@ -37,7 +37,7 @@ from .stand_ins import (
     WholeSet,
     WithDefault,
     kind_of,
-    value_kind,
+    remote_value,
 )
 
 ANYWHERE = "*"
@@ -174,10 +174,8 @@ class TestsPeer(Peer):
         if type(value) not in _FIXED or not self._allows(self.label):
             return value
         self.met[self.label] = None
-        kind = value_kind(type(value), _checked(specials) - {"__call__"})
-        stand_in = kind.__new__(kind, value)
-        vars(stand_in).update(_peer=self, _number=number, _label=self.label, __name__=str(name))
-        return stand_in
+        fields = {"_peer": self, "_number": number, "_label": self.label, "__name__": str(name)}
+        return remote_value(value, _checked(specials) - {"__call__"}, fields)
 
     def whole(self, shape: str, number: int, name: str, comparable: bool, members: Any) -> Any:
         """A container of the program's own, which crossed whole."""
@@ -213,7 +211,7 @@ class TestsPeer(Peer):
     def export(self, value: Any) -> Any:
         """What the program gets of an object of the tests. Raises UnsendableError."""
         if isinstance(value, StandIn | RemoteValue | WholeSequence | WholeMapping | WholeSet):
-            return {"o": value._number}  # type: ignore[union-attr]
+            return {"o": value._number}
         packed = _by_name(value) or library.pack(value, self._encoder)
         if packed is not None:
             return packed
@@ -320,7 +318,9 @@ def _is_function(value: Any) -> bool:
         return isinstance(value.__func__, types.FunctionType)
     if isinstance(value, _BUILTIN_FUNCTIONS):
         owner = type(value.__self__)
-        return (owner in _CONTAINERS or owner in _STREAMS or _is_collection(owner)) and not value.__name__.startswith("__")
+        return (owner in _CONTAINERS or owner in _STREAMS or _is_collection(owner)) and not value.__name__.startswith(
+            "__"
+        )
     if isinstance(value, partial):
         return _is_function(value.func) or _by_name(value.func) is not None
     if isinstance(value, type):

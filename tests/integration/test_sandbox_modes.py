@@ -10,7 +10,8 @@ from sandbox.grading_mode import GradingPlan, plan_grading
 FOLDER = Path(__file__).parent.parent / "corpus" / "modes"
 SHARED = {
     "prints through a captured stream", "forbidden built-in function", "recursion is limited", "leaves a thread behind",
-    "fooled apart, though its tests watch the interpreter", "printing is captured", "input is patched", "threads of the tests",
+    "fooled apart, though its tests watch the interpreter", "printing is captured", "input is patched",
+    "threads of the tests",
 }  # fmt: skip
 
 

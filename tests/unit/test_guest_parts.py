@@ -5,10 +5,10 @@ from collections import deque
 from pathlib import Path
 
 import pytest
+from sandbox.guest.mutation import restore
 
 from sandbox.guest import wire
 from sandbox.guest.delete_tree import empty
-from sandbox.guest.mutation import restore
 from sandbox.guest.purity import is_pure
 
 
