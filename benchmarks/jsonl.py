@@ -18,7 +18,7 @@ from benchmarks.extraction import FUNCTION_STOPS, program_of
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.reading import numbered_lines, parse_row, read_text
 from sandbox.job import MODES
-from sandbox.tests_reading import TestsText
+from sandbox.tests_reading import TextOfTests
 
 REQUIRED = ("id", "prompt", "entry_point", "tests")
 OPTIONAL = ("solution", "setup", "split", "mode")
@@ -100,7 +100,7 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
         _check_compiles(name, row.get(name, ""))
     _check_entry_point(row["entry_point"], row["prompt"])
     _check_mode(row.get("mode", ""))
-    if TestsText(row["tests"], row.get("setup", ""), row["entry_point"]).calls_nothing:
+    if TextOfTests(row["tests"], row.get("setup", ""), row["entry_point"]).calls_nothing:
         raise ValueError(
             "the field 'tests' calls nothing, so every program would pass: write assertions, check(candidate), "
             "functions named test_... or unittest classes"

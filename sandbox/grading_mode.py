@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sandbox.job import ANY, Job, Limits, Mode, Outcome, Sandbox, Status
-from sandbox.tests_reading import TestsText
+from sandbox.tests_reading import TextOfTests
 
 FACTOR = 20.0
 FLOOR_SECONDS = 0.5
@@ -176,7 +176,7 @@ def _both(apart: GradingPlan, shared: GradingPlan) -> GradingPlan:
 
 def _ladder(job: Job) -> list[GradingPlan]:
     """The ways to grade a problem, the one with the least trust first."""
-    text = TestsText(job.tests, job.setup, job.entry_point)
+    text = TextOfTests(job.tests, job.setup, job.entry_point)
     asked = tuple(dict.fromkeys((*(name for name in job.asked if name != ANY), *text.under_test(job.program))))
     graph = text.sees_copies
     base = GradingPlan(
@@ -199,7 +199,7 @@ def _without_reference(job: Job) -> GradingPlan:
     """What the tests alone say."""
     if job.language:
         return GradingPlan()
-    text = TestsText(job.tests, job.setup, job.entry_point)
+    text = TextOfTests(job.tests, job.setup, job.entry_point)
     plan = GradingPlan(
         setup=job.setup,
         graph=text.sees_copies,

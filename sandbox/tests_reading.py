@@ -78,7 +78,7 @@ def parse(source: str) -> ast.Module | None:
         return None
 
 
-class TestsText:
+class TextOfTests:
     """The tests of one problem, read."""
 
     def __init__(self, tests: str, setup: str, entry_point: str | None) -> None:

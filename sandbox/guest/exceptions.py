@@ -113,9 +113,10 @@ def _without_init(kind: Any, arguments: list[Any]) -> Exception:
 
 def _plainest(name: str, kind: type[Exception], text: str) -> Exception:
     try:
-        return type(name, (kind,), {"__str__": lambda _: text, "__init__": lambda *_: None})()
+        error: Exception = type(name, (kind,), {"__str__": lambda _: text, "__init__": lambda *_: None})()
     except Exception:  # noqa: BLE001 - as above
         return RuntimeError(text)
+    return error
 
 
 def _refuse(value: Any, *_: Any) -> NoReturn:
