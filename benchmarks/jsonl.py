@@ -28,7 +28,7 @@ from benchmarks.extraction import FUNCTION_STOPS, program_of
 from benchmarks.problem import BenchmarkError, Problem
 from benchmarks.python_source import with_hex_integers
 from sandbox.job import MODES
-from sandbox.tests_reading import TestsText
+from sandbox.tests_reading import TextOfTests
 
 REQUIRED = ("id", "prompt", "entry_point", "tests")
 OPTIONAL = ("solution", "setup", "split", "mode", "timeout")
@@ -123,7 +123,7 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
     _check_entry_point(row["entry_point"], row["prompt"])
     _check_mode(row.get("mode", ""))
     _check_timeout(row.get("timeout", 0))
-    if TestsText(row["tests"], row.get("setup", ""), row["entry_point"]).calls_nothing:
+    if TextOfTests(row["tests"], row.get("setup", ""), row["entry_point"]).calls_nothing:
         raise ValueError(
             "the field 'tests' calls nothing, so every program would pass: write assertions, check(candidate), "
             "functions named test_... or unittest classes"

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sandbox.job import ANY, Job, Limits, Mode, Outcome, Sandbox, Status
-from sandbox.tests_reading import TestsText
+from sandbox.tests_reading import TextOfTests
 
 FACTOR = 20.0
 FLOOR_SECONDS = 0.5
@@ -138,13 +138,7 @@ class _Planning:
         if self.job.language:
             self.result = plan
         elif plan.mode == "shared":
-            if self._apart is not None:
-                apart = self._apart
-                mode_fields = {"mode": "shared", "apart": apart.mode == "separate", "reference": plan.reference}
-                seconds = max(outcome.cpu_seconds, apart.reference_seconds or 0.0)
-                fields = {**mode_fields, "reference": apart.reference or plan.reference, "reference_seconds": seconds}
-                plan = replace(apart, **fields)
-            self.result = plan
+            self.result = plan if self._apart is None else _both(self._apart, plan)
         else:
             traced = json.loads(outcome.detail)
             objects = tuple(traced["objects"]) if plan.objects else ()
@@ -169,9 +163,20 @@ class _Planning:
             self.result = self._apart or replace(self._plans[0], trouble=self._trouble)
 
 
+def _both(apart: GradingPlan, shared: GradingPlan) -> GradingPlan:
+    """The plan where a program must pass with its tests in another process and in its own."""
+    return replace(
+        apart,
+        mode="shared",
+        apart=apart.mode == "separate",
+        reference=apart.reference or shared.reference,
+        reference_seconds=max(apart.reference_seconds or 0.0, shared.reference_seconds or 0.0),
+    )
+
+
 def _ladder(job: Job) -> list[GradingPlan]:
     """The ways to grade a problem, the one with the least trust first."""
-    text = TestsText(job.tests, job.setup, job.entry_point)
+    text = TextOfTests(job.tests, job.setup, job.entry_point)
     asked = tuple(dict.fromkeys((*(name for name in job.asked if name != ANY), *text.under_test(job.program))))
     graph = text.sees_copies
     base = GradingPlan(
@@ -194,7 +199,7 @@ def _without_reference(job: Job) -> GradingPlan:
     """What the tests alone say."""
     if job.language:
         return GradingPlan()
-    text = TestsText(job.tests, job.setup, job.entry_point)
+    text = TextOfTests(job.tests, job.setup, job.entry_point)
     plan = GradingPlan(
         setup=job.setup,
         graph=text.sees_copies,

@@ -41,32 +41,29 @@ WATCHING_NAMES = frozenset(
 )
 """Names by which they do so otherwise."""
 
-_PATCHABLE = frozenset(
-    {"print", "input", "open", "exit", "quit", "sorted", "sum", "len", "max", "min", "eval", "__import__"}
-)
-
 _PLAIN_METHODS = frozenset(
     name
     for kind in (list, dict, set, str, int, float, bytes, tuple, frozenset, complex, bytearray, range, object)
     for name in dir(kind)
 )
 _PURE_CALLS = frozenset(
-    {
-        "abs",
-        "all",
-        "any",
-        "bool",
-        "bytes",
-        "chr",
-        "complex",
-        "dict",
-        "divmod",
-        "enumerate",
-        "float",
-        "frozenset",
+    {"abs", "all", "any", "bool", "bytes", "chr", "complex", "dict", "divmod", "enumerate", "float", "frozenset"}
+    | {
         "hash",
+        "hex",
+        "int",
+        "isinstance",
+        "len",
+        "list",
+        "max",
+        "min",
+        "next",
+        "ord",
+        "pow",
+        "range",
+        "repr",
+        "reversed",
     }
-    | {"hex", "int", "isinstance", "len", "list", "max", "min", "next", "ord", "pow", "range", "repr", "reversed"}
     | {"round", "set", "sorted", "str", "sum", "tuple", "zip", "bin", "isclose", "Counter", "type"}
 )
 
@@ -81,7 +78,7 @@ def parse(source: str) -> ast.Module | None:
         return None
 
 
-class TestsText:
+class TextOfTests:
     """The tests of one problem, read."""
 
     def __init__(self, tests: str, setup: str, entry_point: str | None) -> None:
@@ -110,11 +107,8 @@ class TestsText:
             for name in _names_of(node):
                 if name.partition(".")[0] in WATCHING_MODULES or name in WATCHING_NAMES:
                     return name
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Global) or (
-                isinstance(node, ast.Constant) and str(node.value).startswith("/proc/")
-            ):
-                return "global" if isinstance(node, ast.Global) and set(node.names) & _PATCHABLE else "/proc"
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/proc/"):
+                return "/proc"
         return ""
 
     @property

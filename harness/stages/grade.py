@@ -227,7 +227,7 @@ def unsupported_warning(details: Mapping[str, str]) -> str:
     """One sentence about problems some of whose programs are UNSUPPORTED, from one detail of each."""
     name, detail = next(iter(details.items()))
     return (
-        f"WARNING: programs of {len(details)} problems are unsupported and have no reward, {name} among them: {detail}. "
+        f"WARNING: programs of {len(details)} problems are unsupported and have no reward, such as {name}: {detail}. "
         'Add a "solution" to such a problem, or "mode": "shared", which runs tests and program in one process.'
     )
 

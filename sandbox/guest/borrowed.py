@@ -8,7 +8,7 @@ from typing import Any
 _VARARGS, _VARKEYWORDS = 0x04, 0x08  # flags of code objects: *args, **kwargs
 
 Signature = list[Any]
-"""[parameters before "/", parameters, keyword-only parameters, *args, **kwargs, defaults, keyword defaults], in JSON."""
+"""JSON: [parameters before "/", parameters, keyword-only ones, *args, **kwargs, defaults, keyword defaults]."""
 
 
 def signature_of(function: types.FunctionType, pack: Callable[[Any], Any]) -> Signature:

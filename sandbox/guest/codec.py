@@ -246,6 +246,10 @@ def _fill_ordered(value: Any, body: Any, to: Decoder) -> None:
     OrderedDict.update(value, zip(to.items(body[0]), to.items(body[1]), strict=True))
 
 
+def _factory(name: str | None) -> Any:
+    return None if name is None else _BUILTINS[name]
+
+
 _Fill = Callable[[Any, Any, Decoder], None]
 _FILLERS: dict[str, tuple[Callable[[Any], Any], _Fill]] = {
     "d": (lambda body: {}, _fill_dict),
@@ -253,7 +257,7 @@ _FILLERS: dict[str, tuple[Callable[[Any], Any], _Fill]] = {
     "a": (lambda body: bytearray(body.encode("latin-1")), lambda value, body, to: None),
     "counter": (lambda body: Counter(), _fill_dict),
     "ordered": (lambda body: OrderedDict(), _fill_ordered),
-    "default": (lambda body: defaultdict(None if body[2] is None else _BUILTINS[body[2]]), _fill_dict),
+    "default": (lambda body: defaultdict(_factory(body[2])), _fill_dict),
     "deque": (lambda body: deque(maxlen=body[1]), lambda value, body, to: value.extend(to.items(body[0]))),
 }
 """For each mutable type: an empty one, and what fills it."""

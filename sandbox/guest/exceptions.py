@@ -96,9 +96,7 @@ def _lowest(kinds: list[type[Exception]]) -> list[type[Exception]]:
 def _make(name: str, kinds: list[type[Exception]], arguments: list[Any], text: str) -> Exception:
     try:
         kind = kinds[0]
-        error: Exception = kind.__new__(kind, *arguments)
-        if kind.__module__ == "builtins":
-            error = kind(*arguments)
+        error = kind(*arguments) if kind.__module__ == "builtins" else _without_init(kind, arguments)
         if len(kinds) > 1 or kind.__name__ != name or text_of(error) != text:
             # A class of the program's own says it in its own words.
             error = type(name, tuple(kinds), {"__str__": lambda _: text})(*arguments)
@@ -108,11 +106,17 @@ def _make(name: str, kinds: list[type[Exception]], arguments: list[Any], text: s
     return error
 
 
+def _without_init(kind: Any, arguments: list[Any]) -> Exception:
+    error: Exception = kind.__new__(kind, *arguments)
+    return error
+
+
 def _plainest(name: str, kind: type[Exception], text: str) -> Exception:
     try:
-        return type(name, (kind,), {"__str__": lambda _: text, "__init__": lambda *_: None})()
+        error: Exception = type(name, (kind,), {"__str__": lambda _: text, "__init__": lambda *_: None})()
     except Exception:  # noqa: BLE001 - as above
         return RuntimeError(text)
+    return error
 
 
 def _refuse(value: Any, *_: Any) -> NoReturn:

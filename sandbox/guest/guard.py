@@ -12,48 +12,12 @@ WORDS = ("eval", "exec", "compile", "pickle")
 
 _CALLS = ("set", "frozenset", "dict", "list", "tuple", "range", "int", "float", "str", "bytes", "bytearray", "complex")
 _COLLECTIONS = ("Counter", "OrderedDict", "deque", "defaultdict")
-_NODES = [
-    "Expression",
-    "Constant",
-    "List",
-    "Tuple",
-    "Set",
-    "Dict",
-    "Load",
-    "UnaryOp",
-    "UAdd",
-    "USub",
-    "Not",
-    "Invert",
-    "BinOp",
-    "Add",
-    "Sub",
-    "Mult",
-    "Div",
-    "FloorDiv",
-    "Mod",
-    "Compare",
-    "Eq",
-    "NotEq",
-    "Lt",
-    "LtE",
-    "Gt",
-    "GtE",
-    "In",
-    "NotIn",
-    "Is",
-    "IsNot",
-    "BoolOp",
-    "And",
-    "Or",
-    "IfExp",
-    "Name",
-    "Call",
-    "keyword",
-    "Starred",
-    "Subscript",
-    "Slice",
-]
+_NODES = frozenset(
+    {"Expression", "Constant", "List", "Tuple", "Set", "Dict", "Load", "Name", "Call", "keyword", "Starred", "IfExp"}
+    | {"UnaryOp", "UAdd", "USub", "Not", "Invert", "BinOp", "Add", "Sub", "Mult", "Div", "FloorDiv", "Mod", "BoolOp"}
+    | {"And", "Or", "Compare", "Eq", "NotEq", "Lt", "LtE", "Gt", "GtE", "In", "NotIn", "Is", "IsNot", "Subscript"}
+    | {"Slice"}
+)
 _CLASSES = {
     "builtins": {*_CALLS, "bool", "slice"},
     "collections": set(_COLLECTIONS),

@@ -176,6 +176,7 @@ class Peer:
     def keeps_error(self, error: BaseException) -> int | None:
         """The number of an exception that is to be the same one when it comes back; None where it need not."""
         del error
+        return None
 
     def _raise(self, kind: Any, rest: list[Any]) -> NoReturn:
         if kind == "left":

@@ -7,6 +7,7 @@ answer is all that it can give.
 import builtins
 import importlib
 import types
+from collections import Counter, defaultdict
 from collections.abc import Callable, Set
 from typing import Any
 
@@ -16,8 +17,8 @@ from .channel import Channel
 from .codec import MalformedError
 from .library import UnsendableError
 from .peer import Kept, Peer
-from .specials import ALWAYS, defines, overridden, specials_of
-from .stand_ins import RemoteIterator, StandIn, kind_of, value_kind
+from .specials import ALWAYS, OF_TYPES, defines, overridden, specials_of
+from .stand_ins import RemoteIterator, StandIn, kind_of, remote_value
 
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType, type)
 _FIXED: tuple[type, ...] = (int, float, str, bytes, tuple, frozenset, complex)
@@ -46,7 +47,10 @@ class ProgramPeer(Peer):
         if self.live:
             return self._live(value)
         packed = self._encoder.base(value)
-        return self._strict(value) if packed is None else packed
+        if packed is None:
+            return self._strict(value)
+        default = _default_of(value)
+        return packed if default is None else {"m": [packed, *default]}
 
     def _live(self, value: Any) -> Any:
         """The form of an object that may be asked for its parts."""
@@ -82,7 +86,10 @@ class ProgramPeer(Peer):
     def _handle(self, value: Any, shape: str) -> Any:
         name = getattr(value, "__name__", None)
         name = name if isinstance(name, str) else type(value).__name__
-        specials = specials_of(value) if self.live and shape != "function" else []
+        if shape == "function":
+            specials = list(OF_TYPES) if isinstance(value, type) else []
+        else:
+            specials = specials_of(value) if self.live else []
         return {"h": [self.number(value), shape, name, specials]}
 
     def stand_in(self, tag: str, body: Any) -> Any:
@@ -104,7 +111,7 @@ class ProgramPeer(Peer):
 
     def call(self, target: StandIn, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Have the tests call one of their objects."""
-        return self.call_number(target._number, positional, named)  # type: ignore[attr-defined]
+        return self.call_number(target._number, positional, named)
 
     def call_number(self, number: int, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Have the tests call one of their functions."""
@@ -118,7 +125,23 @@ class ProgramPeer(Peer):
 
     def advance(self, iterator: RemoteIterator) -> Any:
         """The next element of one of the tests' iterators, one at a time: the tests may watch."""
-        return self.ask("next", iterator._number)  # type: ignore[attr-defined]
+        return self.ask("next", iterator._number)
+
+
+def _default_of(value: Any) -> list[Any] | None:
+    """What a dict of the program's own gives for any missing key, in a list; None where that depends on the key."""
+    kind = type(value)
+    if not isinstance(value, dict) or isinstance(value, Counter | defaultdict) or not defines(kind, "__missing__"):
+        return None
+    defaults = []
+    for key in (object(), object()):
+        try:
+            defaults.append(kind.__missing__(value, key))
+        except Exception:  # noqa: BLE001 - then there is no default
+            return None
+        dict.pop(value, key, None)
+    plain = all(type(default) in (int, float, str, bool, type(None)) for default in defaults)
+    return defaults[:1] if plain and defaults[0] == defaults[1] else None
 
 
 def _members(value: Any) -> tuple[str, Any] | None:
@@ -168,10 +191,7 @@ def _lent_object(peer: ProgramPeer, number: int, shape: str, name: str, specials
 
 def _lent_value(peer: ProgramPeer, number: int, packed: Any, name: str, specials: list[str]) -> Any:
     value = peer._decoder.unpack(packed)
-    base = type(value)
-    lent = value_kind(base, frozenset(specials)).__new__(value_kind(base, frozenset(specials)), value)
-    vars(lent).update(_peer=peer, _number=number, __name__=name)
-    return lent
+    return remote_value(value, frozenset(specials), {"_peer": peer, "_number": number, "__name__": name})
 
 
 _MAKERS: dict[str, Callable[..., Any]] = {"fn": _lent_function, "h": _lent_object, "v": _lent_value}

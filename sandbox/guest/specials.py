@@ -68,9 +68,9 @@ def specials_of(value: object) -> list[str]:
     kind = type(value)
     names = _known.get(kind)
     if names is None:
-        names = [name for name in OPERATIONS if name not in ALWAYS and name not in _OF_TYPES and _found(kind, name)]
+        names = [name for name in OPERATIONS if name not in ALWAYS and name not in OF_TYPES and _found(kind, name)]
         if isinstance(value, type):
-            names += _OF_TYPES
+            names += OF_TYPES
         if callable(value):
             names.append("__call__")
         _known[kind] = names
@@ -79,7 +79,7 @@ def specials_of(value: object) -> list[str]:
 
 def overridden(kind: type, base: type) -> list[str]:
     """The special methods that `kind` does otherwise than its base does."""
-    return [name for name in OPERATIONS if name not in _OF_TYPES and _found(kind, name) is not _found(base, name)]
+    return [name for name in OPERATIONS if name not in OF_TYPES and _found(kind, name) is not _found(base, name)]
 
 
 def defines(kind: type, name: str) -> bool:
@@ -92,4 +92,4 @@ def _found(kind: type, name: str) -> Any:
     return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
-_OF_TYPES = ("__instancecheck__", "__subclasscheck__")
+OF_TYPES = ("__instancecheck__", "__subclasscheck__")

@@ -39,13 +39,13 @@ class StandIn:
         raise TypeError("an object of the program cannot be copied from outside")
 
     def __getattr__(self, name: str) -> Any:
-        return self._peer.ask_object("attribute", self, name)  # type: ignore[attr-defined]
+        return self._peer.ask_object("attribute", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._peer.ask_object("assign", self, name, value)  # type: ignore[attr-defined]
+        self._peer.ask_object("assign", self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        self._peer.ask_object("delete", self, name)  # type: ignore[attr-defined]
+        self._peer.ask_object("delete", self, name)
 
 
 def _asked(name: str) -> property:
@@ -100,7 +100,7 @@ class RemoteIterator(StandIn):
         return self
 
     def __next__(self) -> Any:
-        return self._peer.advance(self)  # type: ignore[attr-defined]
+        return self._peer.advance(self)
 
 
 class RemoteFunction(StandIn):
@@ -109,14 +109,22 @@ class RemoteFunction(StandIn):
     __slots__ = ()
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
-        return self._peer.call(self, positional, named)  # type: ignore[attr-defined]
+        return self._peer.call(self, positional, named)
 
 
 class RemoteValue:
     """What a value of an immutable type, of a subclass of it, has besides its value; see `value_kind`."""
 
     def __getattr__(self, name: str) -> Any:
-        return self._peer.ask_object("attribute", self, name)  # type: ignore[attr-defined]
+        return self._peer.ask_object("attribute", self, name)
+
+
+def remote_value(value: Any, specials: frozenset[str], fields: dict[str, Any]) -> Any:
+    """A value of an immutable type that is the other side's object besides. `fields` say which."""
+    kind: Any = value_kind(type(value), specials)
+    remote = kind.__new__(kind, value)
+    remote.__dict__.update(fields)
+    return remote
 
 
 def value_kind(base: type, specials: frozenset[str]) -> type:
@@ -128,7 +136,7 @@ def value_kind(base: type, specials: frozenset[str]) -> type:
     return kind
 
 
-def _no_answer(self: Any, *_: Any) -> NoReturn:
+def _no_answer(self: Any, *_: Any) -> Any:
     self._peer.touched = True
     raise TypeError(
         f"the program answers with a {self.__name__} object of its own, and plain data is asked for: "
@@ -140,8 +148,7 @@ class Opaque(StandIn):
     """An object that is no answer: it can be handed back to the program, and counted, and no more."""
 
     __slots__ = ()
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __len__ = __iter__ = __contains__ = _no_answer
-    __getitem__ = __str__ = __repr__ = __format__ = __int__ = __float__ = __index__ = __call__ = _no_answer
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __str__ = __repr__ = __format__ = _no_answer
     __hash__ = StandIn.__hash__
 
 
@@ -151,13 +158,13 @@ class Text(Opaque):
     __slots__ = ("_repr", "_text")
 
     def __str__(self) -> str:
-        return self._text  # type: ignore[no-any-return,attr-defined]
+        return str(self._text)
 
     def __format__(self, spec: str) -> str:
-        return format(self._text, spec)  # type: ignore[attr-defined]
+        return format(self._text, spec)
 
     def __repr__(self) -> str:
-        return self._repr  # type: ignore[no-any-return,attr-defined]
+        return str(self._repr)
 
 
 class WholeSequence(Sequence[Any]):
@@ -244,6 +251,18 @@ class WholeSet(Set[Any]):
 
     def __repr__(self) -> str:
         return f"{self.__name__}({set(self._members)!r})"
+
+
+class WithDefault(dict[Any, Any]):
+    """A dict of the program's own that has one value for every key that is missing."""
+
+    def __init__(self, members: dict[Any, Any], default: Any) -> None:
+        """`default` crossed with the members."""
+        super().__init__(members)
+        self._default = default
+
+    def __missing__(self, key: Any) -> Any:
+        return self._default
 
 
 WHOLE: dict[str, Any] = {"sequence": WholeSequence, "mapping": WholeMapping, "set": WholeSet}

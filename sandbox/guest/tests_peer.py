@@ -10,6 +10,7 @@ import io
 import random
 import sys
 import types
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -34,8 +35,9 @@ from .stand_ins import (
     WholeMapping,
     WholeSequence,
     WholeSet,
+    WithDefault,
     kind_of,
-    value_kind,
+    remote_value,
 )
 
 ANYWHERE = "*"
@@ -142,21 +144,21 @@ class TestsPeer(Peer):
         maker = _MAKERS.get(tag)
         if maker is None:
             raise MalformedError(f"an unknown tag {tag!r}")
-        number = body[1] if tag in ("v", "w") else body[0]
+        if tag != "h":
+            return maker(self, *body)
+        number = body[0]
         if type(number) is not int:
             raise MalformedError("no number")
-        known = self._stand_ins.get(number) if tag in ("h", "k") else None
-        if known is None:
-            known = maker(self, *body)
-            if tag in ("h", "k"):
-                self._stand_ins[number] = known
-        return known
+        if number not in self._stand_ins:
+            self._stand_ins[number] = maker(self, *body)
+        return self._stand_ins[number]
 
     def handle(self, number: int, shape: str, name: str, specials: list[str]) -> Any:
         """What stands for a function, an iterator or an object."""
         name, label = str(name), self.label
         if shape == "function":
-            return RemoteFunction(self, number, name, label)
+            kind = kind_of(RemoteFunction, _checked(specials)) if specials and self._allows(label) else RemoteFunction
+            return kind(self, number, name, label)
         if shape == "iterator":
             live = self._allows(label) and specials
             kind = kind_of(RemoteIterator, _checked(specials) - {"__iter__"}) if live else RemoteIterator
@@ -172,10 +174,8 @@ class TestsPeer(Peer):
         if type(value) not in _FIXED or not self._allows(self.label):
             return value
         self.met[self.label] = None
-        kind = value_kind(type(value), _checked(specials) - {"__call__"})
-        stand_in = kind.__new__(kind, value)
-        vars(stand_in).update(_peer=self, _number=number, _label=self.label, __name__=str(name))
-        return stand_in
+        fields = {"_peer": self, "_number": number, "_label": self.label, "__name__": str(name)}
+        return remote_value(value, _checked(specials) - {"__call__"}, fields)
 
     def whole(self, shape: str, number: int, name: str, comparable: bool, members: Any) -> Any:
         """A container of the program's own, which crossed whole."""
@@ -184,6 +184,13 @@ class TestsPeer(Peer):
             pairs = zip(self._decoder.unpack_items(keys), self._decoder.unpack_items(values), strict=True)
             return WHOLE[shape](number, str(name), dict(pairs), comparable is True)
         return WHOLE[shape](number, str(name), self._decoder.unpack_items(members), comparable is True)
+
+    def with_default(self, packed: Any, default: Any) -> Any:
+        """A dict that has a value for every missing key."""
+        members = self._decoder.unpack(packed)
+        if type(members) not in (dict, OrderedDict):
+            raise MalformedError("no dict")
+        return WithDefault(members, self._decoder.unpack(default))
 
     def text(self, number: int, name: str, text: str, representation: str) -> Any:
         """An object whose texts crossed whole."""
@@ -204,7 +211,7 @@ class TestsPeer(Peer):
     def export(self, value: Any) -> Any:
         """What the program gets of an object of the tests. Raises UnsendableError."""
         if isinstance(value, StandIn | RemoteValue | WholeSequence | WholeMapping | WholeSet):
-            return {"o": value._number}  # type: ignore[union-attr]
+            return {"o": value._number}
         packed = _by_name(value) or library.pack(value, self._encoder)
         if packed is not None:
             return packed
@@ -242,6 +249,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "h": TestsPeer.handle,
     "v": TestsPeer.value,
     "w": TestsPeer.whole,
+    "m": TestsPeer.with_default,
     "text": TestsPeer.text,
     "k": TestsPeer.coroutine,
 }

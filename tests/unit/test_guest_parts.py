@@ -1,11 +1,9 @@
-"""The small parts of the guest: frames, bfolder, restoring arguments, tame tests."""
+"""The small parts of the guest: frames, emptied folders, pure tests."""
 
 import os
-from collections import deque
 from pathlib import Path
 
 import pytest
-from sandbox.guest.mutation import restore
 
 from sandbox.guest import wire
 from sandbox.guest.delete_tree import empty_folder
@@ -84,37 +82,6 @@ def _dig(top: Path, depth: int) -> None:
         os.close(here)
         here = there
     os.close(here)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ([1, 2, 3], [3]),
-        ([], [1, [2]]),
-        ({"a": 1, "b": 2}, {"b": 3, "c": 4}),
-        ({1, 2}, {3}),
-        (deque([1, 2]), deque([2])),
-        (bytearray(b"abc"), bytearray(b"")),
-    ],
-)
-def test_restore_changes_in_place(old: object, new: object):
-    assert restore(old, new) is old
-    assert old == new
-    assert list(old) == list(new)  # type: ignore[call-overload]  # the order too
-
-
-def test_restore_keeps_inner_objects():
-    inner: list[int] = [1]
-    old = [inner, {"k": inner}]
-    restore(old, [[1, 2], {"k": [1, 2]}, 5])
-    assert old[0] is inner
-    assert inner == [1, 2]
-    assert old[2] == 5
-
-
-def test_restore_of_other_types_is_the_new_value():
-    assert restore([1], (1,)) == (1,)
-    assert restore(1, 2) == 2
 
 
 @pytest.mark.parametrize(

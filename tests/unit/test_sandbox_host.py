@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Job, Limits, Outcome, SandboxError, Status, check_engine, open_sandbox
+from sandbox import Limits, Outcome, SandboxError, Status, check_engine, open_sandbox
 from sandbox.docker import engine
 from sandbox.docker.seccomp import profile
-from sandbox.grading_mode import GradingPlan, _drops_results, _helpers
+from sandbox.grading_mode import GradingPlan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -84,39 +84,7 @@ def test_rewards():
     assert Outcome(Status.FAILED).reward == 0.0
     assert Outcome(Status.BROKEN).reward is None
     assert Outcome(Status.UNTESTED).reward is None
-
-
-REFERENCE = (
-    "import math\nLIMIT = 3\nclass Box: pass\ndef helper(x):\n    return math.floor(x)\ndef f(x):\n    return helper(x)"
-)
-
-
-def test_helpers_may_be_assigned_and_so_may_the_entry_point():
-    reference = "class Node: pass\nnear = lambda a, b: abs(a - b) < EPS\nEPS = 1e-6\nROOT = Node()\nf = lambda x: x"
-    helpers = _helpers(Job("one", reference, "assert near(f(1.0), 1.0)", "f"))
-    assert "near = " in helpers
-    assert "f = lambda x" not in helpers
-    assert _helpers(Job("one", reference, "assert f(1.0) == EPS", "f"))
-    assert _helpers(Job("one", reference, "assert f(ROOT) is ROOT", "f")) == ""
-
-
-def test_helpers_come_from_the_reference_without_the_entry_point_and_classes():
-    helpers = _helpers(Job("one", REFERENCE, "assert f(helper(1.5)) == 1", "f"))
-    assert "def helper" in helpers
-    assert "import math" in helpers
-    assert "def f" not in helpers
-    assert "class Box" not in helpers
-
-
-@pytest.mark.parametrize("tests", ["assert f(1.5) == 1", "assert f(len([1])) == 1", "assert f(Box()) == 1"])
-def test_no_helpers_where_the_tests_use_none(tests: str):
-    assert _helpers(Job("one", REFERENCE, tests, "f")) == ""
-
-
-def test_tests_that_drop_results_look_at_arguments():
-    assert _drops_results(Job("one", "", "xs = [2, 1]\nf(xs)\nassert xs == [1, 2]", "f"))
-    assert _drops_results(Job("one", "", "def check(candidate):\n    xs = [2]\n    candidate(xs)\n    assert xs", "f"))
-    assert not _drops_results(Job("one", "", "assert f([1]) == 1", "f"))
+    assert Outcome(Status.UNSUPPORTED).reward is None
 
 
 def test_limits_follow_the_reference_within_bounds():
