@@ -7,15 +7,15 @@ It holds one descriptor besides its job's: a socket to the supervisor. Each job 
 report without that token decides nothing; so whatever code a job's tests run, it can speak for this job alone.
 """
 
-import json
 import os
 import random
 import resource
 import signal
 import time
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from . import cases, channel, examiner, passing, wire
+from .assignment import Assignment
 from .isolation import Isolation
 from .processes import cpu_clock
 from .wire import JobHeader, Report, Verdict
@@ -42,6 +42,7 @@ class ExaminerProcess:
         self._memory_bytes = 0
         self._spent = 0.0
         self._leaving = False
+        self._evaluates = False
         self._token = b""
         self._oom_kills = 0
 
@@ -51,7 +52,7 @@ class ExaminerProcess:
             self.clear()
         if self.pid:
             return
-        self._leaving = False
+        self._leaving = self._evaluates = False
         self._memory_bytes = header.memory_bytes
         self._control, theirs = passing.message_pair()
         passing.set_patience(self._control, _PATIENCE_SECONDS)
@@ -130,6 +131,7 @@ class ExaminerProcess:
             self.clear()
             return Report(Verdict.EXITED, detail=_FORGED)
         self._leaving |= report.leaving
+        self._evaluates |= report.leaving and report.detail == wire.EVALUATES
         if report.verdict is Verdict.NONE:
             return None
         if self._leaving and report.verdict is not Verdict.NEXT:
@@ -143,6 +145,8 @@ class ExaminerProcess:
             return Report(Verdict.EXITED, detail=_FORGED)
         if exit_code == -signal.SIGKILL and self._isolation.oom_kills() != self._oom_kills:
             return Report(Verdict.MEMORY, detail=b"the program and its tests filled the memory of the sandbox")
+        if self._evaluates:
+            return Report(Verdict.EXITED, detail=b"its text, which the tests evaluate, ended the examiner")
         return Report(Verdict.NONE)
 
     def _has_died(self) -> bool:
@@ -174,35 +178,18 @@ class ExaminerProcess:
 def _serve(control: passing.Socket) -> NoReturn:
     """Examine one candidate after another until the supervisor is gone."""
     while True:
-        token, header, job, fds = _receive_job(control)
+        assignment = Assignment(control)
+        job, header = assignment.job, assignment.header
         if not examiner.is_pure(job, header.whole):
-            control.send(wire.pack_report(token, Report(Verdict.NONE, leaving=True)))
+            assignment.announce_leaving(evaluates=job["mode"] == "evaluating")
         random.seed(0)  # the same program gets the same verdict every time
         if header.whole:
-            token, verdict, detail = cases.examine(job, header, fds, control, token)
+            verdict, detail = cases.examine(assignment)
         else:
-            verdict, detail = examiner.examine(job, channel.Channel(fds[0], header.answer_bytes))
-            os.close(fds[0])
-        line = " ".join(detail[: wire.DETAIL_BYTES].split())  # the program may have had a lot to say
-        packed = line.encode("utf-8", "backslashreplace")
-        control.send(wire.pack_report(token, Report(verdict, _is_worn(verdict), packed)))
-
-
-def _receive_job(control: passing.Socket) -> tuple[bytes, JobHeader, dict[str, Any], list[int]]:
-    """Wait for the next job: its token, its header, its body and its descriptors."""
-    head = wire.TOKEN_BYTES + wire.JOB_BYTES
-    packed, fds = passing.take(control, head + wire.CHUNK_BYTES)
-    if not packed:
-        os._exit(0)
-    header = wire.unpack_job(packed[wire.TOKEN_BYTES : head])
-    parts = [packed[head:]]
-    missing = header.body_bytes - len(parts[0])
-    while missing:
-        parts.append(control.recv(wire.CHUNK_BYTES))
-        missing -= len(parts[-1])
-        if not parts[-1]:
-            os._exit(0)
-    return packed[: wire.TOKEN_BYTES], header, json.loads(b"".join(parts)), fds
+            (fd,) = assignment.fds
+            verdict, detail = examiner.examine(job, channel.Channel(fd, header.answer_bytes))
+            os.close(fd)
+        assignment.report(verdict, detail, _is_worn(verdict))
 
 
 def _is_worn(verdict: Verdict) -> bool:

@@ -22,6 +22,9 @@ CHUNK_BYTES = 65536
 
 TOKEN_BYTES = 16
 
+EVALUATES = b"evaluates"
+"""The detail of an announcement where the tests run the program's text in the examiner."""
+
 
 class Kind(IntEnum):
     """What a frame from the guest says."""
