@@ -9,7 +9,7 @@ from .wire import JobHeader, Report, Verdict
 
 
 class Assignment:
-    """One job of an examiner. Every run of the program, and every report on it, carries a token of its own."""
+    """One job of an examiner. Every run of the program has a token, which every report on it carries."""
 
     def __init__(self, control: passing.Socket) -> None:
         """Wait for a job; this process ends where the supervisor is gone."""

@@ -32,7 +32,7 @@ def examine(assignment: Assignment) -> tuple[Verdict, str]:
 
 
 def checker_code(job: dict[str, Any]) -> CodeType | None:
-    """The code of the checker that comes with a program's cases; None where there is none, or it does not compile."""
+    """The code of the checker that comes with a program's cases; None where it is missing or does not compile."""
     return _compile(_read(job["tests"])["checker"])
 
 
@@ -77,7 +77,7 @@ class _Examination:
 
 
 def _last_words(channel: Channel) -> list[str]:
-    """What the candidate said instead of running; [] where it ran."""
+    """The message that the candidate sent instead of running; [] where it ran."""
     try:
         return channel.receive()
     except Lost:

@@ -3,7 +3,7 @@
 An examiner stays for the next job because a fork costs more than most examinations. It is removed after tests that
 could have left something behind in it, and when it gave no verdict.
 
-It holds one descriptor besides its job's: a socket to the supervisor. Each job comes with a token of its own, and a
+It holds one descriptor besides its job's: a socket to the supervisor. Each job comes with a random token, and a
 report without that token decides nothing; so whatever code a job's tests run, it can speak for this job alone.
 """
 
@@ -22,10 +22,10 @@ from .wire import JobHeader, Report, Verdict
 
 _LARGE_KILOBYTES = 200 * 2**10
 _PATIENCE_SECONDS = 10
-"""How long an examiner may take to accept a part of its job."""
+"""The time an examiner has to accept a part of its job."""
 
 _DEATH_SECONDS = 1.0
-"""How long a process may take to end once its descriptors are closed."""
+"""The time a process has to end once its descriptors are closed."""
 
 _FORGED = b"a report on this program did not come from its examiner"
 
@@ -171,7 +171,7 @@ class ExaminerProcess:
         return os.waitstatus_to_exitcode(status)
 
     def cpu_seconds(self) -> float:
-        """CPU seconds of the present examiner, or of the last one where there is none."""
+        """CPU seconds of the present examiner, or of the last one."""
         return cpu_clock(self.pid) if self.pid else self._spent
 
 
@@ -193,5 +193,5 @@ def _serve(control: passing.Socket) -> NoReturn:
 
 
 def _is_worn(verdict: Verdict) -> bool:
-    """Whether this process has grown too large for another job."""
+    """Return whether this process has grown too large for another job."""
     return verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES

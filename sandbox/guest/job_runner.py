@@ -15,12 +15,12 @@ from .wire import JobHeader, Kind, Outbox, Report, Result, Verdict
 from .zygote import Zygote
 
 _GRACE_SECONDS = 0.5
-"""How long the examiner may take to notice that its candidate has ended."""
+"""The time an examiner has to notice that its candidate has ended."""
 
 _AGAIN_SECONDS = 0.05
 
 _MOST_RUNS, _MOST_CASES = 16, 100_000
-"""How often an examiner may have the program of one job started anew."""
+"""The times that an examiner may have the program of one job started."""
 
 _ENDLESS = b"the program was to be started again and again"
 _OUT_OF_MEMORY = b"the program filled the memory of the sandbox"
@@ -64,7 +64,7 @@ class JobRunner:
             wall_seconds = max(wall_seconds, result.wall_seconds)
             if result.verdict is not Verdict.NEXT:
                 break
-            if number >= (_MOST_CASES if header.whole else _MOST_RUNS):  # not its own code asks for so many
+            if number >= (_MOST_CASES if header.whole else _MOST_RUNS):  # code that the tests evaluate asks for them
                 self._examiner.clear()
                 result = result._replace(verdict=Verdict.EXITED, detail=_ENDLESS)
                 break

@@ -1,4 +1,4 @@
-"""The small parts of the guest: frames, bfolder, restoring arguments, tame tests."""
+"""The small parts of the guest: frames, removing files, restoring arguments, pure tests."""
 
 import os
 from collections import deque
@@ -118,7 +118,7 @@ def test_restore_of_other_types_is_the_new_value():
 
 
 @pytest.mark.parametrize(
-    ("source", "tame"),
+    ("source", "pure"),
     [
         ("assert f(1) == 2", True),
         ("import math\nassert math.isclose(f(1), 2)", True),
@@ -136,5 +136,5 @@ def test_restore_of_other_types_is_the_new_value():
         ("root = Node(1)\nroot.left = Node(2)\nassert f(root)", False),
     ],
 )
-def test_tame_tests(source: str, tame: bool):
-    assert is_pure(compile(source, "x", "exec")) is tame
+def test_pure_tests(source: str, pure: bool):
+    assert is_pure(compile(source, "x", "exec")) is pure
