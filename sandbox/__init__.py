@@ -1,6 +1,6 @@
 """Where programs run: jobs go in, outcomes come out, nothing else.
 
-A `Sandbox` runs programs that nobody trusts. What is covered, and what is not, is written in `sandbox/README.md`.
+A `Sandbox` runs untrusted programs. What is covered, and what is not, is written in `sandbox/README.md`.
 """
 
 from sandbox.docker.engine import check_engine

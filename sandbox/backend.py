@@ -1,4 +1,4 @@
-"""What the pool asks of a backend: guests that can be started, talked to, and stopped."""
+"""The interface between pool and backends: guests that can be started, talked to, and stopped."""
 
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class Backend(Protocol):
         ...
 
     def start(self, place: int | None) -> Guest:
-        """Start one guest, on a processor of its own where it has a place. Raises GuestError.
+        """Start one guest, on one processor where it has a place. Raises GuestError.
 
         SandboxError where nothing else can help.
         """

@@ -1,4 +1,4 @@
-"""How the guest's source gets to the far side: a few words on the command line read the rest from the stream."""
+"""Sends the guest's source to the far side: a short program on the command line reads the rest from the stream."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ BOOTSTRAP = (
     " return b\n"
     "exec(compile(take(int.from_bytes(take(4),'big')),'<guest>','exec'),{'__name__':'loader'})"
 )
-"""What the interpreter on the far side is started with, as its `-c`."""
+"""The program that the interpreter on the far side is started with, as its `-c`."""
 
 
 @cache
@@ -37,7 +37,7 @@ def guest_digest() -> str:
 
 
 def guest_payload(settings: dict[str, Any]) -> bytes:
-    """What to write to the bootstrap first: the guest, and the settings of its supervisor."""
+    """The bytes to write to the bootstrap first: the guest, and the settings of its supervisor."""
     sources = dict(_sources())
     loader = sources.pop("loader")
     # Taken out of the list, so that nothing of the guest keeps a program's objects alive when it has ended.

@@ -1,11 +1,11 @@
-"""The tests of a whole program: what it reads, what it should print, and how the two are compared."""
+"""The tests of a stdin/stdout program: what it reads, what it should print, and the rule that compares the two."""
 
 import json
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 Compare = Literal["tokens", "lines", "numbers"]
-"""How outputs are compared.
+"""The rule that compares outputs.
 
 - "tokens": split at white space, the same tokens.
 - "lines": the same lines, but for white space at their ends and empty lines at the end.
@@ -21,7 +21,7 @@ class Case(NamedTuple):
 
 
 class Checker(NamedTuple):
-    """A function of a benchmark's own that decides: `function(input, output, expected)`, all texts, is true or false.
+    """A benchmark's function that decides: `function(input, output, expected)`, all texts, is true or false.
 
     It runs with the tests, and one that raises an Exception, or exits, has refused the output.
     """
@@ -44,7 +44,7 @@ def cases_of(tests: str) -> list[Case]:
 
 
 def tests_trouble(tests: str) -> str:
-    """What is wrong with the `tests` of a whole program; "" where nothing is."""
+    """Return the fault in the `tests` of a stdin/stdout program; "" for no fault."""
     try:
         fields = json.loads(tests)
         cases, checker = [Case(*pair) for pair in fields["cases"]], fields["checker"]

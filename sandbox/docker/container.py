@@ -123,7 +123,7 @@ class DockerBackend:
         return str(made["Id"])
 
     def _walls(self) -> dict[str, Any]:
-        """What keeps a program in. The reasons are in README.md."""
+        """The options that confine a program. The reasons are in docs/threats.md."""
         memory = self._largest.memory_bytes + sum(_TMPFS.values()) + _OVERHEAD_BYTES
         walls = {
             "auto_remove": True,

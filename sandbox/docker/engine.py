@@ -84,7 +84,7 @@ def _read(path: str) -> str:
 
 
 def is_orphan(label: str) -> bool:
-    """Whether the process that `label` names has certainly ended. Of other machines nothing is certain."""
+    """Return whether the process that `label` names has certainly ended; False for processes of other machines."""
     machine, _, rest = label.partition(":")
     pid, _, started = rest.partition(":")
     return machine == _machine() and pid.isdigit() and _start_time(int(pid)) != started

@@ -28,7 +28,7 @@ def remove_leftovers(client: "DockerClient") -> list[str]:
             continue
         try:
             client.api.remove_container(container["Id"], force=True)
-        except (NotFound, APIError):  # somebody else was faster, or the engine is removing it
+        except (NotFound, APIError):  # another process, or the engine, is removing it
             continue
         removed.append(container["Names"][0].lstrip("/") if container["Names"] else container["Id"][:12])
     return removed

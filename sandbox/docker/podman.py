@@ -12,7 +12,7 @@ _PROCESSES = 4096  # of root in a container; Podman's own default is more than s
 
 
 def is_podman(client: "DockerClient") -> bool:
-    """Whether it is Podman that answers."""
+    """Return whether the engine is Podman."""
     return any("Podman" in part.get("Name", "") for part in client.version().get("Components") or [])
 
 

@@ -25,7 +25,7 @@ _ALLOWED: dict[str, str] = {
         epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 poll
         ppoll pselect6 select signalfd signalfd4 timerfd_create timerfd_gettime timerfd_settime
     """,
-    "memory of one's own": """
+    "memory": """
         brk madvise membarrier mincore mlock mmap mprotect mremap msync munlock munmap
     """,
     "processes: their number is bounded by the pids limit; clone is below": """
@@ -35,7 +35,7 @@ _ALLOWED: dict[str, str] = {
         sched_getscheduler sched_rr_get_interval sched_yield set_robust_list set_tid_address setpgid setrlimit setsid
         times vfork wait4 waitid rseq
     """,
-    "users: the supervisor becomes the candidate; whoever has no capability can't": """
+    "users: the supervisor becomes the candidate; a process without capabilities can't": """
         capget setgid setgroups setregid setresgid setresuid setreuid setuid
     """,
     "signals: only to processes of the same user": """

@@ -1,4 +1,4 @@
-"""Examining a whole program: it runs once a case, and what it printed is compared here, when it has ended.
+"""Examining a stdin/stdout program: it runs once per case, and its output is compared here when it has ended.
 
 A case is over when the program's first process has ended and the supervisor has ended all others: what is compared can
 no longer change. The exit code comes from the supervisor and the output from a pipe; the program has no other say.
@@ -12,66 +12,52 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from . import passing, runner, wire
+from . import runner
+from .assignment import Assignment
 from .channel import Channel, Lost
 from .outputs import converse, difference
-from .wire import JobHeader, Report, Verdict
+from .wire import Verdict
 
 _CHECKER = "checker"
 _Judge = Callable[[str, bytes, str], str]
 """From input, output and expected output to what is wrong, "" for nothing."""
 
 
-def examine(
-    job: dict[str, Any], header: JobHeader, fds: list[int], control: passing.Socket, token: bytes
-) -> tuple[bytes, Verdict, str]:
-    """The token of the last run of one program, the verdict, and one line of reasons.
-
-    `fds` are the ends of the first run's streams, and `token` is what came with them.
-    """
-    examination = _Examination(job, header.answer_bytes, control, token)
+def examine(assignment: Assignment) -> tuple[Verdict, str]:
+    """The verdict on one program, and one line of reasons."""
     try:
-        verdict, detail = examination.run(fds)
+        return _Examination(assignment).run()
     except MemoryError:
-        verdict, detail = Verdict.MEMORY, "its cases and what it printed do not fit in the memory limit"
-    return examination.token, verdict, detail
+        return Verdict.MEMORY, "its cases and what it printed do not fit in the memory limit"
 
 
 def checker_code(job: dict[str, Any]) -> CodeType | None:
-    """The code of the checker that comes with a program's cases; None where there is none, or it does not compile."""
+    """The code of the checker that comes with a program's cases; None where it is missing or does not compile."""
     return _compile(_read(job["tests"])["checker"])
 
 
 class _Examination:
     """All runs of one program."""
 
-    def __init__(self, job: dict[str, Any], limit: int, control: passing.Socket, token: bytes) -> None:
-        self._job = job
-        self.token = token
-        self._limit = limit
-        self._control = control
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._job = assignment.job
+        self._limit = assignment.header.answer_bytes
 
-    def run(self, fds: list[int]) -> tuple[Verdict, str]:
+    def run(self) -> tuple[Verdict, str]:
         """Run the program on one case after another until one fails."""
         tests = _read(self._job["tests"])
         cases, judge = tests["cases"], _judge(tests)
         if not cases or judge is None:
-            for fd in fds:
+            for fd in self._assignment.fds:
                 os.close(fd)
             return Verdict.UNTESTED, "the checker does not run, or lacks its function" if cases else "no test ran"
         for number, (given, expected) in enumerate(cases, start=1):
-            if number > 1:
-                fds = self._next_run()
+            fds = self._assignment.next_run() if number > 1 else self._assignment.fds
             verdict, detail = self._run_case(fds, given, expected, judge)
             if verdict is not Verdict.PASSED:
                 return verdict, f"case {number} of {len(cases)}: {detail}"
         return Verdict.PASSED, ""
-
-    def _next_run(self) -> list[int]:
-        self._control.send(wire.pack_report(self.token, Report(Verdict.NEXT)))
-        packed, fds = passing.take(self._control, wire.TOKEN_BYTES + wire.JOB_BYTES)
-        self.token = packed[: wire.TOKEN_BYTES]
-        return fds if packed else os._exit(0)  # the supervisor is gone
 
     def _run_case(self, fds: list[int], given: str, expected: str, judge: _Judge) -> tuple[Verdict, str]:
         """One run. The candidate is at the other ends of `fds`, which are closed here."""
@@ -79,12 +65,9 @@ class _Examination:
         with suppress(Lost):  # if it could not even start, its exit code says so
             channel.send([self._job["language"], self._job["program"]])
         printed, complaint = converse((fds[1], fds[2], fds[3]), _encode(given), self._limit)
-        told = self._control.recv(wire.EXIT.size)
-        if not told:
-            os._exit(0)  # as above
+        exit_code = self._assignment.exit_code()
         if refusal := _last_words(channel):
             return _refused(*refusal)
-        (exit_code,) = wire.EXIT.unpack(told)
         if printed is None:
             return Verdict.FAILED, f"it printed more than {self._limit:,} bytes"
         if exit_code:
@@ -94,7 +77,7 @@ class _Examination:
 
 
 def _last_words(channel: Channel) -> list[str]:
-    """What the candidate said instead of running; [] where it ran."""
+    """The message that the candidate sent instead of running; [] where it ran."""
     try:
         return channel.receive()
     except Lost:
@@ -154,7 +137,7 @@ def _judge(tests: dict[str, Any]) -> _Judge | None:
     names: dict[str, Any] = {"__name__": "checker"}
     try:
         exec(code, names)
-    except (Exception, SystemExit):  # noqa: BLE001 - it is the benchmark's own, and may fail in any way
+    except (Exception, SystemExit):  # noqa: BLE001 - a benchmark's checker may fail in any way
         return None
     check = names.get(tests["function"])
     return _asking(check) if callable(check) else None

@@ -3,29 +3,29 @@
 An examiner stays for the next job because a fork costs more than most examinations. It is removed after tests that
 could have left something behind in it, and when it gave no verdict.
 
-It holds one descriptor besides its job's: a socket to the supervisor. Each job comes with a token of its own, and a
+It holds one descriptor besides its job's: a socket to the supervisor. Each job comes with a random token, and a
 report without that token decides nothing; so whatever code a job's tests run, it can speak for this job alone.
 """
 
-import json
 import os
 import random
 import resource
 import signal
 import time
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from . import cases, channel, examiner, passing, wire
+from .assignment import Assignment
 from .isolation import Isolation
 from .processes import cpu_clock
 from .wire import JobHeader, Report, Verdict
 
 _LARGE_KILOBYTES = 200 * 2**10
 _PATIENCE_SECONDS = 10
-"""How long an examiner may take to accept a part of its job."""
+"""The time an examiner has to accept a part of its job."""
 
 _DEATH_SECONDS = 1.0
-"""How long a process may take to end once its descriptors are closed."""
+"""The time a process has to end once its descriptors are closed."""
 
 _FORGED = b"a report on this program did not come from its examiner"
 
@@ -42,6 +42,7 @@ class ExaminerProcess:
         self._memory_bytes = 0
         self._spent = 0.0
         self._leaving = False
+        self._evaluates = False
         self._token = b""
         self._oom_kills = 0
 
@@ -51,7 +52,7 @@ class ExaminerProcess:
             self.clear()
         if self.pid:
             return
-        self._leaving = False
+        self._leaving = self._evaluates = False
         self._memory_bytes = header.memory_bytes
         self._control, theirs = passing.message_pair()
         passing.set_patience(self._control, _PATIENCE_SECONDS)
@@ -130,6 +131,7 @@ class ExaminerProcess:
             self.clear()
             return Report(Verdict.EXITED, detail=_FORGED)
         self._leaving |= report.leaving
+        self._evaluates |= report.leaving and report.detail == wire.EVALUATES
         if report.verdict is Verdict.NONE:
             return None
         if self._leaving and report.verdict is not Verdict.NEXT:
@@ -143,6 +145,8 @@ class ExaminerProcess:
             return Report(Verdict.EXITED, detail=_FORGED)
         if exit_code == -signal.SIGKILL and self._isolation.oom_kills() != self._oom_kills:
             return Report(Verdict.MEMORY, detail=b"the program and its tests filled the memory of the sandbox")
+        if self._evaluates:
+            return Report(Verdict.EXITED, detail=b"its text, which the tests evaluate, ended the examiner")
         return Report(Verdict.NONE)
 
     def _has_died(self) -> bool:
@@ -167,62 +171,38 @@ class ExaminerProcess:
         return os.waitstatus_to_exitcode(status)
 
     def cpu_seconds(self) -> float:
-        """CPU seconds of the present examiner, or of the last one where there is none."""
+        """CPU seconds of the present examiner, or of the last one."""
         return cpu_clock(self.pid) if self.pid else self._spent
 
 
 def _serve(control: passing.Socket) -> NoReturn:
     """Examine one candidate after another until the supervisor is gone."""
     while True:
-        token, header, job, fds = _receive_job(control)
+        assignment = Assignment(control)
+        job, header = assignment.job, assignment.header
         if not examiner.is_pure(job, header.whole):
-            control.send(wire.pack_report(token, Report(Verdict.NONE, leaving=True)))
+            assignment.announce_leaving(evaluates=job["mode"] == "evaluating")
         if header.whole:
             random.seed(0)  # a checker gives the same verdict every time
-            token, verdict, detail = cases.examine(job, header, fds, control, token)
+            verdict, detail = cases.examine(assignment)
         else:
-            token, verdict, detail = _examine_functions(job, header, fds[0], control, token)
-        line = " ".join(detail[: wire.DETAIL_BYTES].split())  # the program may have had a lot to say
-        packed = line.encode("utf-8", "backslashreplace")
-        control.send(wire.pack_report(token, Report(verdict, _is_worn(verdict), packed)))
+            verdict, detail = _examine_functions(assignment)
+        assignment.report(verdict, detail, _is_worn(verdict))
 
 
-def _examine_functions(
-    job: dict[str, Any], header: JobHeader, end: int, control: passing.Socket, token: bytes
-) -> tuple[bytes, Verdict, str]:
-    """The token of the last run of a program whose functions are called, the verdict, and one line of reasons."""
+def _examine_functions(assignment: Assignment) -> tuple[Verdict, str]:
+    """The verdict on a program whose functions are called, and one line of reasons."""
 
     def another() -> channel.Channel:
-        nonlocal token, end
-        os.close(end)
-        control.send(wire.pack_report(token, Report(Verdict.NEXT)))
-        packed, fds = passing.take(control, wire.TOKEN_BYTES + wire.JOB_BYTES)
-        token = packed[: wire.TOKEN_BYTES]
-        end = fds[0] if packed else os._exit(0)  # the supervisor is gone
-        return channel.Channel(end, header.answer_bytes)
+        os.close(assignment.fds[0])
+        return channel.Channel(assignment.next_run()[0], assignment.header.answer_bytes)
 
-    verdict, detail = examiner.examine(job, channel.Channel(end, header.answer_bytes), another)
-    os.close(end)
-    return token, verdict, detail
-
-
-def _receive_job(control: passing.Socket) -> tuple[bytes, JobHeader, dict[str, Any], list[int]]:
-    """Wait for the next job: its token, its header, its body and its descriptors."""
-    head = wire.TOKEN_BYTES + wire.JOB_BYTES
-    packed, fds = passing.take(control, head + wire.CHUNK_BYTES)
-    if not packed:
-        os._exit(0)
-    header = wire.unpack_job(packed[wire.TOKEN_BYTES : head])
-    parts = [packed[head:]]
-    missing = header.body_bytes - len(parts[0])
-    while missing:
-        parts.append(control.recv(wire.CHUNK_BYTES))
-        missing -= len(parts[-1])
-        if not parts[-1]:
-            os._exit(0)
-    return packed[: wire.TOKEN_BYTES], header, json.loads(b"".join(parts)), fds
+    first = channel.Channel(assignment.fds[0], assignment.header.answer_bytes)
+    verdict, detail = examiner.examine(assignment.job, first, another)
+    os.close(assignment.fds[0])
+    return verdict, detail
 
 
 def _is_worn(verdict: Verdict) -> bool:
-    """Whether this process has grown too large for another job."""
+    """Return whether this process has grown too large for another job."""
     return verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES

@@ -1,4 +1,4 @@
-"""What a program's processes may do, and how every trace of them is removed after each program.
+"""Confines the processes of a program, and removes every trace of them after each program.
 
 Two kinds. In a container the supervisor is process 1 with the right to switch users: candidate and examiner get users
 for themselves, and one `kill(-1)` ends all of them. As a plain process (`plain.py`) it has only sessions and the list
@@ -17,19 +17,19 @@ from .delete_tree import empty_folder
 from .wire import JobHeader
 
 _SETTLE_SECONDS = 0.5
-"""How long files may outlive their last process: sockets in flight that hold one another may hold files too."""
+"""Files may outlive their last process for so long: sockets in flight that hold one another may hold files too."""
 
 _CLEAN_SECONDS = 10.0
-"""How long removing the files of one program may take."""
+"""The time that removing the files of one program may take."""
 
 _PIPES_PER_SECOND = 4_000_000
 """More pipes than a program can make in a second."""
 
 _PIPES_AT_LEAST = 32
-"""What the random number may be where a program made none: more than the guest's own sockets for one job."""
+"""The bound of the random number where a program made no pipe: more than the guest's sockets for one job."""
 
 _BLUR_SECONDS = 10.0
-"""How long that may take, which is about as long as the program took."""
+"""The time that may take, which is about as long as the program took."""
 
 _OOM_FD = 60
 """Above the descriptors of the zygote's sockets."""
@@ -45,7 +45,7 @@ class UncleanError(Exception):
 
 
 class Isolation(Protocol):
-    """What the supervisor needs of an isolation."""
+    """The interface of an isolation."""
 
     def enter(self) -> None:
         """Once, before the first program."""
@@ -69,7 +69,7 @@ class Isolation(Protocol):
         """CPU seconds of all processes that ever ran in the isolation; None where they are not counted."""
 
     def oom_kills(self) -> int:
-        """How many processes were killed here because memory ran out; 0 where they are not counted."""
+        """The processes killed here because memory ran out; 0 where they are not counted."""
 
     def kill(self, candidate_pid: int) -> None:
         """Kill the candidate, and every other process of its user that can be reached at once."""
@@ -81,7 +81,7 @@ class Isolation(Protocol):
         """Once the candidate has ended: end every process but `kept` and this one. Returns their CPU seconds."""
 
     def is_marked(self, candidate_pid: int) -> bool:
-        """Whether the program, or its tests, advanced a counter that a later program could read."""
+        """Return whether the program, or its tests, advanced a counter that a later program could read."""
 
     def blur(self) -> None:
         """Once nothing of the program runs: hide how far it advanced the counters that cannot be had anew."""
@@ -222,7 +222,7 @@ class ContainerIsolation:
         return [(fs.f_blocks - fs.f_bfree, fs.f_files - fs.f_ffree) for fs in usage]
 
     def _is_touched(self) -> bool:
-        """Whether a file was made in one of the folders, also where it is gone again."""
+        """Return whether a file was made in one of the folders, also where it is gone again."""
         return any(os.stat(folder).st_mtime_ns for folder in self._folders)  # noqa: PTH116 - see processes.py
 
     def _forget(self) -> None:

@@ -1,5 +1,6 @@
 """The processes that work on a job, and its steps: functions are examined once, a whole program once per case."""
 
+import itertools
 import math
 import os
 import select
@@ -14,10 +15,14 @@ from .wire import JobHeader, Kind, Outbox, Report, Result, Verdict
 from .zygote import Zygote
 
 _GRACE_SECONDS = 0.5
-"""How long the examiner may take to notice that its candidate has ended."""
+"""The time an examiner has to notice that its candidate has ended."""
 
 _AGAIN_SECONDS = 0.05
 
+_MOST_RUNS, _MOST_CASES = 16, 100_000
+"""The times that an examiner may have the program of one job started."""
+
+_ENDLESS = b"the program was to be started again and again"
 _OUT_OF_MEMORY = b"the program filled the memory of the sandbox"
 
 
@@ -40,7 +45,7 @@ class JobRunner:
         self._heartbeat = Heartbeat()
         self._marked = False
         try:
-            result = self._run_program(header) if header.whole else self._run_functions(header)
+            result = self._run_job(header)
         except wire.StreamError:  # the host is gone: leave no process behind
             self._examiner.clear()
             if self._has_candidate:
@@ -49,20 +54,25 @@ class JobRunner:
         self._isolation.blur()
         return result._replace(last=self._marked and not header.threaded)
 
-    def _run_functions(self, header: JobHeader) -> Result:
+    def _run_job(self, header: JobHeader) -> Result:
+        """Run the program as often as its examiner asks for. Its times are those of the slowest run."""
         cpu_seconds = wall_seconds = 0.0
-        inlet: int | None = self._inlet
-        while True:
-            result = self._run_once(header, inlet)
-            inlet = None  # the examiner has the job
+        run = self._run_case if header.whole else self._run_functions
+        for number in itertools.count(1):
+            result = run(header, self._inlet if number == 1 else None)
             cpu_seconds = max(cpu_seconds, result.cpu_seconds)
             wall_seconds = max(wall_seconds, result.wall_seconds)
             if result.verdict is not Verdict.NEXT:
-                return result._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
+                break
+            if number >= (_MOST_CASES if header.whole else _MOST_RUNS):  # code that the tests evaluate asks for them
+                self._examiner.clear()
+                result = result._replace(verdict=Verdict.EXITED, detail=_ENDLESS)
+                break
+            self._isolation.blur()  # what one run learnt must not reach the next
             self._isolation.clean()
+        return result._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds, case=number if header.whole else 0)
 
-    def _run_once(self, header: JobHeader, inlet: int | None) -> Result:
-        """One run of a program whose functions are called. NEXT where it must pass in another way too."""
+    def _run_functions(self, header: JobHeader, inlet: int | None) -> Result:
         near, far = passing.stream_pair()
         limits = self._begin(header, (near,), (far,), inlet)
         report = self._wait(limits, header, _GRACE_SECONDS) or Report(Verdict.EXITED)
@@ -74,19 +84,6 @@ class JobRunner:
         if report.verdict is Verdict.EXITED and ooms and exit_code == -signal.SIGKILL:
             report = Report(Verdict.MEMORY, detail=_OUT_OF_MEMORY)
         return _result(report, header, limits, candidate_seconds + examiner_seconds, exit_code)
-
-    def _run_program(self, header: JobHeader) -> Result:
-        cpu_seconds = wall_seconds = 0.0
-        case = 0
-        while True:
-            case += 1
-            result = self._run_case(header, self._inlet if case == 1 else None)
-            cpu_seconds = max(cpu_seconds, result.cpu_seconds)
-            wall_seconds = max(wall_seconds, result.wall_seconds)
-            if result.verdict is not Verdict.NEXT:
-                return result._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds, case=case)
-            self._isolation.blur()  # what one run learnt must not reach the next
-            self._isolation.clean()
 
     def _run_case(self, header: JobHeader, inlet: int | None) -> Result:
         """One run of a whole program. What it printed is compared when nothing of it is left."""

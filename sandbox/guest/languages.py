@@ -15,7 +15,7 @@ class Language(NamedTuple):
 LANGUAGES = {
     # Competitors ask for stacks of 512 MiB, of which little is used; what is used is bounded by the container.
     "python": Language("", (), "print('ready')", 640 * 2**20),
-    # With a seed of its own the interpreter would draw other numbers each time, and a verdict might change.
+    # With a random seed the interpreter would draw other numbers each time, and a verdict might change.
     "javascript": Language(
         "program.js", ("node", "--random-seed=1", "program.js"), "console.log('ready')", 640 * 2**20
     ),

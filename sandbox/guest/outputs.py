@@ -72,7 +72,7 @@ def _close(poller: select.poll, fd: int) -> None:
 
 
 def difference(rule: str, printed: bytes, expected: bytes) -> str:
-    """What is wrong with `printed` in a few words; "" where nothing is."""
+    """Return the first difference between `printed` and `expected` in a few words; "" for none."""
     split, same = _RULES[rule]
     found, wanted = split(printed), split(expected)
     for number, (one, other) in enumerate(zip(found, wanted, strict=False), start=1):

@@ -65,7 +65,7 @@ class PlainIsolation:
         landlock.restrict(_ALL, self._allowed(), scoped=True, tcp=self._loopback)
 
     def _allowed(self) -> list[tuple[str, int]]:
-        """What programs may read: the system, the interpreter, and the folder that is theirs."""
+        """The rights that programs keep: to the system, the interpreter, and one folder."""
         environment = sys.executable.rpartition("/bin/")[0] or sys.prefix  # also one without its site, as here
         interpreter = {sys.prefix, sys.base_prefix, environment, *sys.path}
         return [
@@ -116,6 +116,6 @@ _ALL = _READ | landlock.WRITE_FILE | landlock.CHANGE_DIR | landlock.REFER | land
 
 
 def _kill_group(pid: int) -> None:
-    for kill in (os.killpg, os.kill):  # right after its start a process is in no group of its own yet
+    for kill in (os.killpg, os.kill):  # right after its start a process is still in its parent's group
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)

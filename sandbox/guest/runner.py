@@ -21,7 +21,7 @@ from .channel import Channel
 from .languages import LANGUAGES, Language
 
 SYNTAX, MISSING = "syntax", "missing"
-"""What may be said instead of running: why the program does not compile, or what the image does not have."""
+"""Sent instead of running: why the program does not compile, or what the image does not have."""
 
 _FILE = "program.py"
 _ASK_FOR_FILE = ("__file__", "argv", "inspect", "traceback", "linecache", "multiprocessing", "concurrent", "runpy")

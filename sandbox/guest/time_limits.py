@@ -1,4 +1,4 @@
-"""Deciding when a program has had its time: by CPU time, with a guard on the wall clock for those that sleep."""
+"""Ends a program that has used up its CPU time, or, where it sleeps, its time on the wall clock."""
 
 import time
 
@@ -11,7 +11,7 @@ from .zygote import Zygote
 _LOOK_SECONDS = 0.25
 _BEAT_SECONDS = 1.0
 _QUIET_SECONDS = 5.0
-"""How long there may be no word though nothing is slow: the host takes a long silence for an end."""
+"""The longest silence while nothing is slow: the host takes a longer one for an end."""
 _STARVED_FACTOR = 10
 """However long a program waited for a processor, its wall time is never stretched by more than this."""
 
@@ -51,11 +51,11 @@ class TimeLimits:
         return time.monotonic() - self.started
 
     def oom_kills(self) -> int:
-        """How many processes were killed during this job because memory ran out."""
+        """The processes killed during this job because memory ran out."""
         return self._isolation.oom_kills() - self._oom_kills_before
 
     def is_over(self) -> bool:
-        """Whether the job has used up its CPU time or its wall time."""
+        """Return whether the job has used up its CPU time or its wall time."""
         candidate_pid = self._zygote.candidate_pid
         if self._examiner_starved is None:
             self._examiner_starved = starved_seconds(self._examiner.pid)
@@ -90,7 +90,7 @@ class Heartbeat:
         self._sent = False
 
     def is_due(self, started: float) -> bool:
-        """Whether the host should be told now, while a program runs that was `started` then.
+        """Return whether the host should be told now, while a program runs that was `started` then.
 
         Soon where it is slow, because others may work meanwhile; but a program of many short cases is not slow.
         """

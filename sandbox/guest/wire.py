@@ -22,9 +22,12 @@ CHUNK_BYTES = 65536
 
 TOKEN_BYTES = 16
 
+EVALUATES = b"evaluates"
+"""The detail of an announcement where the tests run the program's text in the examiner."""
+
 
 class Kind(IntEnum):
-    """What a frame from the guest says."""
+    """The kinds of frames from the guest."""
 
     READY = 1
     BEAT = 2
@@ -32,7 +35,7 @@ class Kind(IntEnum):
 
 
 class Verdict(IntEnum):
-    """How a program ended, as one byte."""
+    """The end of a program, as one byte."""
 
     NONE = 0  # no verdict was given: the sandbox is to blame
     PASSED = 1
@@ -48,7 +51,7 @@ class Verdict(IntEnum):
 
 
 class JobHeader(NamedTuple):
-    """What the supervisor must know of a job; the body stays unread by it."""
+    """The part of a job that the supervisor reads."""
 
     number: int
     body_bytes: int
@@ -63,7 +66,7 @@ class JobHeader(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How a job ended, as the supervisor saw it. `exit_code` is the candidate's, as `waitstatus_to_exitcode` has it.
+    """The end of a job, as the supervisor saw it. `exit_code` is the candidate's, as `waitstatus_to_exitcode` has it.
 
     The times of a whole program are those of its slowest case, since the limits hold for each case.
     """
@@ -94,7 +97,7 @@ _RESULT = struct.Struct("!BddiI?")
 _REPORT = struct.Struct("!B?")
 
 EXIT = struct.Struct("!i")
-"""What an examiner is told of a program that has ended: its exit code, as above."""
+"""The message to an examiner whose program has ended: its exit code, as above."""
 
 JOB_BYTES = _JOB.size
 FRAME_BYTES = _FRAME.size

@@ -73,7 +73,7 @@ class Zygote:
                 _serve(theirs, birth_outlet, self._isolation, header)
             except runner.StartProgram:  # in a candidate
                 raise
-            except BaseException:  # noqa: BLE001 - this process may not go on as a second supervisor
+            except BaseException:  # noqa: BLE001 - this process may not become a second supervisor
                 os._exit(1)
         theirs.close()
         os.close(birth_outlet)
@@ -104,7 +104,7 @@ class Zygote:
         return self._control.fileno()
 
     def has_news(self, timeout: float) -> bool:
-        """Whether the candidate, or the zygote, ends within `timeout` seconds."""
+        """Return whether the candidate, or the zygote, ends within `timeout` seconds."""
         return bool(select.select([self], [], [], timeout)[0])
 
     def end(self) -> tuple[float, int]:

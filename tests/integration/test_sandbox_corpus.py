@@ -64,7 +64,7 @@ def _naively_passes(program: Program, folder: Path) -> bool:
     script = folder / "program.py"
     script.write_text(f"{target.setup}\n{program.source}\n{target.tests}\ncheck(solve)\n", encoding="utf-8")
     # Through a shell: some cheats stop the process that started them, and that must not be this one; others leave
-    # daemons behind, which nobody here would ever stop.
+    # daemons behind, which would never be stopped.
     process = subprocess.Popen(
         ["/bin/sh", "-c", 'ulimit -t 2; "$0" -I -S "$1"; exit $?', sys.executable, str(script)],
         cwd=folder,

@@ -195,7 +195,7 @@ def _remove_image(client: DockerClient) -> None:
 
 
 def test_a_program_that_breaks_its_supervisor_every_time_is_broken_and_others_are_not(monkeypatch: pytest.MonkeyPatch):
-    # A limit nobody can set makes the supervisor itself fail.
+    # A limit that cannot be set makes the supervisor itself fail.
     impossible = Job("impossible", ADD, "assert f(1, 2) == 3", "f", limits=Limits(file_bytes=2**63))
     with open_sandbox("process", workers=2) as sandbox:
         jobs = [*right_and_wrong(10), impossible]

@@ -1,4 +1,4 @@
-"""Each wall of the container, tried by a hostile program; after each the next program must find a clean room."""
+"""Each wall of the container, tried by a hostile program; after each the next program must find nothing of it."""
 
 import time
 from collections.abc import Iterator

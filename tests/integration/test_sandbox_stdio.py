@@ -160,7 +160,7 @@ def test_every_honest_program_scores(any_sandbox: Sandbox):
 def test_no_cheat_scores(any_sandbox: Sandbox):
     cheats = read_whole("cheats")
     assert len(cheats) >= 30
-    if any_sandbox.identity.startswith("process"):  # nobody but a container holds these back
+    if any_sandbox.identity.startswith("process"):  # only a container holds these back
         for name in ("as many processes as it can", "fills the disk"):
             del cheats[name]
     outcomes = [

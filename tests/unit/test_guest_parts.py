@@ -85,7 +85,7 @@ def _dig(top: Path, depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "tame"),
+    ("source", "pure"),
     [
         ("assert f(1) == 2", True),
         ("import math\nassert math.isclose(f(1), 2)", True),
@@ -103,5 +103,5 @@ def _dig(top: Path, depth: int) -> None:
         ("root = Node(1)\nroot.left = Node(2)\nassert f(root)", False),
     ],
 )
-def test_tame_tests(source: str, tame: bool):
-    assert is_pure(compile(source, "x", "exec")) is tame
+def test_pure_tests(source: str, pure: bool):
+    assert is_pure(compile(source, "x", "exec")) is pure

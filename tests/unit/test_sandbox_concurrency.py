@@ -1,4 +1,4 @@
-"""As many work as there is width for, one more for each slow program, and nobody waits for ever."""
+"""As many work as there is width for, one more for each slow program, and no worker waits for ever."""
 
 import threading
 
@@ -44,13 +44,13 @@ def test_a_slow_program_lets_another_work_meanwhile():
     turns.wait_for_slow_program()
     assert other.ends() is True
     assert not turns.too_many()
-    turns.go_on()
+    turns.resume()
     assert turns.too_many()
     turns.give_back()
     assert not turns.too_many()
 
 
-def test_closing_sends_everybody_away():
+def test_closing_refuses_all_that_wait():
     turns = ConcurrencyGate(1)
     assert turns.take()
     waiting = [Asking(turns) for _ in range(3)]
