@@ -1,4 +1,4 @@
-"""The harness: stages from samples to a report, the run store, the command line."""
+"""The pipeline (generate, grade, embed, probe, report), the run store and the command line."""
 
 from harness.models.torch_setup import set_up_torch
 

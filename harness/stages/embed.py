@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.errors import QprobeError
 from harness.models.engine import Embedder, View
 from harness.models.tokens import Text, Tokens
 from harness.models.vectors import Vectors
@@ -68,10 +69,17 @@ def embed(store: Store, embedder: Embedder, progress: Progress = SILENT, precisi
     if pending:
         with progress.task("Embedding", total, reused) as advance:
             for batch in _pending_batches(store, embedder, writing):
-                advance(writing.write(batch, embedder.embed([item.tokens for item in batch], writing.views)))
+                advance(writing.write(batch, _vectors(embedder, batch, writing.views)))
                 cut += sum(len(item.samples) for item in batch if item.tokens.cut)
     store.note("view", wanted.key)
     return Embedded(wanted.key, pending, reused, cut)
+
+
+def _vectors(embedder: Embedder, batch: Sequence[Item], views: Sequence[View]) -> Vectors:
+    vectors = embedder.embed([item.tokens for item in batch], views)
+    if not np.isfinite(vectors).all():
+        raise QprobeError(f"The vectors of {embedder.name} hold NaN or infinity: choose another embedder.")
+    return vectors
 
 
 class _Writing:

@@ -98,6 +98,20 @@ def test_an_embedding_that_was_interrupted_goes_on_to_the_same_bits(
         assert all_vectors(store, view) == whole
 
 
+def test_vectors_that_are_not_finite_are_not_stored(store: Store, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of any embedder; batches before them are kept."""
+
+    class Broken(Watched):
+        def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
+            return np.full_like(super().embed(samples, views), np.nan if self.left < 10**9 - 2 else 1.0)
+
+    monkeypatch.setattr(embedding, "BATCH_TOKENS", 60)
+    with pytest.raises(QprobeError, match="hold NaN or infinity: choose another"):
+        embed(store, Broken(f"hf:{tiny_llama}", device="cpu"), QUIET)
+    (file,) = store.folder.rglob("*.f32")
+    assert np.isfinite(np.fromfile(file, "<f4")).all()
+
+
 def test_more_layers_write_the_new_ones_alone(store: Store, tiny_llama: Path):
     one = embed(store, Watched(f"hf:{tiny_llama}", layers="1", device="cpu"), QUIET)
     two = embed(store, Watched(f"hf:{tiny_llama}", layers="1,2", pooling="last,mean", device="cpu"), QUIET)

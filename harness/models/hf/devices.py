@@ -23,7 +23,7 @@ def check_device(name: str, others: tuple[str, ...] = ("auto",)) -> None:
     choices = [*others, *devices()]
     if name in choices or name == "cpu:0":
         return
-    near = difflib.get_close_matches(name, choices, n=1)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.7)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise QprobeError(
         f"Unknown device {name!r} on this machine. Choose from {', '.join(choices)}.{hint}{_reason(name)}"
