@@ -30,9 +30,9 @@ def answered_program(problem: Problem, answer: str) -> str:
     if problem.language or not problem.entry_point:
         return _whole(answer, problem.language or "python")
     name = problem.entry_point
-    found = function_program(answer, name) or _bare_function(answer, name)
-    if found is not None:
-        return with_preamble(_preamble(problem), found)
+    program = function_program(answer, name) or _bare_function(answer, name)
+    if program is not None:
+        return with_preamble(_preamble(problem), program)
     continued = (problem.prompt + body for body in bodies(answer))
     if whole := next((program for program in continued if defines(program, name)), None):
         return whole

@@ -28,7 +28,7 @@ class Block:
     """One code block, without its fences and their indentation."""
 
     text: str
-    language: str = ""  # the first word behind the fence, in small letters; "" where there is none
+    language: str = ""  # the first word behind the fence, in lower case; "" without
 
 
 def fenced_blocks(text: str) -> list[Block]:

@@ -40,7 +40,7 @@ _PUNCTUATION = re.compile(r"[(){};=]")
 
 
 def function_program(answer: str, name: str) -> str | None:
-    """Return the program in an answer that defines `name` and compiles; None where there is none."""
+    """Return the program in an answer that defines `name` and compiles; None where no program does."""
     text = unix_lines(answer)
     if name not in text:
         return None
@@ -83,7 +83,7 @@ def bodies(answer: str) -> Iterator[str]:
     for source in [text, *(block.text for block in [*_fenced(text), *indented_blocks(text)])]:
         if source.startswith((" ", "\t")):
             yield source
-        elif (found := outline(source)) and found.returns:
+        elif (facts := outline(source)) and facts.returns:
             yield indent(source, "    ")
 
 
@@ -104,9 +104,9 @@ def whole_block(answer: str, language: str) -> str | None:
 
 
 def acts(source: str) -> bool:
-    """Whether a text is Python that does anything."""
-    found = outline(source)
-    return found is not None and found.acts
+    """Return whether a text is Python that does anything."""
+    facts = outline(source)
+    return facts is not None and facts.acts
 
 
 def defining(name: str) -> re.Pattern[str]:
@@ -129,9 +129,9 @@ def _with_opened_block(text: str) -> Iterator[list[Block]]:
 
 
 def defines(source: str, name: str) -> bool:
-    """Whether a source compiles and gives a name a meaning that is no stub."""
-    found = outline(source) if name in source else None
-    return found is not None and name in found.defined - found.stubs
+    """Return whether a source compiles and gives a name a meaning that is no stub."""
+    facts = outline(source) if name in source else None
+    return facts is not None and name in facts.defined - facts.stubs
 
 
 def _with_helpers(blocks: Sequence[Block], number: int) -> str:
@@ -139,16 +139,16 @@ def _with_helpers(blocks: Sequence[Block], number: int) -> str:
     homes = {name: place for place, block in enumerate(blocks) if place != number for name in _defined(block)}
     wanted, pending = {number}, [number]
     while pending:
-        found = outline(blocks[pending.pop()].text)
-        new = {homes[name] for name in (found.missing if found else ()) if name in homes} - wanted
+        facts = outline(blocks[pending.pop()].text)
+        new = {homes[name] for name in (facts.missing if facts else ()) if name in homes} - wanted
         wanted |= new
         pending.extend(new)
     return "\n".join(blocks[place].text for place in [*sorted(wanted - {number}), number])
 
 
 def _defined(block: Block) -> Iterable[str]:
-    found = outline(block.text)
-    return found.defined if found else ()
+    facts = outline(block.text)
+    return facts.defined if facts else ()
 
 
 def _usable(blocks: Sequence[Block], language: str) -> list[Block]:
@@ -164,7 +164,7 @@ def _is_program(source: str, language: str) -> bool:
 
 
 def _is_complete(source: str, language: str) -> bool:
-    """Whether a source reads its input and writes its output, by the look of it."""
+    """Return whether a source reads its input and writes its output, by the look of it."""
     signs = SIGNS.get(language)
     if language == "python" and not compiles(source):
         return False
@@ -173,7 +173,7 @@ def _is_complete(source: str, language: str) -> bool:
 
 def with_preamble(preamble: str, program: str) -> str:
     """Return a program after a prompt's first lines; `from __future__ import` stays at the top."""
-    found = outline(program) if preamble.strip() else None
+    facts = outline(program) if preamble.strip() else None
     lines = program.split("\n")
-    line = found.future_line if found else 0
+    line = facts.future_line if facts else 0
     return "\n".join([*lines[:line], preamble + lines[line], *lines[line + 1 :]])

@@ -31,7 +31,7 @@ class Outline:
     missing: frozenset[str]  # names that are read and never bound, builtins aside
     acts: bool  # whether there is more than values: a call, a definition, an import
     returns: bool  # whether a `return` stands outside of functions: a body without its first line
-    future_line: int  # of the last `from __future__ import`, from 1; 0 where there is none
+    future_line: int  # of the last `from __future__ import`, from 1; 0 without
 
 
 def parse(source: str) -> ast.Module | None:
@@ -40,7 +40,7 @@ def parse(source: str) -> ast.Module | None:
 
 
 def compiles(source: str) -> bool:
-    """Whether a source is Python."""
+    """Return whether a source is Python."""
     return parse(source) is not None
 
 
@@ -137,7 +137,7 @@ def _outline(tree: ast.Module) -> Outline:
 
 
 def _acts(node: ast.AST) -> bool:
-    """Whether a node is a call or a statement; `Output: 3` is an annotation and `1, 2` an expression."""
+    """Return whether a node is a call or a statement; `Output: 3` is an annotation and `1, 2` an expression."""
     if isinstance(node, ast.AnnAssign):
         return node.value is not None
     return isinstance(node, ast.Call | ast.stmt) and not isinstance(node, ast.Expr)
@@ -167,7 +167,7 @@ def _at_margin(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _is_stub(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function holds nothing but a docstring, `...` or `pass`."""
+    """Return whether a function holds nothing but a docstring, `...` or `pass`."""
     return all(
         isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for node in function.body

@@ -66,8 +66,8 @@ def opened(folder: Path, name: str, *rows: object) -> list[Problem]:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with open_sandbox("process", workers=1) as room:
-        yield room
+    with open_sandbox("process", workers=1) as pool:
+        yield pool
 
 
 def verdict(sandbox: Sandbox, problem: Problem, program: str) -> Status:
