@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from benchmarks.data_files import long_integers
+from benchmarks.data_files import ReaderLimitError, long_integers
 
 MAX_DIGITS = 4300
 """The longest decimal literal that Python compiles by default."""
+
+MAX_BRACKETS = 150
+"""The deepest nesting of a value in tests: Python compiles fewer than 200 brackets within one another."""
 
 _LONGEST_DECIMAL = 10**MAX_DIGITS
 _LONG_NUMBER = re.compile(r"\d[\d_]{4299}")
@@ -56,13 +59,18 @@ def outline(source: str) -> Outline | None:
         return None
 
 
-def literal(value: object) -> str:
-    """Return a value of JSON's types as Python source; integers too long for a decimal literal in hexadecimal."""
+def literal(value: object, depth: int = 0) -> str:
+    """Return a value of JSON's types as Python source; integers too long for a decimal literal in hexadecimal.
+
+    Raises ReaderLimitError for brackets nested more deeply than Python compiles; `depth` are those around the value.
+    """
+    if depth > MAX_BRACKETS:
+        raise ReaderLimitError("nested too deeply")
     match value:
         case list():
-            return f"[{', '.join(map(literal, value))}]"
+            return f"[{', '.join(literal(item, depth + 1) for item in value)}]"
         case dict():
-            return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{key!r}: {literal(item, depth + 1)}' for key, item in value.items())}}}"
         case bool():
             return repr(value)
         case int():
