@@ -46,10 +46,11 @@ def function_program(answer: str, name: str) -> str | None:
         return None
     if defines(text, name):
         return text
-    for blocks in _function_readings(text):
-        for number in reversed(range(len(blocks))):
-            if defines(blocks[number].text, name):
-                return _with_helpers(blocks, number)
+    for imports in (False, True):  # `from solution import add` in an example is not the answer, unless nothing else is
+        for blocks in _function_readings(text):
+            for number in reversed(range(len(blocks))):
+                if defines(blocks[number].text, name, imports=imports):
+                    return _with_helpers(blocks, number)
     return _in_parts(text, name)
 
 
@@ -93,8 +94,10 @@ def whole_block(answer: str, language: str) -> str | None:
     if language == "python" and acts(text):
         return None
     for blocks in _with_opened_block(text):
-        if complete := [block for block in _usable(blocks, language) if _is_complete(block.text, language)]:
-            return complete[-1].text
+        usable = _usable(blocks, language)
+        if complete := [place for place, block in enumerate(usable) if _is_complete(block.text, language)]:
+            last = complete[-1]
+            return _with_helpers(usable, last) if language == "python" else usable[last].text
     blocks = _fenced(text)
     usable = _usable(blocks, language)
     together = "\n".join(block.text for block in usable)
@@ -128,19 +131,22 @@ def _with_opened_block(text: str) -> Iterator[list[Block]]:
     yield from readings(text)
 
 
-def defines(source: str, name: str) -> bool:
-    """Return whether a source compiles and gives a name a meaning that is no stub."""
+def defines(source: str, name: str, *, imports: bool = True) -> bool:
+    """Return whether a source compiles and gives a name a meaning that is no stub, nor an import if not `imports`."""
     facts = outline(source) if name in source else None
-    return facts is not None and name in facts.defined - facts.stubs
+    if facts is None:
+        return False
+    return name in facts.defined - facts.stubs and (imports or name not in facts.imported)
 
 
 def _with_helpers(blocks: Sequence[Block], number: int) -> str:
-    """A block after those that define the names it lacks, and the names these lack."""
-    homes = {name: place for place, block in enumerate(blocks) if place != number for name in _defined(block)}
+    """A block after those that define the names it lacks, and the names these lack; examples that use it are none."""
+    own = frozenset(_defined(blocks[number]))
+    helpers = [place for place, block in enumerate(blocks) if place != number and not own & _missing(block)]
+    homes = {name: place for place in helpers for name in _defined(blocks[place])}
     wanted, pending = {number}, [number]
     while pending:
-        facts = outline(blocks[pending.pop()].text)
-        new = {homes[name] for name in (facts.missing if facts else ()) if name in homes} - wanted
+        new = {homes[name] for name in _missing(blocks[pending.pop()]) if name in homes} - wanted
         wanted |= new
         pending.extend(new)
     return "\n".join(blocks[place].text for place in [*sorted(wanted - {number}), number])
@@ -149,6 +155,11 @@ def _with_helpers(blocks: Sequence[Block], number: int) -> str:
 def _defined(block: Block) -> Iterable[str]:
     facts = outline(block.text)
     return facts.defined if facts else ()
+
+
+def _missing(block: Block) -> frozenset[str]:
+    facts = outline(block.text)
+    return facts.missing if facts else frozenset()
 
 
 def _usable(blocks: Sequence[Block], language: str) -> list[Block]:

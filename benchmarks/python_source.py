@@ -31,6 +31,7 @@ class Outline:
 
     defined: frozenset[str]  # names bound at the left margin
     stubs: frozenset[str]  # those of them that are functions without a body
+    imported: frozenset[str]  # those of them that are imported
     missing: frozenset[str]  # names that are read and never bound, builtins aside
     acts: bool  # whether there is more than values: a call, a definition, an import
     returns: bool  # whether a `return` stands outside of functions: a body without its first line
@@ -137,6 +138,7 @@ def _outline(tree: ast.Module) -> Outline:
     return Outline(
         defined=frozenset(name for node in at_margin for name in _bound(node)),
         stubs=frozenset(node.name for node in tree.body if isinstance(node, _INNER_SCOPES[:2]) and _is_stub(node)),
+        imported=frozenset(name for node in at_margin if isinstance(node, ast.alias) for name in _bound(node)),
         missing=frozenset(loaded - bound - _BUILTINS),
         acts=any(_acts(node) for node in nodes),
         returns=any(isinstance(node, ast.Return) for node in at_margin),
