@@ -16,6 +16,7 @@ _CODE_LINE = re.compile(r"^(?:def|class|import|async def|from \S+ import|@\w)(?:
 _PROGRAM_LINE = re.compile(
     rf"{_CODE_LINE.pattern}|^(?:[A-Za-z_][\w, ]{{0,80}}=|(?:for|while|if|with|try|print)\b)", re.MULTILINE
 )
+_TAG = re.compile(r"</?(?:answer|final_answer|code|pre|output|response|solution)>")
 STARTS = 20
 """Lines at which code without fences is looked for."""
 
@@ -30,9 +31,9 @@ def answered_program(problem: Problem, answer: str) -> str:
     if problem.language or not problem.entry_point:
         return _whole(answer, problem.language or "python")
     name = problem.entry_point
-    found = function_program(answer, name) or _bare_function(answer, name)
-    if found is not None:
-        return with_preamble(_preamble(problem), found)
+    program = function_program(answer, name) or _bare_function(answer, name)
+    if program is not None:
+        return with_preamble(_preamble(problem), program)
     continued = (problem.prompt + body for body in bodies(answer))
     if whole := next((program for program in continued if defines(program, name)), None):
         return whole
@@ -56,6 +57,7 @@ def _bare_code(answer: str, line: re.Pattern[str]) -> Iterator[str]:
     if acts(answer):
         yield answer
         return
+    answer = _TAG.sub("\n", answer)
     for number, start in enumerate(line.finditer(answer)):
         if number >= STARTS:
             return

@@ -6,7 +6,7 @@ from benchmarks.problem import Problem
 from benchmarks.program_choice import whole_block
 
 FUNCTION_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
-"""Where a completed function body ends: the stop strings of Chen et al. 2021 (arXiv 2107.03374, section 2.1)."""
+"""The stop strings that end a function body, of Chen et al. 2021 (arXiv 2107.03374, section 2.1)."""
 
 
 def cut_at(text: str, stops: Iterable[str]) -> str:

@@ -52,7 +52,7 @@ class HubData:
 
     @property
     def is_local(self) -> bool:
-        """Whether the data set is a local folder, of which no copy is cached."""
+        """Return whether the data set is a local folder, of which no copy is cached."""
         return _is_folder(Path(self.dataset))
 
     def rows(self) -> list[SplitRow]:

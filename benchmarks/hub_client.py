@@ -8,21 +8,21 @@ from urllib.request import urlopen
 
 
 def is_out_of_reach() -> bool:
-    """Whether the hub does not answer, so that its client should use its cache alone (`local_files_only`).
+    """Return whether the hub does not answer, so that its client should use its cache alone (`local_files_only`).
 
     Otherwise the client retries for half a minute per file. False without a request where the user chose to stay
     offline (HF_HUB_OFFLINE).
     """
     from huggingface_hub import constants
 
-    # One error message is ours to give; the client would warn at each retry.
+    # The error message of this package is enough; the client would warn at each retry.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     return not constants.HF_HUB_OFFLINE and not _answers(constants.ENDPOINT)
 
 
 @cache
 def _answers(address: str) -> bool:
-    """Whether a server answers at an address."""
+    """Return whether a server answers at an address."""
     try:
         urlopen(address, timeout=10).close()
     except HTTPError:

@@ -15,7 +15,7 @@ _ANY_INDENTATION = MarkdownIt("zero").enable("fence")
 """Without lists, quotes and indented code, a fence counts however deep it stands."""
 
 _LANGUAGE = re.compile(r"[{.\s]*(?:lang(?:uage)?[=-])?([A-Za-z][\w#+-]*)")
-_TAG = re.compile(r"\s*[\w#+.-]*\s*")
+_TAG = re.compile(r"[\w#+.-]*")
 _RUN = re.compile(r"`{3,}|~{3,}")
 _DOCUMENT = frozenset({"markdown", "md"})
 DOCUMENT_DEPTH = 3
@@ -28,7 +28,7 @@ class Block:
     """One code block, without its fences and their indentation."""
 
     text: str
-    language: str = ""  # the first word behind the fence, in small letters; "" where there is none
+    language: str = ""  # the first word behind the fence, in lower case; "" without
 
 
 def fenced_blocks(text: str) -> list[Block]:
@@ -105,7 +105,7 @@ def _split_at_fences(text: str) -> list[Block]:
 def _loose_block(piece: str) -> Block:
     """A block whose first line may be a language, code, or both."""
     first, _, rest = piece.partition("\n")
-    if _TAG.fullmatch(first) and rest:
+    if _TAG.fullmatch(first.strip()) and rest:
         return Block(dedent(rest), _language(first))
     word, _, code = first.strip().partition(" ")
     if not rest:

@@ -40,16 +40,17 @@ _PUNCTUATION = re.compile(r"[(){};=]")
 
 
 def function_program(answer: str, name: str) -> str | None:
-    """Return the program in an answer that defines `name` and compiles; None where there is none."""
+    """Return the program in an answer that defines `name` and compiles; None where no program does."""
     text = unix_lines(answer)
     if name not in text:
         return None
     if defines(text, name):
         return text
-    for blocks in _function_readings(text):
-        for number in reversed(range(len(blocks))):
-            if defines(blocks[number].text, name):
-                return _with_helpers(blocks, number)
+    for imports in (False, True):  # `from solution import add` in an example is not the answer, unless nothing else is
+        for blocks in _function_readings(text):
+            for number in reversed(range(len(blocks))):
+                if defines(blocks[number].text, name, imports=imports):
+                    return _with_helpers(blocks, number)
     return _in_parts(text, name)
 
 
@@ -83,7 +84,7 @@ def bodies(answer: str) -> Iterator[str]:
     for source in [text, *(block.text for block in [*_fenced(text), *indented_blocks(text)])]:
         if source.startswith((" ", "\t")):
             yield source
-        elif (found := outline(source)) and found.returns:
+        elif (facts := outline(source)) and facts.returns:
             yield indent(source, "    ")
 
 
@@ -93,8 +94,10 @@ def whole_block(answer: str, language: str) -> str | None:
     if language == "python" and acts(text):
         return None
     for blocks in _with_opened_block(text):
-        if complete := [block for block in _usable(blocks, language) if _is_complete(block.text, language)]:
-            return complete[-1].text
+        usable = _usable(blocks, language)
+        if complete := [place for place, block in enumerate(usable) if _is_complete(block.text, language)]:
+            last = complete[-1]
+            return _with_helpers(usable, last) if language == "python" else usable[last].text
     blocks = _fenced(text)
     usable = _usable(blocks, language)
     together = "\n".join(block.text for block in usable)
@@ -104,9 +107,9 @@ def whole_block(answer: str, language: str) -> str | None:
 
 
 def acts(source: str) -> bool:
-    """Whether a text is Python that does anything."""
-    found = outline(source)
-    return found is not None and found.acts
+    """Return whether a text is Python that does anything."""
+    facts = outline(source)
+    return facts is not None and facts.acts
 
 
 def defining(name: str) -> re.Pattern[str]:
@@ -128,27 +131,35 @@ def _with_opened_block(text: str) -> Iterator[list[Block]]:
     yield from readings(text)
 
 
-def defines(source: str, name: str) -> bool:
-    """Whether a source compiles and gives a name a meaning that is no stub."""
-    found = outline(source) if name in source else None
-    return found is not None and name in found.defined - found.stubs
+def defines(source: str, name: str, *, imports: bool = True) -> bool:
+    """Return whether a source compiles and gives a name a meaning that is no stub, nor an import if not `imports`."""
+    facts = outline(source) if name in source else None
+    if facts is None:
+        return False
+    return name in facts.defined - facts.stubs and (imports or name not in facts.imported)
 
 
 def _with_helpers(blocks: Sequence[Block], number: int) -> str:
-    """A block after those that define the names it lacks, and the names these lack."""
-    homes = {name: place for place, block in enumerate(blocks) if place != number for name in _defined(block)}
+    """A block after those that define the names it lacks, and the names these lack; examples that use it are none."""
+    own = frozenset(_defined(blocks[number]))
+    helpers = [place for place, block in enumerate(blocks) if place != number and not own & _missing(block)]
+    homes = {name: place for place in helpers for name in _defined(blocks[place])}
     wanted, pending = {number}, [number]
     while pending:
-        found = outline(blocks[pending.pop()].text)
-        new = {homes[name] for name in (found.missing if found else ()) if name in homes} - wanted
+        new = {homes[name] for name in _missing(blocks[pending.pop()]) if name in homes} - wanted
         wanted |= new
         pending.extend(new)
     return "\n".join(blocks[place].text for place in [*sorted(wanted - {number}), number])
 
 
 def _defined(block: Block) -> Iterable[str]:
-    found = outline(block.text)
-    return found.defined if found else ()
+    facts = outline(block.text)
+    return facts.defined if facts else ()
+
+
+def _missing(block: Block) -> frozenset[str]:
+    facts = outline(block.text)
+    return facts.missing if facts else frozenset()
 
 
 def _usable(blocks: Sequence[Block], language: str) -> list[Block]:
@@ -164,7 +175,7 @@ def _is_program(source: str, language: str) -> bool:
 
 
 def _is_complete(source: str, language: str) -> bool:
-    """Whether a source reads its input and writes its output, by the look of it."""
+    """Return whether a source reads its input and writes its output, by the look of it."""
     signs = SIGNS.get(language)
     if language == "python" and not compiles(source):
         return False
@@ -173,7 +184,7 @@ def _is_complete(source: str, language: str) -> bool:
 
 def with_preamble(preamble: str, program: str) -> str:
     """Return a program after a prompt's first lines; `from __future__ import` stays at the top."""
-    found = outline(program) if preamble.strip() else None
+    facts = outline(program) if preamble.strip() else None
     lines = program.split("\n")
-    line = found.future_line if found else 0
+    line = facts.future_line if facts else 0
     return "\n".join([*lines[:line], preamble + lines[line], *lines[line + 1 :]])

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from benchmarks.data_files import long_integers
+from benchmarks.data_files import ReaderLimitError, long_integers
 
 MAX_DIGITS = 4300
 """The longest decimal literal that Python compiles by default."""
+
+MAX_BRACKETS = 150
+"""The deepest nesting of a value in tests: Python compiles fewer than 200 brackets within one another."""
 
 _LONGEST_DECIMAL = 10**MAX_DIGITS
 _LONG_NUMBER = re.compile(r"\d[\d_]{4299}")
@@ -28,10 +31,11 @@ class Outline:
 
     defined: frozenset[str]  # names bound at the left margin
     stubs: frozenset[str]  # those of them that are functions without a body
+    imported: frozenset[str]  # those of them that are imported
     missing: frozenset[str]  # names that are read and never bound, builtins aside
     acts: bool  # whether there is more than values: a call, a definition, an import
     returns: bool  # whether a `return` stands outside of functions: a body without its first line
-    future_line: int  # of the last `from __future__ import`, from 1; 0 where there is none
+    future_line: int  # of the last `from __future__ import`, from 1; 0 without
 
 
 def parse(source: str) -> ast.Module | None:
@@ -40,7 +44,7 @@ def parse(source: str) -> ast.Module | None:
 
 
 def compiles(source: str) -> bool:
-    """Whether a source is Python."""
+    """Return whether a source is Python."""
     return parse(source) is not None
 
 
@@ -56,13 +60,18 @@ def outline(source: str) -> Outline | None:
         return None
 
 
-def literal(value: object) -> str:
-    """Return a value of JSON's types as Python source; integers too long for a decimal literal in hexadecimal."""
+def literal(value: object, depth: int = 0) -> str:
+    """Return a value of JSON's types as Python source; integers too long for a decimal literal in hexadecimal.
+
+    Raises ReaderLimitError for brackets nested more deeply than Python compiles; `depth` are those around the value.
+    """
+    if depth > MAX_BRACKETS:
+        raise ReaderLimitError("nested too deeply")
     match value:
         case list():
-            return f"[{', '.join(map(literal, value))}]"
+            return f"[{', '.join(literal(item, depth + 1) for item in value)}]"
         case dict():
-            return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{key!r}: {literal(item, depth + 1)}' for key, item in value.items())}}}"
         case bool():
             return repr(value)
         case int():
@@ -129,6 +138,7 @@ def _outline(tree: ast.Module) -> Outline:
     return Outline(
         defined=frozenset(name for node in at_margin for name in _bound(node)),
         stubs=frozenset(node.name for node in tree.body if isinstance(node, _INNER_SCOPES[:2]) and _is_stub(node)),
+        imported=frozenset(name for node in at_margin if isinstance(node, ast.alias) for name in _bound(node)),
         missing=frozenset(loaded - bound - _BUILTINS),
         acts=any(_acts(node) for node in nodes),
         returns=any(isinstance(node, ast.Return) for node in at_margin),
@@ -137,7 +147,7 @@ def _outline(tree: ast.Module) -> Outline:
 
 
 def _acts(node: ast.AST) -> bool:
-    """Whether a node is a call or a statement; `Output: 3` is an annotation and `1, 2` an expression."""
+    """Return whether a node is a call or a statement; `Output: 3` is an annotation and `1, 2` an expression."""
     if isinstance(node, ast.AnnAssign):
         return node.value is not None
     return isinstance(node, ast.Call | ast.stmt) and not isinstance(node, ast.Expr)
@@ -167,7 +177,7 @@ def _at_margin(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _is_stub(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function holds nothing but a docstring, `...` or `pass`."""
+    """Return whether a function holds nothing but a docstring, `...` or `pass`."""
     return all(
         isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for node in function.body

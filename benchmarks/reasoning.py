@@ -129,7 +129,7 @@ def without_reasoning(answer: str) -> str:
 
 
 def _is_quote(three: str, one: str) -> bool:
-    """Whether a quote, and no fence, is beside a marker."""
+    """Return whether a quote, and no fence, is beside a marker."""
     return bool(one) and one in _QUOTES and three != "```"
 
 

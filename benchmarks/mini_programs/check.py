@@ -2,6 +2,6 @@
 
 
 def divides(given: str, printed: str, expected: str) -> bool:
-    """Whether the printed number divides the given one and is neither 1 nor the number itself."""
+    """Return whether the printed number divides the given one and is neither 1 nor the number itself."""
     number, divisor = int(given), int(printed)
     return 1 < divisor < number and number % divisor == 0

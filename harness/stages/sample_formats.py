@@ -83,7 +83,7 @@ class ProblemFinder:
 
 
 def _is_code(prompt: str) -> bool:
-    """Whether a prompt is Python, or the beginning of it."""
+    """Return whether a prompt is Python, or the beginning of it."""
     return any(compiles(prompt + end) for end in ("", "    pass\n", "\n    pass\n", "pass\n"))
 
 

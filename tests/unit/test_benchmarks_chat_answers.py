@@ -75,6 +75,22 @@ FUNCTIONS = {
     "fences at the margin in a docstring": f"```python\n{LEFT_DOCUMENTED}```\nDone.",
     "corrected below": f"```python\n{WRONG}```\nNo, wait:\n{FENCED}",
     "usage below": f"{FENCED}\nUse it:\n```python\nprint(add(1))\n```\n",
+    "test below that imports it": f"{FENCED}\n```python\nfrom solution import add\nassert add(1) == 3\n```\n",
+    "imported function": "```python\nfrom operator import add\nadd = lambda x, add=add: add(x, 2)\n```\n",
+    "example that imports what it lacks": (
+        "```python\ndef add(x):\n    return math.floor(x) + 2\n```\n"
+        "```python\nimport math\n```\n```python\nimport math\nprint(add(1))\n```\n"
+    ),
+    "two-column docstring with a fence": (
+        '```python\ndef add(x):\n  """Add two.\n  ```\n  add(1)\n  ```\n  """\n  return x + 2\n```\n'
+    ),
+    "more backticks at the beginning": f"````python\n{RIGHT}```\nDone.",
+    "byte order mark": f"\ufeff{FENCED}",
+    "quotes as a fence": f"'''python\n{RIGHT}'''\n",
+    "tags without a fence": f"<answer>{RIGHT}</answer>",
+    "HTML without a fence": f"<pre><code>{RIGHT}</code></pre>",
+    "a definition of a link": f"[a]: b\n{FENCED}",
+    "an open comment": f"<!-- a\n{FENCED}",
     "output below": f"{FENCED}\n```\n3\n```\n",
     "shell below": f"{FENCED}\n```bash\npip install add\n```\n",
     "stub below": f"{FENCED}\nIts signature:\n```python\ndef add(x: int) -> int:\n    ...\n```\n",
@@ -139,6 +155,16 @@ WHOLES = {
     "then its table of values": f"```python\n{SUM}```\n\n```text\nx = 3\n```\n",
     "a sample before it": f"Given\n```\n1 2\n```\nthis prints 3:\n```python\n{SUM}```\n",
     "corrected below": f"```python\n{SUM.replace('+', '-')}```\nNo:\n```python\n{SUM}```\n",
+    "a function and its driver": (
+        "```python\ndef add(a, b):\n    return a + b\n```\n"
+        "```python\na, b = map(int, input().split())\nprint(add(a, b))\n```\n"
+    ),
+    "explained line by line": (
+        f"```python\n{SUM}```\nFirst\n```python\na, b = map(int, input().split())\n```\n"
+        "then\n```python\nprint(a + b)\n```\n"
+    ),
+    "the same in another language": f"```python\n{SUM}```\n```cpp\nint main() {{ cin >> a; cout << a; }}\n```\n",
+    "pseudocode before it": f"```\nread a, b\nprint a + b\n```\n```python\n{SUM}```\n",
     "a sketch before it": f"```python\ndef add(a, b):\n    return a + b\n```\nAs a program:\n```python\n{SUM}```\n",
     "in parts": "```python\na, b = map(int, input().split())\n```\nand then\n```python\nprint(a + b)\n```\n",
     "in a list item": "1. The program:\n\n" + indented(f"```python\n{SUM}```\n", "   "),

@@ -66,8 +66,8 @@ def opened(folder: Path, name: str, *rows: object) -> list[Problem]:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with open_sandbox("process", workers=1) as room:
-        yield room
+    with open_sandbox("process", workers=1) as pool:
+        yield pool
 
 
 def verdict(sandbox: Sandbox, problem: Problem, program: str) -> Status:
@@ -184,6 +184,10 @@ DEEP = f'{{"fn_name": "f", "inputs": [[1]], "outputs": [{"[" * 50_000}{"]" * 50_
     ("change", "reason"),
     [
         ({"input_output": DEEP}, "line 2: the field 'input_output': JSON nested too deeply"),
+        (
+            {"input_output": DEEP.replace("[" * 50_000, "[" * 250).replace("]" * 50_000, "]" * 250)},
+            "line 2: nested too",
+        ),
         ({"question": "Add \ud83d"}, "line 2: the field 'question' holds half a character (U+D83D)"),
         (
             {"input_output": '{"inputs": ["\\ud83d"], "outputs": ["1"]}'},

@@ -1,4 +1,4 @@
-"""Overlays: known wrong problems are mended, visibly, and only where nobody says no."""
+"""Errata: known wrong problems are corrected, visibly, unless the user declines."""
 
 import json
 from pathlib import Path
@@ -72,32 +72,32 @@ def test_what_is_known_does_not_fail_the_doctor(tmp_path: Path):
         (("[[problem]]", "[[problem"), "p.toml: "),
     ],
 )
-def test_wrong_overlays_are_named(tmp_path: Path, change: tuple[str, str], complaint: str):
+def test_wrong_errata_are_named(tmp_path: Path, change: tuple[str, str], complaint: str):
     assert change[0] in GOOD
     with pytest.raises(BenchmarkError, match=complaint):
         errata(tmp_path, GOOD.replace(*change, 1))
 
 
-def test_an_overlay_of_other_data_is_refused(tmp_path: Path):
+def test_an_errata_of_other_data_is_refused(tmp_path: Path):
     with pytest.raises(BenchmarkError, match="name an unknown problem, P/0; give --no-errata"):
         errata(tmp_path).apply(PROBLEMS[1:])
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
-def test_every_shipped_overlay_reads(path: Path):
+def test_every_shipped_errata_reads(path: Path):
     found = read_errata(path)
     assert found.notes
     assert len({note.id for note in found.notes}) == len(found.notes)
 
 
-def test_ours_come_with_their_overlay_and_can_do_without():
-    plain, mended = open_benchmark("humaneval", errata=False), open_benchmark("humaneval")
+def test_shipped_benchmarks_have_errata_that_can_be_declined():
+    plain, corrected = open_benchmark("humaneval", errata=False), open_benchmark("humaneval")
     assert isinstance(plain, HumanEval)
     assert errata_of(plain) is None
-    known = errata_of(mended)
+    known = errata_of(corrected)
     assert known is not None
     assert {note.what for note in known.notes} == {"weak"}
-    assert mended.problems() == plain.problems(), "nothing is changed, so that scores compare"
+    assert corrected.problems() == plain.problems(), "nothing is changed, so that scores compare"
 
 
 def test_a_file_s_own_name_gives_it_no_errata(tmp_path: Path):
@@ -105,7 +105,7 @@ def test_a_file_s_own_name_gives_it_no_errata(tmp_path: Path):
     assert errata_of(open_benchmark(f"{tmp_path}/humaneval.py:Mine")) is None
 
 
-def test_a_run_keeps_which_overlay_it_was_made_under(tmp_path: Path):
+def test_a_run_keeps_which_errata_it_was_made_under(tmp_path: Path):
     samples = tmp_path / "samples.jsonl"
     samples.write_text(json.dumps({"task_id": "HumanEval/0", "completion": "    pass\n"}))
     for name, under in (("with", True), ("without", False)):

@@ -42,7 +42,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_three_ways_to_a_benchmark_with_code(site: Path):
-    """No line of ours names it."""
+    """No line of this package names it."""
     ways = ["strange", "strangers.bench:Mine", f"{site / 'strangers' / 'bench.py'}:Mine"]
     opened = [open_benchmark(way) for way in ways]
     assert {benchmark.name for benchmark in opened} == {"mine"}

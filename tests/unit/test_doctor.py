@@ -53,7 +53,7 @@ def passes_carelessly(program: str, tests: str) -> bool:
 
 @pytest.mark.parametrize("name", cheats())
 def test_every_cheat_fools_a_careless_grader(name: str):
-    """A cheat that fooled nobody would say nothing about a benchmark."""
+    """A cheat that deceives no grader would say nothing about a benchmark."""
     assert any(passes_carelessly(cheats()[name], tests) for tests in TARGETS)
 
 

@@ -75,7 +75,7 @@ def test_importing_again_adds_nothing(tmp_path: Path):
     assert (done.new, done.kept, len(completions)) == (0, 2, 2)
 
 
-def test_good_rows_are_kept_and_a_mended_file_adds_the_rest(tmp_path: Path):
+def test_good_rows_are_kept_and_a_corrected_file_adds_the_rest(tmp_path: Path):
     file = write(
         tmp_path / "s.jsonl", ROW, '{"task_id": "HumanEval/0", "comple', {"task_id": "Nope/1", "completion": ""}, ROW
     )
