@@ -37,7 +37,7 @@ def test_a_set_is_named_by_run_or_benchmark_and_split(runs: Path):
 
 
 def test_a_set_that_is_not_there_is_refused(runs: Path, tiny_llama: Path, tmp_path: Path):
-    with pytest.raises(QprobeError, match="no problems of split 'prompt'. Choose from test, train, validation"):
+    with pytest.raises(QprobeError, match=r"no problems of split 'prompt'\. Choose from test, train, validation"):
         load_set("big:prompt", runs)
     with pytest.raises(QprobeError, match="'huge' is neither a run nor the benchmark of one"):
         load_set("huge", runs)
