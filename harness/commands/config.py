@@ -17,6 +17,20 @@ from harness.errors import QprobeError
 ABOUT_THE_CALL = frozenset({"ctx", "help", "quiet", "json", "assignments", "print_config", "dry_run"})
 """Parameters that say how a command is called and not what it does: they are in no configuration."""
 
+RENAMED = {
+    "again": "regrade",
+    "outputs": "visible_tests",
+    "overlay": "errata",
+    "cpu_seconds": "timeout",
+    "time_factor": "timeout_factor",
+    "min_seconds": "timeout_min",
+    "max_seconds": "timeout_max",
+}
+"""Earlier name of a setting -> its name now; files and scripts written for the earlier names keep working."""
+
+PATHS = frozenset({"folder", "samples", "adapter"})
+"""Settings that are paths: `~` in them is the home folder, which no shell expands in a file."""
+
 SET = "--set"
 _GIVEN = "qprobe.given"
 """Where a command's context keeps what was given in a file and by --set: values by parameter, by source."""
@@ -48,7 +62,7 @@ def read_assignments(ctx: typer.Context, assignments: list[str] | None) -> list[
 def folder_setting(ctx: typer.Context) -> Path | None:
     """The run folder that a file or --set names."""
     value = (ctx.default_map or {}).get("folder")
-    return None if value is None else Path(value)
+    return None if value is None else Path(value).expanduser()
 
 
 def effective(ctx: typer.Context) -> list[ConfigValue]:
@@ -91,12 +105,14 @@ def _checked(ctx: typer.Context, source: str, values: Mapping[str, Any]) -> dict
     settable = _settable(ctx)
     checked = {}
     for written, value in values.items():
-        key = written.replace("-", "_")
+        key = RENAMED.get(written.replace("-", "_"), written.replace("-", "_"))
         if isinstance(value, dict):
             raise QprobeError(f"{source}: [{written}] is a table; write settings one per line, without tables.")
         if key not in settable:
             raise QprobeError(_unknown(source, written, settable))
         value = _as_option(value)
+        if key in PATHS and isinstance(value, str):
+            value = str(Path(value).expanduser())
         try:
             if settable[key].callback is None:
                 settable[key].process_value(ctx, value)

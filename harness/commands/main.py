@@ -16,6 +16,7 @@ from harness.commands import compare as comparison
 from harness.commands import probes, stages
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
+from harness.commands.config import RENAMED
 from harness.commands.options import GroupedCommand
 from harness.errors import QprobeError
 
@@ -66,19 +67,6 @@ app.add_typer(catalogue.benchmarks)
 app.add_typer(inspection.sandbox)
 
 
-RENAMED = {
-    "--again": "--regrade",
-    "--outputs": "--visible-tests",
-    "--overlay": "--errata",
-    "--no-overlay": "--no-errata",
-    "--cpu-seconds": "--timeout",
-    "--time-factor": "--timeout-factor",
-    "--min-seconds": "--timeout-min",
-    "--max-seconds": "--timeout-max",
-}
-"""Earlier name of an option -> its name now; scripts written for the earlier names keep working."""
-
-
 def main() -> None:
     """Run the command line and exit."""
     sys.argv[1:] = [_current(argument) for argument in sys.argv[1:]]
@@ -99,7 +87,9 @@ def main() -> None:
 def _current(argument: str) -> str:
     """Return an argument with the present name of its option."""
     option, equals, value = argument.partition("=")
-    return RENAMED.get(option, option) + equals + value
+    prefix = "--no-" if option.startswith("--no-") else "--"
+    name = option.removeprefix(prefix).replace("-", "_") if option.startswith("--") else ""
+    return (prefix + RENAMED[name].replace("_", "-") if name in RENAMED else option) + equals + value
 
 
 def _status(code: object) -> int:

@@ -58,13 +58,16 @@ class Store:
         """Open the run in `folder`. Raises QprobeError where it is missing, or another command holds it."""
         self.folder = folder
         self._prepare_folder(create)
-        self._lock = _hold(folder / ".lock")
-        # The sandbox's threads draw jobs from `ungraded`; SQLite itself serialises them.
-        self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
-        self._add_missing_columns()
+        self._lock = None if not create and _is_read_only(folder) else _hold(folder / ".lock")
+        if self._lock is None:
+            self._db = _open_read_only(folder / "run.sqlite")
+        else:
+            # The sandbox's threads draw jobs from `ungraded`; SQLite itself serialises them.
+            self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+            self._add_missing_columns()
         self._check_schema()
 
     def _prepare_folder(self, create: bool) -> None:
@@ -101,7 +104,8 @@ class Store:
     def close(self) -> None:
         """Close the database and release the folder."""
         self._db.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -307,6 +311,24 @@ _UNGRADED = (
 
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Return True where the run is on a read-only disk, or belongs to a user who lets others read it alone."""
+    return not os.access(folder, os.W_OK) or not os.access(folder / "run.sqlite", os.W_OK)
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database that cannot be written to; SQLite needs to be told where it cannot even make its index."""
+    address = path.absolute().as_uri()
+    for mode in ("mode=ro", "immutable=1"):
+        try:
+            database = sqlite3.connect(f"{address}?{mode}", uri=True, isolation_level=None, check_same_thread=False)
+            database.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
+            return database
+        except sqlite3.OperationalError:
+            continue
+    raise QprobeError(f"{path} cannot be read.")
 
 
 def _hold(path: Path) -> int:

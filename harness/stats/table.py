@@ -11,6 +11,9 @@ from harness.stats.intervals import finite_mean, holm, paired_p, percentile_inte
 
 RESAMPLES = 10_000
 
+ROUNDING = 1e-6
+"""Differences of one problem\'s expected rewards that 32-bit scores may make."""
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -64,7 +67,7 @@ def tabulate(
     with np.errstate(divide="ignore", invalid="ignore"):
         headroom_draws_RB = gain_draws_RB / gain_draws_RB[top]
         headroom_R = finite_mean(gains_RP) / finite_mean(gains_RP[top])
-    p_R = np.where([name == base for name in names], np.nan, paired_p(gains_RP, resamples, seed))
+    p_R = np.where([name == base for name in names], np.nan, paired_p(beyond_rounding(gains_RP), resamples, seed))
     columns = [
         finite_mean(values_RP),
         *percentile_interval(resampled_means(values_RP, counts_BP)),
@@ -78,6 +81,11 @@ def tabulate(
     return [TableRow(name, *(float(column[r]) for column in columns)) for r, name in enumerate(names)]
 
 
+def beyond_rounding(differences_RP: Floats) -> Floats:
+    """Return the differences, those that rounding alone may make as zero: equal selections differ by 1e-9 or so."""
+    return np.where(np.abs(differences_RP) < ROUNDING, 0.0, differences_RP)
+
+
 def differences(
     values: Mapping[str, Floats],
     pairs: Sequence[tuple[str, str]] | None = None,
@@ -89,7 +97,7 @@ def differences(
     pairs = list(combinations(values, 2)) if pairs is None else list(pairs)
     if not pairs:
         return []
-    differences_RP = np.stack([values[name] - values[other] for name, other in pairs])
+    differences_RP = beyond_rounding(np.stack([values[name] - values[other] for name, other in pairs]))
     counts_BP = resample(differences_RP.shape[1], resamples, seed)
     low_R, high_R = percentile_interval(resampled_means(differences_RP, counts_BP))
     p_R = paired_p(differences_RP, resamples, seed)
