@@ -10,6 +10,7 @@ from benchmarks.doctor.stdio_impostors import shown_whole_cases
 from benchmarks.duplicates import group_near_duplicates
 from benchmarks.problem import Problem
 from sandbox.cases import cases_of, tests_trouble
+from sandbox.tests_reading import TextOfTests
 
 GIVEAWAY = 20
 """Characters of a solution that a prompt may hold by chance."""
@@ -37,7 +38,10 @@ def _each(name: str, problems: Sequence[Problem], trouble: Callable[[Problem], s
 def _tests_trouble(problem: Problem) -> str:
     if problem.language:
         return tests_trouble(problem.tests)
-    return "" if parse(problem.tests) and parse(problem.setup) else "the tests or their setup do not compile"
+    if not (parse(problem.tests) and parse(problem.setup)):
+        return "the tests or their setup do not compile"
+    text = TextOfTests(problem.tests, problem.setup, problem.entry_point)
+    return "the tests call nothing, so every program would pass" if text.calls_nothing else ""
 
 
 def _given_away(problem: Problem) -> str:

@@ -46,7 +46,7 @@ def run_one(sandbox: Sandbox, program: str, tests: str, entry_point: str | None 
         (ADD, "", Status.UNTESTED),
         (ADD, "# assert f(1, 2) == 4", Status.UNTESTED),
         (ADD, "def check(candidate):\n    pass", Status.UNTESTED),
-        (ADD, "def test():\n    assert f(1, 2) == 4", Status.UNTESTED),
+        (ADD, "def test():\n    assert f(1, 2) == 4", Status.FAILED),
         (ADD, "assert f(1, 2) ==", Status.UNTESTED),
         (ADD, "assert 1 == 1", Status.UNTESTED),
         (ADD, "assert 1 == 2", Status.UNTESTED),
@@ -118,7 +118,7 @@ def test_modules_that_the_tests_forgot_are_real(any_sandbox: Sandbox):
     ("program", "tests"),
     [
         ("class A: pass\ndef f():\n    return A()", "x = f()\nassert x == x"),
-        ("def f():\n    return f", "assert f() == f"),
+        ("def f():\n    return f", "assert f() == 3"),
         ("def f(xs):\n    return iter(xs)", "assert f([1]) == [1]"),
         ("class A: pass\ndef f():\n    return A()", "assert f() in [1, 2]"),
         ("class A:\n    def __lt__(self, other):\n        return True\ndef f():\n    return A()", "assert f() < 3"),
