@@ -144,9 +144,9 @@ class TestsPeer(Peer):
         maker = _MAKERS.get(tag)
         if maker is None:
             raise MalformedError(f"an unknown tag {tag!r}")
-        if tag != "h":
+        if tag not in ("h", "v"):
             return maker(self, *body)
-        number = body[0]
+        number = body[tag == "v"]
         if type(number) is not int:
             raise MalformedError("no number")
         if number not in self._stand_ins:
