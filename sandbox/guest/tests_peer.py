@@ -151,6 +151,8 @@ class TestsPeer(Peer):
             raise MalformedError("no number")
         if number not in self._stand_ins:
             self._stand_ins[number] = maker(self, *body)
+        elif (tag == "v" or body[1] == "object") and self._allows(self.label):
+            self.met[self.label] = None
         return self._stand_ins[number]
 
     def handle(self, number: int, shape: str, name: str, specials: list[str]) -> Any:
@@ -166,7 +168,7 @@ class TestsPeer(Peer):
         if shape == "object" and self._allows(label):
             self.met[label] = None
             return kind_of(StandIn, _checked(specials) | ALWAYS)(self, number, name, label)
-        return Opaque(self, number, name, label)
+        return Opaque(self, number, name, label, truth=True)
 
     def value(self, packed: Any, number: int, name: str, specials: list[str]) -> Any:
         """A value of a subclass of an immutable type, which is an object of the program's besides."""
@@ -192,9 +194,13 @@ class TestsPeer(Peer):
             raise MalformedError("no dict")
         return WithDefault(members, self._decoder.unpack(default))
 
-    def text(self, number: int, name: str, text: str, representation: str) -> Any:
+    def opaque(self, number: int, name: str, truth: bool) -> Any:
+        """An object of which nothing but its truth crossed."""
+        return Opaque(self, number, str(name), self.label, truth)
+
+    def text(self, number: int, name: str, truth: bool, text: str, representation: str) -> Any:
         """An object whose texts crossed whole."""
-        stand_in = Text(self, number, str(name), self.label)
+        stand_in = Text(self, number, str(name), self.label, truth)
         object.__setattr__(stand_in, "_text", str(text))
         object.__setattr__(stand_in, "_repr", str(representation))
         return stand_in
@@ -250,6 +256,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "v": TestsPeer.value,
     "w": TestsPeer.whole,
     "m": TestsPeer.with_default,
+    "opaque": TestsPeer.opaque,
     "text": TestsPeer.text,
     "k": TestsPeer.coroutine,
 }
