@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from . import cases, guard, passing, pytest_like, wire
 from .channel import Channel, Lost
 from .exceptions import CROSSED
+from .library import UnsendableError
 from .namespace import Namespace
 from .purity import is_pure
 from .stand_ins import RemoteValue, StandIn
@@ -141,12 +142,14 @@ def _outcome(examination: "_Examination", job: dict[str, Any], run: str) -> tupl
         return Verdict.UNSUPPORTED, str(error)
     except BaseException as error:  # noqa: BLE001 - whatever comes out of the tests is a verdict
         verdict, detail = _verdict_of(error, examination, job)
+        if isinstance(error, guard.NotPlainError | UnsendableError):
+            examination.meet_limit(str(error))
     if verdict in (Verdict.FAILED, Verdict.ERROR):
         limit = "the program changes or keeps what it is given" if run == "copies" and job["graph"] else ""
         limit = examination.limit or limit
         if limit and job["unsure"]:
             return Verdict.UNSUPPORTED, f"{limit}, and no solution says whether that is right: {detail}"
-        detail = f"{detail} ({limit})" if limit else detail
+        detail = f"{detail} ({limit})" if limit and limit not in detail else detail
     return verdict, detail
 
 
@@ -175,6 +178,10 @@ class _Examination:
     def touched(self) -> bool:
         """Whether the program has been asked anything."""
         return self._peer.touched
+
+    def meet_limit(self, limit: str) -> None:
+        """Note what the tests wanted and cannot have."""
+        self._peer.limit = self._peer.limit or limit
 
     @property
     def limit(self) -> str:

@@ -244,7 +244,7 @@ class TestsPeer(Peer):
             return {"h": [self.number(value), "iterator", kind.__name__, []]}
         if kind.__module__ == "tests" and not isinstance(value, type):
             return {"h": [self.number(value), "object", kind.__name__, specials_of(value)]}
-        raise UnsendableError(f"a {kind.__name__} cannot cross to the program")
+        raise UnsendableError(f"a {kind.__name__} of the tests cannot cross to the program")
 
     def keeps_error(self, error: BaseException) -> int | None:
         """An exception of the tests' is the same one when it comes back."""
