@@ -24,6 +24,7 @@ class Imported:
     new: int = 0
     kept: int = 0  # samples that were there already
     problems: int = 0  # problems with samples now
+    unsolved: int = 0  # those of them without a solution, whose tests alone say how to grade them
     bad: list[str] = field(default_factory=list)  # "line 3: not JSON (...)"
 
     def complaint(self, path: Path) -> str:
@@ -50,6 +51,8 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     store.add_problems(problem for problem in problems if problem.id in asked)
     done.new = store.add_completions(new_completions(store.completions(), drawn))
     done.kept, done.problems = len(drawn) - done.new, len(asked)
+    chosen = [problem for problem in problems if problem.id in asked]
+    done.unsolved = sum(not (problem.solution or problem.mode or problem.language) for problem in chosen)
     return done
 
 
