@@ -154,14 +154,23 @@ def _rewritten(benchmark: Benchmark, problem: Problem) -> str:
 
 def _modes(plans: Mapping[str, GradingPlan]) -> Check:
     """In which process the tests run. Tests that share the program's process can be fooled by it."""
-    found = [
-        Finding(name, "its tests run in the program's own process" if plan.mode == "shared" else "asks its objects")
-        for name, plan in plans.items()
-        if plan.mode != "separate"
-    ]
+    found = [Finding(name, text) for name, plan in plans.items() if (text := _trust(plan))]
     counts = Counter(plan.mode for plan in plans.values())
     note = ", ".join(f"{count} {mode}" for mode, count in counts.most_common())
     return Check("tests run apart from the program", len(plans), tuple(found), note=note, must_hold=False)
+
+
+def _trust(plan: GradingPlan) -> str:
+    """How far the tests of a problem trust its programs; "" where they do not."""
+    where = {
+        "separate": "",
+        "live": "its tests ask objects of the program's own",
+        "evaluating": "its tests evaluate what the program answers",
+        "shared": "its tests run in the program's own process" + (", and apart from it" if plan.apart else ""),
+    }[plan.mode]
+    reason = f" (they use {plan.watches!r})" if plan.mode == "shared" and plan.watches else ""
+    unsure = "it has no solution, so its tests alone say how it is graded" if plan.unsure else ""
+    return "; ".join(filter(None, (where + reason, unsure)))
 
 
 def _broken(seen: Sequence[_Seen]) -> Check:

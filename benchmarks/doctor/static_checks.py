@@ -13,6 +13,7 @@ from benchmarks.duplicates import group_near_duplicates
 from benchmarks.problem import Problem
 from benchmarks.reference_needs import needed_reference
 from sandbox.cases import cases_of, tests_trouble
+from sandbox.tests_reading import TextOfTests
 
 GIVEAWAY = 20
 """A prompt may hold a shorter solution by chance. In characters."""
@@ -42,7 +43,10 @@ def _check_all(name: str, problems: Sequence[Problem], trouble: Callable[[Proble
 def _tests_trouble(problem: Problem) -> str:
     if problem.language:
         return tests_trouble(problem.tests)
-    return "" if parse(problem.tests) and parse(problem.setup) else "the tests or their setup do not compile"
+    if not (parse(problem.tests) and parse(problem.setup)):
+        return "the tests or their setup do not compile"
+    text = TextOfTests(problem.tests, problem.setup, problem.entry_point)
+    return "the tests call nothing, so every program would pass" if text.calls_nothing else ""
 
 
 def _given_away(problem: Problem) -> str:

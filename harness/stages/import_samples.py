@@ -53,6 +53,11 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     sampled = [problem for problem in problems if problem.id in named]
     store.add_problems(sampled)
     done.warnings = [*_left_out(benchmark), *warn_of_needed_references(sampled)]
+    if unsolved := sum(not (problem.solution or problem.mode or problem.language) for problem in sampled):
+        done.warnings.append(
+            f"{unsolved:,} problems have no solution: their tests alone decide how they are graded, and a program that "
+            "needs more than they show is unsupported and has no reward."
+        )
     done.new = store.add_completions(new_completions(store.completions(), drawn))
     done.kept, done.problems = len(drawn) - done.new, len(named)
     return done

@@ -42,6 +42,7 @@ class Program:
         self._names = module.__dict__
         self._failures: dict[int, Exception] = {}  # of iterators that were walked ahead
         self._loop: Any = None
+        self._source = ""
         self.channel = channel
         self.peer = ProgramPeer(channel, self.operations())
         for name in ("exit", "quit"):  # made by `site`, which is not loaded
@@ -79,17 +80,18 @@ class Program:
         except SourceError as error:
             return "syntax", str(error)
         sys.setrecursionlimit(sys.getrecursionlimit() + _OWN_FRAMES)
+        self._source = source
         if any(word in source for word in _READS_ITSELF):
-            self._write(source)
+            self._write()
         exec(code, self._names)
         return ("loaded", self.name(None, entry_point)) if entry_point in self._names else ("loaded",)
 
-    def _write(self, source: str) -> None:
+    def _write(self) -> None:
         """Put the program's text where `__file__` says, and where a process that it starts looks for it."""
         path = os.path.join(os.getcwd(), FILE)  # noqa: PTH109,PTH118 - pathlib is not loaded, and every fork would pay
         try:
             with open(path, "w", encoding="utf-8", errors="surrogatepass") as file:  # noqa: PTH123 - as above
-                file.write(source)
+                file.write(self._source)
         except OSError:
             return
         self._names["__file__"] = path
@@ -104,6 +106,8 @@ class Program:
         """
         reference, setup, tests, *asked = sources
         names = self._names
+        if any(word in tests for word in _READS_ITSELF):
+            self._write()
         if reference:
             names = {"__name__": MODULE}
             exec(compile(reference, "<reference>", "exec", dont_inherit=True), names)

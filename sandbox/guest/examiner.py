@@ -15,6 +15,7 @@ from typing import Any
 from . import cases, guard, purity, pytest_like
 from .channel import Channel, Lost
 from .exceptions import CROSSED
+from .library import UnsendableError
 from .namespace import Namespace
 from .stand_ins import RemoteValue, StandIn
 from .tests_peer import ANYWHERE, TestsPeer, labels
@@ -101,12 +102,14 @@ def _outcome(examination: "_Examination", job: dict[str, Any], run: str) -> tupl
         return Verdict.UNSUPPORTED, str(error)
     except BaseException as error:  # noqa: BLE001 - whatever comes out of the tests is a verdict
         verdict, detail = _verdict_of(error, examination, job)
+        if isinstance(error, guard.NotPlainError | UnsendableError):
+            examination.meet_limit(str(error))
     if verdict in (Verdict.FAILED, Verdict.ERROR):
         limit = "the program changes or keeps what it is given" if run == "copies" and job["graph"] else ""
         limit = examination.limit or limit
         if limit and job["unsure"]:
             return Verdict.UNSUPPORTED, f"{limit}, and no solution says whether that is right: {detail}"
-        detail = f"{detail} ({limit})" if limit else detail
+        detail = f"{detail} ({limit})" if limit and limit not in detail else detail
     return verdict, detail
 
 
@@ -135,6 +138,10 @@ class _Examination:
     def touched(self) -> bool:
         """Whether the program has been asked anything."""
         return self._peer.touched
+
+    def meet_limit(self, limit: str) -> None:
+        """Note what the tests wanted and cannot have."""
+        self._peer.limit = self._peer.limit or limit
 
     @property
     def limit(self) -> str:
@@ -195,7 +202,7 @@ class _Examination:
             self._peer.touched = not isinstance(entry[0], StandIn | RemoteValue)
         if job["mode"] != "evaluating" and any(word in job["tests"] for word in guard.WORDS):
             names["__builtins__"] = guard.guarded_builtins()
-            if "pickle" in job["tests"]:
+            if "pickle" in job["tests"] and not is_pure(tests):  # in a process that is not used again
                 guard.guard_pickle()
         pytest_like.prepare(job["tests"])
         exec(setup, names)

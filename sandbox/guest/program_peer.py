@@ -80,8 +80,8 @@ class ProgramPeer(Peer):
         if callable(value):
             return self._handle(value, "function")
         if defines(kind, "__str__") or defines(kind, "__repr__"):
-            return {"text": [self.number(value), kind.__name__, str(value), repr(value)]}
-        return {"h": [self.number(value), "opaque", kind.__name__, []]}
+            return {"text": [self.number(value), kind.__name__, bool(value), str(value), repr(value)]}
+        return {"opaque": [self.number(value), kind.__name__, bool(value)]}
 
     def _handle(self, value: Any, shape: str) -> Any:
         name = getattr(value, "__name__", None)

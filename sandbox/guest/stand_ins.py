@@ -145,10 +145,19 @@ def _no_answer(self: Any, *_: Any) -> Any:
 
 
 class Opaque(StandIn):
-    """An object that is no answer: it can be handed back to the program, and counted, and no more."""
+    """An object that is no answer: it is true or false, it can be handed back to the program, and no more."""
 
-    __slots__ = ()
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __str__ = __repr__ = __format__ = _no_answer
+    __slots__ = ("_truth",)
+
+    def __init__(self, peer: Peer, number: int, name: str, label: str, truth: bool) -> None:
+        """`truth` crossed with the object."""
+        super().__init__(peer, number, name, label)
+        object.__setattr__(self, "_truth", truth)
+
+    def __bool__(self) -> bool:
+        return self._truth is True
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __str__ = __repr__ = __format__ = _no_answer
     __hash__ = StandIn.__hash__
 
 

@@ -144,13 +144,15 @@ class TestsPeer(Peer):
         maker = _MAKERS.get(tag)
         if maker is None:
             raise MalformedError(f"an unknown tag {tag!r}")
-        if tag != "h":
+        if tag not in ("h", "v"):
             return maker(self, *body)
-        number = body[0]
+        number = body[tag == "v"]
         if type(number) is not int:
             raise MalformedError("no number")
         if number not in self._stand_ins:
             self._stand_ins[number] = maker(self, *body)
+        elif (tag == "v" or body[1] == "object") and self._allows(self.label):
+            self.met[self.label] = None
         return self._stand_ins[number]
 
     def handle(self, number: int, shape: str, name: str, specials: list[str]) -> Any:
@@ -166,7 +168,7 @@ class TestsPeer(Peer):
         if shape == "object" and self._allows(label):
             self.met[label] = None
             return kind_of(StandIn, _checked(specials) | ALWAYS)(self, number, name, label)
-        return Opaque(self, number, name, label)
+        return Opaque(self, number, name, label, truth=True)
 
     def value(self, packed: Any, number: int, name: str, specials: list[str]) -> Any:
         """A value of a subclass of an immutable type, which is an object of the program's besides."""
@@ -192,9 +194,13 @@ class TestsPeer(Peer):
             raise MalformedError("no dict")
         return WithDefault(members, self._decoder.unpack(default))
 
-    def text(self, number: int, name: str, text: str, representation: str) -> Any:
+    def opaque(self, number: int, name: str, truth: bool) -> Any:
+        """An object of which nothing but its truth crossed."""
+        return Opaque(self, number, str(name), self.label, truth)
+
+    def text(self, number: int, name: str, truth: bool, text: str, representation: str) -> Any:
         """An object whose texts crossed whole."""
-        stand_in = Text(self, number, str(name), self.label)
+        stand_in = Text(self, number, str(name), self.label, truth)
         object.__setattr__(stand_in, "_text", str(text))
         object.__setattr__(stand_in, "_repr", str(representation))
         return stand_in
@@ -238,7 +244,7 @@ class TestsPeer(Peer):
             return {"h": [self.number(value), "iterator", kind.__name__, []]}
         if kind.__module__ == "tests" and not isinstance(value, type):
             return {"h": [self.number(value), "object", kind.__name__, specials_of(value)]}
-        raise UnsendableError(f"a {kind.__name__} cannot cross to the program")
+        raise UnsendableError(f"a {kind.__name__} of the tests cannot cross to the program")
 
     def keeps_error(self, error: BaseException) -> int | None:
         """An exception of the tests' is the same one when it comes back."""
@@ -250,6 +256,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "v": TestsPeer.value,
     "w": TestsPeer.whole,
     "m": TestsPeer.with_default,
+    "opaque": TestsPeer.opaque,
     "text": TestsPeer.text,
     "k": TestsPeer.coroutine,
 }

@@ -65,7 +65,7 @@ def test_every_planted_fault_is_named(tmp_path: Path, kind: str):
     assert found["constant programs fail"]["P/1"] == "passes: return 'yes'"
     assert "P/3" in found["prompts hold no hidden tests"]
     assert "P/3" in found["knowing only the prompt fails"]
-    assert found["tests run apart from the program"]["P/4"] == "asks its objects"
+    assert found["tests run apart from the program"]["P/4"] == "its tests ask objects of the program's own"
     assert "P/5" in found["references pass as completions"]
     assert found["prompts differ across splits"] == {"P/3": "like P/6 (train)"}
     assert not found["the sandbox held"]

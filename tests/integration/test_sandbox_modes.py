@@ -60,3 +60,31 @@ def test_right_programs_pass(process_sandbox: Sandbox):
 def test_only_tests_that_watch_their_interpreter_share_a_process(process_sandbox: Sandbox):
     outcomes = grade(process_sandbox, [*read("wrong"), *read("right")])
     assert {name for name, (plan, _) in outcomes.items() if plan.mode == "shared"} == SHARED
+
+
+def test_without_a_solution_a_limit_is_no_failure(process_sandbox: Sandbox):
+    outcomes = grade(process_sandbox, list(read("unsure")))
+    assert {name: outcome for name, (_, outcome) in outcomes.items() if name.split()[-1] != outcome.status} == {}
+    assert outcomes["a changed argument unsupported"][1].reward is None
+
+
+def test_a_forced_mode_is_the_only_one(process_sandbox: Sandbox):
+    program = "class R:\n    size = 3\ndef solve(n): return R()"
+    job = Job("one", "", "assert solve(1).size == 3", "solve", forced="shared")
+    ((_, plan),) = plan_grading(process_sandbox, [job])
+    ((_, outcome),) = process_sandbox.run([plan.apply(replace(job, program=program))])
+    assert (plan.mode, outcome.status, outcome.mode) == ("shared", Status.PASSED, "shared")
+    separate = replace(job, program=program, forced="separate")
+    ((_, plan),) = plan_grading(process_sandbox, [separate])
+    assert plan.mode == "separate"
+    assert "may not be asked for 'size'" in plan.trouble
+
+
+def test_a_seed_repeats_a_random_failure(process_sandbox: Sandbox):
+    tests = "import random\nn = random.randint(0, 10**9)\nassert solve(n) == n, n"
+    job = Job("one", "def solve(n): return -1", tests, "solve", seed=7)
+    details = {outcome.detail for _, outcome in process_sandbox.run([job, job])}
+    assert len(details) == 1
+    assert "(random seed 7)" in details.pop()
+    other = {outcome.detail for _, outcome in process_sandbox.run([replace(job, seed=None)] * 2)}
+    assert len(other) == 2

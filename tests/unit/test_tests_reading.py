@@ -2,7 +2,9 @@
 
 import pytest
 
-from benchmarks.problem import asked_names
+from benchmarks.jsonl import problem_of_row
+from benchmarks.problem import Problem, asked_names
+from sandbox import Limits
 from sandbox.tests_reading import TextOfTests
 
 
@@ -124,3 +126,25 @@ def test_free_names_and_objects():
 )
 def test_names_that_a_prompt_asks_for(prompt: str, solution: str, names: tuple[str, ...]):
     assert asked_names(prompt, solution) == names
+
+
+ROW = {"id": "a/1", "prompt": "def f(x):\n", "entry_point": "f", "tests": "assert f(1) == 1"}
+
+
+def test_a_problem_may_name_its_mode():
+    job = problem_of_row({**ROW, "mode": "shared"}).job("", Limits())
+    assert job.forced == "shared"
+    assert job.asked == ("f",)
+    with pytest.raises(ValueError, match="did you mean 'shared'"):
+        problem_of_row({**ROW, "mode": "share"})
+
+
+def test_tests_that_call_nothing_are_refused():
+    with pytest.raises(ValueError, match="calls nothing, so every program would pass"):
+        problem_of_row({**ROW, "tests": "X = 1"})
+
+
+def test_a_class_in_the_prompt_may_answer_with_objects():
+    problem = Problem("a/1", "class Box:\n    pass\n", "Box", "assert Box()")
+    assert problem.job("", Limits()).objects == ("*",)
+    assert Problem("a/1", "def f():\n", "f", "assert f()").job("", Limits()).objects == ()
