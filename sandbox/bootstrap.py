@@ -40,6 +40,5 @@ def guest_payload(settings: dict[str, Any]) -> bytes:
     """The bytes to write to the bootstrap first: the guest, and the settings of its supervisor."""
     sources = dict(_sources())
     loader = sources.pop("loader")
-    # Taken out of the list, so that nothing of the guest keeps a program's objects alive when it has ended.
-    body = f"{loader}\nprograms = start({sources!r}, {settings!r})\nif programs:\n    exec(*programs.pop())\n".encode()
+    body = f"{loader}\nstart({sources!r}, {settings!r})\n".encode()
     return len(body).to_bytes(4, "big") + body

@@ -7,7 +7,7 @@ import importlib
 import importlib.machinery
 import os
 import sys
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 
@@ -36,12 +36,8 @@ class _Sources:
         exec(compile(self._sources[name], f"<guest/{name}.py>", "exec", dont_inherit=True), module.__dict__)
 
 
-def start(sources: dict[str, str], settings: dict[str, Any]) -> list[tuple[CodeType, dict[str, Any]]]:
-    """Load the guest and serve until the host is gone.
-
-    Returns a program in a forked process only: the code of a whole program, and the names that it is to run in. The
-    caller runs it at the top of this interpreter, whose own way to end then decides the exit code.
-    """
+def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
+    """Load the guest and serve until the host is gone; or, in a process forked from there, run a whole program."""
     # Never the current folder: a candidate can write there what its examiner would import.
     sys.path[:] = [folder for folder in (*sys.path, *_package_folders()) if folder and os.path.isdir(folder)]  # noqa: PTH112
     finder: Any = _Sources("guest", sources)
@@ -58,11 +54,13 @@ def start(sources: dict[str, str], settings: dict[str, Any]) -> list[tuple[CodeT
         chosen = isolation.ContainerIsolation(settings["uid"], settings["folders"])
     else:
         chosen = plain.PlainIsolation(settings["folder"], settings["loopback"])
+    programs = []
     try:
         supervisor.serve(inlet, outlet, chosen)
     except runner.StartProgram as program:
-        return [(program.code, program.names)]
-    return []
+        programs.append((program.code, program.names))
+    if programs:  # outside of the exception, which holds the frames of the guest
+        runner.run_program(programs)
 
 
 def _stay_on_one_processor(place: int | None) -> None:

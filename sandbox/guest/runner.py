@@ -8,7 +8,10 @@ are gone: an exception, an exit, threads and what was registered for the end are
 so exit codes are those of `python program.py`.
 """
 
+import _weakref
+import atexit
 import builtins
+import gc
 import os
 import signal
 import sys
@@ -27,8 +30,11 @@ _FILE = "program.py"
 _ASK_FOR_FILE = ("__file__", "argv", "inspect", "traceback", "linecache", "multiprocessing", "concurrent", "runpy")
 """Words of programs that may look for their own file."""
 
-_TOP_FRAMES = 2
-"""Frames below a program's first: it must be able to go as deep as if there were none."""
+_LONG_BITS = 63
+_FLUSH_FAILED = 120  # Python's exit code where it cannot write the rest
+
+_TOP_FRAMES = 6
+"""Frames and calls of C below the first frame of a program: it must be able to go as deep as without them."""
 
 
 class StartProgram(BaseException):
@@ -54,6 +60,64 @@ def start(channel: Channel) -> NoReturn:
         os._exit(1)
     channel.close()
     raise StartProgram(_in_file(code), _main_names(source))
+
+
+def run_program(programs: list[tuple[types.CodeType, dict[str, Any]]]) -> None:
+    """Run the one program in the list, which is empty afterwards.
+
+    An uncaught exception is left to the interpreter. Other ends are short ways to the same: the interpreter would take
+    its own modules apart too, and in a forked process, where every page it touches is copied, that costs most.
+    """
+    code, names = programs.pop()
+    try:
+        exec(code, names)
+        exit_code = 0
+    except _EXIT as error:
+        if type(error) is not _EXIT or (error.code is not None and type(error.code) is not int):
+            raise
+        exit_code = error.code or 0
+        if exit_code.bit_length() > _LONG_BITS:
+            raise
+    del code, names  # or its objects would outlive it
+    os._exit(_end() or exit_code & 0xFF)
+
+
+_EXIT = SystemExit  # which a program may replace
+
+
+def _end() -> int:
+    """Do what `Py_FinalizeEx` does with a program. Returns its exit code, or 0 for the program's."""
+    threading: Any = sys.modules.get("threading")
+    with suppress(BaseException):
+        threading._shutdown()
+    atexit._run_exitfuncs()
+    failed = _flush()
+    main = _weakref.ref(sys.modules.pop("__main__", sys))
+    gc.collect()
+    if main() not in (None, sys):
+        names = main().__dict__
+        for private in (True, False):
+            for name in [name for name in names if _is_private(name) is private and name != "__builtins__"]:
+                names[name] = None
+        gc.collect()
+    return _FLUSH_FAILED if _flush() or failed else 0
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _flush() -> bool:
+    """Flush the standard streams. Returns whether one of them failed."""
+    failed = False
+    for name in ("stdout", "stderr"):
+        file = getattr(sys, name, None)
+        try:
+            if file is not None and not file.closed:
+                file.flush()
+        except BaseException:  # noqa: BLE001 - it may be an object of the program
+            failed = True
+    return failed
 
 
 def _become(language: Language, source: str, channel: Channel) -> NoReturn:
