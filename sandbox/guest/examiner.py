@@ -202,7 +202,7 @@ class _Examination:
             self._peer.touched = not isinstance(entry[0], StandIn | RemoteValue)
         if job["mode"] != "evaluating" and any(word in job["tests"] for word in guard.WORDS):
             names["__builtins__"] = guard.guarded_builtins()
-            if "pickle" in job["tests"] and not is_pure(tests):  # in a process that is not used again
+            if "pickle" in job["tests"] and not purity.is_pure(tests):  # in a process that is not used again
                 guard.guard_pickle()
         pytest_like.prepare(job["tests"])
         exec(setup, names)
