@@ -32,8 +32,8 @@ def import_(
     terminal.message(f"Imported {done.new:,} samples of {done.problems} problems; {done.kept:,} were there already.")
     if done.unsolved:
         terminal.message(
-            f"WARNING: {done.unsolved:,} problems have no solution: their tests alone decide how they are graded, and a "
-            "program that needs more than they show is unsupported and has no reward."
+            f"WARNING: {done.unsolved:,} problems have no solution: their tests alone decide how they are graded, and "
+            "a program that needs more than they show is unsupported and has no reward."
         )
     if done.bad:
         raise QprobeError(done.complaint(samples))
