@@ -66,6 +66,10 @@ class Lost(BaseException):
     """
 
 
+class TooLong(Lost):
+    """A message is longer than the channel carries."""
+
+
 class Channel:
     """One end of a connected stream socket.
 
@@ -118,7 +122,7 @@ class Channel:
             data += wire.read_exact(self._fd, _LENGTH_BYTES - len(data))
         size = int.from_bytes(data[:_LENGTH_BYTES], "big")
         if size > self._limit:
-            raise Lost(f"an answer of {size} bytes is more than may cross")
+            raise TooLong(f"an answer of {size:,} bytes is more than the {self._limit:,} that may cross")
         end = _LENGTH_BYTES + size
         if len(data) < end:
             data += wire.read_exact(self._fd, end - len(data))

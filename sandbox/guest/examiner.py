@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any
 
 from . import cases, guard, purity, pytest_like
-from .channel import Channel, Lost
+from .channel import Channel, Lost, TooLong
 from .exceptions import CROSSED
 from .library import UnsendableError
 from .namespace import Namespace
@@ -73,7 +73,16 @@ def examine(job: dict[str, Any], channel: Channel, another: Another) -> tuple[Ve
         verdict, detail = _outcome(examination, job, run)
         if verdict is not Verdict.PASSED:
             break
+    if examination is not None and examination.too_long and _passes_together(another(), job, seed):
+        return Verdict.UNSUPPORTED, f"{detail}; with its tests in its own process the program passes"
     return verdict, _with_seed(detail, seed, job) if verdict in (Verdict.FAILED, Verdict.ERROR) else detail
+
+
+def _passes_together(channel: Channel, job: dict[str, Any], seed: int) -> bool:
+    """Whether a program passes in the shared mode: only then has it failed for the sake of a limit."""
+    random.seed(seed)
+    verdict, _ = _outcome(_Examination(channel, job, graph=False), job, "shared")
+    return verdict is Verdict.PASSED
 
 
 def _runs(job: dict[str, Any]) -> list[str]:
@@ -95,6 +104,7 @@ def _outcome(examination: "_Examination", job: dict[str, Any], run: str) -> tupl
     try:
         verdict, detail = examination.run(run == "shared")
     except Lost as error:
+        examination.too_long = isinstance(error, TooLong)
         return Verdict.EXITED, f"the program left before its tests had ended: {error}"
     except MemoryError:
         return Verdict.MEMORY, "MemoryError"
@@ -132,6 +142,7 @@ class _Examination:
         self._job = job
         self._peer = TestsPeer(channel, graph, objects)
         self._graph = graph
+        self.too_long = False  # whether an answer was longer than may cross
         self.ready = False  # whether the program has loaded, and has what the tests are about
 
     @property

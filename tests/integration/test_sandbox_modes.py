@@ -88,3 +88,16 @@ def test_a_seed_repeats_a_random_failure(process_sandbox: Sandbox):
     assert "(random seed 7)" in details.pop()
     other = {outcome.detail for _, outcome in process_sandbox.run([replace(job, seed=None)] * 2)}
     assert len(other) == 2
+
+
+LONG = "def solve(n):\n    return 'x' * n"
+
+
+def test_an_answer_that_is_too_long_is_no_failure_of_an_honest_program(process_sandbox: Sandbox):
+    tests = "assert len(solve(20_000_000)) == 20_000_000\nassert solve(1) == 'x'"
+    jobs = [Job("right", LONG, tests, "solve"), Job("wrong", LONG.replace("'x'", "'ab'"), tests, "solve")]
+    outcomes = {job.key: outcome for job, outcome in process_sandbox.run(jobs)}
+    assert outcomes["right"].status is Status.UNSUPPORTED
+    assert "20,000" in outcomes["right"].detail
+    assert "is more than the 16,777,216 that may cross" in outcomes["right"].detail
+    assert outcomes["wrong"].status is Status.EXITED
