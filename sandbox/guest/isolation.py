@@ -22,15 +22,6 @@ _SETTLE_SECONDS = 0.5
 _CLEAN_SECONDS = 10.0
 """The time that removing the files of one program may take."""
 
-_PIPES_PER_SECOND = 4_000_000
-"""More pipes than a program can make in a second."""
-
-_PIPES_AT_LEAST = 32
-"""The bound of the random number where a program made no pipe: more than the guest's sockets for one job."""
-
-_BLUR_SECONDS = 10.0
-"""The time that may take, which is about as long as the program took."""
-
 _OOM_FD = 60
 """Above the descriptors of the zygote's sockets."""
 
@@ -83,9 +74,6 @@ class Isolation(Protocol):
     def is_marked(self, candidate_pid: int) -> bool:
         """Return whether the program, or its tests, advanced a counter that a later program could read."""
 
-    def blur(self) -> None:
-        """Once nothing of the program runs: hide how far it advanced the counters that cannot be had anew."""
-
     def clean(self) -> None:
         """Remove every file the program left. Raises UncleanError."""
 
@@ -112,7 +100,6 @@ class ContainerIsolation:
         self._last_pid = _Counter(("/proc/sys/kernel/ns_last_pid", b"", 1))
         self._pristine = self._fill()
         self._forget()
-        self._pipe_number, self._blurred = _pipe_number(), time.monotonic()
 
     def prepare_candidates(self, header: JobHeader) -> None:
         limit(header)
@@ -168,20 +155,6 @@ class ContainerIsolation:
     def is_marked(self, candidate_pid: int) -> bool:
         last_pid = self._last_pid.read()
         return self._is_touched() or (last_pid is not None and int(last_pid) != candidate_pid)
-
-    def blur(self) -> None:
-        # The kernel numbers pipes and sockets over the whole machine, and everyone may see the number of theirs. What a
-        # program adds to it is hidden by a random number up to twice as large, at the cost of as many sockets.
-        moved = (_pipe_number() - self._pipe_number) % 2**32
-        if moved > (time.monotonic() - self._blurred) * _PIPES_PER_SECOND:
-            moved = 0  # another processor, which has another batch of numbers
-        deadline = time.monotonic() + _BLUR_SECONDS
-        for _ in range(int.from_bytes(os.urandom(4), "big") % (2 * moved + _PIPES_AT_LEAST) // 2):
-            for fd in passing.stream_pair():
-                os.close(fd)
-            if time.monotonic() > deadline:
-                break
-        self._pipe_number, self._blurred = _pipe_number(), time.monotonic()
 
     def clean(self) -> None:
         if not self._is_touched():
@@ -253,16 +226,6 @@ class _Counter:
         if not self._word:
             return int(words[0]) * self._unit
         return int(words[words.index(self._word) + 1]) * self._unit if self._word in words else None
-
-
-def _pipe_number() -> int:
-    """The number of a new pipe."""
-    ends = os.pipe()
-    try:
-        return os.fstat(ends[0]).st_ino
-    finally:
-        for fd in ends:
-            os.close(fd)
 
 
 def limit(header: JobHeader) -> None:

@@ -51,7 +51,6 @@ class JobRunner:
             if self._has_candidate:
                 self._sweep()
             raise
-        self._isolation.blur()
         return result._replace(last=self._marked and not header.threaded)
 
     def _run_job(self, header: JobHeader) -> Result:
@@ -68,8 +67,7 @@ class JobRunner:
                 self._examiner.clear()
                 result = result._replace(verdict=Verdict.EXITED, detail=_ENDLESS)
                 break
-            self._isolation.blur()  # what one run learnt must not reach the next
-            self._isolation.clean()
+            self._isolation.clean()  # what one run learnt must not reach the next
         return result._replace(cpu_seconds=cpu_seconds, wall_seconds=wall_seconds, case=number if header.whole else 0)
 
     def _run_functions(self, header: JobHeader, inlet: int | None) -> Result:

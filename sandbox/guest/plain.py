@@ -104,9 +104,6 @@ class PlainIsolation:
     def is_marked(self, candidate_pid: int) -> bool:
         return False  # the machine's counters cannot be had anew
 
-    def blur(self) -> None:
-        return None
-
     def clean(self) -> None:
         empty_folder(self._folder)
 
