@@ -26,7 +26,7 @@ _IGNORED = -100  # a target that costs nothing
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the model is and how it learns."""
+    """The architecture of the model and the settings of its training."""
 
     seed: int = 1
     vocabulary: int = 1024

@@ -15,7 +15,7 @@ from sandbox.languages import check_languages
 CANDIDATES = Limits()
 REFERENCES = Limits(cpu_seconds=10.0, wall_seconds=60.0)
 REPEATS = 4
-"""How often references run again after the first time."""
+"""The number of runs of each reference after the first."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Trial:
 
 @dataclass(slots=True)
 class _Seen:
-    """What became of the programs of one kind."""
+    """The outcomes of the programs of one kind."""
 
     outcomes: defaultdict[str, list[tuple[str, Outcome]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -161,7 +161,7 @@ def _modes(plans: Mapping[str, GradingPlan]) -> Check:
 
 
 def _trust(plan: GradingPlan) -> str:
-    """How far the tests of a problem trust its programs; "" where they do not."""
+    """Return the reason why a problem's tests trust its programs; "" if they do not."""
     where = {
         "separate": "",
         "live": "its tests ask objects of the program's own",

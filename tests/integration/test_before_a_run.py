@@ -1,4 +1,4 @@
-"""What helps before anything is run: the dry run, shell completion, help that answers at once, a log."""
+"""Help before anything is run: the dry run, shell completion, help that answers at once, a log."""
 
 import json
 import os

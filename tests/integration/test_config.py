@@ -151,7 +151,7 @@ def test_a_run_keeps_what_repeats_it(tmp_path: Path):
 
 
 def test_stages_one_by_one_leave_the_same_file(tmp_path: Path):
-    """Whoever ran the stages alone can repeat them as a whole; a stage that was refused changes nothing."""
+    """Stages that were run one by one can be repeated as a whole; a stage that was refused changes nothing."""
     run = str(tmp_path / "r")
     some = ("--benchmark", "mini", "--model", f"hf:{MODEL}", "--limit", "6", "--max-new-tokens", "16")
     assert qprobe("generate", run, *some, "--k", "1").returncode == 0

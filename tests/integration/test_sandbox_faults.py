@@ -1,4 +1,4 @@
-"""What the pool survives: lost containers, a killed harness, a hung supervisor, an image that is gone."""
+"""The faults that the pool survives: lost containers, a killed harness, a hung supervisor, an image that is gone."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What one program can tell the next of the same container: each channel is tried, and its capacity is measured.
+"""The channels from one program to the next of the same container: each is tried, and its capacity is measured.
 
 A writer and a reader run in turn. The writer advances a counter, or does not, as a random bit has it; the reader says
 what it sees. A channel is closed where the bit cannot be told from two readings in a row.
@@ -36,7 +36,7 @@ def write(state):
     while read() != state or number() % (M // 2) > M // 8:
         pass
 """
-"""The kernel numbers pipes over the whole machine. A writer goes on until the number is in one half of a circle."""
+"""The kernel numbers pipes over the whole machine. A writer continues until the number is in one half of a circle."""
 
 CLOCK = """
 import time
@@ -59,7 +59,7 @@ def lone_sandbox() -> Iterator[Sandbox]:
 
 
 def _send(sandbox: Sandbox, channel: str, bits: Sequence[int]) -> list[int | None]:
-    """What a reader sees after each of `bits`; None where there is nothing to see."""
+    """Return the readings after each of `bits`; None where the reader sees nothing."""
 
     def jobs() -> Iterator[Job]:
         for number, bit in enumerate(bits):
@@ -132,5 +132,5 @@ def test_the_numbers_of_pipes_keep_a_state_where_nothing_hides_it(process_sandbo
 
 @pytest.mark.slow
 def test_the_time_keeps_a_state(lone_sandbox: Sandbox):
-    """What sandbox/README.md says is not covered, so that it is noticed when it is."""
+    """The channel that sandbox/README.md names as open; the test fails once it is closed."""
     assert _states_kept(lone_sandbox, CLOCK, [0, 1, 1, 0, 1, 0, 0, 1, 1, 0]) >= 0.7

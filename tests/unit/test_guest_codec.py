@@ -33,7 +33,7 @@ def reject(tag: str, body: object) -> NoReturn:
 
 
 def export(value: object) -> Any:  # noqa: ANN401
-    """What both ends do before anything else of their own."""
+    """Pack a value as both ends do before any other step."""
     packed = library.pack(value, ENCODER)
     packed = ENCODER.base(value) if packed is None else packed
     return refuse(value) if packed is None else packed

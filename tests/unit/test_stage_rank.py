@@ -1,4 +1,4 @@
-"""A probe on its way: from a run's folder, as one file, to completions that nobody has run."""
+"""A probe on its way: from a run's folder, as one file, to completions that have not been run."""
 
 import json
 import shutil
@@ -189,7 +189,7 @@ def test_prompts_may_come_from_a_benchmark(tmp_path: Path):
 
 
 def test_a_probe_loads_where_our_code_is_not(run: Path, trained: Probe, tmp_path: Path):
-    """In an interpreter that refuses to import any package of ours."""
+    """In an interpreter that refuses to import the project's packages."""
     script = (
         "import sys\nfor name in ('harness', 'benchmarks', 'sandbox'): sys.modules[name] = None\n"
         "import torch\nfrom safetensors.torch import load_file\n"
