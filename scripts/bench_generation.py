@@ -96,7 +96,9 @@ def workload(engine: HfEngine, options: argparse.Namespace) -> GenerationPlan:
     """Return a plan with problems from all over the benchmark whose prompts fit the model's context."""
     benchmark = open_benchmark(options.benchmark)
     room = (engine.model.context or sys.maxsize) - options.max_new_tokens
-    fitting = [each for each in benchmark.problems() if len(prompt_ids(engine.model.tokenizer, each.prompt)) <= room]
+    fitting = [
+        problem for problem in benchmark.problems() if len(prompt_ids(engine.model.tokenizer, problem.prompt)) <= room
+    ]
     chosen = np.linspace(0, len(fitting) - 1, min(options.problems, len(fitting))).astype(int)
     return GenerationPlan(
         benchmark, [fitting[at] for at in chosen], options.samples, 0, find_prompt("paper", benchmark)
@@ -202,13 +204,16 @@ def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Genera
         (out, endings), took = timed(draw, device)
     kept = sum(layer.nbytes for step in out.hidden_states for layer in step)
     drawn = out.sequences[:, len(prompt) :].tolist()
-    ids = {SampleId(problem.id, row): tuple(each[: endings.length(row, len(each))]) for row, each in enumerate(drawn)}
+    ids = {
+        SampleId(problem.id, row): tuple(sequence[: endings.length(row, len(sequence))])
+        for row, sequence in enumerate(drawn)
+    }
     return Paper(ids, took, kept)
 
 
 def describe(rounds: Sequence[Ours], work: GenerationPlan) -> None:
     """The samples there are, and how long ours took; the round that took least processor time."""
-    made = min(rounds, key=lambda each: (each.generating + each.embedding).cpu)
+    made = min(rounds, key=lambda measurement: (measurement.generating + measurement.embedding).cpu)
     lengths_PN = np.array(
         [[len(made.token_ids[SampleId(problem.id, n)]) for n in range(work.k)] for problem in work.problems]
     )
@@ -229,8 +234,8 @@ def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
     by_cpu, by_clock = [], []
     for made, theirs in rounds:
         mine = made.generating + made.embedding
-        total = sum((each.took for each in theirs), start=Seconds(0.0, 0.0))
-        drawn = {sample: ids for each in theirs for sample, ids in each.token_ids.items()}
+        total = sum((measurement.took for measurement in theirs), start=Seconds(0.0, 0.0))
+        drawn = {sample: ids for measurement in theirs for sample, ids in measurement.token_ids.items()}
         same = sum(made.token_ids[sample] == ids for sample, ids in drawn.items())
         rates = f"{len(drawn) / mine.cpu:.1f} samples per second, the paper's way {len(drawn) / total.cpu:.1f}"
         print(f"ours {mine}, the paper's way {total}; {rates} (processor time); {same} of {len(drawn)} drawn alike")
@@ -240,7 +245,7 @@ def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
         spread = f"{min(ratios):.1f} to {max(ratios):.1f} in {len(ratios)} rounds"
         print(f"ours is {np.median(ratios):.1f} times as fast {of} ({spread})")
     made, theirs = rounds[0]
-    most = max(each.state_bytes for each in theirs)
+    most = max(measurement.state_bytes for measurement in theirs)
     print(
         f"hidden states in memory: ours {made.state_bytes / 1e6:.2f} MB, the paper's way {most / 1e6:.2f} MB, "
         f"{most / made.state_bytes:.0f} times as many"

@@ -44,8 +44,8 @@ def split(seed: int = SEED) -> Split:
     problems = [
         task for family in families() for task in _chosen(family, every[family.name], by_behaviour, _rng(seed, family))
     ]
-    asked = {key for task in problems for key in by_behaviour[behaviour(task)]}
-    return Split(tuple(problems), frozenset(task.key for group in every.values() for task in group) - asked)
+    problemkeys = {key for task in problems for key in by_behaviour[behaviour(task)]}
+    return Split(tuple(problems), frozenset(task.key for group in every.values() for task in group) - problemkeys)
 
 
 def _rng(seed: int, family: Family) -> random.Random:
