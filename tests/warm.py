@@ -46,12 +46,12 @@ def serve(listener: socket.socket) -> None:
     gc.freeze()  # what is there already is never looked through again, and so not copied into the children
     running: dict[int, tuple[ForkProcess, socket.socket]] = {}
     while sys.stdin not in (ready := wait([listener, sys.stdin, *running])):
-        for each in ready:
-            if each is listener:
+        for ready_object in ready:
+            if ready_object is listener:
                 process, line = _started(listener)
                 running[process.sentinel] = process, line
             else:
-                process, line = running.pop(each)
+                process, line = running.pop(ready_object)
                 process.join()
                 with line, suppress(OSError):  # the caller may have gone
                     line.sendall((process.exitcode or 0).to_bytes(LENGTH, "big", signed=True))

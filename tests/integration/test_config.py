@@ -70,17 +70,17 @@ def test_the_file_is_read_and_each_value_says_where_it_came_from(tmp_path: Path)
     file = written(tmp_path / "e.toml", SMALL)
     done = qprobe("run", "--set", "k=5", str(file), "--folds", "4", "--set", "device=cpu", "--print-config")
     assert done.returncode == 0, done.stderr
-    found = sources(done.stdout)
-    assert found["k"] == ("5", "--set")
-    assert found["device"] == ('"cpu"', "--set")
-    assert found["folds"] == ("4", "--folds")
-    assert found["max_new_tokens"] == ("48", str(file))
-    assert found["objective"] == ('"mse,ce"', str(file))
-    assert found["layers"] == ('"-1"', str(file))
-    assert found["temperature"] == ("0.8", "default")
-    assert found["embedder"] == ("", "default")
+    origins = sources(done.stdout)
+    assert origins["k"] == ("5", "--set")
+    assert origins["device"] == ('"cpu"', "--set")
+    assert origins["folds"] == ("4", "--folds")
+    assert origins["max_new_tokens"] == ("48", str(file))
+    assert origins["objective"] == ('"mse,ce"', str(file))
+    assert origins["layers"] == ('"-1"', str(file))
+    assert origins["temperature"] == ("0.8", "default")
+    assert origins["embedder"] == ("", "default")
     names = {"folder", *settings_of(PipelineOptions())}
-    assert set(found) == set(names), "all of run's settings and no other"
+    assert set(origins) == set(names), "all of run's settings and no other"
 
 
 def test_what_is_printed_is_a_file_that_reads_the_same(tmp_path: Path):
