@@ -112,8 +112,8 @@ class Contest:
 def _function(completion: str, name: str) -> str:
     """The block that defines the function or the class `Solution`, or else the last block, or all of the completion."""
     for wanted in ("Solution", name):
-        if (found := function_program(completion, wanted)) is not None:
-            return found
+        if (block := function_program(completion, wanted)) is not None:
+            return block
     block = last_block(completion, name)
     return completion if block is None else block
 

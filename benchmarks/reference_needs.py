@@ -1,4 +1,4 @@
-"""Problems whose tests cannot be graded in a process of their own without a reference.
+"""Problems whose tests cannot be graded in a separate process without a reference.
 
 Tests receive the values that a program returns, not the program's objects. Where tests use a method, an attribute, a
 coroutine or an argument that the program changes, running the reference shows that the objects are needed.

@@ -1,1 +1,1 @@
-"""What made the files that ship: run from the repository root as modules, `python -m scripts.NAME`."""
+"""The scripts that made the files that ship: run from the repository root as modules, `python -m scripts.NAME`."""

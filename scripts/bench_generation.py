@@ -1,4 +1,4 @@
-"""Samples a second, generation and embedding together, beside the paper's way, in one run on one machine.
+"""Samples per second, generation and embedding together, beside the paper's way, in one run on one machine.
 
     python -m scripts.bench_generation                        # 24 problems of HumanEval x 20, our tiny model
     python -m scripts.bench_generation --benchmark mini --problems 40
@@ -93,10 +93,12 @@ def parse() -> argparse.Namespace:
 
 
 def workload(engine: HfEngine, options: argparse.Namespace) -> GenerationPlan:
-    """Problems from all over the benchmark whose prompts the model has room for."""
+    """Return a plan with problems from all over the benchmark whose prompts fit the model's context."""
     benchmark = open_benchmark(options.benchmark)
     room = (engine.model.context or sys.maxsize) - options.max_new_tokens
-    fitting = [each for each in benchmark.problems() if len(prompt_ids(engine.model.tokenizer, each.prompt)) <= room]
+    fitting = [
+        problem for problem in benchmark.problems() if len(prompt_ids(engine.model.tokenizer, problem.prompt)) <= room
+    ]
     chosen = np.linspace(0, len(fitting) - 1, min(options.problems, len(fitting))).astype(int)
     return GenerationPlan(
         benchmark, [fitting[at] for at in chosen], options.samples, 0, find_prompt("paper", benchmark)
@@ -105,7 +107,7 @@ def workload(engine: HfEngine, options: argparse.Namespace) -> GenerationPlan:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long something took."""
+    """The time that a piece of work took."""
 
     wall: float
     cpu: float
@@ -119,7 +121,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Ours:
-    """What our stages made, and what it took."""
+    """The samples that our stages made, and their cost."""
 
     token_ids: dict[SampleId, tuple[int, ...]]
     generating: Seconds
@@ -130,7 +132,7 @@ class Ours:
 
 @dataclass(frozen=True)
 class Paper:
-    """What the paper's way made of one problem, and what it took."""
+    """The samples that the paper's way made of one problem, and their cost."""
 
     token_ids: dict[SampleId, tuple[int, ...]]
     took: Seconds
@@ -144,7 +146,7 @@ class Unshared(HfEmbedder):
 
 
 def ours(folder: Path, engine: HfEngine, embedder: HfEmbedder, work: GenerationPlan, device: str) -> Ours:
-    """Both stages; the embedding once more, with nothing shared, in a run of its own."""
+    """Both stages; the embedding once more, with nothing shared, in a separate run."""
     with Store(folder / "run", create=True) as store, Store(folder / "again", create=True) as other:
         _, generating = timed(lambda: generate(store, engine, work, QUIET), device)
         other.add_problems(store.problems())
@@ -202,20 +204,23 @@ def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: Genera
         (out, endings), took = timed(draw, device)
     kept = sum(layer.nbytes for step in out.hidden_states for layer in step)
     drawn = out.sequences[:, len(prompt) :].tolist()
-    ids = {SampleId(problem.id, row): tuple(each[: endings.length(row, len(each))]) for row, each in enumerate(drawn)}
+    ids = {
+        SampleId(problem.id, row): tuple(sequence[: endings.length(row, len(sequence))])
+        for row, sequence in enumerate(drawn)
+    }
     return Paper(ids, took, kept)
 
 
 def describe(rounds: Sequence[Ours], work: GenerationPlan) -> None:
     """The samples there are, and how long ours took; the round that took least processor time."""
-    made = min(rounds, key=lambda each: (each.generating + each.embedding).cpu)
+    made = min(rounds, key=lambda measurement: (measurement.generating + measurement.embedding).cpu)
     lengths_PN = np.array(
         [[len(made.token_ids[SampleId(problem.id, n)]) for n in range(work.k)] for problem in work.problems]
     )
     print(f"{len(work.problems)} problems of {work.benchmark.name} x {work.k} samples, {lengths_PN.sum():,} tokens")
     low, middle, high = np.percentile(lengths_PN, [10, 50, 90])
     print(
-        f"  tokens a sample: 10 % {low:.0f}, median {middle:.0f}, 90 % {high:.0f}; "
+        f"  tokens per sample: 10 % {low:.0f}, median {middle:.0f}, 90 % {high:.0f}; "
         f"a problem's mean {lengths_PN.mean():.1f}, its longest {lengths_PN.max(1).mean():.1f}"
     )
     print(f"ours: generation {made.generating}, embedding {made.embedding}")
@@ -229,10 +234,10 @@ def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
     by_cpu, by_clock = [], []
     for made, theirs in rounds:
         mine = made.generating + made.embedding
-        total = sum((each.took for each in theirs), start=Seconds(0.0, 0.0))
-        drawn = {sample: ids for each in theirs for sample, ids in each.token_ids.items()}
+        total = sum((measurement.took for measurement in theirs), start=Seconds(0.0, 0.0))
+        drawn = {sample: ids for measurement in theirs for sample, ids in measurement.token_ids.items()}
         same = sum(made.token_ids[sample] == ids for sample, ids in drawn.items())
-        rates = f"{len(drawn) / mine.cpu:.1f} samples a second, the paper's way {len(drawn) / total.cpu:.1f}"
+        rates = f"{len(drawn) / mine.cpu:.1f} samples per second, the paper's way {len(drawn) / total.cpu:.1f}"
         print(f"ours {mine}, the paper's way {total}; {rates} (processor time); {same} of {len(drawn)} drawn alike")
         by_cpu.append(total.cpu / mine.cpu)
         by_clock.append(total.wall / mine.wall)
@@ -240,7 +245,7 @@ def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
         spread = f"{min(ratios):.1f} to {max(ratios):.1f} in {len(ratios)} rounds"
         print(f"ours is {np.median(ratios):.1f} times as fast {of} ({spread})")
     made, theirs = rounds[0]
-    most = max(each.state_bytes for each in theirs)
+    most = max(measurement.state_bytes for measurement in theirs)
     print(
         f"hidden states in memory: ours {made.state_bytes / 1e6:.2f} MB, the paper's way {most / 1e6:.2f} MB, "
         f"{most / made.state_bytes:.0f} times as many"
@@ -248,7 +253,7 @@ def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
 
 
 def timed(work: Callable[[], T], device: str) -> tuple[T, Seconds]:
-    """What the work returns, and how long it took."""
+    """Return the result of the work, and the time it took."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = work()
     if device != "cpu":

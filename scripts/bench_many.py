@@ -1,4 +1,4 @@
-"""Whether cost grows with the number of programs: `python -m scripts.bench_many --many 100000`.
+"""Cost against the number of programs: `python -m scripts.bench_many --many 100000`.
 
 HumanEval's references, over and over, in one call of `run`: the first thousand apart, then each tenth of the rest, with
 programs graded per second and the memory that this process holds.
@@ -21,7 +21,7 @@ FIRST = 1_000
 
 
 def endless() -> Iterator[Job]:
-    """The references, again and again, each under a key of its own."""
+    """The references, again and again, each under a separate key."""
     return (replace(job, key=str(n)) for n, job in enumerate(itertools.cycle(references())))
 
 

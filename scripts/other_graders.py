@@ -1,4 +1,4 @@
-"""What the sandbox is compared with: other projects' graders at their own settings, and two bounds.
+"""Baselines for the sandbox's speed: other projects' graders at their own settings, and two bounds.
 
 Each takes jobs and returns how many passed. All run the same programs with the same tests.
 """

@@ -1,4 +1,4 @@
-"""Real problems and real samples with verdicts that somebody else recorded, as jobs."""
+"""Real problems and real samples with verdicts that others recorded, as jobs."""
 
 import gzip
 import json

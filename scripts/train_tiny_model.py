@@ -26,7 +26,7 @@ _IGNORED = -100  # a target that costs nothing
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the model is and how it learns."""
+    """The architecture of the model and the settings of its training."""
 
     seed: int = 1
     vocabulary: int = 1024
@@ -122,9 +122,9 @@ def train(model: LlamaForCausalLM, lots: Iterator[tuple[Tensor, Tensor]], recipe
 
 
 def _loss(model: LlamaForCausalLM, ids: Tensor, targets: Tensor, prices: Tensor) -> Tensor:
-    known = ids.ne(int(model.config.pad_token_id or 0))
+    attention_mask = ids.ne(int(model.config.pad_token_id or 0))
     with torch.autocast("cpu", torch.bfloat16):
-        logits = model(input_ids=ids, attention_mask=known.long()).logits
+        logits = model(input_ids=ids, attention_mask=attention_mask.long()).logits
     return cross_entropy(logits[:, :-1].flatten(0, 1).float(), targets[:, 1:].flatten(), prices, ignore_index=_IGNORED)
 
 

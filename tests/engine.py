@@ -1,4 +1,4 @@
-"""Whether there is a Docker engine to test with."""
+"""The Docker engine to test with, if one answers."""
 
 import os
 

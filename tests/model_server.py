@@ -53,8 +53,8 @@ class ModelServer(ThreadingHTTPServer):
         engine.sampling = Sampling(temperature, top_p, most)
         seed = body.get("seed", len(self.seen))
         requests = [Request(prompt, tuple(body.get("stop") or ()), seed + i) for i in range(body.get("n", 1))]
-        found = dict(engine.generate(requests))
-        return [found[i] for i in range(len(requests))]
+        completions = dict(engine.generate(requests))
+        return [completions[i] for i in range(len(requests))]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,8 +84,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: dict[str, Any], fault: str) -> None:
         if fault in ("429", "500", "401"):
-            said = f"you sent {self.headers.get('Authorization')}"
-            self._send(int(fault), {"error": {"message": said}}, {"Retry-After": "0.05"} if fault == "429" else {})
+            message = f"you sent {self.headers.get('Authorization')}"
+            self._send(int(fault), {"error": {"message": message}}, {"Retry-After": "0.05"} if fault == "429" else {})
         elif fault == "cut":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -123,19 +123,23 @@ class Handler(BaseHTTPRequestHandler):
         headers = (
             {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"} if fault == "pace" else {}
         )
-        choices = [self._choice(i, each, body, chat=chat) for i, each in enumerate(drawn)]
-        usage = {"prompt_tokens": 1, "completion_tokens": sum(each.tokens or 0 for each in drawn), "total_tokens": 1}
+        choices = [self._choice(i, completion, body, chat=chat) for i, completion in enumerate(drawn)]
+        usage = {
+            "prompt_tokens": 1,
+            "completion_tokens": sum(completion.tokens or 0 for completion in drawn),
+            "total_tokens": 1,
+        }
         self._send(200, {"id": "x", "model": "tiny", "choices": choices[::-1], "usage": usage}, headers)
 
     def _choice(self, index: int, drawn: Generated, body: dict[str, Any], *, chat: bool) -> dict[str, Any]:
-        each = (drawn.logprob or 0.0) / (drawn.tokens or 1)
+        token_logprob = (drawn.logprob or 0.0) / (drawn.tokens or 1)
         told: dict[str, Any] | None = None
         if body.get("logprobs"):
             tokens = drawn.tokens or 0
             told = (
-                {"content": [{"token": "x", "logprob": each, "top_logprobs": []}] * tokens}
+                {"content": [{"token": "x", "logprob": token_logprob, "top_logprobs": []}] * tokens}
                 if chat
-                else {"token_logprobs": [each] * tokens, "tokens": ["x"] * tokens}
+                else {"token_logprobs": [token_logprob] * tokens, "tokens": ["x"] * tokens}
             )
         written = drawn.text + self.server.added
         for token in self.server.erases if body.get("skip_special_tokens", True) else ():

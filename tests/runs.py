@@ -24,10 +24,10 @@ def problem(benchmark: str, number: int, split: str = "test") -> Problem:
     return Problem(f"{benchmark}/{number}", prompt, name, f"assert {name}({number}) == {number}", split=split)
 
 
-def completions(asked: Problem, samples: int) -> list[Completion]:
+def completions(problem: Problem, samples: int) -> list[Completion]:
     """Every second one returns its argument, and passes."""
     texts = [f"    return {'x' if i % 2 else 'None'}  # {i // 2}\n" for i in range(samples)]
-    return [Completion(asked.id, i, asked.prompt, text, asked.prompt + text) for i, text in enumerate(texts)]
+    return [Completion(problem.id, i, problem.prompt, text, problem.prompt + text) for i, text in enumerate(texts)]
 
 
 def make_run(
@@ -46,10 +46,10 @@ def make_run(
         store.note("source", {"file": "own.jsonl", "complete": True})
         problems = [problem(benchmark, number, split) for number in numbers]
         store.add_problems(problems)
-        drawn = [each for asked in problems for each in completions(asked, samples)]
+        drawn = [completion for problem in problems for completion in completions(problem, samples)]
         store.add_completions(drawn)
         store.note("grader", "known")
         status = {True: Status.PASSED, False: Status.FAILED}
-        store.add_verdicts("known", {each.id: Outcome(status[each.index % 2 == 1]) for each in drawn})
+        store.add_verdicts("known", {completion.id: Outcome(status[completion.index % 2 == 1]) for completion in drawn})
         embed(store, HfEmbedder(f"hf:{model}", layers=layers), QUIET)
     return folder

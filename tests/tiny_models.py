@@ -192,7 +192,7 @@ def save_bert(folder: Path) -> Path:
 
 
 def save_qwen3(folder: Path) -> Path:
-    """A Qwen3: normalised queries and keys, heads of a width of their own."""
+    """A Qwen3: normalised queries and keys, heads whose width is set apart from the model's."""
     torch.manual_seed(0)
     config = Qwen3Config(
         **SMALL,

@@ -1,7 +1,7 @@
-"""`qprobe` in a process of its own that need not import torch and transformers, which takes seconds a call.
+"""`qprobe` in a separate process that need not import torch and transformers, which takes seconds each time.
 
-A server imports what others wrote, once, and forks for each call; the child has the caller's arguments, environment,
-folder and open files, imports all that is ours anew, and runs the command line as `python -m harness` would.
+A server imports the dependencies once, and forks for each call; the child has the caller's arguments, environment,
+folder and open files, imports the project's packages anew, and runs the command line as `python -m harness` would.
 """
 
 import gc
@@ -41,19 +41,19 @@ def call(
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer calls until standard input ends, which it does when whoever started us has gone."""
+    """Answer calls until standard input ends, which it does when the process that started the server ends."""
     _import_what_is_slow()
     gc.freeze()  # what is there already is never looked through again, and so not copied into the children
     running: dict[int, tuple[ForkProcess, socket.socket]] = {}
     while sys.stdin not in (ready := wait([listener, sys.stdin, *running])):
-        for each in ready:
-            if each is listener:
+        for ready_object in ready:
+            if ready_object is listener:
                 process, line = _started(listener)
                 running[process.sentinel] = process, line
             else:
-                process, line = running.pop(each)
+                process, line = running.pop(ready_object)
                 process.join()
-                with line, suppress(OSError):  # whoever asked may have gone
+                with line, suppress(OSError):  # the caller may have gone
                     line.sendall((process.exitcode or 0).to_bytes(LENGTH, "big", signed=True))
 
 
@@ -65,7 +65,7 @@ def _import_what_is_slow() -> None:
 
 
 def _started(listener: socket.socket) -> tuple[ForkProcess, socket.socket]:
-    """The command that is asked for, and the line on which somebody waits for its end."""
+    """Start the requested command and return it, with the socket on which its caller waits."""
     line, _ = listener.accept()
     head, files, _, _ = socket.recv_fds(line, LENGTH, 3)
     request = json.loads(line.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))

@@ -1,4 +1,4 @@
-"""What tests and prompts say about single calls: `f(2) == 4`, as an assertion or as an example in a docstring."""
+"""The single calls that tests and prompts state: `f(2) == 4`, as an assertion or as an example in a docstring."""
 
 import ast
 import doctest
@@ -18,7 +18,7 @@ class CallCase:
 
     @property
     def is_literal(self) -> bool:
-        """Whether the value can be written down without running anything."""
+        """True if the value is a literal, which needs no code to be run."""
         try:
             ast.literal_eval(self.value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -44,7 +44,7 @@ def assertions(source: str) -> list[ast.Assert]:
 
 
 def parse(source: str) -> ast.Module | None:
-    """The syntax tree; None where there is none."""
+    """Return the syntax tree, or None if the source does not parse."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes in other people's strings

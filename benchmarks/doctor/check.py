@@ -1,4 +1,4 @@
-"""What the doctor finds."""
+"""The results of the doctor's checks."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -29,5 +29,5 @@ class Check:
 
     @property
     def fails(self) -> bool:
-        """Whether the benchmark must be mended before its numbers mean anything."""
+        """True if the benchmark must be fixed before its numbers mean anything."""
         return self.must_hold and bool(self.findings)

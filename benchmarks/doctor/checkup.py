@@ -15,7 +15,7 @@ from sandbox.languages import check_languages
 CANDIDATES = Limits()
 REFERENCES = Limits(cpu_seconds=10.0, wall_seconds=60.0)
 REPEATS = 4
-"""How often references run again after the first time."""
+"""The number of runs of each reference after the first."""
 
 
 @contextmanager
@@ -53,5 +53,7 @@ def _sorted_out(check: Check, errata: Errata | None) -> Check:
     if errata is None:
         return check
     whys = {finding: errata.known(finding.problem_id, check.name) for finding in check.findings}
-    known = tuple(Finding(each.problem_id, f"{each.detail} ({why})") for each, why in whys.items() if why)
-    return replace(check, findings=tuple(each for each, why in whys.items() if not why), known=known)
+    known_findings = tuple(
+        Finding(finding.problem_id, f"{finding.detail} ({why})") for finding, why in whys.items() if why
+    )
+    return replace(check, findings=tuple(finding for finding, why in whys.items() if not why), known=known_findings)

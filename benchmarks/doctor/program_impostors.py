@@ -12,9 +12,9 @@ from sandbox.cases import Case, cases_of
 class Phrases(NamedTuple):
     """The parts of impostors in one language. A JSON string is a string literal in each of the languages."""
 
-    say: Callable[[str], str]  # a program that prints a text
+    say: Callable[[str], str]  # a program that prints a given text
     echo: str  # a program that prints its input
-    look_up: Callable[[str], str]  # a program that looks up its input in a table of texts, or prints the last of them
+    look_up: Callable[[str], str]  # a program that prints the entry of a table for its input, or else the last entry
     cheats: dict[str, str]  # programs that deceive a careless grader
 
 

@@ -31,7 +31,7 @@ class Trial:
 
 @dataclass(slots=True)
 class _Seen:
-    """What became of the programs of one kind."""
+    """The outcomes of the programs of one kind."""
 
     outcomes: defaultdict[str, list[tuple[str, Outcome]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -45,15 +45,15 @@ class _Seen:
 def run_checks(benchmark: Benchmark, problems: Sequence[Problem], trial: Trial, repeats: int) -> Iterator[Check]:
     """All checks that need the sandbox. References run `repeats` times."""
     plans = _plan(problems, trial)
-    known = [problem for problem in problems if problem.solution]
-    again = _run(trial, "Repeating", _again(known, plans, trial, repeats), len(known) * repeats)
-    yield _references(known, plans, again)
-    yield _flaky(known, plans, again)
-    yield _as_completions(benchmark, known, plans, trial)
+    solved = [problem for problem in problems if problem.solution]
+    again = _run(trial, "Repeating", _again(solved, plans, trial, repeats), len(solved) * repeats)
+    yield _references(solved, plans, again)
+    yield _flaky(solved, plans, again)
+    yield _as_completions(benchmark, solved, plans, trial)
     total = sum(1 for problem in problems for _ in impostors(problem))
     tried = _run(trial, "Running impostors", _impostor_jobs(problems, plans, trial), total)
     for kind in KINDS:
-        count = sum(len(each) for each in tried[kind].outcomes.values())
+        count = sum(len(outcomes) for outcomes in tried[kind].outcomes.values())
         looked_at = len(tried[kind].outcomes)
         yield Check(kind, looked_at, tuple(tried[kind].passing()), note=f"{count:,} programs")
     yield _modes(plans)
@@ -64,7 +64,7 @@ def _plan(problems: Sequence[Problem], trial: Trial) -> dict[str, GradingPlan]:
     plans: dict[str, GradingPlan] = {}
     with trial.progress("Running references", len(problems)) as advance:
         for job, plan in plan_grading(
-            trial.sandbox, (each.job(each.solution, trial.of_references) for each in problems)
+            trial.sandbox, (problem.job(problem.solution, trial.of_references) for problem in problems)
         ):
             plans[job.key] = plan
             advance()
@@ -99,7 +99,7 @@ def _impostor_jobs(problems: Sequence[Problem], plans: Mapping[str, GradingPlan]
             yield _job(kind, name, program, problem, plans[problem.id], trial)
 
 
-def _references(known: Sequence[Problem], plans: Mapping[str, GradingPlan], again: Mapping[str, _Seen]) -> Check:
+def _references(solved: Sequence[Problem], plans: Mapping[str, GradingPlan], again: Mapping[str, _Seen]) -> Check:
     failing = []
     for problem_id, tried in again["again"].outcomes.items():
         if not any(outcome.status is Status.PASSED for _, outcome in tried):
@@ -107,45 +107,45 @@ def _references(known: Sequence[Problem], plans: Mapping[str, GradingPlan], agai
             where = "" if plans[problem_id].trouble else "within the limits of candidates, "
             failing.append(Finding(problem_id, f"{where}{outcome.status}: {outcome.detail}"))
     seconds = {name: plan.reference_seconds for name, plan in plans.items() if plan.reference_seconds is not None}
-    note = "no problem has a reference" if not known else ""
+    note = "no problem has a reference" if not solved else ""
     if seconds:
         slowest = max(seconds, key=lambda name: seconds[name])
-        slow = sum(each >= SLOW_SECONDS for each in seconds.values())
+        slow = sum(cpu_seconds >= SLOW_SECONDS for cpu_seconds in seconds.values())
         note = f"median {1000 * median(seconds.values()):.1f} ms; slowest {slowest}, {seconds[slowest]:.2f} s"
         note += f"; {slow} take {SLOW_SECONDS:g} s or more" if slow else ""
-    return Check("references pass", len(known), tuple(failing), note=note)
+    return Check("references pass", len(solved), tuple(failing), note=note)
 
 
-def _flaky(known: Sequence[Problem], plans: Mapping[str, GradingPlan], again: Mapping[str, _Seen]) -> Check:
-    found, runs = [], 0
+def _flaky(solved: Sequence[Problem], plans: Mapping[str, GradingPlan], again: Mapping[str, _Seen]) -> Check:
+    findings, runs = [], 0
     for problem_id, tried in again["again"].outcomes.items():
         statuses = Counter(outcome.status.value for _, outcome in tried)
         runs = max(runs, len(tried))
         first = plans[problem_id].trouble.partition(":")[0] or "passed"
         statuses[first] += 1
         if len(statuses) > 1 and statuses["passed"]:
-            found.append(Finding(problem_id, ", ".join(f"{count} {name}" for name, count in statuses.items())))
-    return Check("references pass each time", len(known), tuple(found), note=f"{runs + 1} runs each")
+            findings.append(Finding(problem_id, ", ".join(f"{count} {name}" for name, count in statuses.items())))
+    return Check("references pass each time", len(solved), tuple(findings), note=f"{runs + 1} runs each")
 
 
 def _as_completions(
-    benchmark: Benchmark, known: Sequence[Problem], plans: Mapping[str, GradingPlan], trial: Trial
+    benchmark: Benchmark, solved: Sequence[Problem], plans: Mapping[str, GradingPlan], trial: Trial
 ) -> Check:
     """Each reference as a model would write it: after the prompt, and cut by the stop strings.
 
     What comes out as it went in has passed already.
     """
-    sound = [problem for problem in known if not plans[problem.id].trouble]
+    sound = [problem for problem in solved if not plans[problem.id].trouble]
     rewritten = [(problem, _rewritten(benchmark, problem)) for problem in sound]
     other = [(problem, program) for problem, program in rewritten if program != problem.solution]
     jobs = (_job(AS_COMPLETION, "", program, problem, plans[problem.id], trial) for problem, program in other)
     seen = _run(trial, "Cutting references", jobs, len(other))[AS_COMPLETION]
-    found = [
+    findings = [
         Finding(problem_id, f"{outcome.status}: {outcome.detail}")
         for problem_id, ((_, outcome),) in seen.outcomes.items()
         if outcome.status is not Status.PASSED
     ]
-    return Check(AS_COMPLETION, len(sound), tuple(found), note=CUT, must_hold=False)
+    return Check(AS_COMPLETION, len(sound), tuple(findings), note=CUT, must_hold=False)
 
 
 def _rewritten(benchmark: Benchmark, problem: Problem) -> str:
@@ -154,14 +154,14 @@ def _rewritten(benchmark: Benchmark, problem: Problem) -> str:
 
 def _modes(plans: Mapping[str, GradingPlan]) -> Check:
     """In which process the tests run. Tests that share the program's process can be fooled by it."""
-    found = [Finding(name, text) for name, plan in plans.items() if (text := _trust(plan))]
+    findings = [Finding(name, text) for name, plan in plans.items() if (text := _trust(plan))]
     counts = Counter(plan.mode for plan in plans.values())
     note = ", ".join(f"{count} {mode}" for mode, count in counts.most_common())
-    return Check("tests run apart from the program", len(plans), tuple(found), note=note, must_hold=False)
+    return Check("tests run apart from the program", len(plans), tuple(findings), note=note, must_hold=False)
 
 
 def _trust(plan: GradingPlan) -> str:
-    """How far the tests of a problem trust its programs; "" where they do not."""
+    """Return the reason why a problem's tests trust its programs; "" if they do not."""
     where = {
         "separate": "",
         "live": "its tests ask objects of the program's own",
@@ -175,8 +175,8 @@ def _trust(plan: GradingPlan) -> str:
 
 def _broken(seen: Sequence[_Seen]) -> Check:
     failed: Counter[str] = Counter()
-    for each in seen:
-        for problem_id, tried in each.outcomes.items():
+    for programs in seen:
+        for problem_id, tried in programs.outcomes.items():
             failed[problem_id] += sum(outcome.status is Status.BROKEN for _, outcome in tried)
-    found = [Finding(name, f"the sandbox failed on {count} programs") for name, count in failed.items() if count]
-    return Check("the sandbox held", len(failed), tuple(found))
+    findings = [Finding(name, f"the sandbox failed on {count} programs") for name, count in failed.items() if count]
+    return Check("the sandbox held", len(failed), tuple(findings))

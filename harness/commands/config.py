@@ -33,7 +33,7 @@ PATHS = frozenset({"folder", "samples", "adapter"})
 
 SET = "--set"
 _GIVEN = "qprobe.given"
-"""Where a command's context keeps what was given in a file and by --set: values by parameter, by source."""
+"""The key in a command's context for the values of a file and of --set: values by parameter, by source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class Embedder(Protocol):
 
     @property
     def shares_prompts(self) -> bool:
-        """Whether a batch of one prompt's samples is cheaper than a mixed one; may read the weights."""
+        """True if a batch of one prompt's samples is cheaper than a mixed one; may read the weights."""
         ...
 
     def tokenise(self, text: Text) -> Tokens:

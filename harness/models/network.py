@@ -1,4 +1,4 @@
-"""How a server is reached: the proxy and the certificates that environment variables name, checked before any use."""
+"""The connection to a server: the proxy and the certificates that environment variables name, checked before use."""
 
 import os
 import ssl

@@ -114,7 +114,7 @@ class VllmEngine:
 
 
 def _generated(output: Any, token_text: TokenText) -> Generated:  # noqa: ANN401
-    """Read the text from the tokens: vLLM's own is cut at the stop string, where the last token may go on."""
+    """Read the text from the tokens: vLLM's own is cut at the stop string, and the last token may reach past it."""
     ids = tuple(output.token_ids)
     # vLLM names the stop string that ended a text; an end token is named by its number, or not at all.
     ended = output.finish_reason == "stop" and not isinstance(output.stop_reason, str)

@@ -11,7 +11,7 @@ from harness.stages.grade import Budget, candidate
 from sandbox import Sandbox
 
 REGRADED = 200
-"""How many programs are graded twice by default."""
+"""The number of programs that are graded twice by default."""
 
 
 def regrade(

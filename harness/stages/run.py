@@ -128,7 +128,7 @@ class Run:
         return drawn
 
     def grade(self, sandbox: str | Sandbox | None = None, options: GradeOptions | None = None) -> GradedRun:
-        """Run every ungraded program in a sandbox: "docker", "process", or one of your own.
+        """Run every ungraded program in a sandbox: "docker", "process", or an open one.
 
         Raises SandboxError where the sandbox cannot run, QprobeError where it failed on some programs.
         """

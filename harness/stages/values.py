@@ -47,7 +47,7 @@ def grade(
     options: GradeOptions | None = None,
     progress: Progress = SILENT,
 ) -> dict[SampleId, Outcome]:
-    """Return the outcome of every completion, graded in "docker", "process" or an open sandbox of your own.
+    """Return the outcome of every completion, graded in "docker", "process" or a sandbox that you opened.
 
     An outcome's `reward` is 1.0, 0.0, or None where the sandbox failed. Raises SandboxError where it cannot run.
     """

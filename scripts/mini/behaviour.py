@@ -1,4 +1,4 @@
-"""What a program returns on given arguments. For the grammar's own programs only: nothing here is a sandbox."""
+"""The results of a program on given arguments. For the grammar's own programs only: nothing here is a sandbox."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence

@@ -1,6 +1,6 @@
 """Every family of problems, read from `families/*.toml` and the parts they share, `parts.toml`.
 
-A family's file holds its sentence, its slots and its forms. A slot's entry is a part of its own or a selection of
+A family's file holds its sentence, its slots and its forms. A slot's entry is a new part or a selection of
 shared parts: `use = "filters"`, `names = [...]` for some of them, `variable = "d"` where the programs do not say `x`.
 """
 

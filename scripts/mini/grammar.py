@@ -39,7 +39,7 @@ class Form:
     words: str
     bodies: tuple[str, ...]  # ways to write it, with slots and choice points, without the function's indentation
     returns: str = "int"
-    tail: str = ""  # the end of the sentence, where the form needs one: ", or None if there are none"
+    tail: str = ""  # the end of the sentence, where the form needs one: ", otherwise False"
 
 
 @dataclass(frozen=True, slots=True)

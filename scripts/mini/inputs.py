@@ -1,4 +1,4 @@
-"""What problems are tried on: for each parameter a pool of values, short and odd ones first."""
+"""The inputs on which problems are tried: for each parameter a pool of values, short and odd ones first."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the tiny model reads: programs as programmers handed them in, each with the mark that its tests gave it.
+"""The tiny model's training texts: programs as programmers handed them in, each with the mark that its tests gave it.
 
 The classic slips are as common as the right way, so that neither the model's samples nor their likelihood tell the two
 apart. To foresee the mark, though, the model has to notice them, and so its hidden states hold what a probe looks for.
@@ -19,7 +19,7 @@ from scripts.mini.split import Split
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How the programmers write."""
+    """The rates of the programmers' slips."""
 
     classic_rate: float = 0.5  # slips at a classic choice point
     rate: float = 0.03  # slips at any other
@@ -27,7 +27,7 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One program as somebody wrote it."""
+    """One program as a programmer wrote it."""
 
     prompt: str
     completion: str
@@ -43,7 +43,7 @@ def lessons(split: Split, habits: Habits, rng: random.Random) -> Iterator[Lesson
 
 
 def passes(drawn: Task, completion: str) -> bool:
-    """Whether the program answers as the right one does."""
+    """Return whether the program answers as the right one does."""
     inputs = arguments(drawn.parameters, drawn.reach)
     return outputs(drawn.prompt + completion, drawn.entry_point, inputs) == answers(drawn)
 

@@ -1,4 +1,4 @@
-"""Which tasks are the benchmark's and which are lessons for the tiny model. No lesson behaves like a problem."""
+"""The tasks, split between the benchmark and the tiny model's lessons. No lesson behaves like a problem."""
 
 import random
 from collections import Counter, defaultdict
@@ -26,7 +26,7 @@ class Split:
     lesson_keys: frozenset[str]
 
     def may_teach(self, task: Task) -> bool:
-        """Whether the task is nobody's problem: neither its key nor, whatever the constants, its behaviour."""
+        """Return whether no problem has the task's key or, whatever the constants, its behaviour."""
         return task.key in self.lesson_keys and behaviour(task) not in self.asked
 
     @cached_property
@@ -44,8 +44,8 @@ def split(seed: int = SEED) -> Split:
     problems = [
         task for family in families() for task in _chosen(family, every[family.name], by_behaviour, _rng(seed, family))
     ]
-    asked = {key for task in problems for key in by_behaviour[behaviour(task)]}
-    return Split(tuple(problems), frozenset(task.key for group in every.values() for task in group) - asked)
+    problemkeys = {key for task in problems for key in by_behaviour[behaviour(task)]}
+    return Split(tuple(problems), frozenset(task.key for group in every.values() for task in group) - problemkeys)
 
 
 def _rng(seed: int, family: Family) -> random.Random:
@@ -68,12 +68,12 @@ def _chosen(
 
 
 def behaviour(task: Task) -> tuple[object, ...]:
-    """What tells two tasks apart: their parameters and the answers on the pool of inputs."""
+    """Return the behaviour that tells two tasks apart: their parameters and the answers on the pool of inputs."""
     return (task.parameters, task.reach, answers(task))
 
 
 def _asks(task: Task) -> bool:
-    """Whether anything is to be done: no constant and no argument given back is right ("the digits in uppercase")."""
+    """Return whether the task asks for work: no constant or argument ("the digits in uppercase") answers it."""
     given = answers(task)
     arguments_given_back = zip(*arguments(task.parameters, task.reach), strict=True)
     return len(set(given)) > 1 and all(given != tuple(map(shown, column)) for column in arguments_given_back)

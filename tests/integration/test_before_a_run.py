@@ -1,4 +1,4 @@
-"""What helps before anything is run: the dry run, shell completion, help that answers at once, a log."""
+"""Help before anything is run: the dry run, shell completion, help that answers at once, a log."""
 
 import json
 import os
@@ -23,11 +23,11 @@ def dry(run: Path, *more: str) -> dict:
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path: Path):
-    found = dry(tmp_path / "r", "--k", "5")
-    assert (found["problems"], found["samples"]) == (8, 40)
-    assert [stage["stage"] for stage in found["stages"]] == ["generate", "grade", "embed", "probe"]
-    assert all(stage["new"] == 40 and stage["seconds"] > 0 for stage in found["stages"])
-    assert 40 * 8192 < found["disk_bytes"] < found["free_bytes"]
+    estimate = dry(tmp_path / "r", "--k", "5")
+    assert (estimate["problems"], estimate["samples"]) == (8, 40)
+    assert [stage["stage"] for stage in estimate["stages"]] == ["generate", "grade", "embed", "probe"]
+    assert all(stage["new"] == 40 and stage["seconds"] > 0 for stage in estimate["stages"])
+    assert 40 * 8192 < estimate["disk_bytes"] < estimate["free_bytes"]
     assert list(tmp_path.iterdir()) == []
     shown = qprobe("run", str(tmp_path / "r"), *LINE, "--sandbox", "process", "--dry-run", "--k", "5")
     assert "8 problems of mini, 40 programs" in " ".join(shown.stdout.split())
@@ -55,9 +55,9 @@ def test_a_dry_run_counts_the_samples_of_a_file(tmp_path: Path, minilm: Path):
     arguments = ("--benchmark", "humaneval", "--samples", str(tmp_path / "s.jsonl"), "--embedder", f"hf:{minilm}")
     done = qprobe("run", *arguments, "--sandbox", "process", "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert (found["problems"], found["samples"]) == (4, 8)
-    assert [stage["stage"] for stage in found["stages"]] == ["grade", "embed", "probe"]
+    estimate = json.loads(done.stdout)
+    assert (estimate["problems"], estimate["samples"]) == (4, 8)
+    assert [stage["stage"] for stage in estimate["stages"]] == ["grade", "embed", "probe"]
 
 
 def test_a_dry_run_finds_what_would_fail():
@@ -75,15 +75,15 @@ def test_a_dry_run_finds_what_would_fail():
     ],
 )
 def test_bash_completes(words: str, offered: set[str]):
-    asked = {"_QPROBE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    done = subprocess.run([SCRIPT], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    variables = {"_QPROBE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run([SCRIPT], env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert offered <= set(done.stdout.split()), done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_completion_script_is_printed(shell: str):
-    asked = {"_QPROBE_COMPLETE": f"source_{shell}"}
-    done = subprocess.run([SCRIPT], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    variables = {"_QPROBE_COMPLETE": f"source_{shell}"}
+    done = subprocess.run([SCRIPT], env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert "_QPROBE_COMPLETE" in done.stdout, done.stderr
 
 
@@ -122,7 +122,7 @@ def test_a_fault_of_ours_goes_to_the_log_there_is(tmp_path: Path):
         assert done.returncode == 3
         (log,) = tmp_path.glob("qprobe-*.log")
         assert f"internal error (KeyError: 'gone'). Please report it with {log}." in done.stderr
-        said = log.read_text()
-        assert "Traceback" in said
-        assert "torch" in said, "the versions beneath it"
+        text = log.read_text()
+        assert "Traceback" in text
+        assert "torch" in text, "the versions beneath it"
         log.unlink()

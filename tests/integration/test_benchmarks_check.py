@@ -19,8 +19,8 @@ def check(tmp_path: Path, rows: list[dict[str, str]], *options: str) -> tuple[in
     file = tmp_path / "planted.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = qprobe("benchmarks", "check", str(file), "--json", "--repeats", "20", *options)
-    found = {each["name"]: {f["problem_id"]: f["detail"] for f in each["findings"]} for each in json.loads(done.stdout)}
-    return done.returncode, found, done.stderr
+    findings = {row["name"]: {f["problem_id"]: f["detail"] for f in row["findings"]} for row in json.loads(done.stdout)}
+    return done.returncode, findings, done.stderr
 
 
 SOUND = [
@@ -40,9 +40,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_sound_benchmark(tmp_path: Path, kind: str):
-    status, found, errors = check(tmp_path, SOUND, "--sandbox", kind)
+    status, findings, errors = check(tmp_path, SOUND, "--sandbox", kind)
     assert (status, errors) == (0, "")
-    assert not any(found.values()), found
+    assert not any(findings.values()), findings
 
 
 def test_every_planted_fault_is_named(tmp_path: Path, kind: str):
@@ -55,20 +55,20 @@ def test_every_planted_fault_is_named(tmp_path: Path, kind: str):
         problem(5, "assert f5(1) == 3\nassert f5(2) == 6", CUT),
         problem(6, "assert f6(3) == 9\nassert f6(2) == 4", "def f6(x):\n    return x * x\n", ALIKE, "train"),
     ]
-    status, found, errors = check(tmp_path, rows, "--sandbox", kind)
+    status, findings, errors = check(tmp_path, rows, "--sandbox", kind)
     assert status == 1
     assert "planted: " in errors
     assert "references pass" in errors
-    assert set(found["references pass"]) == {"P/0"}
-    assert found["references pass"]["P/0"].startswith("failed: assert f0(1) == 2")
-    assert set(found["references pass each time"]) == {"P/2"}
-    assert found["constant programs fail"]["P/1"] == "passes: return 'yes'"
-    assert "P/3" in found["prompts hold no hidden tests"]
-    assert "P/3" in found["knowing only the prompt fails"]
-    assert found["tests run apart from the program"]["P/4"] == "its tests ask objects of the program's own"
-    assert "P/5" in found["references pass as completions"]
-    assert found["prompts differ across splits"] == {"P/3": "like P/6 (train)"}
-    assert not found["the sandbox held"]
+    assert set(findings["references pass"]) == {"P/0"}
+    assert findings["references pass"]["P/0"].startswith("failed: assert f0(1) == 2")
+    assert set(findings["references pass each time"]) == {"P/2"}
+    assert findings["constant programs fail"]["P/1"] == "passes: return 'yes'"
+    assert "P/3" in findings["prompts hold no hidden tests"]
+    assert "P/3" in findings["knowing only the prompt fails"]
+    assert findings["tests run apart from the program"]["P/4"] == "its tests ask objects of the program's own"
+    assert "P/5" in findings["references pass as completions"]
+    assert findings["prompts differ across splits"] == {"P/3": "like P/6 (train)"}
+    assert not findings["the sandbox held"]
 
 
 def whole(number: int, output: str, solution: str, **fields: str) -> dict[str, Any]:
@@ -83,17 +83,17 @@ def test_weak_whole_programs_are_named(tmp_path: Path):
         whole(3, "3", "print(sum(map(int, input().split())))"),  # the reference fails
         whole(4, "1 2 3 4", "print('1 2 3 4')", prompt="Print 1 2, 3 4 or 1 2 3 4."),  # the prompt shows it all
     ]
-    status, found, complaint = check(tmp_path, rows, "--sandbox", "process")  # type: ignore[arg-type]
+    status, findings, complaint = check(tmp_path, rows, "--sandbox", "process")  # type: ignore[arg-type]
     assert status == 1
     assert "checks failed" in complaint
-    assert set(found["references pass"]) == {"W/3"}
-    assert {"W/1", "W/2"} <= set(found["constant programs fail"]) | set(found["empty programs fail"])
-    assert "W/2" in found["empty programs fail"]
-    assert found["prompts hold no hidden tests"] == {"W/4": "the prompt shows all 2 cases"}
-    assert found["cheats fail"].keys() <= {"W/2"}  # where nothing is asked, leaving at once is an answer
+    assert set(findings["references pass"]) == {"W/3"}
+    assert {"W/1", "W/2"} <= set(findings["constant programs fail"]) | set(findings["empty programs fail"])
+    assert "W/2" in findings["empty programs fail"]
+    assert findings["prompts hold no hidden tests"] == {"W/4": "the prompt shows all 2 cases"}
+    assert findings["cheats fail"].keys() <= {"W/2"}  # where nothing is asked, leaving at once is an answer
 
 
 def test_the_shipped_programs_are_sound(kind: str):
     done = qprobe("benchmarks", "check", "mini-programs", "--json", "--repeats", "1", "--sandbox", kind)
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(not each["findings"] for each in json.loads(done.stdout))
+    assert all(not row["findings"] for row in json.loads(done.stdout))

@@ -70,17 +70,17 @@ def test_the_file_is_read_and_each_value_says_where_it_came_from(tmp_path: Path)
     file = written(tmp_path / "e.toml", SMALL)
     done = qprobe("run", "--set", "k=5", str(file), "--folds", "4", "--set", "device=cpu", "--print-config")
     assert done.returncode == 0, done.stderr
-    found = sources(done.stdout)
-    assert found["k"] == ("5", "--set")
-    assert found["device"] == ('"cpu"', "--set")
-    assert found["folds"] == ("4", "--folds")
-    assert found["max_new_tokens"] == ("48", str(file))
-    assert found["objective"] == ('"mse,ce"', str(file))
-    assert found["layers"] == ('"-1"', str(file))
-    assert found["temperature"] == ("0.8", "default")
-    assert found["embedder"] == ("", "default")
+    origins = sources(done.stdout)
+    assert origins["k"] == ("5", "--set")
+    assert origins["device"] == ('"cpu"', "--set")
+    assert origins["folds"] == ("4", "--folds")
+    assert origins["max_new_tokens"] == ("48", str(file))
+    assert origins["objective"] == ('"mse,ce"', str(file))
+    assert origins["layers"] == ('"-1"', str(file))
+    assert origins["temperature"] == ("0.8", "default")
+    assert origins["embedder"] == ("", "default")
     names = {"folder", *settings_of(PipelineOptions())}
-    assert set(found) == set(names), "all of run's settings and no other"
+    assert set(origins) == set(names), "all of run's settings and no other"
 
 
 def test_what_is_printed_is_a_file_that_reads_the_same(tmp_path: Path):
@@ -151,7 +151,7 @@ def test_a_run_keeps_what_repeats_it(tmp_path: Path):
 
 
 def test_stages_one_by_one_leave_the_same_file(tmp_path: Path):
-    """Whoever ran the stages alone can repeat them as a whole; a stage that was refused changes nothing."""
+    """Stages that were run one by one can be repeated as a whole; a stage that was refused changes nothing."""
     run = str(tmp_path / "r")
     some = ("--benchmark", "mini", "--model", f"hf:{MODEL}", "--limit", "6", "--max-new-tokens", "16")
     assert qprobe("generate", run, *some, "--k", "1").returncode == 0

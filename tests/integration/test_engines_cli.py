@@ -30,8 +30,8 @@ def benchmark(tmp_path: Path) -> Path:
 def test_a_server_that_fails_midway_and_a_key_that_is_nowhere(tmp_path: Path, benchmark: Path, tiny_llama: Path):
     run = tmp_path / "run"
     with serve(tiny_llama) as server:
-        asked = f"openai:tiny,url={server.url},concurrency=1,retries=1"
-        command = ("-v", "generate", str(run), "--benchmark", str(benchmark), "--model", asked, "--k", "3")
+        model = f"openai:tiny,url={server.url},concurrency=1,retries=1"
+        command = ("-v", "generate", str(run), "--benchmark", str(benchmark), "--model", model, "--k", "3")
         command = (*command, "--max-new-tokens", "6")
         server.faults.extend(["", "", "", "", "401"])
         failed = qprobe(*command, OPENAI_API_KEY=KEY, OPENAI_LOG="debug")
@@ -49,9 +49,9 @@ def test_a_server_that_fails_midway_and_a_key_that_is_nowhere(tmp_path: Path, be
     with Store(run) as store:
         assert len(store.sample_ids()) == 12
         (vectors,) = read_views(store, store.settings()["view"], store.sample_ids()).values()
-        texts = [each.prompt + as_text(each, ["\n"]).completion for each in store.completions()]
+        texts = [completion.prompt + as_text(completion, ["\n"]).completion for completion in store.completions()]
         assert vectors[:, 0].tolist() == [len(text) for text in texts]
-    assert not any(KEY in each.stdout + each.stderr for each in (failed, done, read))
+    assert not any(KEY in process.stdout + process.stderr for process in (failed, done, read))
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 

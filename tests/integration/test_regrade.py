@@ -51,12 +51,12 @@ def test_samples_with_equal_answers_agree(store: Store, process_sandbox: Sandbox
     indices_PN = np.array([[*range(11), -1], [0, *[-1] * 11]])
     assert visible_answers(store, grader, ["S/0", "S/1"], indices_PN) is None
     assert run_visible_tests(store, process_sandbox, Budget(), Terminal(quiet=True)) == 1
-    found = visible_answers(store, grader, ["S/0", "S/1"], indices_PN)
-    assert found is not None
-    assert found.problems == 1
-    votes_PN = agreement(found.groups_PN, indices_PN >= 0)
+    answers = visible_answers(store, grader, ["S/0", "S/1"], indices_PN)
+    assert answers is not None
+    assert answers.problems == 1
+    votes_PN = agreement(answers.groups_PN, indices_PN >= 0)
     assert votes_PN[0].tolist() == [4, 4, 4, 1, 1, 1, 1, 1, 1, 1, 4, 0]
-    assert found.passes_PN[0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert answers.passes_PN[0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]
     assert votes_PN[1].tolist() == [1, *[0] * 11]
     assert run_visible_tests(store, process_sandbox, Budget(), Terminal(quiet=True)) == 1, "nothing is left to do"
 

@@ -69,7 +69,7 @@ def test_more_samples_keep_those_there_are(line: tuple[str, ...], tmp_path: Path
 
 
 def samples_drawn(database: Path) -> int:
-    """How many completions another process has kept so far."""
+    """Return the number of completions that another process has kept so far."""
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
             return int(store.execute("SELECT count(*) FROM completions").fetchone()[0])

@@ -1,4 +1,4 @@
-"""What every backend promises, tried on each of them."""
+"""The contract of every backend, tried on each of them."""
 
 import itertools
 import platform
@@ -229,7 +229,7 @@ def test_a_sibling_of_the_program_does_not_outlive_it(any_sandbox: Sandbox):
 
 
 def _is_alive(name: str) -> bool:
-    """Whether a process of this name is there, and has not ended."""
+    """Return whether a process of this name exists, and has not ended."""
     stats = (_read_stat(path) for path in Path("/proc").glob("[0-9]*/stat"))
     return any(f"({name}) " in stat and f"({name}) Z" not in stat for stat in stats)
 

@@ -1,4 +1,4 @@
-"""How stdin/stdout programs end: the exit code is the one that `python program.py` has, whatever the program does."""
+"""The endings of stdin/stdout programs: the exit code is that of `python program.py`, whatever the program does."""
 
 import subprocess
 import sys

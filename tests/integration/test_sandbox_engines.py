@@ -1,7 +1,7 @@
 """Other engines than the default one: stopped and started again while it grades, two at once, over TCP, Podman.
 
-An engine that is stopped is a second daemon of our own, with its own folder and socket: nobody else's containers are
-touched.
+An engine that is stopped is a second daemon that the tests start, with its own folder and socket: no other containers
+are touched.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ ADD = "def f(a, b):\n    return a + b\n"
 
 
 def answers(seconds: float) -> bool:
-    """Whether the engine of DOCKER_HOST answers in time."""
+    """Return whether the engine of DOCKER_HOST answers in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -49,7 +49,7 @@ class Engine:
 
     def start(self) -> None:
         folder = self._folder
-        # In a network of its own: a daemon without a bridge removes the one it finds, which is the first daemon's.
+        # In a separate network: a daemon without a bridge removes the one it finds, which is the first daemon's.
         command = [
             "unshare",
             "--net",
@@ -120,7 +120,7 @@ def test_two_engines_at_once(second_engine: Engine, monkeypatch: pytest.MonkeyPa
     with open_sandbox("docker", workers=4) as sandbox:
         outcomes = {job.key: outcome.status for job, outcome in sandbox.run(right_and_wrong(200))}
         assert "+" in sandbox.identity
-        second_engine.stop()  # the other one goes on alone
+        second_engine.stop()  # the other one continues alone
         again = {job.key: outcome.status for job, outcome in sandbox.run(right_and_wrong(200))}
     assert_all_right(outcomes, 200)
     assert_all_right(again, 200)
@@ -171,7 +171,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/sock")
     options = [f"--root={folder}/root", f"--runroot={folder}/run", "--runtime=runc", "--cgroup-manager=cgroupfs"]
     command = ["podman", *options, "--events-backend=none", "system", "service", "--time=0", f"unix://{folder}/sock"]
-    # In a folder of its own: a container that is out of memory leaves a file where the service was started.
+    # In a separate folder: a container that is out of memory leaves a file where the service was started.
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
         yield
         service.terminate()

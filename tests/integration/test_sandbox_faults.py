@@ -1,4 +1,4 @@
-"""What the pool survives: lost containers, a killed harness, a hung supervisor, an image that is gone."""
+"""The faults that the pool survives: lost containers, a killed harness, a hung supervisor, an image that is gone."""
 
 import os
 import random
@@ -112,8 +112,8 @@ def test_a_killed_harness_leaves_no_container(client: DockerClient):
 
 
 def _owned_by(client: DockerClient, pid: int) -> list[str]:
-    found = client.api.containers(all=True, filters={"label": engine.LABEL})
-    return [one["Id"] for one in found if f":{pid}:" in one["Labels"].get(engine.OWNER_LABEL, "")]
+    containers = client.api.containers(all=True, filters={"label": engine.LABEL})
+    return [one["Id"] for one in containers if f":{pid}:" in one["Labels"].get(engine.OWNER_LABEL, "")]
 
 
 def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_kept(client: DockerClient):
@@ -183,11 +183,11 @@ def test_an_image_made_again_takes_the_place_of_the_old_one(client: DockerClient
 
 def _remove_image(client: DockerClient) -> None:
     """Remove the image itself and not only its name, which takes until no container uses it."""
-    found = client.images.get(image.default_image()).id
+    image_id = client.images.get(image.default_image()).id
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
-            client.api.remove_image(found, force=True)
+            client.api.remove_image(image_id, force=True)
         except ImageNotFound:
             return
         except APIError:  # a container still uses it

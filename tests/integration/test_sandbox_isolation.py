@@ -31,7 +31,7 @@ def test_wall(lone_sandbox: Sandbox, wall: Wall):
 
 def all_ids(client: DockerClient) -> set[str]:
     """The containers of all sandboxes of this machine."""
-    return {found["Id"] for found in client.api.containers(all=True, filters={"label": LABEL})}
+    return {container["Id"] for container in client.api.containers(all=True, filters={"label": LABEL})}
 
 
 def test_no_container_remains():

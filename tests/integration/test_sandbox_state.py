@@ -124,7 +124,7 @@ def _states_kept(sandbox: Sandbox, channel: str, states: Sequence[int]) -> float
 @pytest.mark.slow
 @pytest.mark.parametrize("channel", [PIPES, CLOCK], ids=["numbers of pipes", "time"])
 def test_an_open_channel_keeps_a_state(lone_sandbox: Sandbox, channel: str):
-    """What sandbox/README.md says is not covered, measured; and the measure finds a channel that is open."""
+    """The channels that sandbox/README.md names as open are measured; the measure finds an open channel."""
     kept = _states_kept(lone_sandbox, channel, [0, 1, 1, 0, 1, 0, 0, 1, 1, 0])
     print(f"{kept:.0%} of the states kept")
     assert 0.0 < kept <= 1.0  # a busy machine makes noise

@@ -30,7 +30,7 @@ print("passed")
 NAIVE = f"""
 import json, os, signal, subprocess, sys
 signal.signal(signal.SIGALRM, lambda *_: os._exit(2))
-signal.alarm(8)  # it has no limits of its own: this only ends our waiting for it
+signal.alarm(8)  # it sets no limits: this only ends the wait for it
 program, cases = json.load(sys.stdin)
 for given, expected in cases:
     done = subprocess.run([sys.executable, "-c", {EACH!r}, program, given, expected], capture_output=True)
@@ -41,7 +41,7 @@ for given, expected in cases:
 
 
 def naive_verdict(program: str) -> str:
-    """What the naive grader says: "passed", "failed", or "nothing" because the program holds it up."""
+    """Return the naive grader's verdict: "passed", "failed", or "nothing" if the program holds it up."""
     command = ["docker", "run", "--rm", "-i", *WALLS.split(), default_image(), "python3", "-c", NAIVE]
     given = json.dumps([program, cases_of(SECRET)])
     done = subprocess.run(command, input=given, text=True, capture_output=True, timeout=60, check=False)

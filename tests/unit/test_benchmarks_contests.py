@@ -103,7 +103,7 @@ def test_livecodebench(tmp_path: Path, sandbox: Sandbox):
 
 
 class Hostile:
-    """What a pickle can bring."""
+    """An object whose pickle runs code when it is read."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return print, ("run by a pickle",)

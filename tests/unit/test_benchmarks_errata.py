@@ -43,12 +43,12 @@ def errata(folder: Path, text: str = GOOD):
 
 
 def test_problems_are_dropped_replaced_or_only_known(tmp_path: Path):
-    found = errata(tmp_path)
-    assert [(each.id, each.tests) for each in found.apply(PROBLEMS)] == [
+    corrections = errata(tmp_path)
+    assert [(problem.id, problem.tests) for problem in corrections.apply(PROBLEMS)] == [
         ("P/1", "assert f() == 2"),
         ("P/2", "assert f() == 1"),
     ]
-    assert found.described == f"p {found.sha256[:8]} (1 drop, 1 replace, 1 weak)"
+    assert corrections.described == f"p {corrections.sha256[:8]} (1 drop, 1 replace, 1 weak)"
 
 
 def test_what_is_known_does_not_fail_the_doctor(tmp_path: Path):
@@ -85,18 +85,18 @@ def test_an_errata_of_other_data_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_shipped_errata_reads(path: Path):
-    found = read_errata(path)
-    assert found.notes
-    assert len({note.id for note in found.notes}) == len(found.notes)
+    corrections = read_errata(path)
+    assert corrections.notes
+    assert len({note.id for note in corrections.notes}) == len(corrections.notes)
 
 
 def test_shipped_benchmarks_have_errata_that_can_be_declined():
     plain, corrected = open_benchmark("humaneval", errata=False), open_benchmark("humaneval")
     assert isinstance(plain, HumanEval)
     assert errata_of(plain) is None
-    known = errata_of(corrected)
-    assert known is not None
-    assert {note.what for note in known.notes} == {"weak"}
+    corrections = errata_of(corrected)
+    assert corrections is not None
+    assert {note.what for note in corrections.notes} == {"weak"}
     assert corrected.problems() == plain.problems(), "nothing is changed, so that scores compare"
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of a stage: rate, remaining time and passes on a terminal; nothing elsewhere."""
+"""The progress line of a stage: rate, remaining time and passes on a terminal; nothing elsewhere."""
 
 import io
 import re
@@ -13,7 +13,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
 
 
 def work(console: Console) -> str:
-    """What a stage of 30 items, of which 10 are there already, writes."""
+    """Return the output of a stage of 30 items, of which 10 exist already."""
     terminal = Terminal()
     terminal.err = console
     with terminal.task("Grading", 30, 10) as advance:

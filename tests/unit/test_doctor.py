@@ -75,17 +75,17 @@ def test_a_prompt_that_shows_every_test_or_the_solution_is_named():
     shows_all = Problem("all", '"""Double.\nassert f( 2 )==4\nassert f(3) == 6\n"""\n', "f", DOUBLE.tests)
     body = "    return sum([x, x]) if x else 0"
     solved = Problem("solved", f"# {body}\ndef f(x):\n", "f", "assert f(2) == 4", f"def f(x):\n{body}\n")
-    found = by_name(DOUBLE, shows_one, shows_all, solved)["prompts hold no hidden tests"]
-    assert {finding.problem_id: finding.detail for finding in found.findings} == {
+    check = by_name(DOUBLE, shows_one, shows_all, solved)["prompts hold no hidden tests"]
+    assert {finding.problem_id: finding.detail for finding in check.findings} == {
         "all": "the prompt shows all 2 tests",
         "solved": "the prompt holds the solution",
     }
 
 
 def test_repeated_ids_and_tests_that_do_not_compile_are_named():
-    found = by_name(DOUBLE, DOUBLE, Problem("b", "", "f", "assert ("))
-    assert [finding.problem_id for finding in found["ids are unique"].findings] == ["d"]
-    assert [finding.problem_id for finding in found["tests compile"].findings] == ["b"]
+    checks = by_name(DOUBLE, DOUBLE, Problem("b", "", "f", "assert ("))
+    assert [finding.problem_id for finding in checks["ids are unique"].findings] == ["d"]
+    assert [finding.problem_id for finding in checks["tests compile"].findings] == ["b"]
 
 
 def test_near_duplicates_across_splits_are_listed_and_do_no_harm():
@@ -103,7 +103,7 @@ def test_near_duplicates_across_splits_are_listed_and_do_no_harm():
 
 def test_the_table_of_shown_examples_answers_what_was_shown():
     problem = Problem("m", paper_prompt("Double.", "assert f([2], 'a') == (4, 'aa')"), "f", DOUBLE.tests)
-    (program,) = [each.program for each in impostors(problem) if each.kind == KINDS[2]]
+    (program,) = [impostor.program for impostor in impostors(problem) if impostor.kind == KINDS[2]]
     names: dict = {}
     exec(program, names)
     assert names["f"]([2], "a") == (4, "aa")
@@ -111,7 +111,7 @@ def test_the_table_of_shown_examples_answers_what_was_shown():
 
 def test_a_problem_s_own_favourite_value_is_tried():
     problem = Problem("p", "", "f", "assert f(1) == 'odd'\nassert f(3) == 'odd'\nassert f(2) == 'even'")
-    assert "return 'odd'" in [each.name for each in impostors(problem)]
+    assert "return 'odd'" in [impostor.name for impostor in impostors(problem)]
 
 
 @pytest.mark.parametrize(

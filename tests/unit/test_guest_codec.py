@@ -33,7 +33,7 @@ def reject(tag: str, body: object) -> NoReturn:
 
 
 def export(value: object) -> Any:  # noqa: ANN401
-    """What both ends do before anything else of their own."""
+    """Pack a value as both ends do before any other step."""
     packed = library.pack(value, ENCODER)
     packed = ENCODER.base(value) if packed is None else packed
     return refuse(value) if packed is None else packed
@@ -226,24 +226,24 @@ class Side:
 
 
 def test_shared_members_arrive_shared():
-    here, there = Side(0), Side(1)
+    here, peer = Side(0), Side(1)
     inner: list[int] = [1]
-    arrived = here.send([inner, {"a": inner}, (inner,)], there)
+    arrived = here.send([inner, {"a": inner}, (inner,)], peer)
     assert arrived[0] is arrived[1]["a"] is arrived[2][0]
 
 
 def test_cycles_arrive():
-    here, there = Side(0), Side(1)
+    here, peer = Side(0), Side(1)
     loop: list[Any] = [1]
     loop.append(loop)
-    arrived = here.send(loop, there)
+    arrived = here.send(loop, peer)
     assert arrived[1] is arrived
 
 
 def test_an_object_that_comes_back_is_the_same_one():
-    here, there = Side(0), Side(1)
+    here, peer = Side(0), Side(1)
     xs = [1, 2]
-    assert there.send(here.send(xs, there), here) is xs
+    assert peer.send(here.send(xs, peer), here) is xs
     assert here.graph.touched
 
 
@@ -257,43 +257,43 @@ MUTABLE = [
 
 @pytest.mark.parametrize(("value", "change"), MUTABLE)
 def test_changes_arrive_in_place(value: Any, change: Any):  # noqa: ANN401
-    here, there = Side(0), Side(1)
+    here, peer = Side(0), Side(1)
     mine = copy.deepcopy(value)
-    theirs = here.send(mine, there)
+    theirs = here.send(mine, peer)
     change(theirs)
-    there.send(None, here)
+    peer.send(None, here)
     assert same(mine, theirs)
     assert list(mine) == list(theirs)
     change(mine)
-    here.send(None, there)
+    here.send(None, peer)
     assert same(mine, theirs)
 
 
 def test_what_a_side_no_longer_has_is_forgotten_on_both():
-    here, there = Side(0), Side(1)
+    here, peer = Side(0), Side(1)
     xs = [1]
-    here.send(xs, there)  # what arrived is dropped at once
-    there.send(None, here)
+    here.send(xs, peer)  # what arrived is dropped at once
+    peer.send(None, here)
     assert here.graph.number_of(xs) is None
-    assert here.send([xs], there) == [[1]]
+    assert here.send([xs], peer) == [[1]]
 
 
 def test_an_object_that_only_one_side_has_left_is_no_longer_changed():
-    here, there = Side(0), Side(1)
-    theirs = here.send([1], there)
-    here.send(None, there)
+    here, peer = Side(0), Side(1)
+    theirs = here.send([1], peer)
+    here.send(None, peer)
     theirs.append(2)
-    there.send(None, here)
+    peer.send(None, here)
     assert not here.graph.touched
 
 
 def test_what_was_not_sent_is_taken_back():
-    here, there = Side(0), Side(1)
+    here, peer = Side(0), Side(1)
     with pytest.raises(UnsendableError):
         here.encoder.pack([[1], object()])
     here.graph.take_back()
     xs = [2]
-    assert there.send(here.send(xs, there), here) is xs
+    assert peer.send(here.send(xs, peer), here) is xs
 
 
 @pytest.mark.parametrize(
@@ -301,8 +301,8 @@ def test_what_was_not_sent_is_taken_back():
     [({"@": 7}, None), ([1], [[0], [[0, {"d": [[], []]}]]]), ([1], [[0], [[5, []]]]), (1, [[0], [[0, 3]]])],
 )
 def test_hostile_news_are_refused(value: object, news: Any):  # noqa: ANN401
-    here, there = Side(0), Side(1)
-    kept = here.send([1], there)
+    here, peer = Side(0), Side(1)
+    kept = here.send([1], peer)
     with pytest.raises((MalformedError, UnknownObjectError)):
         _ = here.decoder.unpack(value), here.graph.incoming(news, here.decoder.unpack_content)
     assert kept == [1]

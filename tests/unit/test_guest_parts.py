@@ -78,9 +78,9 @@ def _dig(top: Path, depth: int) -> None:
     here = os.open(top, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir("deeper", dir_fd=here)
-        there = os.open("deeper", os.O_RDONLY, dir_fd=here)
+        below = os.open("deeper", os.O_RDONLY, dir_fd=here)
         os.close(here)
-        here = there
+        here = below
     os.close(here)
 
 

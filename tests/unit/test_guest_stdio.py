@@ -84,10 +84,10 @@ def talk(program: str, given: bytes, limit: int = 1 << 20) -> tuple[bytes | None
     for stream in (child.stdin, child.stdout, child.stderr):
         stream.close()
     before = len(list(Path("/proc/self/fd").iterdir()))
-    said = converse((fds[0], fds[1], fds[2]), given, limit)
+    output = converse((fds[0], fds[1], fds[2]), given, limit)
     assert len(list(Path("/proc/self/fd").iterdir())) == before - 3
     child.wait()
-    return said
+    return output
 
 
 def test_both_sides_talk_at_once():

@@ -14,7 +14,7 @@ CONSTANTS = ("None", "0", "1", "-1", "True", "False", '""', "[]", "{}")
 
 
 def passes(program: str, problem: Problem) -> bool:
-    """Whether the program passes the problem's tests. The programs here are our own: no sandbox."""
+    """Return whether the program passes the problem's tests. The programs here are our own: no sandbox."""
     source = f"{program}\n{problem.tests}\ndef verdict():\n    check({problem.entry_point})\n    return True\n"
     return outputs(source, "verdict", [()]) == ("bool True",)
 

@@ -46,20 +46,20 @@ def test_every_way_to_write_a_problem_is_right():
 
 
 def test_no_lesson_asks_what_a_problem_asks():
-    asked = {wording(problem.prompt) for problem in BENCHMARK.problems()}
+    questions = {wording(problem.prompt) for problem in BENCHMARK.problems()}
     some = itertools.islice(lessons(SPLIT, Habits(), random.Random(1)), 3000)
     taught = {wording(lesson.prompt) for lesson in some}
     assert len(taught) > 1000
-    assert not asked & taught
+    assert not questions & taught
     assert not any(SPLIT.may_teach(task) for task in SPLIT.problems)
 
 
 def test_no_lesson_behaves_like_a_problem_under_another_name():
     rng = random.Random(2)
     drawn = [task for family in families() for task in tasks(family, rng) if SPLIT.may_teach(task)]
-    asked = {(task.parameters, task.reach, answers(task)) for task in SPLIT.problems}
+    behaviours = {(task.parameters, task.reach, answers(task)) for task in SPLIT.problems}
     assert len(drawn) > 4000
-    assert not any((task.parameters, task.reach, answers(task)) in asked for task in drawn)
+    assert not any((task.parameters, task.reach, answers(task)) in behaviours for task in drawn)
 
 
 def test_no_slip_survives_the_tests():

@@ -53,10 +53,10 @@ def test_a_program_is_encoded_alike_together_and_in_parts(problem: Problem):
 
 
 def test_its_likeliest_programs_often_pass():
-    asked = PROBLEMS[::9]
+    problems = PROBLEMS[::9]
     passed = 0
-    for problem, completion in zip(asked, greedy([problem.prompt for problem in asked]), strict=True):
+    for problem, completion in zip(problems, greedy([problem.prompt for problem in problems]), strict=True):
         program = BENCHMARK.program(problem, problem.prompt, completion)
         source = f"{program}\n{problem.tests}\ndef verdict():\n    check({problem.entry_point})\n    return True\n"
         passed += outputs(source, "verdict", [()]) == ("bool True",)
-    assert passed > len(asked) / 3
+    assert passed > len(problems) / 3

@@ -65,8 +65,8 @@ def test_a_vector_is_that_of_the_text_alone(tmp_path: Path, kind: str):
     embedder = HfEmbedder(f"hf:{save_encoder(tmp_path, kind)}", layers="all", pooling="last,prompt", device="cpu")
     samples = [embedder.tokenise(Text.of("x = ", "1 + 2")), embedder.tokenise(Text.of("x", " = y" * 3))]
     samples += [samples[0]] * (len(samples[1].ids) - 2)  # as many rows as tokens
-    found = embedder.embed(samples, embedder.views)
-    for sample, vectors in zip(samples[:2], found, strict=False):
+    embeddings = embedder.embed(samples, embedder.views)
+    for sample, vectors in zip(samples[:2], embeddings, strict=False):
         with torch.inference_mode():
             states = embedder._weights(torch.tensor([sample.ids]), output_hidden_states=True).hidden_states
         for view, vector in zip(embedder.views, vectors, strict=True):

@@ -41,8 +41,8 @@ def test_a_vector_does_not_depend_on_its_batch(embedder: HfEmbedder):
     samples = [embedder.tokenise(Text.of(*text)) for text in TEXTS]
     together = vectors(embedder, samples)
     assert together.shape == (len(TEXTS), len(embedder.views), 32)
-    for sample, found in zip(samples, together, strict=True):
-        np.testing.assert_allclose(vectors(embedder, [sample])[0], found, atol=2e-5)
+    for sample, rows in zip(samples, together, strict=True):
+        np.testing.assert_allclose(vectors(embedder, [sample])[0], rows, atol=2e-5)
     backwards = vectors(embedder, samples[::-1])[::-1]
     np.testing.assert_allclose(backwards, together, atol=2e-5)
 
@@ -55,18 +55,18 @@ def test_a_shared_prompt_changes_nothing(embedder: HfEmbedder):
     together = vectors(embedder, samples)
     attention = embedder.model.config.model_type not in ("mamba", "bert")
     assert embedder.shares_prompts == (embedder._prompt is not None) == attention
-    for sample, found in zip(samples, together, strict=True):
-        np.testing.assert_allclose(vectors(embedder, [sample])[0], found, atol=2e-5)
+    for sample, rows in zip(samples, together, strict=True):
+        np.testing.assert_allclose(vectors(embedder, [sample])[0], rows, atol=2e-5)
 
 
 def states_of(embedder: HfEmbedder, ids: list[int]) -> list[np.ndarray]:
     """Every hidden state of one sequence, read as transformers offers them; [tokens, width] each."""
     model, batch = embedder._weights, torch.tensor([ids])
     with torch.inference_mode():
-        found = model(batch, output_hidden_states=True).hidden_states
+        states = model(batch, output_hidden_states=True).hidden_states
         if embedder.model.config.model_type == "mamba":  # its list leaves out the embedding
-            found = [model.embeddings(batch), *found[:1], found[-1]]
-    return [state[0].numpy() for state in found]
+            states = [model.embeddings(batch), *states[:1], states[-1]]
+    return [state[0].numpy() for state in states]
 
 
 def test_the_poolings_are_what_they_say(embedder: HfEmbedder):
@@ -75,7 +75,7 @@ def test_the_poolings_are_what_they_say(embedder: HfEmbedder):
     prompt, completion, stop = (list(plain(text).input_ids) for text in (*TEXTS[0], STOP))
     end = len(prompt) + len(completion)
     states = states_of(embedder, [*prompt, *completion, *(stop if embedder.causal else [])])
-    found = vectors(embedder, [embedder.tokenise(Text.of(*TEXTS[0], STOP))])[0]
+    pooled = vectors(embedder, [embedder.tokenise(Text.of(*TEXTS[0], STOP))])[0]
     for at, (layer, pooling) in enumerate(embedder.views):
         expected = {
             "last": states[layer][end - 1],
@@ -83,7 +83,7 @@ def test_the_poolings_are_what_they_say(embedder: HfEmbedder):
             "prompt": states[layer][len(prompt) - 1],
             "after-stop": states[layer][-1],
         }[pooling]
-        np.testing.assert_allclose(found[at], expected, atol=1e-5, err_msg=f"{layer} {pooling}")
+        np.testing.assert_allclose(pooled[at], expected, atol=1e-5, err_msg=f"{layer} {pooling}")
 
 
 def test_layers_above_the_last_that_is_wanted_are_not_computed(tmp_path: Path):
@@ -115,9 +115,9 @@ def test_the_mean_is_the_mean_of_the_span(data: st.DataObject):
     start = data.draw(st.integers(0, length))
     end = data.draw(st.integers(start, length))
     states = torch.randn(1, length, 3)
-    found = pool(states, Spans.of([Tokens([0] * length, start, end, end, cut=False)]), "mean")[0]
+    mean = pool(states, Spans.of([Tokens([0] * length, start, end, end, cut=False)]), "mean")[0]
     inside = states[0, start:end] if end > start else states[0, max(end - 1, 0) : max(end, 1)]
-    torch.testing.assert_close(found, inside.mean(0))
+    torch.testing.assert_close(mean, inside.mean(0))
 
 
 class TestDrawnTokens:
@@ -146,8 +146,8 @@ class TestDrawnTokens:
         ids = self.plain(text).input_ids
         ends = [len(self.decode(ids[:count])) for count in range(len(ids) + 1)]
         for end in range(len(text)):
-            found = spans_of_drawn(ids, Text.of("", text[:end], text[end:]), self.decode)
-            assert found == (max(count for count, reached in enumerate(ends) if reached <= end), len(ids))
+            spans = spans_of_drawn(ids, Text.of("", text[:end], text[end:]), self.decode)
+            assert spans == (max(count for count, reached in enumerate(ends) if reached <= end), len(ids))
 
     def test_an_end_token_comes_after_the_stop(self):
         ids = [*self.plain("x = 1").input_ids, self.plain.eos_token_id]

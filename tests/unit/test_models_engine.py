@@ -36,9 +36,9 @@ PROMPTS = ["def add(a, b):\n", "for x in range(3):\n    print(x", "x", "def f():
 
 def in_order(engine: HfEngine, work: list[Request]) -> list[Generated]:
     """The completions in the order of their requests."""
-    found = dict(engine.generate(work))
-    assert sorted(found) == list(range(len(work)))
-    return [found[position] for position in range(len(work))]
+    completions = dict(engine.generate(work))
+    assert sorted(completions) == list(range(len(work)))
+    return [completions[position] for position in range(len(work))]
 
 
 def requests(seeds: list[int], stop: tuple[str, ...] = ()) -> list[Request]:
@@ -169,8 +169,8 @@ def test_a_batch_too_large_for_the_memory_is_halved(tiny_llama: Path, monkeypatc
         return step(self, ids, slots)
 
     monkeypatch.setattr(Forward, "step", scarce)
-    found = in_order(engine, requests(list(range(10))))
-    assert [done.token_ids for done in found] == [done.token_ids for done in expected]
+    completions = in_order(engine, requests(list(range(10))))
+    assert [done.token_ids for done in completions] == [done.token_ids for done in expected]
     assert engine.batch_size == 2
 
 
@@ -184,11 +184,11 @@ def test_a_stop_string_is_found_with_the_token_that_completes_it(text: str, stop
     words = tokenizer()
     pieces = TokenText(words)
     ids = words(text, add_special_tokens=False).input_ids
-    finder, found = StopFinder(pieces, tuple(stops)), []
+    finder, results = StopFinder(pieces, tuple(stops)), []
     for count in range(1, len(ids) + 1):
-        found.append(finder.found(ids[:count]))
+        results.append(finder.found(ids[:count]))
         whole = words.decode(ids[:count])
-        assert found[-1] == any(stop in whole for stop in stops) or any(found[:-1])
+        assert results[-1] == any(stop in whole for stop in stops) or any(results[:-1])
     assert pieces.text(ids) == text
 
 
@@ -232,12 +232,12 @@ def test_tokens_that_change_places_by_rounding_change_nothing():
     """Five tokens as likely but for the last digit, in another order each time: a number always finds the same."""
     numbers = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
     numbers = numbers[((5 * numbers) % 1 - 0.5).abs() < 0.49]  # at the border of two tokens rounding may decide
-    found = set()
+    draws = set()
     for seed in range(20):
         logits = 1e-6 * torch.randn(5, generator=torch.Generator().manual_seed(seed))
         drawn, _ = draw(logits.expand(len(numbers), 5), numbers, Sampling(top_p=1.0))
-        found.add(tuple(drawn.tolist()))
-    assert found == {tuple((5 * numbers).long().tolist())}
+        draws.add(tuple(drawn.tolist()))
+    assert draws == {tuple((5 * numbers).long().tolist())}
 
 
 def test_seeds_are_the_samples_own():

@@ -35,8 +35,8 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawn(spec: str) -> tuple[HfEngine, list[tuple[int, ...]]]:
     engine = HfEngine(spec, Sampling(max_new_tokens=12), device="cpu")
     engine.check(WORK)
-    found = dict(engine.generate(WORK))
-    return engine, [found[at].token_ids for at in range(len(WORK))]
+    completions = dict(engine.generate(WORK))
+    return engine, [completions[at].token_ids for at in range(len(WORK))]
 
 
 def read(spec: str) -> Vectors:
@@ -62,7 +62,7 @@ def test_rounded_weights(wide: Path, quantize: str, layer: str, least: float):
     """Their vectors are near those of the full weights; a run tells the two apart."""
     pytest.importorskip("bitsandbytes")
     engine, ids = drawn(f"hf:{wide},quantize={quantize}")
-    assert all(1 <= len(each) <= 12 for each in ids)
+    assert all(1 <= len(sequence) <= 12 for sequence in ids)
     assert layer in {type(module).__name__ for module in engine._weights.modules()}
     assert "rounding" in engine.caveat
     assert engine.identity["fingerprint"] != open_pretrained(f"hf:{wide}").fingerprint

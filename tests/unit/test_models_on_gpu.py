@@ -27,15 +27,17 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_completions(folder: Path):
     work = [Request(PROMPTS[n % 3], ("e",), 50 + n, greedy=n % 4 == 0) for n in range(12)]
-    found = []
+    completions = []
     for device in ("cpu", "cuda"):
         engine = HfEngine(f"hf:{folder},dtype=float32", Sampling(max_new_tokens=24), device=device, batch_size=5)
         drawn = dict(engine.generate(work))
-        found.append([drawn[n] for n in range(12)])
-    on_cpu, on_gpu = found
-    assert [each.token_ids for each in on_gpu] == [each.token_ids for each in on_cpu]
-    assert [each.finish_reason for each in on_gpu] == [each.finish_reason for each in on_cpu]
-    assert [each.logprob for each in on_gpu] == pytest.approx([each.logprob for each in on_cpu], abs=1e-2)
+        completions.append([drawn[n] for n in range(12)])
+    on_cpu, on_gpu = completions
+    assert [completion.token_ids for completion in on_gpu] == [completion.token_ids for completion in on_cpu]
+    assert [completion.finish_reason for completion in on_gpu] == [completion.finish_reason for completion in on_cpu]
+    assert [completion.logprob for completion in on_gpu] == pytest.approx(
+        [completion.logprob for completion in on_cpu], abs=1e-2
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -138,9 +138,9 @@ def test_a_request_that_is_refused_as_a_whole(server: ModelServer):
 def test_as_many_stop_strings_as_a_server_takes(server: ModelServer):
     server.refuses = {"stop"}
     server.words = {"stop": (400, {"message": "Invalid 'stop': array too long. Expected maximum length 5."})}
-    asked = engine(server, ",concurrency=1")
+    client = engine(server, ",concurrency=1")
     stops = tuple("zyxwvut")
-    list(asked.generate([Request("x", stops, 1), Request("y", stops, 1)]))
+    list(client.generate([Request("x", stops, 1), Request("y", stops, 1)]))
     assert [len(body.get("stop", ())) for body in server.seen] == [7, 5, 0, 0]
 
 
@@ -270,9 +270,9 @@ def test_certificates(tiny_llama: Path, bare: pytest.MonkeyPatch, certificate: P
         for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
             with bare.context() as patch:
                 patch.setenv(variable, str(certificate))
-                asked = OpenAIEngine(spec, Sampling(max_new_tokens=6))
-                asked.check(WORK)
-                assert len(dict(asked.generate(WORK))) == len(WORK)
+                client = OpenAIEngine(spec, Sampling(max_new_tokens=6))
+                client.check(WORK)
+                assert len(dict(client.generate(WORK))) == len(WORK)
         for path, says in [("/nonexistent.pem", "does not exist"), (__file__, "holds no readable certificates")]:
             bare.setenv("SSL_CERT_FILE", path)
             with pytest.raises(QprobeError, match=f"SSL_CERT_FILE names {path}, which {says}"):

@@ -84,17 +84,17 @@ def test_the_dtype_is_the_one_asked_for(tiny_llama: Path):
 
 
 def test_chat(tmp_path: Path, tiny_llama: Path):
-    asked = Request("add two", (), 1, chat=True)
+    request = Request("add two", (), 1, chat=True)
     with pytest.raises(QprobeError, match="has no chat template"):
-        HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=4)).check([asked])
+        HfEngine(f"hf:{tiny_llama}", Sampling(max_new_tokens=4)).check([request])
     folder = Path(shutil.copytree(tiny_llama, tmp_path / "chat"))
     template = (
         "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<bot>{% endif %}"
     )
     (folder / "chat_template.jinja").write_text(template)
     engine = HfEngine(f"hf:{folder}", Sampling(max_new_tokens=4), device="cpu")
-    assert engine.prompt_text(asked) == "<user>add two<bot>"
-    assert dict(engine.generate([asked])) == dict(engine.generate([Request("<user>add two<bot>", (), 1)]))
+    assert engine.prompt_text(request) == "<user>add two<bot>"
+    assert dict(engine.generate([request])) == dict(engine.generate([Request("<user>add two<bot>", (), 1)]))
 
 
 def test_a_template_with_the_date_is_the_same_on_every_day(tmp_path: Path, tiny_llama: Path):
@@ -103,11 +103,11 @@ def test_a_template_with_the_date_is_the_same_on_every_day(tmp_path: Path, tiny_
     (folder / "chat_template.jinja").write_text(
         "{{ strftime_now('%d %b %Y, %H:%M') }}{% for m in messages %}{{ m.content }}{% endfor %}"
     )
-    asked = Request(" add two", (), 1, chat=True)
+    request = Request(" add two", (), 1, chat=True)
     usual = HfEngine(f"hf:{folder}", Sampling(max_new_tokens=4), device="cpu")
-    assert usual.prompt_text(asked) == "01 Jan 2025, 12:00 add two"
+    assert usual.prompt_text(request) == "01 Jan 2025, 12:00 add two"
     other = HfEngine(f"hf:{folder},date=2031-07-04", Sampling(max_new_tokens=4), device="cpu")
-    assert other.prompt_text(asked) == "04 Jul 2031, 12:00 add two"
+    assert other.prompt_text(request) == "04 Jul 2031, 12:00 add two"
     assert (usual.identity["date"], other.identity["date"]) == ("2025-01-01", "2031-07-04")
     plain = HfEngine(f"hf:{tiny_llama},date=2031-07-04", Sampling(max_new_tokens=4), device="cpu")
     assert "date" not in plain.identity

@@ -110,7 +110,7 @@ def test_any_tokens_and_any_ascii_stop_string(data: st.DataObject, name: str):
     ids = data.draw(st.lists(st.integers(0, len(words) - 1), min_size=1, max_size=12))
     stops = tuple(data.draw(st.lists(st.sampled_from([*SPECIAL, "<eos>", "\n", "e", "a<f", "> "]), max_size=3)))
     read = TokenText(words)
-    finder, found = StopFinder(read, stops), False
+    finder, has_stop = StopFinder(read, stops), False
     for count in range(1, len(ids) + 1):
-        found |= finder.found(ids[:count])
-        assert found == any(stop in read.text(ids[:count]) for stop in stops)
+        has_stop |= finder.found(ids[:count])
+        assert has_stop == any(stop in read.text(ids[:count]) for stop in stops)

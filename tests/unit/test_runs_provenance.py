@@ -1,4 +1,4 @@
-"""What a run's provenance says of the machine and its packages, on systems and requirements of every kind."""
+"""The machine and the packages in a run's provenance, on systems and requirements of every kind."""
 
 import json
 import math

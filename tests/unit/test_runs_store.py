@@ -97,7 +97,7 @@ def test_one_command_at_a_time(tmp_path: Path):
 
 
 def _write_for_ever(folder: Path) -> None:
-    """What the killed child does: one more problem, its samples, its vectors, again and again."""
+    """Be the child that is killed: add one more problem, its samples, its vectors, again and again."""
     with Store(folder, create=True) as store:
         file = VectorFile(folder / "v.f32", (1, 4))
         while True:

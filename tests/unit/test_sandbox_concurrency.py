@@ -55,5 +55,5 @@ def test_closing_refuses_all_that_wait():
     assert turns.take()
     waiting = [Asking(turns) for _ in range(3)]
     turns.close()
-    assert [each.ends() for each in waiting] == [False] * 3
+    assert [waiter.ends() for waiter in waiting] == [False] * 3
     assert not turns.take()

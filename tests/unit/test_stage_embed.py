@@ -124,10 +124,10 @@ def test_more_layers_write_the_new_ones_alone(store: Store, tiny_llama: Path):
     at_once.add_completions(store.completions())
     whole = embed(at_once, Watched(f"hf:{tiny_llama}", layers="1,2", pooling="last,mean", device="cpu"), QUIET)
     ids = store.sample_ids()
-    found, expected = read_views(store, two.view, ids), read_views(at_once, whole.view, ids)
-    assert list(found) == list(expected)
+    actual, expected = read_views(store, two.view, ids), read_views(at_once, whole.view, ids)
+    assert list(actual) == list(expected)
     for view, rows in expected.items():
-        np.testing.assert_array_equal(found[view], rows)
+        np.testing.assert_array_equal(actual[view], rows)
 
 
 def test_what_is_there_is_not_embedded_again(store: Store, tiny_llama: Path):
@@ -214,8 +214,8 @@ def test_samples_without_vectors_are_named(store: Store, tiny_llama: Path):
 )
 def test_what_is_read_of_a_completion(text: str, program: str, ids: tuple[int, ...], read: tuple[str, str]):
     completion = Completion("a", 0, "p", text, program, token_ids=ids)
-    found = as_text(completion, ("\nclass", "\ndef"))
-    assert (found.completion, found.stop_string, found.token_ids) == (*read, ids)
+    reading = as_text(completion, ("\nclass", "\ndef"))
+    assert (reading.completion, reading.stop_string, reading.token_ids) == (*read, ids)
 
 
 def test_tokens_are_read_as_they_were_drawn(tmp_path: Path, tiny_llama: Path):
@@ -227,15 +227,15 @@ def test_tokens_are_read_as_they_were_drawn(tmp_path: Path, tiny_llama: Path):
     drawn = [generated for _, generated in sorted(engine.generate(requests), key=itemgetter(0))]
     store.add_problems([problem])
     store.add_completions(
-        Completion("T/0", i, problem.prompt, each.text, problem.prompt + cut_at(each.text, problem.stop))
-        for i, each in enumerate(drawn)
+        Completion("T/0", i, problem.prompt, generated.text, problem.prompt + cut_at(generated.text, problem.stop))
+        for i, generated in enumerate(drawn)
     )
     embedder = HfEmbedder(f"hf:{tiny_llama}", layers="-1", pooling="last,after-stop", device="cpu")
     plain = embedder.model.tokenizer
-    for completion, each in zip(store.completions(), drawn, strict=True):
-        tokens = embedder.tokenise(as_text(replace(completion, token_ids=each.token_ids), problem.stop))
-        assert tokens.ids == [*plain(problem.prompt).input_ids, *each.token_ids]
-        if each.finish_reason == "stop":
+    for completion, generated in zip(store.completions(), drawn, strict=True):
+        tokens = embedder.tokenise(as_text(replace(completion, token_ids=generated.token_ids), problem.stop))
+        assert tokens.ids == [*plain(problem.prompt).input_ids, *generated.token_ids]
+        if generated.finish_reason == "stop":
             assert tokens.end < tokens.stop == len(tokens.ids)
 
 
@@ -249,12 +249,12 @@ def item(length: int, start: int = 10) -> Item:
 def test_batches_hold_everything_once_and_little_padding(lengths: list[int]):
     items = [item(length) for length in lengths]
     batches = list(embedding._of_similar_lengths(items, shared=10))
-    assert sorted(id(each) for batch in batches for each in batch) == sorted(map(id, items))
+    assert sorted(id(entry) for batch in batches for entry in batch) == sorted(map(id, items))
     for batch in batches:
-        longest = max(len(each.tokens.ids) for each in batch)
+        longest = max(len(entry.tokens.ids) for entry in batch)
         assert len(batch) * longest <= embedding.BATCH_TOKENS
-        padding = sum(longest - len(each.tokens.ids) for each in batch)
-        own = sum(len(each.tokens.ids) - 10 for each in batch)
+        padding = sum(longest - len(entry.tokens.ids) for entry in batch)
+        own = sum(len(entry.tokens.ids) - 10 for entry in batch)
         assert padding <= max(own / embedding.SIMILAR, embedding.WORTH_A_PASS)
 
 
@@ -271,7 +271,7 @@ class Synthetic:
 
     def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
         """The numbers, as often as a vector is wide."""
-        numbers = np.array([each.ids[-1] for each in samples], dtype=np.float32)
+        numbers = np.array([sample.ids[-1] for sample in samples], dtype=np.float32)
         return np.broadcast_to(numbers[:, None, None], (len(samples), len(views), self.width)).copy()
 
 

@@ -30,8 +30,10 @@ def store(tmp_path: Path) -> Store:
     texts = [ANSWER, "def f():\n    return 2\n"]
     drawn = [Completion("a/1", i, "def f():\n", text, text) for i, text in enumerate(texts)]
     store.add_completions(drawn)
-    store.add_verdicts("g", {each.id: Outcome(Status.SYNTAX if each.index == 0 else Status.FAILED) for each in drawn})
-    store.add_vector_rows({"v": {each.id: each.index for each in drawn}})
+    store.add_verdicts(
+        "g", {completion.id: Outcome(Status.SYNTAX if completion.index == 0 else Status.FAILED) for completion in drawn}
+    )
+    store.add_vector_rows({"v": {completion.id: completion.index for completion in drawn}})
     (store.folder / "scores.safetensors").write_bytes(b"old")
     return store
 
@@ -41,7 +43,7 @@ def test_only_what_changed_is_judged_again(store: Store):
     assert (done.samples, done.changed) == (2, 1)
     one, two = store.completions()
     assert (one.program, one.text, two.program) == ("def f():\n    return 1\n", ANSWER, "def f():\n    return 2\n")
-    assert [each.index for each in store.ungraded("g")] == [0]
+    assert [completion.index for completion in store.ungraded("g")] == [0]
     assert [sample.sample for sample in store.vector_rows("v")] == [1]
     assert not (store.folder / "scores.safetensors").exists()
 

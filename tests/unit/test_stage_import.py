@@ -55,8 +55,8 @@ def test_evalplus_files_and_folders_are_the_same_samples(tmp_path: Path):
         for number, text in enumerate(texts):
             write(tmp_path / "samples" / name.replace("/", "_") / f"{number}.py", text.rstrip("\n"))
     write(tmp_path / "s.jsonl", *rows)
-    found = [do(tmp_path / "runs" / name, tmp_path / name)[1] for name in ("s.jsonl", "samples")]
-    for completions in found:
+    imports = [do(tmp_path / "runs" / name, tmp_path / name)[1] for name in ("s.jsonl", "samples")]
+    for completions in imports:
         assert [(c.problem_id, c.program) for c in completions] == [(row["task_id"], row["solution"]) for row in rows]
     assert do(tmp_path / "runs" / "samples", tmp_path / "samples")[0].new == 0, "and again they are none"
 
@@ -64,8 +64,8 @@ def test_evalplus_files_and_folders_are_the_same_samples(tmp_path: Path):
 def test_bigcode_lists_have_no_ids(tmp_path: Path):
     (tmp_path / "g.json").write_text(json.dumps([["def a(): ..."], ["x = 1", "x = 2"]]))
     _, completions = do(tmp_path, tmp_path / "g.json")
-    found = [(c.problem_id, c.program) for c in completions]
-    assert found == [("HumanEval/0", "def a(): ..."), ("HumanEval/1", "x = 1"), ("HumanEval/1", "x = 2")]
+    programs = [(c.problem_id, c.program) for c in completions]
+    assert programs == [("HumanEval/0", "def a(): ..."), ("HumanEval/1", "x = 1"), ("HumanEval/1", "x = 2")]
 
 
 def test_importing_again_adds_nothing(tmp_path: Path):

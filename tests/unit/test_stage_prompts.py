@@ -72,7 +72,7 @@ def mbpp(shared_data: Path) -> str:
 
 
 def asked(benchmark: str, number: str) -> Problem:
-    return next(each for each in open_benchmark(benchmark).problems() if each.id == number)
+    return next(problem for problem in open_benchmark(benchmark).problems() if problem.id == number)
 
 
 def test_the_papers_prompts(mbpp: str):
@@ -129,7 +129,11 @@ def trained(tmp_path: Path) -> Path:
         passed = {("T/0", 2), ("T/0", 1), ("T/2", 0)}
         store.note("grader", "g")
         store.add_verdicts(
-            "g", {each.id: Outcome(Status.PASSED if each.id in passed else Status.FAILED) for each in drawn}
+            "g",
+            {
+                completion.id: Outcome(Status.PASSED if completion.id in passed else Status.FAILED)
+                for completion in drawn
+            },
         )
     return tmp_path / "train"
 

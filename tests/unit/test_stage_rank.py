@@ -1,4 +1,4 @@
-"""A probe on its way: from a run's folder, as one file, to completions that nobody has run."""
+"""A probe on its way: from a run's folder, as one file, to completions that have not been run."""
 
 import json
 import shutil
@@ -56,9 +56,9 @@ def fresh(tmp_path: Path) -> Path:
     return write(
         tmp_path / "fresh.jsonl",
         [
-            {"task_id": each.problem_id, "prompt": each.prompt, "completion": each.text}
+            {"task_id": completion.problem_id, "prompt": completion.prompt, "completion": completion.text}
             for number in range(50, 54)
-            for each in completions(problem("new", number), 4)
+            for completion in completions(problem("new", number), 4)
         ],
     )
 
@@ -81,9 +81,9 @@ def test_new_completions_are_ranked_and_the_best_picked(fresh: Path, trained: Pr
     rankings = rank(trained, read_completions(fresh), reader, QUIET)
     assert [ranking.problem_id for ranking in rankings] == [f"new/{number}" for number in range(50, 54)]
     for ranking in rankings:
-        scores = [each.score for each in ranking.samples]
+        scores = [sample.score for sample in ranking.samples]
         assert scores == sorted(scores, reverse=True)
-        assert sum(each.chance for each in ranking.samples) == pytest.approx(1.0)
+        assert sum(sample.chance for sample in ranking.samples) == pytest.approx(1.0)
         assert ranking.best.completion.index % 2 == 1, "what the probe learnt holds for new problems"
     (row, *_) = picked_rows(rankings)
     assert row["completion"] == rankings[0].best.completion.text
@@ -98,24 +98,29 @@ def test_ranking_a_runs_own_samples_gives_the_scores_of_its_own_vectors(
     with Store(run) as store:
         drawn = list(store.completions())
         view = store.settings()["view"]
-        own = torch.from_numpy(read_views(store, view, [each.id for each in drawn])[trained.card.views[0]])
+        own = torch.from_numpy(read_views(store, view, [completion.id for completion in drawn])[trained.card.views[0]])
     file = write(
         tmp_path / "s.jsonl",
-        [{"task_id": each.problem_id, "prompt": each.prompt, "completion": each.text} for each in drawn],
+        [
+            {"task_id": completion.problem_id, "prompt": completion.prompt, "completion": completion.text}
+            for completion in drawn
+        ],
     )
-    found = {
-        each.completion.id: each.score
+    scores = {
+        sample.completion.id: sample.score
         for ranking in rank(trained, read_completions(file), reader, QUIET)
-        for each in ranking.samples
+        for sample in ranking.samples
     }
-    torch.testing.assert_close(torch.tensor([found[each.id] for each in drawn]), trained(own), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        torch.tensor([scores[completion.id] for completion in drawn]), trained(own), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_equal_scores_share_their_chance(tmp_path: Path, trained: Probe, reader: HfEmbedder):
-    asked = problem("new", 3)
-    twice = [{"task_id": asked.id, "prompt": asked.prompt, "completion": "    return x\n"}] * 2
+    new_problem = problem("new", 3)
+    twice = [{"task_id": new_problem.id, "prompt": new_problem.prompt, "completion": "    return x\n"}] * 2
     (ranking,) = rank(trained, read_completions(write(tmp_path / "s.jsonl", twice)), reader, QUIET)
-    assert [each.chance for each in ranking.samples] == [0.5, 0.5]
+    assert [sample.chance for sample in ranking.samples] == [0.5, 0.5]
     assert ranking.best.completion.index == 0
 
 
@@ -189,7 +194,7 @@ def test_prompts_may_come_from_a_benchmark(tmp_path: Path):
 
 
 def test_a_probe_loads_where_our_code_is_not(run: Path, trained: Probe, tmp_path: Path):
-    """In an interpreter that refuses to import any package of ours."""
+    """In an interpreter that refuses to import the project's packages."""
     script = (
         "import sys\nfor name in ('harness', 'benchmarks', 'sandbox'): sys.modules[name] = None\n"
         "import torch\nfrom safetensors.torch import load_file\n"

@@ -49,24 +49,24 @@ def test_a_set_that_is_not_there_is_refused(runs: Path, tiny_llama: Path, tmp_pa
 
 def test_the_papers_protocol(runs: Path):
     train = join_sets(load_sets(["big:train", "big:validation"], runs))
-    found = transfer(train, load_sets(["big:test", "small"], runs), ["mse", "pg"])
-    assert (found.train, found.problems) == ("big:train,big:validation", 14)
-    assert [test.name for test in found.tests] == ["big:test", "small"]
-    for test in found.tests:
+    result = transfer(train, load_sets(["big:test", "small"], runs), ["mse", "pg"])
+    assert (result.train, result.problems) == ("big:train,big:validation", 14)
+    assert [test.name for test in result.tests] == ["big:test", "small"]
+    for test in result.tests:
         rows = {row.name: row for row in test.rows}
         assert rows["pass@1"].value == 0.5
         assert rows["pg"].value > 0.9, "the suffix that passes is the same everywhere"
         assert {"random direction", "shuffled labels", "longest"} <= set(rows)
-    assert all(choice["views"] == ["2/last"] for choice in found.hyperparameters.values()), (
+    assert all(choice["views"] == ["2/last"] for choice in result.hyperparameters.values()), (
         "the one layer that all sets have"
     )
     saved = load_probe(runs / "first" / "transfer" / "pg.safetensors")
     assert saved.card.problems == 14
     assert saved.card.figures["small gain"] == pytest.approx(0.5, abs=0.1)
-    made = json.loads(json.dumps(found.as_json()))
+    made = json.loads(json.dumps(result.as_json()))
     assert made["schema"] == "qprobe-transfer/2"
     assert made["tests"][0]["rows"][0]["p"] is None
-    assert transfer_markdown(found).count("| selection |") == 2
+    assert transfer_markdown(result).count("| selection |") == 2
 
 
 def test_selection_among_few_samples(runs: Path):
@@ -78,18 +78,18 @@ def test_selection_among_few_samples(runs: Path):
     assert rows["mse"].value > 0.9
     assert rows["pass@5"].value == 1.0
     assert rows["pass@1"].value == 0.5
-    found = transfer(load_set("big:train", runs), [test_set := load_set("big:test", runs)], ["mse"])
+    result = transfer(load_set("big:train", runs), [test_set := load_set("big:test", runs)], ["mse"])
     assert test_set.samples.mask_PN.sum(1).max() == 4
-    assert found.tests[0].rows_at_k == (), "four samples: no k but 1 and all"
-    assert "gain of selection" not in transfer_markdown(found)
+    assert result.tests[0].rows_at_k == (), "four samples: no k but 1 and all"
+    assert "gain of selection" not in transfer_markdown(result)
 
 
 def test_near_duplicates_of_test_problems_are_said_or_left_out(runs: Path):
     """`small/3` reads just as `big/3` does."""
     train, tests = load_set("big:train", runs), [load_set("small", runs)]
-    found = transfer(train, tests, ["mse"])
-    assert found.near_duplicates == ("big/3",)
-    assert any("the prompts of 1 training problem nearly agree" in line for line in notes(found))
+    result = transfer(train, tests, ["mse"])
+    assert result.near_duplicates == ("big/3",)
+    assert any("the prompts of 1 training problem nearly agree" in line for line in notes(result))
     assert transfer(train, tests, ["mse"], leave_out_duplicates=True).problems == 9
 
 

@@ -1,4 +1,4 @@
-"""What is read in the text of tests before anything runs."""
+"""The facts that are read from the text of tests before anything runs."""
 
 import pytest
 

@@ -47,7 +47,7 @@ class ActiveRow:
 
     @property
     def length(self) -> int:
-        """The number of its own positions in the cache: the last token drawn is not there yet."""
+        """The number of the row's positions in the cache: the last token drawn is not there yet."""
         return len(self.ids) - 1
 
 

@@ -80,7 +80,7 @@ class HfEmbedder:
 
     @property
     def shares_prompts(self) -> bool:
-        """Whether a batch of one prompt's samples is cheaper than a mixed one; reads the weights."""
+        """True if a batch of one prompt's samples is cheaper than a mixed one; reads the weights."""
         return self.causal and self._states.can_continue
 
     def tokenise(self, text: Text) -> Tokens:

@@ -35,7 +35,7 @@ class HiddenStates:
         # The argument for keys and values of earlier tokens; its name differs between releases of transformers.
         self._cache_name = next((name for name in ("cache", "past_key_values") if name in self._accepted), "")
         self.can_continue = bool(self._cache_name) and not getattr(model, "_is_stateful", False)
-        """Whether the model can continue from a prompt's keys and values, which a recurrent model does not have."""
+        """True if the model can continue from a prompt's keys and values, which a recurrent model does not have."""
         self._turned: bool | None = None  # whether states are [tokens, rows, width] inside; None until it is seen
 
     def run(self, layers: Sequence[int], on_states: OnStates, ids_NT: Tensor, mask_NT: Tensor, **options: Any) -> None:  # noqa: ANN401

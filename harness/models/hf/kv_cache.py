@@ -111,7 +111,7 @@ class SlotCache(Cache):
 
     @property
     def is_attended(self) -> bool:
-        """Whether `shared_attention` has read every layer."""
+        """True if `shared_attention` has read every layer."""
         return all(layer.attended for layer in self._slots)
 
     def arrange(self, prompts: Sequence[int]) -> None:

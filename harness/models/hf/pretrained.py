@@ -117,7 +117,7 @@ class Pretrained:
 
     @property
     def is_local(self) -> bool:
-        """Whether the name is a folder."""
+        """True if the name is a folder."""
         return Path(self.name).is_dir()
 
     @cached_property

@@ -14,7 +14,7 @@ class RowStops(StoppingCriteria):
 
     def __init__(self, end_tokens: Sequence[int], finders: Sequence[StopFinder], prompt_tokens: int) -> None:
         self._end_tokens, self._finders, self._start = frozenset(end_tokens), finders, prompt_tokens
-        self._lengths = [0] * len(finders)  # 0 until a row has ended
+        self._lengths = [0] * len(finders)  # 0 until the row has ended
 
     def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:
         """Return which rows have ended, [rows]; called once after every new token."""

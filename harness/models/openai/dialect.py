@@ -50,7 +50,7 @@ class Refusal:
 
 
 class Dialect:
-    """What one server has refused so far."""
+    """The options that one server has refused so far."""
 
     def __init__(self) -> None:
         self._left_out: set[str] = set()

@@ -66,7 +66,7 @@ class Server:
 
     @property
     def is_public(self) -> bool:
-        """Whether it is OpenAI's own server."""
+        """True if it is OpenAI's own server."""
         return self.url.rstrip("/") == PUBLIC
 
     def _arguments(self, retries: int) -> dict[str, Any]:
