@@ -67,14 +67,14 @@ class ExaminerProcess:
                 os._exit(0)
         theirs.close()
 
-    def assign(self, header: JobHeader, fds: tuple[int, ...], inlet: int | None) -> None:
+    def assign(self, header: JobHeader, fds: tuple[int, ...], inlet: int | None, oom_kills: int) -> None:
         """Hand over a job whose candidate is at the other ends of `fds`.
 
-        The job's body is passed on from `inlet`; None for another case of a job that the examiner has. Raises
-        StreamError.
+        The job's body is passed on from `inlet`; None for another run of a job that the examiner has. `oom_kills` is
+        the isolation's count before the job. Raises StreamError.
         """
         self._token = os.urandom(wire.TOKEN_BYTES)
-        self._oom_kills = self._isolation.oom_kills()
+        self._oom_kills = oom_kills
         head = self._token + wire.pack_job(header)
         missing = header.body_bytes if inlet is not None else 0
         while True:

@@ -77,9 +77,8 @@ class JobRunner:
         examiner_seconds = limits.examiner_seconds()
         if report.verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
             self._examiner.clear()  # it may still be waiting for this candidate
-        ooms = limits.oom_kills()
         candidate_seconds, exit_code = self._sweep()
-        if report.verdict is Verdict.EXITED and ooms and exit_code == -signal.SIGKILL:
+        if report.verdict is Verdict.EXITED and exit_code == -signal.SIGKILL and limits.oom_kills():
             report = Report(Verdict.MEMORY, detail=_OUT_OF_MEMORY)
         return _result(report, header, limits, candidate_seconds + examiner_seconds, exit_code)
 
@@ -90,14 +89,13 @@ class JobRunner:
         report = self._wait(limits, header, 0.0)
         if report is not None:  # without knowing how it ended: it is a timeout, or the examiner has failed
             self._examiner.clear()
-        ooms = limits.oom_kills()
         candidate_seconds, exit_code = self._sweep()
         if report is None:
             self._examiner.send_exit_code(exit_code)
             report = self._wait(limits, header, math.inf) or Report(Verdict.NONE)
         cpu_seconds = candidate_seconds + limits.examiner_seconds()
         result = _result(report, header, limits, cpu_seconds, exit_code)
-        if result.verdict is Verdict.EXITED and ooms and exit_code == -signal.SIGKILL:
+        if result.verdict is Verdict.EXITED and exit_code == -signal.SIGKILL and limits.oom_kills():
             result = result._replace(verdict=Verdict.MEMORY, detail=_OUT_OF_MEMORY)
         if result.verdict in (Verdict.NONE, Verdict.TIMEOUT):
             self._examiner.clear()
@@ -110,7 +108,7 @@ class JobRunner:
         limits = TimeLimits(header, self._zygote, self._examiner, self._isolation, started)
         self._has_candidate = True
         self._zygote.spawn(header, far)
-        self._examiner.assign(header, near, inlet)
+        self._examiner.assign(header, near, inlet, limits.oom_kills_before)
         for fd in (*far, *near):
             os.close(fd)
         return limits

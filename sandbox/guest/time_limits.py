@@ -32,7 +32,7 @@ class TimeLimits:
         self._isolation = isolation
         self.started = started
         self._examiner_before = examiner.cpu_seconds()
-        self._oom_kills_before = isolation.oom_kills()
+        self.oom_kills_before = isolation.oom_kills()
         # Read at the first look, since most jobs end before it.
         self._examiner_starved: float | None = None
         self._total_before: float | None = None
@@ -52,7 +52,7 @@ class TimeLimits:
 
     def oom_kills(self) -> int:
         """The processes killed during this job because memory ran out."""
-        return self._isolation.oom_kills() - self._oom_kills_before
+        return self._isolation.oom_kills() - self.oom_kills_before
 
     def is_over(self) -> bool:
         """Return whether the job has used up its CPU time or its wall time."""

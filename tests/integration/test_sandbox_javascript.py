@@ -79,5 +79,5 @@ def test_the_command_makes_the_same_image(image: str):
 
 
 def test_a_language_of_which_nothing_is_known():
-    with pytest.raises(SandboxError, match="Unknown language 'cobol'. Choose from javascript"):
+    with pytest.raises(SandboxError, match="Unknown language 'cobol'"):
         build_with(languages=["cobol"])
