@@ -69,7 +69,7 @@ _DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def _is_empty(node: ast.stmt) -> bool:
-    """Whether a statement is no more than a placeholder: a docstring, `pass`, `...`, `raise NotImplementedError`."""
+    """Return whether a statement is a placeholder: a docstring, `pass`, `...`, `raise NotImplementedError`."""
     if isinstance(node, _DEFINITION):
         return all(map(_is_empty, node.body))
     if isinstance(node, ast.Raise):

@@ -161,7 +161,7 @@ def _modes(plans: Mapping[str, GradingPlan]) -> Check:
 
 
 def _trust(plan: GradingPlan) -> str:
-    """How far the tests of a problem trust its programs; "" where they do not."""
+    """Describe the trust of a problem's tests in its programs; "" where there is no trust."""
     where = {
         "separate": "",
         "live": "its tests ask objects of the program's own",

@@ -81,7 +81,7 @@ def main(control: passing.Socket, inlet: int, outlet: int) -> NoReturn:
 
 
 def _is_pure(job: dict[str, Any], whole: bool) -> bool:
-    """Whether this process will be as good as new after these tests."""
+    """Return whether this process will be as good as new after these tests."""
     if whole:
         checker = cases.checker_code(job)
         return checker is None or is_pure(checker)
@@ -91,7 +91,7 @@ def _is_pure(job: dict[str, Any], whole: bool) -> bool:
 
 
 def _is_worn(verdict: Verdict) -> bool:
-    """Whether this process has grown too large for another job."""
+    """Return whether this process has grown too large for another job."""
     return verdict is Verdict.MEMORY or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE_KILOBYTES
 
 
@@ -119,7 +119,7 @@ def examine(job: dict[str, Any], channel: Channel, another: Another) -> tuple[Ve
 
 
 def _passes_together(channel: Channel, job: dict[str, Any], seed: int) -> bool:
-    """Whether a program passes in the shared mode: only then has it failed for the sake of a limit."""
+    """Return whether a program passes in the shared mode: only then has it failed for the sake of a limit."""
     random.seed(seed)
     verdict, _ = _outcome(_Examination(channel, job, graph=False), job, "shared")
     return verdict is Verdict.PASSED
@@ -187,7 +187,7 @@ class _Examination:
 
     @property
     def touched(self) -> bool:
-        """Whether the program has been asked anything."""
+        """Return whether the program has been asked anything."""
         return self._peer.touched
 
     def meet_limit(self, limit: str) -> None:
@@ -196,12 +196,12 @@ class _Examination:
 
     @property
     def limit(self) -> str:
-        """What the tests wanted and the program could not be asked for; "" where there was nothing."""
+        """The limit that the tests have met; "" where they met none."""
         return self._peer.limit
 
     @property
     def shared_objects(self) -> bool:
-        """Whether the program changed an object of the tests, or gave one back."""
+        """Return whether the program changed an object of the tests, or gave one back."""
         return self._peer.graph is not None and self._peer.graph.touched
 
     def run(self, together: bool) -> tuple[Verdict, str]:
@@ -221,7 +221,7 @@ class _Examination:
         return self._conclusion(names)
 
     def _loaded(self) -> Any:
-        """What `candidate.Program.load` returned, or whatever the program would have us believe."""
+        """The answer of `candidate.Program.load`, or whatever the program would have us believe."""
         answer = self._peer.answer(label=self._job["entry_point"] or "")
         self.ready = answer[0] == "loaded" and (len(answer) > 1 or self._job["entry_point"] is None)
         return answer
@@ -273,7 +273,7 @@ class _Examination:
 
 
 def has_tests(source: str) -> bool:
-    """Whether the tests do anything at all besides defining names."""
+    """Return whether the tests do anything at all besides defining names."""
     import ast  # rarely needed, and large
 
     try:

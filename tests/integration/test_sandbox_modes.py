@@ -1,4 +1,4 @@
-"""How a problem is graded follows from its reference: wrong programs fail, and right ones pass as in one process."""
+"""A problem's grading follows from its reference: wrong programs fail, and right ones pass as in one process."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What is read in the text of tests before anything runs."""
+"""Facts that are read in the text of tests before anything runs."""
 
 import pytest
 
