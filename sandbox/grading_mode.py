@@ -1,4 +1,4 @@
-"""How each problem is to be graded, decided from its tests and its reference solution and never from a candidate.
+"""The grading of each problem, decided from its tests and its reference solution and never from a candidate.
 
 A problem gets the least trust with which its reference passes:
 
@@ -35,7 +35,7 @@ programs that never end, and each of those costs the floor.
 
 @dataclass(frozen=True, slots=True)
 class GradingPlan:
-    """How the programs of one problem are graded. The fields up to `unsure` are those of a Job."""
+    """The way in which the programs of one problem are graded. The fields up to `unsure` are those of a Job."""
 
     mode: Mode = "separate"
     by_reference: bool = False
@@ -121,7 +121,7 @@ class _Planning:
         return replace(plan.apply(self.job), trace=not self.job.language)
 
     def note(self, outcome: Outcome) -> None:
-        """What became of that."""
+        """Take in the outcome of that job."""
         passed = outcome.status is Status.PASSED
         if self._checks_copies and self._apart is not None:
             self._checks_copies = False
@@ -196,7 +196,7 @@ def _ladder(job: Job) -> list[GradingPlan]:
 
 
 def _without_reference(job: Job) -> GradingPlan:
-    """What the tests alone say."""
+    """The plan that the tests alone ask for."""
     if job.language:
         return GradingPlan()
     text = TextOfTests(job.tests, job.setup, job.entry_point)

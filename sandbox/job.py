@@ -11,7 +11,7 @@ from sandbox.errors import SandboxError as SandboxError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one program may use. CPU time decides a timeout; wall time only guards against a program that sleeps."""
+    """The limits of one program. CPU time decides a timeout; wall time only guards against a program that sleeps."""
 
     cpu_seconds: float = 3.0
     wall_seconds: float = 15.0
@@ -22,7 +22,7 @@ class Limits:
 
 
 class Status(StrEnum):
-    """How a job ended. Only PASSED earns a reward of 1; the last three earn none at all."""
+    """The end of a job. Only PASSED earns a reward of 1; the last three earn none at all."""
 
     PASSED = "passed"
     FAILED = "failed"  # a test did not hold
@@ -41,7 +41,7 @@ UNGRADED = frozenset({Status.UNTESTED, Status.UNSUPPORTED, Status.BROKEN})
 
 
 Mode = Literal["separate", "live", "evaluating", "shared"]
-"""How far a problem's tests trust the program.
+"""The trust that a problem's tests have in a program.
 
 - "separate": the tests run in a process of their own, and only plain data, functions and iterators reach them.
 - "live": so do they, but where the reference answers with objects of its own classes, they may ask the program's
@@ -94,7 +94,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one job."""
+    """The outcome of one job."""
 
     status: Status
     detail: str = ""  # one line: the failing assertion, the exception, the signal

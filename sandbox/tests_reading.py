@@ -1,4 +1,4 @@
-"""What the text of a problem's tests says about how its programs must be graded."""
+"""Reading the text of a problem's tests, for what its programs must be graded with."""
 
 import ast
 import builtins
@@ -92,12 +92,12 @@ class TextOfTests:
 
     @property
     def evaluates(self) -> bool:
-        """Whether the tests may evaluate an answer."""
+        """Return whether the tests may evaluate an answer."""
         return any(word in self._text for word in ("eval", "exec", "compile", "pickle", "marshal", "dill"))
 
     @property
     def calls_nothing(self) -> bool:
-        """Whether no run of the tests could ask anything of a program."""
+        """Return whether no run of the tests could ask anything of a program."""
         return not any(_runs_by_itself(node) for node in self._tree.body)
 
     @property
@@ -113,7 +113,7 @@ class TextOfTests:
 
     @property
     def sees_copies(self) -> bool:
-        """Whether the tests could tell arguments and results from copies of them.
+        """Return whether the tests could tell arguments and results from copies of them.
 
         They cannot where every call gets values that are made on the spot, and every result is used up on the spot.
         """
@@ -151,7 +151,7 @@ class TextOfTests:
 
     @property
     def drops_results(self) -> bool:
-        """Whether the tests drop what the program returns, or want None: then they look at its arguments."""
+        """Return whether the tests drop what the program returns, or want None: then they look at its arguments."""
         return any(
             isinstance(parent, ast.Expr)
             or (isinstance(parent, ast.Compare) and any(_is_none(side) for side in parent.comparators))
@@ -162,7 +162,7 @@ class TextOfTests:
 
     @property
     def asks_objects(self) -> bool:
-        """Whether the tests ask results for what no plain data has."""
+        """Return whether the tests ask results for what no plain data has."""
         tainted = self._tainted()
         return any(
             isinstance(node, ast.Attribute)
@@ -289,7 +289,7 @@ def _bound_at_top(tree: ast.Module) -> Iterator[str]:
 
 
 def _runs_by_itself(node: ast.stmt) -> bool:
-    """Whether a statement of a module runs something, or is what a runner of tests would run."""
+    """Return whether a statement of a module runs something, or is what a runner of tests would run."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return node.name == "check" or node.name.startswith("test")
     if isinstance(node, ast.ClassDef):

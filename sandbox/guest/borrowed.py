@@ -12,7 +12,7 @@ Signature = list[Any]
 
 
 def signature_of(function: types.FunctionType, pack: Callable[[Any], Any]) -> Signature:
-    """What tells one function's parameters from another's. `pack` makes JSON of a default, or raises TypeError."""
+    """The parameters of a function. `pack` makes JSON of a default, or raises TypeError."""
     code = function.__code__
     names = list(code.co_varnames)
     positional, named = names[: code.co_argcount], names[code.co_argcount :]

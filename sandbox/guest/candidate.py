@@ -29,7 +29,7 @@ _READS_ITSELF = ("__file__", "getsource", "multiprocessing", "ProcessPoolExecuto
 """A program that names one of these finds its own text in a file, as it would anywhere else."""
 
 _AHEAD_SECONDS = 0.001
-"""How long an iterator may be walked ahead of what was asked for."""
+"""The time for which an iterator may be walked ahead of what was asked for."""
 
 
 class Program:
@@ -155,7 +155,7 @@ class Program:
     advance.may_stop = True  # type: ignore[attr-defined]
 
     def wait_for(self, target: int) -> Any:
-        """What one of the program's coroutines returns."""
+        """Run one of the program's coroutines to its end and return its result."""
         import asyncio  # large, and asked for by few
 
         if self._loop is None:

@@ -79,7 +79,7 @@ def examine(job: dict[str, Any], channel: Channel, another: Another) -> tuple[Ve
 
 
 def _passes_together(channel: Channel, job: dict[str, Any], seed: int) -> bool:
-    """Whether a program passes in the shared mode: only then has it failed for the sake of a limit."""
+    """Return whether a program passes in the shared mode: only then has it failed for the sake of a limit."""
     random.seed(seed)
     verdict, _ = _outcome(_Examination(channel, job, graph=False), job, "shared")
     return verdict is Verdict.PASSED
@@ -147,7 +147,7 @@ class _Examination:
 
     @property
     def touched(self) -> bool:
-        """Whether the program has been asked anything."""
+        """Return whether the program has been asked anything."""
         return self._peer.touched
 
     def meet_limit(self, limit: str) -> None:
@@ -156,12 +156,12 @@ class _Examination:
 
     @property
     def limit(self) -> str:
-        """What the tests wanted and the program could not be asked for; "" where there was nothing."""
+        """The limit that the tests have met; "" where they met none."""
         return self._peer.limit
 
     @property
     def shared_objects(self) -> bool:
-        """Whether the program changed an object of the tests, or gave one back."""
+        """Return whether the program changed an object of the tests, or gave one back."""
         return self._peer.graph is not None and self._peer.graph.touched
 
     def run(self, together: bool) -> tuple[Verdict, str]:
@@ -181,7 +181,7 @@ class _Examination:
         return self._conclusion(names)
 
     def _loaded(self) -> Any:
-        """What `candidate.Program.load` returned, or whatever the program would have us believe."""
+        """The answer of `candidate.Program.load`, or whatever the program would have us believe."""
         answer = self._peer.answer(label=self._job["entry_point"] or "")
         self.ready = answer[0] == "loaded" and (len(answer) > 1 or self._job["entry_point"] is None)
         return answer
@@ -233,7 +233,7 @@ class _Examination:
 
 
 def has_tests(source: str) -> bool:
-    """Whether the tests do anything at all besides defining names."""
+    """Return whether the tests do anything at all besides defining names."""
     import ast  # rarely needed, and large
 
     try:

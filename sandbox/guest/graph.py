@@ -103,7 +103,7 @@ class Graph:
         return entry[0]
 
     def outgoing(self, pack: Callable[[Any, type], Any]) -> list[Any] | None:
-        """What a message says after its value: [numbers still in use here, [[number, its new content], ...]].
+        """Return the news of a message: [numbers still in use here, [[number, its new content], ...]].
 
         `pack` makes the JSON of an object's content. None where there is nothing to say, and what the tables hold from
         before this message is forgotten on both sides.

@@ -258,7 +258,7 @@ def _unpack_path(kind: str) -> Unpacker:
 
 
 def _checked(kind: type, build: Callable[[Any], Any]) -> Unpacker:
-    """What wraps a `kind`: one that wraps anything else would do as that does."""
+    """The reader of a wrapper of a `kind`: a wrapper of anything else would do as that does."""
 
     def unpack(body: Any, to: "Decoder") -> Any:
         value = to.unpack(body)

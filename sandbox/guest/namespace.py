@@ -54,7 +54,7 @@ class Namespace(dict[str, Any]):
         return self._peer.ask("name", None, name, label=name)
 
     def _may_bind(self, reference: CodeType, name: str) -> bool:
-        """Whether running the reference may tell more about a name: few references bind a built-in function's."""
+        """Return whether the reference may bind a name: few references bind a built-in function's."""
         return not hasattr(builtins, name) or self._star or name in reference.co_names
 
     def _run_reference(self, reference: CodeType) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Peer:
         raise UnsendableError(f"a {type(value).__name__} cannot cross to the program")
 
     def stand_in(self, tag: str, body: Any) -> Any:
-        """What stands for the other side's object. Raises MalformedError."""
+        """Return the stand-in for the other side's object. Raises MalformedError."""
         raise MalformedError(f"an unknown tag {tag!r}")
 
     def _serve(self, question: list[Any]) -> None:

@@ -93,7 +93,7 @@ class ProgramPeer(Peer):
         return {"h": [self.number(value), shape, name, specials]}
 
     def stand_in(self, tag: str, body: Any) -> Any:
-        """What stands for an object of the tests, or one of the program's that has come back."""
+        """Return the stand-in for an object of the tests, or one of the program's that has come back."""
         if tag == "o":
             return self.owned(body)
         if tag == "y":
@@ -129,7 +129,7 @@ class ProgramPeer(Peer):
 
 
 def _default_of(value: Any) -> list[Any] | None:
-    """What a dict of the program's own gives for any missing key, in a list; None where that depends on the key."""
+    """The default of a dict of the program's own, in a list; None where it depends on the key."""
     kind = type(value)
     if not isinstance(value, dict) or isinstance(value, Counter | defaultdict) or not defines(kind, "__missing__"):
         return None

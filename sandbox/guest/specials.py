@@ -55,10 +55,10 @@ OPERATIONS: dict[str, Operation] = {
     "__instancecheck__": lambda value, other: isinstance(other, value),
     "__subclasscheck__": lambda value, other: issubclass(other, value),
 }
-"""What each special method does. Its operands follow the object."""
+"""The operation of each special method. Its operands follow the object."""
 
 ALWAYS = frozenset({"__eq__", "__ne__", "__str__", "__repr__", "__hash__", "__bool__", "__format__", "__dir__"})
-"""What every object can do, also where its class does not say how."""
+"""The methods of every object, also where its class does not define them."""
 
 _known: dict[type, list[str]] = {}
 
@@ -83,7 +83,7 @@ def overridden(kind: type, base: type) -> list[str]:
 
 
 def defines(kind: type, name: str) -> bool:
-    """Whether a class, or a base of it other than `object`, says how a special method is done."""
+    """Return whether a class, or a base of it other than `object`, says how a special method is done."""
     return _found(kind, name) is not vars(object).get(name)
 
 

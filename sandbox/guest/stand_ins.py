@@ -113,7 +113,7 @@ class RemoteFunction(StandIn):
 
 
 class RemoteValue:
-    """What a value of an immutable type, of a subclass of it, has besides its value; see `value_kind`."""
+    """The attributes of a value of a subclass of an immutable type; see `value_kind`."""
 
     def __getattr__(self, name: str) -> Any:
         return self._peer.ask_object("attribute", self, name)

@@ -138,7 +138,7 @@ class TestsPeer(Peer):
         return self.ask(operation, target._number, *operands, label=label)
 
     def stand_in(self, tag: str, body: Any) -> Any:
-        """What stands for an object of the program's."""
+        """Return the stand-in for an object of the program's."""
         if tag == "o":
             return self.owned(body)
         maker = _MAKERS.get(tag)
@@ -156,7 +156,7 @@ class TestsPeer(Peer):
         return self._stand_ins[number]
 
     def handle(self, number: int, shape: str, name: str, specials: list[str]) -> Any:
-        """What stands for a function, an iterator or an object."""
+        """The stand-in for a function, an iterator or an object."""
         name, label = str(name), self.label
         if shape == "function":
             kind = kind_of(RemoteFunction, _checked(specials)) if specials and self._allows(label) else RemoteFunction
@@ -215,7 +215,7 @@ class TestsPeer(Peer):
         return wait()
 
     def export(self, value: Any) -> Any:
-        """What the program gets of an object of the tests. Raises UnsendableError."""
+        """The JSON form of an object of the tests. Raises UnsendableError."""
         if isinstance(value, StandIn | RemoteValue | WholeSequence | WholeMapping | WholeSet):
             return {"o": value._number}
         packed = _by_name(value) or library.pack(value, self._encoder)
@@ -318,7 +318,7 @@ def _looked_up(module: str, path: str) -> Any:
 
 
 def _is_function(value: Any) -> bool:
-    """Whether the program may call an object of the tests. Those of which it could get at others are left out."""
+    """Return whether a program may call an object of the tests. Those that lead to others may not."""
     if isinstance(value, types.FunctionType | types.LambdaType):
         return True
     if isinstance(value, types.MethodType):
