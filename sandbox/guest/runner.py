@@ -30,6 +30,7 @@ _FILE = "program.py"
 _ASK_FOR_FILE = ("__file__", "argv", "inspect", "traceback", "linecache", "multiprocessing", "concurrent", "runpy")
 """Words of programs that may look for their own file."""
 
+_RECURSION_LIMIT = sys.getrecursionlimit()  # before anything here has changed it
 _LONG_BITS = 63
 _FLUSH_FAILED = 120  # Python's exit code where it cannot write the rest
 
@@ -149,7 +150,7 @@ def _main_names(source: str) -> dict[str, Any]:
     names.update(__file__=_FILE, __builtins__=builtins)
     for name in ("exit", "quit"):  # made by `site`, which is not loaded
         setattr(builtins, name, sys.exit)
-    sys.setrecursionlimit(sys.getrecursionlimit() + _TOP_FRAMES)
+    sys.setrecursionlimit(_RECURSION_LIMIT + _TOP_FRAMES)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return names
 
