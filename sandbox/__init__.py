@@ -1,4 +1,4 @@
-"""Where programs run: jobs go in, outcomes come out, nothing else.
+"""The sandbox that programs run in: jobs go in, outcomes come out, nothing else.
 
 A `Sandbox` runs untrusted programs. What is covered, and what is not, is written in `sandbox/README.md`.
 """

@@ -111,7 +111,7 @@ _FIELDS = (
     *("program", "language", "tests", "setup", "entry_point", "mode", "by_reference", "graph", "reference", "asked"),
     *("objects", "asks_classes", "apart", "unsure", "trace", "seed"),
 )
-"""What of a job the examiner reads."""
+"""The part of a job that the examiner reads."""
 
 
 def _body(job: Job) -> bytes:

@@ -4,7 +4,7 @@ A problem gets the least trust with which its reference passes:
 
 1. "separate": the tests run apart; plain data, functions and iterators reach them. Names of the reference that they use
    come from the reference, not from the program, which could have redefined them.
-2. "live": in the places where the reference answers with objects of its own classes, the program may too.
+2. "live": in the places where the reference answers with objects of classes that it defines, the program may too.
 3. "evaluating": the tests really evaluate what the program answers.
 4. "shared": the tests run in the program's own process, which a program can fool. Tests that watch or change their own
    interpreter need this whatever else the reference passes; then a program must pass both ways.
@@ -47,7 +47,7 @@ class GradingPlan:
     asks_classes: bool = False
     apart: bool = False
     unsure: bool = False
-    reference_seconds: float | None = None  # CPU time of the reference; None where there is none, or it does not pass
+    reference_seconds: float | None = None  # CPU time of the reference; None where it is missing or does not pass
     trouble: str = ""  # why the reference does not pass
     watches: str = ""  # the name by which the tests watch their own interpreter
 
@@ -75,7 +75,7 @@ _JOB_FIELDS = (
 
 
 def plan_grading(sandbox: Sandbox, references: Iterable[Job]) -> Iterator[tuple[Job, GradingPlan]]:
-    """Plan each problem's grading. The jobs' programs are the reference solutions; "" where there is none.
+    """Plan each problem's grading. The jobs' programs are the reference solutions; "" where it is missing.
 
     All references run with the same limits, which should be generous. A job's `forced` mode is the only one that is
     tried, and its `asked` names come from the program. Yields in any order.
@@ -104,7 +104,7 @@ class _Planning:
         self.result: GradingPlan | None = None
         self._plans = [GradingPlan()] if job.language else _ladder(job)
         self._place = 0
-        self._apart: GradingPlan | None = None  # the plan with which the reference passes in a process of its own
+        self._apart: GradingPlan | None = None  # the plan with which the reference passes in a separate process
         self._seconds = 0.0
         self._trouble = ""
         self._checks_copies = False

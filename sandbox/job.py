@@ -43,8 +43,8 @@ UNGRADED = frozenset({Status.UNTESTED, Status.UNSUPPORTED, Status.BROKEN})
 Mode = Literal["separate", "live", "evaluating", "shared"]
 """The trust that a problem's tests have in a program.
 
-- "separate": the tests run in a process of their own, and only plain data, functions and iterators reach them.
-- "live": so do they, but where the reference answers with objects of its own classes, they may ask the program's
+- "separate": the tests run in a separate process, and only plain data, functions and iterators reach them.
+- "live": so do they, but where the reference answers with objects of classes it defines, they may ask the program's
   objects for attributes and methods, which may lie.
 - "evaluating": they evaluate what the program answers (`eval`, `pickle`), and more than plain values come of it. The
   process that they run in is thrown away; the answer may do anything to it, and to this verdict.
@@ -83,7 +83,7 @@ class Job:
     graph: bool = True  # arguments and results keep identity and changes; else they cross as copies
     reference: str = ""  # source whose names the tests may use; what the program binds to those names is not seen
     asked: tuple[str, ...] = (ANY,)  # names besides the entry point that come from the program
-    objects: tuple[str, ...] = ()  # of "live": the places where the program may answer with objects of its own
+    objects: tuple[str, ...] = ()  # of "live": the places where the program may answer with its own objects
     asks_classes: bool = False  # classes that tests use come from the program, though the reference has them
     apart: bool = False  # of "shared": the program must pass with its tests in another process, too
     unsure: bool = False  # no reference shows how far these settings go: what fails for their sake is UNSUPPORTED

@@ -22,7 +22,7 @@ from sandbox.job import Job, Outcome, SandboxError, Status
 ATTEMPTS = 5
 """The attempts at a job whose guest is lost each time, before it is reported as BROKEN.
 
-Guests are lost for reasons of their own too: with three attempts, two of 2,000 programs were called BROKEN while fifty
+Guests are lost for other reasons too: with three attempts, two of 2,000 programs were called BROKEN while fifty
 containers were killed.
 """
 

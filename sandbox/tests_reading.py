@@ -69,7 +69,7 @@ _PURE_CALLS = frozenset(
 
 
 def parse(source: str) -> ast.Module | None:
-    """The syntax tree; None where there is none."""
+    """The syntax tree; None where the text does not parse."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd escapes in other people's strings

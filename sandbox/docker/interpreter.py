@@ -150,7 +150,7 @@ def _shared_objects(objects: Iterable[Path]) -> set[str]:
 
 
 def _place(path: str) -> str:
-    """Where a shared object goes: where it was, if the loader looks there, and else where the loader looks."""
+    """The place of a shared object: its own, if the loader looks there, and else one where the loader looks."""
     return path.lstrip("/") if path.startswith(_LIBRARY_FOLDERS) else f"usr/lib/{Path(path).name}"
 
 

@@ -1,4 +1,4 @@
-"""Where Podman, which speaks Docker's interface, wants to be told the same things differently."""
+"""The requests that Podman, which speaks Docker's interface, needs in another form."""
 
 import tempfile
 from pathlib import Path

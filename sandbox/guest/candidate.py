@@ -23,7 +23,7 @@ MODULE = "solution"
 FILE = "solution.py"
 
 _OWN_FRAMES = 16
-"""Frames of the guest below the program's first: it must be able to go as deep as if there were none."""
+"""Frames of the guest below the program's first: it must be able to go as deep as without them."""
 
 _READS_ITSELF = ("__file__", "getsource", "multiprocessing", "ProcessPoolExecutor", "traceback", "linecache")
 """A program that names one of these finds its own text in a file, as it would anywhere else."""

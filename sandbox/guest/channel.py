@@ -16,7 +16,7 @@ DESCRIPTORS = 1 << 20
 
 _LENGTH_BYTES = 4
 _READ_BYTES = 4096
-"""What is read at once: most messages whole."""
+"""The bytes that are read at once: most messages whole."""
 
 _CODING = ("utf-8", "surrogatepass")
 """Not ASCII: escaped, two halves of a character would arrive as the one that they are halves of."""
@@ -113,7 +113,7 @@ class Channel:
         return message
 
     def close(self) -> None:
-        """Close this end. What the other end sent and nobody received is lost."""
+        """Close this end. Unread messages of the other end are lost."""
         os.close(self._fd)
 
     def _one_message(self, data: bytes) -> bytes:

@@ -125,4 +125,4 @@ def _refuse(value: Any, *_: Any) -> NoReturn:
 
 _ENCODER = Encoder(_refuse)
 DECODER = Decoder(_refuse)
-"""Reads the arguments of exceptions: plain values, or else whoever prints one would have to ask the program."""
+"""Reads the arguments of exceptions: plain values, or else printing one would mean asking the program."""

@@ -72,7 +72,7 @@ class Graph:
     """One side's table of the objects that both sides hold."""
 
     def __init__(self, side: int) -> None:
-        """`side` is 0 for the examiner and 1 for the candidate: each gives numbers of its own."""
+        """`side` is 0 for the examiner and 1 for the candidate: each gives its own numbers."""
         self._sent, self._received = side, 1 - side
         self._entries: dict[int, list[Any]] = {}  # number -> [object, its state when it last crossed, its type here]
         self._numbers: dict[int, int] = {}  # id of an object -> its number

@@ -1,7 +1,7 @@
 """Tests that evaluate an answer (`eval`, `pickle.loads`) get the plain value that it describes, and nothing runs.
 
 An answer that is evaluated for real is a program in the tests' process. Where the reference's answers need no more
-than literals and containers, nobody's do. Tests that need more run without this ("evaluating", see `job.Mode`).
+than literals and containers, no answer does. Tests that need more run without this ("evaluating", see `job.Mode`).
 """
 
 import builtins

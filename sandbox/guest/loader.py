@@ -88,6 +88,6 @@ def _register_nothing(**_hooks: Any) -> None:
 
 
 def _package_folders() -> list[str]:
-    """Where an image has its extra packages; `site`, which would look for them, is not loaded."""
+    """The folders of an image's extra packages; `site`, which would look for them, is not loaded."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     return [f"{sys.prefix}/lib/{version}/site-packages", f"{sys.prefix}/local/lib/{version}/dist-packages"]

@@ -1,4 +1,4 @@
-"""Whether tests can have left anything behind in the process that ran them.
+"""Purity: the proof that tests leave nothing behind in the process that runs them.
 
 Tests are a benchmark's own and not hostile. But some hand what a program answered to `eval`, and some patch modules:
 after those, the next program must not meet the same examiner.
@@ -30,7 +30,7 @@ def _opcode(name: str) -> int:
 
 @lru_cache(maxsize=32)
 def is_pure(code: CodeType) -> bool:
-    """Whether `code` names nothing that could change the process it runs in."""
+    """Return True where `code` names nothing that could change the process it runs in."""
     names = frozenset(code.co_names)
     if names & _WILD_NAMES or any(name.startswith("__") for name in names - _HARMLESS_DUNDERS):
         return False

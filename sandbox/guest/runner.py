@@ -4,7 +4,7 @@ What examiner and candidate say to one another is over before the program begins
 closed by then, so nothing that it does can be taken for a message of the guest.
 
 A Python program runs at the top of the interpreter that the supervisor was started with, after all frames of the guest
-are gone: an exception, an exit, threads and what was registered for the end are dealt with by the interpreter itself,
+are gone: an exception, an exit, threads and what was registered for the end are handled by the interpreter itself,
 so exit codes are those of `python program.py`.
 """
 

@@ -139,7 +139,7 @@ def value_kind(base: type, specials: frozenset[str]) -> type:
 def _no_answer(self: Any, *_: Any) -> Any:
     self._peer.touched = True
     raise TypeError(
-        f"the program answers with a {self.__name__} object of its own, and plain data is asked for: "
+        f"the program answers with its own {self.__name__} object, and plain data is asked for: "
         "it is not compared, and not asked for its parts"
     )
 

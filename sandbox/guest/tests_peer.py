@@ -63,7 +63,7 @@ class TestsPeer(Peer):
     """A peer that stays lost once it was lost, whatever the tests catch."""
 
     def __init__(self, channel: Channel, graph: bool, objects: list[str]) -> None:
-        """`objects` are the labels of the places where the program may answer with objects of its own."""
+        """`objects` are the labels of the places where the program may answer with its own objects."""
         super().__init__(channel, self._operations())
         self.lost: str | None = None
         self.limit = ""  # the last thing that the tests wanted and that may not be asked

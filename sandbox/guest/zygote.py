@@ -1,6 +1,6 @@
 """The zygote: the process that candidates are forked from. It has seen limits only, and only forks.
 
-A process of its own, because after a fork every page that the parent writes to is a fault and a copy. The supervisor,
+A separate process, because after a fork every page that the parent writes to is a fault and a copy. The supervisor,
 which works between two forks, would pay for more than two hundred of them each time; this one touches a few. All that
 every candidate needs is made here once, before the first fork.
 """
@@ -19,7 +19,7 @@ from .isolation import Isolation
 from .wire import JobHeader
 
 CANDIDATE_FD = 3
-"""Where a candidate has its end of the channel: the lowest free descriptor, since the zygote's own are higher."""
+"""The descriptor of a candidate's end of the channel: the lowest free descriptor, since the zygote's own are higher."""
 
 _REHEARSAL_BYTES = 4096
 _REHEARSED = '''from typing import List

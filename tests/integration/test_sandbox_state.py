@@ -1,4 +1,4 @@
-"""What one program can tell the next of the same container: each channel is tried, and its capacity is measured.
+"""The state that a program can leave for the next in its container: each channel is tried, its capacity measured.
 
 A writer and a reader run in turn. The writer advances a counter, or does not, as a random bit has it; the reader says
 what it sees. A channel is closed where the bit cannot be told from two readings in a row.
@@ -36,7 +36,7 @@ def write(state):
     while read() != state or number() % (M // 2) > M // 8:
         pass
 """
-"""The kernel numbers pipes over the whole machine. A writer goes on until the number is in one half of a circle."""
+"""The kernel numbers pipes over the whole machine. A writer continues until the number is in one half of a circle."""
 
 CLOCK = """
 import time
@@ -59,7 +59,7 @@ def lone_sandbox() -> Iterator[Sandbox]:
 
 
 def _send(sandbox: Sandbox, channel: str, bits: Sequence[int]) -> list[int | None]:
-    """What a reader sees after each of `bits`; None where there is nothing to see."""
+    """Return what a reader sees after each of `bits`; None where it sees nothing."""
 
     def jobs() -> Iterator[Job]:
         for number, bit in enumerate(bits):
