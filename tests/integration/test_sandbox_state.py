@@ -1,4 +1,4 @@
-"""The state that a program can leave for the next in its container: each channel is tried, its capacity measured.
+"""The state that a program can leave for the next in its container: every channel is tried and measured.
 
 A writer and a reader run in turn. The writer advances a counter, or does not, as a random bit has it; the reader says
 what it sees. A channel is closed where the bit cannot be told from two readings in a row.
