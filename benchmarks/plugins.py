@@ -63,6 +63,11 @@ class PluginBenchmark:
         self.name: str = self._inner.name
         self.licence = getattr(self._inner, "licence", "unknown")
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The rows that could not be read."""
+        return tuple(getattr(self._inner, "left_out", ()))
+
     def problems(self) -> Sequence[Problem]:
         """All problems. Raises BenchmarkError where one is not a problem that can be stored, or two share an id."""
         problems: list[Problem] = self._call(lambda: list(self._inner.problems()))

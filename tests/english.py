@@ -38,7 +38,7 @@ A = r"(?-i:an?)"  # in lower case: not the first word of a sentence
 WORDS = {
     r"of\s+ours": "built-in, or name the thing",
     r"of\s+(?:its|their|his|your|one's)\s+own": "its own x, or separate",
-    rf"(?:{BODY})body|whoever|whomever": "a user, a caller, nothing",
+    rf"(?:{BODY})body(?!:)|whoever|whomever": "a user, a caller, nothing",
     r"mend(?:s|ed|ing|able)?": "fix",
     r"(?:go|goes|went|going)\s+on": "continue, resume, happen",
     r"there\s+(?:is|are|was|were)\s+none": "say what is missing",

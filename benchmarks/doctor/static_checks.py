@@ -1,9 +1,8 @@
-"""Checks that run no program: ids, prompts, near-duplicates, references that are needed."""
+"""Checks that run no program: ids, tests, prompts, near-duplicates."""
 
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from benchmarks.data_files import long_integers
 from benchmarks.doctor.cases import assertions, parse, shown_cases
@@ -11,7 +10,6 @@ from benchmarks.doctor.check import Check, Finding
 from benchmarks.doctor.program_impostors import cases_in_prompt
 from benchmarks.duplicates import group_near_duplicates
 from benchmarks.problem import Problem
-from benchmarks.reference_needs import needed_reference
 from sandbox.cases import cases_of, tests_trouble
 from sandbox.tests_reading import TextOfTests
 
@@ -24,7 +22,6 @@ def read_checks(problems: Sequence[Problem]) -> Iterator[Check]:
     yield _unique_ids(problems)
     yield _check_all("tests compile", problems, _tests_trouble)
     yield _check_all("prompts hold no hidden tests", problems, _given_away)
-    yield replace(_check_all("tests need no reference", problems, needed_reference), must_hold=False)
     for field in ("prompt", "tests"):
         yield _near_duplicates(problems, field)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmarks import Benchmark
 from benchmarks.data_files import sha256, user_path
 from benchmarks.errata import errata_of
-from benchmarks.reference_needs import warn_of_needed_references
 from harness.errors import QprobeError
 from harness.runs.completion import Completion
 from harness.runs.store import Store
@@ -26,7 +25,7 @@ class Imported:
     kept: int = 0  # samples that the run already had
     problems: int = 0  # problems with samples in the file
     bad: list[str] = field(default_factory=list)  # "line 3: not JSON (...)"
-    warnings: list[str] = field(default_factory=list)  # sentences about the problems
+    warnings: list[str] = field(default_factory=list)  # sentences about the benchmark
 
     def complaint(self, path: Path) -> str:
         """Return one sentence about the rows that were left out."""
@@ -52,7 +51,7 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     named = {sample.problem_id for sample in drawn}
     sampled = [problem for problem in problems if problem.id in named]
     store.add_problems(sampled)
-    done.warnings = [*_left_out(benchmark), *warn_of_needed_references(sampled)]
+    done.warnings = _left_out(benchmark)
     if unsolved := sum(not (problem.solution or problem.mode or problem.language) for problem in sampled):
         done.warnings.append(
             f"{unsolved:,} problems have no solution: their tests alone decide how they are graded, and a program that "
@@ -66,7 +65,7 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
 def _left_out(benchmark: Benchmark) -> list[str]:
     """One sentence about the benchmark's rows that are beyond what can be read."""
     rows: Sequence[str] = getattr(benchmark, "left_out", ())
-    return [f"{benchmark.name}: {len(rows)} of its rows are left out ({rows[0]})."] if rows else []
+    return [f"{benchmark.name}: rows left out because they cannot be read: {len(rows)} ({rows[0]})."] if rows else []
 
 
 def _settle(store: Store, benchmark: Benchmark, path: Path, *, complete: bool) -> None:

@@ -1,7 +1,7 @@
 """Values of the standard library's own types, and of NumPy's: numbers, dates, wrappers of lists and dicts.
 
-A module is imported by the end that meets such a value. They are large, few programs use them, and what the zygote holds
-every fork pays for. A value of a module that was never imported cannot be there.
+A module is imported by the end that meets such a value. They are large, few programs use them, and every fork pays for
+what the zygote holds. A value of a module that was never imported cannot be there.
 """
 
 import sys

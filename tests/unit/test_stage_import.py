@@ -234,18 +234,12 @@ def test_folders_name_problems_with_underscores_of_their_own(tmp_path: Path):
     assert [completion.problem_id for completion in completions] == ["my_own_set/1"]
 
 
-def test_problems_that_need_a_reference_are_named(tmp_path: Path):
-    plain = {**TWINS[0], "id": "a/0"}
-    made = {"id": "a/1", "prompt": "class Stack:\n", "entry_point": "Stack", "tests": "s = Stack()\nassert s.size == 0"}
-    waits = {"id": "a/2", "prompt": "async def f(x):\n", "entry_point": "f", "tests": "assert asyncio.run(f(1)) == 1"}
-    fine = {**made, "id": "a/3", "solution": "class Stack:\n    size = 0\n"}
-    benchmark = str(write(tmp_path / "p.jsonl", plain, made, waits, fine))
-    rows = [{"task_id": f"a/{number}", "program": "x = 1\n"} for number in range(4)]
-    done, _ = do(tmp_path, write(tmp_path / "s.jsonl", *rows), benchmark)
-    assert len(done.warnings) == 1
-    assert done.warnings[0].startswith("2 problems (a/1 first) have no 'solution'")
-    done, _ = do(tmp_path / "fine", write(tmp_path / "t.jsonl", rows[0], rows[3]), benchmark)
-    assert done.warnings == []
+def test_rows_of_the_benchmark_that_are_left_out_are_named(tmp_path: Path):
+    half = {**APPS_ROWS[0], "problem_id": 2, "question": "\ud83d"}
+    benchmark = f"apps:{write(tmp_path / 'rows.jsonl', *APPS_ROWS, half)}"
+    done, _ = do(tmp_path, write(tmp_path / "s.jsonl", {"task_id": 0, "completion": "x"}), benchmark)
+    (warning,) = done.warnings
+    assert warning.startswith("apps: rows left out because they cannot be read: 1 (line 3: the field 'question' holds")
 
 
 APPS_ROWS = [
