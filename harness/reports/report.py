@@ -151,15 +151,3 @@ class Report:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Return the report that `as_json` wrote. Raises QprobeError for another schema or a field of another type."""
         return from_report_json(cls, data, SCHEMA)
-
-    def __str__(self) -> str:
-        """Return the tables as text, in colour where standard output is a terminal."""
-        from harness.reports.render.display import as_text
-
-        return as_text(self)
-
-    def _repr_html_(self) -> str:
-        """Return the tables as HTML, for notebooks."""
-        from harness.reports.render.display import as_html
-
-        return as_html(self)

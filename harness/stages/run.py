@@ -227,9 +227,10 @@ class Run:
         from harness.reports.build import report
         from harness.reports.greedy_baseline import greedy_rewards
         from harness.reports.inputs import read_inputs
+        from harness.reports.render.display import PrintableReport
 
         rewards = greedy_rewards(Path(greedy), self.store.about.benchmark) if greedy else None
-        return report(read_inputs(self.store), ks, rewards)
+        return PrintableReport.of(report(read_inputs(self.store), ks, rewards))
 
     def samples_table(self) -> SamplesTable:
         """Return one row per sample: verdict, cost, text, program, and the scores where there are probes."""

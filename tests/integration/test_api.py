@@ -21,6 +21,7 @@ with qp.Run("results/first") as run:
     run.probe(["mse", "pg"])
     print(run.report())
     frame = run.samples_table()
+    assert "<pre>" in run.report()._repr_html_()
 print(frame)
 print(frame.to_pandas().shape)
 """

@@ -92,7 +92,7 @@ def test_ctrl_c_keeps_what_was_done(line: tuple[str, ...], tmp_path: Path):
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130, errors
-    assert "Interrupted. What was done is kept" in errors
+    assert "Interrupted. Finished work is kept" in errors
     assert "Traceback" not in errors
     done = qprobe(*line, "--sandbox", "process", "--k", "8")
     assert done.returncode == 0, done.stderr

@@ -1,8 +1,10 @@
-"""A report as text and as HTML, for Python's `print` and for notebooks."""
+"""A report that Python's `print` and notebooks show as tables."""
 
 import io
 import shutil
 import sys
+from dataclasses import fields
+from typing import Self
 
 from rich.console import Console
 
@@ -13,17 +15,26 @@ NARROWEST = 80
 """Columns that the tables need."""
 
 
-def as_text(report: Report) -> str:
-    """Return the tables as wide as the terminal, in colour where standard output is one."""
-    width = max(NARROWEST, shutil.get_terminal_size().columns)
-    console = Console(file=io.StringIO(), width=width, force_terminal=sys.stdout.isatty())
-    with console.capture() as captured:
-        console.print(terminal(report))
-    return captured.get().rstrip("\n")
+class PrintableReport(Report):
+    """A report whose text is its tables."""
 
+    __slots__ = ()
 
-def as_html(report: Report) -> str:
-    """Return the tables as a preformatted block with inline styles."""
-    console = Console(file=io.StringIO(), width=NARROWEST, record=True, force_terminal=True)
-    console.print(terminal(report))
-    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        """Return the same report, printable."""
+        return cls(**{entry.name: getattr(report, entry.name) for entry in fields(report)})
+
+    def __str__(self) -> str:
+        """Return the tables as wide as the terminal, in colour where standard output is one."""
+        width = max(NARROWEST, shutil.get_terminal_size().columns)
+        console = Console(file=io.StringIO(), width=width, force_terminal=sys.stdout.isatty())
+        with console.capture() as captured:
+            console.print(terminal(self))
+        return captured.get().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        """Return the tables as a preformatted block with inline styles, for notebooks."""
+        console = Console(file=io.StringIO(), width=NARROWEST, record=True, force_terminal=True)
+        console.print(terminal(self))
+        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
