@@ -210,8 +210,7 @@ def embed_completions(
     vectors = np.zeros((len(completions), len(embedder.views), embedder.width), dtype=np.float32)
     with progress.task("Embedding", len(completions)) as advance:
         for batch in _batches(_items(completions, stops, embedder), shared=embedder.shares_prompts):
-            block = embedder.embed([item.tokens for item in batch], embedder.views)
-            for item, item_vectors in zip(batch, block, strict=True):
+            for item, item_vectors in zip(batch, _vectors(embedder, batch, embedder.views), strict=True):
                 vectors[[rows[sample] for sample in item.samples]] = item_vectors
                 advance(len(item.samples))
     return {view: vectors[:, place] for place, view in enumerate(embedder.views)}

@@ -29,7 +29,7 @@ from harness.runs.store import Store
 from harness.runs.vector_file import VectorFile
 from harness.runs.vector_store import open_shard, read_views
 from harness.stages import embed as embedding
-from harness.stages.embed import Item, as_text, embed
+from harness.stages.embed import Item, as_text, embed, embed_completions
 
 QUIET = Terminal(quiet=True)
 
@@ -110,6 +110,16 @@ def test_vectors_that_are_not_finite_are_not_stored(store: Store, tiny_llama: Pa
         embed(store, Broken(f"hf:{tiny_llama}", device="cpu"), QUIET)
     (file,) = store.folder.rglob("*.f32")
     assert np.isfinite(np.fromfile(file, "<f4")).all()
+
+
+def test_nan_is_refused_without_a_run_too(store: Store, tiny_llama: Path):
+    class Broken(Watched):
+        def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
+            return np.full_like(super().embed(samples, views), np.nan)
+
+    stops = dict.fromkeys((problem.id for problem in store.problems()), ())
+    with pytest.raises(QprobeError, match="hold NaN or infinity: choose another"):
+        embed_completions(list(store.completions()), Broken(f"hf:{tiny_llama}", device="cpu"), stops)
 
 
 def test_more_layers_write_the_new_ones_alone(store: Store, tiny_llama: Path):
