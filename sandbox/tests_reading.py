@@ -235,25 +235,22 @@ def _spread(tree: ast.Module, sources: dict[str, set[str]]) -> dict[str, set[str
 def _step(node: ast.AST) -> tuple[set[str], set[str]] | None:
     """The names that a node binds, and those that their values come from."""
     if isinstance(node, ast.Assign):
-        return _stored(node.targets), _loaded([node.value])
+        return _names_in(node.targets), _names_in([node.value])
     if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and node.value is not None:
-        return _stored([node.target]), _loaded([node.value])
+        return _names_in([node.target]), _names_in([node.value])
     if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
-        return _stored([node.target]), _loaded([node.iter])
+        return _names_in([node.target]), _names_in([node.iter])
     if isinstance(node, ast.withitem) and node.optional_vars is not None:
-        return _stored([node.optional_vars]), _loaded([node.context_expr])
+        return _names_in([node.optional_vars]), _names_in([node.context_expr])
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}, _loaded(node.body)
+        return {node.name}, _names_in(node.body)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return _loaded([node.func.value]), _loaded(node.args)  # xs.append(f(1))
+        return _names_in([node.func.value]), _names_in(node.args)  # xs.append(f(1))
     return None
 
 
-def _stored(nodes: Iterable[ast.AST]) -> set[str]:
+def _names_in(nodes: Iterable[ast.AST]) -> set[str]:
     return {inner.id for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-
-
-_loaded = _stored
 
 
 def _names_of(node: ast.AST) -> Iterator[str]:

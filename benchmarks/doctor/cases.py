@@ -2,11 +2,11 @@
 
 import ast
 import doctest
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.problem import Problem
+from benchmarks.python_source import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,6 @@ def assertions(source: str) -> list[ast.Assert]:
     """Every assertion of a source, however deep."""
     tree = parse(source)
     return [node for node in ast.walk(tree) if isinstance(node, ast.Assert)] if tree else []
-
-
-def parse(source: str) -> ast.Module | None:
-    """Return the syntax tree, or None if the source does not parse."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd escapes in other people's strings
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _shown_assertions(prompt: str) -> Iterator[ast.Assert]:

@@ -5,11 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.data_files import long_integers
-from benchmarks.doctor.cases import assertions, parse, shown_cases
+from benchmarks.doctor.cases import assertions, shown_cases
 from benchmarks.doctor.check import Check, Finding
 from benchmarks.doctor.program_impostors import cases_in_prompt
 from benchmarks.duplicates import group_near_duplicates
 from benchmarks.problem import Problem
+from benchmarks.python_source import parse
 from sandbox.cases import cases_of, tests_trouble
 from sandbox.tests_reading import TextOfTests
 

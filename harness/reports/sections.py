@@ -2,7 +2,8 @@
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -69,6 +70,14 @@ def default_ks(most: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(k for k in (*DEFAULT_KS, most) if k <= most))
 
 
+@contextmanager
+def _without_smaller_problems() -> Iterator[None]:
+    """Ignore the warnings that problems with fewer than k samples take no part; the report's notes say so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def rows_at_ks(inputs: ReportInputs, ks: Sequence[int]) -> tuple[RowsAtK, ...]:
     """Return the main table at those k that leave a choice and are not all samples."""
     return at_few_ks(partial(selection, inputs), ks, inputs.samples_per_problem[1])
@@ -76,15 +85,13 @@ def rows_at_ks(inputs: ReportInputs, ks: Sequence[int]) -> tuple[RowsAtK, ...]:
 
 def at_few_ks(summary_at: Callable[[int], Summary], ks: Sequence[int], most: int) -> tuple[RowsAtK, ...]:
     """Return the rows of `summary_at(k)` at each k that leaves a choice and is below `most`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # problems with fewer samples take no part; the report's notes say so
+    with _without_smaller_problems():
         return tuple(RowsAtK(k, summary_at(k).rows) for k in ks if 1 < k < most)
 
 
 def curves(inputs: ReportInputs, ks: Sequence[int]) -> tuple[Curve, ...]:
     """Return best of k at a few k: every objective and pass@k."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # problems with fewer samples are left out; the report's notes say so
+    with _without_smaller_problems():
         lines = [
             Curve(name, _means(best_of_k(scores_PN, inputs.rewards_PN, inputs.mask_PN, ks)))
             for name, scores_PN in inputs.objectives.items()
@@ -101,8 +108,7 @@ def best_of_every_k(inputs: ReportInputs) -> BestOfK:
     """Return the curve over k of every score, of pass@1 and of pass@k."""
     rewards_PN, mask_PN = inputs.rewards_PN, inputs.mask_PN
     ks = list(range(1, max(inputs.samples_per_problem[1], 1) + 1))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # problems with fewer samples take no part; the report's notes say so
+    with _without_smaller_problems():
         values = {name: best_of_k(scores_PN, rewards_PN, mask_PN, ks) for name, scores_PN in inputs.all_scores.items()}
         values["pass@k"] = np.stack([pass_at_k(rewards_PN, mask_PN, k) for k in ks], axis=1)
     values["pass@1"] = np.repeat(values["pass@k"][:, :1], len(ks), axis=1)

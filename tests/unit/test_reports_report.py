@@ -13,7 +13,6 @@ from rich.console import Console
 from benchmarks import Problem
 from harness.commands.show import picture
 from harness.errors import QprobeError
-from harness.probes.samples import View
 from harness.reports.browser_data import browser_data
 from harness.reports.build import report, report_and_page
 from harness.reports.greedy_baseline import greedy_rewards
@@ -26,38 +25,11 @@ from harness.runs.features import sample_features
 from harness.runs.program_hash import fingerprint, fingerprints
 from harness.runs.scores import load_scores
 from harness.runs.store import Store
-from harness.runs.vector_store import EmbeddingSpec
 from harness.stages.probe import probe
 from sandbox import Outcome, Status
+from tests.made_run import fill
 
-PROBLEMS, SAMPLES, WIDTH = 12, 6, 8
-
-
-def fill(store: Store, *, signal: float) -> None:
-    """A finished grading and embedding: vectors of noise, whose first number tells a pass as clearly as `signal`."""
-    rng = random.Random(3)
-    store.settle("benchmark", "made")
-    store.note("source", {"file": "made.jsonl", "sha256": "", "complete": True})
-    store.add_problems(Problem(f"M/{p}", "def f():\n", "f", "assert f()") for p in range(PROBLEMS))
-    completions = [
-        Completion(f"M/{p}", n, "def f():\n", "", f"def f():\n    return {n // 2}\n")
-        for p in range(PROBLEMS)
-        for n in range(SAMPLES)
-    ]
-    rng.shuffle(completions)  # the order in which rows come must not matter
-    store.add_completions(completions)
-    passes = {c.id: (c.index + int(c.problem_id[2:])) % 3 == 0 for c in completions}
-    store.add_verdicts("g", {i: Outcome(Status.PASSED if ok else Status.FAILED) for i, ok in passes.items()})
-    vectors = np.random.default_rng(0).standard_normal((len(completions), 1, WIDTH)).astype(np.float32)
-    for row, completion in enumerate(completions):
-        vectors[row, 0, 0] += signal * passes[completion.id]
-    spec = EmbeddingSpec({"fingerprint": "made"}, (View(3, "last"),), WIDTH)
-    (shard,) = spec.shards(store)
-    shard.file.write(0, vectors)
-    store.add_vector_rows({shard.key: {completion.id: row for row, completion in enumerate(completions)}})
-    about = {"embedder": "made", "views": spec.views, "shards": [shard.key]}
-    for name, value in (("view v", about), ("view", "v"), ("grader", "g")):
-        store.note(name, value)
+PROBLEMS, SAMPLES = 12, 6
 
 
 @pytest.fixture(scope="module")
