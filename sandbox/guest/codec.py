@@ -55,11 +55,8 @@ class Encoder:
         kind = type(value)
         if kind in _PLAIN:
             return value
-        if self._graph is not None and kind in _MUTABLE:
-            number = self._graph.number_of(value)
-            if number is not None:
-                return {"@": number}
-            self._graph.send(value, kind)
+        if self._graph is not None and kind in _MUTABLE and (known := self._known(self._graph, value, kind)):
+            return known
         if kind is list:
             return self.items(value)
         packer = _PACKERS.get(kind)
@@ -80,12 +77,18 @@ class Encoder:
         """The JSON form of an instance of a subclass, as its base; None where it has no base that may cross."""
         for base, packer in _BASES:
             if isinstance(value, base):
-                if self._graph is not None and base in _MUTABLE:
-                    number = self._graph.number_of(value)
-                    if number is not None:
-                        return {"@": number}
-                    self._graph.send(value, base)
+                if self._graph is not None and base in _MUTABLE and (known := self._known(self._graph, value, base)):
+                    return known
                 return packer(value, self)
+        return None
+
+    @staticmethod
+    def _known(graph: Graph, value: Any, base: type) -> dict[str, int] | None:
+        """The JSON form of an object that has crossed before; else None, and it gets its number, as a `base`."""
+        number = graph.number_of(value)
+        if number is not None:
+            return {"@": number}
+        graph.send(value, base)
         return None
 
     def _other(self, value: Any) -> Any:

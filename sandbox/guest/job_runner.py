@@ -78,8 +78,6 @@ class JobRunner:
         if report.verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
             self._examiner.clear()  # it may still be waiting for this candidate
         candidate_seconds, exit_code = self._sweep()
-        if report.verdict is Verdict.EXITED and exit_code == -signal.SIGKILL and limits.oom_kills():
-            report = Report(Verdict.MEMORY, detail=_OUT_OF_MEMORY)
         return _result(report, header, limits, candidate_seconds + examiner_seconds, exit_code)
 
     def _run_case(self, header: JobHeader, inlet: int | None) -> Result:
@@ -95,8 +93,6 @@ class JobRunner:
             report = self._wait(limits, header, math.inf) or Report(Verdict.NONE)
         cpu_seconds = candidate_seconds + limits.examiner_seconds()
         result = _result(report, header, limits, cpu_seconds, exit_code)
-        if result.verdict is Verdict.EXITED and exit_code == -signal.SIGKILL and limits.oom_kills():
-            result = result._replace(verdict=Verdict.MEMORY, detail=_OUT_OF_MEMORY)
         if result.verdict in (Verdict.NONE, Verdict.TIMEOUT):
             self._examiner.clear()
         return result
@@ -157,4 +153,6 @@ def _result(report: Report, header: JobHeader, limits: TimeLimits, cpu_seconds: 
     verdict, detail = report.verdict, report.detail
     if verdict is not Verdict.NONE and cpu_seconds > header.cpu_seconds:
         verdict, detail = Verdict.TIMEOUT, b""
+    elif verdict is Verdict.EXITED and exit_code == -signal.SIGKILL and limits.oom_kills():
+        verdict, detail = Verdict.MEMORY, _OUT_OF_MEMORY
     return Result(verdict, cpu_seconds, limits.wall_seconds(), exit_code, 0, detail=detail)

@@ -176,10 +176,10 @@ class Text(Opaque):
         return str(self._repr)
 
 
-class WholeSequence(Sequence[Any]):
-    """The members of a container of the program's own, as they were when it was returned."""
+class _Whole:
+    """A container of the program's own, with its members as they were when it was returned."""
 
-    def __init__(self, number: int, name: str, members: list[Any], comparable: bool) -> None:
+    def __init__(self, number: int, name: str, members: Any, comparable: bool) -> None:
         """`comparable`: whether its class says when two of it are equal; then equal members decide."""
         self._number = number
         self.__name__ = name
@@ -195,44 +195,33 @@ class WholeSequence(Sequence[Any]):
     def __eq__(self, other: object) -> bool:
         if self is other or not self._comparable:
             return self is other
-        members = other._members if isinstance(other, WholeSequence) else other
-        return isinstance(members, list | tuple) and self._members == list(members)
+        return self._same(other._members if isinstance(other, type(self)) else other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"{self.__name__}({self._members!r})"
 
+    def _same(self, members: object) -> bool:
+        """Return whether its members are equal to those of another container."""
+        raise NotImplementedError
 
-class WholeMapping(Mapping[Any, Any]):
-    """As `WholeSequence`, of a mapping."""
 
-    def __init__(self, number: int, name: str, members: dict[Any, Any], comparable: bool) -> None:
-        """See `WholeSequence`."""
-        self._number = number
-        self.__name__ = name
-        self._members = members
-        self._comparable = comparable
+class WholeSequence(_Whole, Sequence[Any]):
+    """A sequence of the program's own."""
 
-    def __len__(self) -> int:
-        return len(self._members)
+    def _same(self, members: object) -> bool:
+        return isinstance(members, list | tuple) and self._members == list(members)
+
+
+class WholeMapping(_Whole, Mapping[Any, Any]):
+    """A mapping of the program's own."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._members)
 
-    def __getitem__(self, key: Any) -> Any:
-        return self._members[key]
-
-    def __eq__(self, other: object) -> bool:
-        if self is other or not self._comparable:
-            return self is other
-        members = other._members if isinstance(other, WholeMapping) else other
+    def _same(self, members: object) -> bool:
         return isinstance(members, dict) and self._members == members
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"{self.__name__}({self._members!r})"
 
 
 class WholeSet(Set[Any]):
