@@ -165,31 +165,35 @@ class ContainerGuest:
         self._id = container_id
         self._errors = b""
         self._buffer = bytearray()
-        try:
-            parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        self._in_use = threading.Lock()  # of the socket
+        parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._remove)
             attached = self._api.attach_socket(container_id, params=parameters)
-            self._attached = attached  # keeps the response alive
+            # docker-py keeps the response at the socket where it can: closed, it closes both.
+            self._response = getattr(attached, "_response", attached)
+            undo.callback(self._response.close)
             self._socket: socket.socket = getattr(attached, "_sock", attached)
             self._api.start(container_id)
             uid = 100_000 + secrets.randbelow(2**30) * 2
             settings = {"kind": "container", "uid": uid, "folders": tuple(_TMPFS), "place": place}
             self._socket.settimeout(30)
             self._socket.sendall(guest_payload(settings))
-        except BaseException:
-            self._remove()
-            raise
+            undo.pop_all()
 
     def write(self, data: bytes) -> None:
         try:
-            self._socket.sendall(data)
+            with self._in_use:
+                self._socket.sendall(data)
         except OSError as error:
             raise GuestError(self._story(error)) from error
 
     def read_exact(self, size: int, timeout: float) -> bytes:
         try:
-            self._socket.settimeout(timeout)
-            while len(self._buffer) < size:
-                self._receive()
+            with self._in_use:
+                self._socket.settimeout(timeout)
+                while len(self._buffer) < size:
+                    self._receive()
         except OSError as error:
             raise GuestError(self._story(error)) from error
         data = bytes(self._buffer[:size])
@@ -197,11 +201,11 @@ class ContainerGuest:
         return data
 
     def stop(self) -> None:
-        # Shut down, not only closed: another thread may be waiting for its bytes.
+        # Another thread may be waiting for bytes: the shutdown wakes it, and only then may the descriptor be closed.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            self._attached.close()
+        with self._in_use, contextlib.suppress(OSError):
+            self._response.close()
         self._remove()
 
     def _receive(self) -> None:
