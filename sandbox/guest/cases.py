@@ -15,6 +15,7 @@ from typing import Any
 from . import runner
 from .assignment import Assignment
 from .channel import Channel, Lost
+from .failures import text_of
 from .outputs import converse, difference
 from .wire import Verdict
 
@@ -73,7 +74,12 @@ class _Examination:
         if exit_code:
             return _crash(exit_code, complaint)
         wrong = judge(given, printed, expected)
-        return (Verdict.FAILED, wrong) if wrong else (Verdict.PASSED, "")
+        if not wrong:
+            return Verdict.PASSED, ""
+        return (
+            Verdict.FAILED,
+            f"{wrong}  # input {text_of(given)}; output {text_of(printed.decode('utf-8', 'replace'))}",
+        )
 
 
 def _last_words(channel: Channel) -> list[str]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from . import cases, guard, purity, pytest_like
+from . import cases, failures, guard, purity, pytest_like
 from .channel import Channel, Lost, TooLong
 from .exceptions import CROSSED
 from .library import UnsendableError
@@ -126,9 +126,11 @@ def _outcome(examination: "_Examination", job: dict[str, Any], run: str) -> tupl
 def _verdict_of(error: BaseException, examination: "_Examination", job: dict[str, Any]) -> tuple[Verdict, str]:
     programs_own = hasattr(error, CROSSED)
     if isinstance(error, AssertionError) and not programs_own:
-        verdict, detail = Verdict.FAILED, _where(error, job)
+        detail = failures.assertion(error, job["tests"], _safe_text(error), examination.asked)
+        verdict = Verdict.FAILED
     else:
-        verdict, detail = Verdict.ERROR, f"{type(error).__name__}: {_safe_text(error)}"
+        cause = failures.cause(examination.asked) if programs_own else ""
+        verdict, detail = Verdict.ERROR, f"{type(error).__name__}: {_safe_text(error)}{cause}"
     # Raised when the program was ready and had not been asked anything, it is the tests' own fault.
     tests_own = examination.ready and not examination.touched and not programs_own
     return (Verdict.UNTESTED if tests_own else verdict), detail
@@ -149,6 +151,12 @@ class _Examination:
     def touched(self) -> bool:
         """Return whether the program has been asked anything."""
         return self._peer.touched
+
+    @property
+    def asked(self) -> failures.Asked | None:
+        """Return the last question to the program, with its answer."""
+        asked = self._peer.asked
+        return (*asked[:2], failures.CHANGED, asked[3]) if asked and self.shared_objects else asked
 
     def meet_limit(self, limit: str) -> None:
         """Note what the tests wanted and cannot have."""
@@ -241,18 +249,6 @@ def has_tests(source: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return any(isinstance(node, ast.Assert | ast.Call | ast.Raise) for node in ast.walk(tree))
-
-
-def _where(error: AssertionError, job: dict[str, Any]) -> str:
-    """The assertion that did not hold, in the words of the tests."""
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == pytest_like.TESTS else line
-        trace = trace.tb_next
-    source = job["tests"].split("\n")
-    text = source[line - 1].strip() if 0 < line <= len(source) else "assert"
-    message = _safe_text(error)
-    return f"{text}  # {message}" if message and message not in text else text
 
 
 def _safe_text(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from .borrowed import signature_of
 from .channel import Channel, Lost
 from .codec import MalformedError
 from .exceptions import CROSSED
+from .failures import RAISED, Asked
 from .graph import Graph
 from .library import UnsendableError
 from .peer import Peer
@@ -68,6 +69,7 @@ class TestsPeer(Peer):
         self.lost: str | None = None
         self.limit = ""  # the last thing that the tests wanted and that may not be asked
         self.met: dict[str, None] = {}  # the labels where the program did answer so
+        self.asked: Asked | None = None  # the last question, to be named where its answer was wrong
         self._objects = frozenset(objects)
         self._stand_ins: dict[int, Any] = {}
         if graph:
@@ -95,11 +97,19 @@ class TestsPeer(Peer):
         self.touched = True
         if self.lost is not None:
             raise Lost(self.lost)
+        result: Any = RAISED
         try:
-            return super().ask(operation, target, *operands, live=live or self._allows(label), label=label)
+            result = super().ask(operation, target, *operands, live=live or self._allows(label), label=label)
         except Lost as error:
             self.lost = str(error)
             raise
+        finally:
+            self.asked = (operation, label, operands, result)
+        return result
+
+    def _send(self, message: list[Any], pack: Callable[[Any], Any] | None = None, value: Any = None) -> None:
+        self.asked = None  # which objects both sides keep depends on who still holds them: see `Graph.outgoing`
+        super()._send(message, pack, value)
 
     def _allows(self, label: str) -> bool:
         return label in self._objects or ANYWHERE in self._objects

@@ -117,7 +117,7 @@ def _states_kept(sandbox: Sandbox, channel: str, states: Sequence[int]) -> float
             yield Job(f"read {number}", f"{channel}\ndef f():\n    raise ValueError(read())", "f()", "f", limits=LIMITS)
 
     outcomes = {job.key: outcome.detail for job, outcome in sandbox.run(jobs())}
-    kept = [outcomes[f"read {number}"] == f"ValueError: {state}" for number, state in enumerate(states)]
+    kept = [outcomes[f"read {number}"].startswith(f"ValueError: {state} ") for number, state in enumerate(states)]
     return sum(kept) / len(kept)
 
 
