@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from harness.errors import QprobeError
+from harness.runs.config_file import folder_of
 
 ABOUT_THE_CALL = frozenset({"ctx", "help", "quiet", "json", "assignments", "print_config", "dry_run"})
 """Parameters that say how a command is called and not what it does: they are in no configuration."""
@@ -46,10 +47,16 @@ class ConfigValue:
 
 
 def read_file(ctx: typer.Context, target: Path | None) -> Path | None:
-    """The callback of run's argument: a FILE.toml becomes the defaults of the options, and leaves no run folder."""
+    """The callback of run's argument: a FILE.toml becomes the defaults of the options, and leaves no run folder.
+
+    The settings that a run keeps are of the run in whose folder they lie, whatever folder they were written in.
+    """
     if target is None or target.suffix != ".toml":
         return target
-    _become_defaults(ctx, str(target), _parsed(target))
+    values = _parsed(target)
+    if run := folder_of(target):
+        values["folder"] = str(run)
+    _become_defaults(ctx, str(target), values)
     return None
 
 

@@ -108,5 +108,5 @@ def _held(folder: Path) -> dict[str, int]:
 
     if not (folder / "run.sqlite").is_file():
         return {}
-    with Store(folder) as store:
+    with Store(folder, read_only=True) as store:
         return store.counts(greedy=False)

@@ -75,7 +75,7 @@ def _run(folder: Path, options: PipelineOptions, *, json: bool = False, quiet: b
 
     checked, terminal = check_pipeline(folder, options), Terminal(quiet=quiet)
     if not (folder / CONFIG_FILE).exists():
-        keep_config(folder, {"folder": str(folder), **settings_of(options)})
+        keep_config(folder, settings_of(options))
     source = f"the samples of {options.samples}" if options.samples else f"{options.k} samples of {options.model}"
     count = "" if options.samples else f"{checked.problems} problems x "
     terminal.message(f"{folder}: {options.benchmark}, {count}{source}.")

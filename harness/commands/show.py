@@ -19,21 +19,31 @@ from harness.reports.render.transfer_tables import transfer_markdown, transfer_t
 from harness.reports.report import Report
 from harness.reports.transfer import TransferReport
 from harness.runs.atomic import atomic_write
+from harness.runs.reading import is_read_only
 
 FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 
 
 def show_report(report: Report, data: BrowserData, run: Path, shown: Terminal, form: str) -> None:
     """Print the report in one of the forms of `--format`, and write all of them and the page into the run."""
+    if form == "table":
+        shown.out.print(terminal(report))
+    else:
+        print(FORMATS[form](report).rstrip("\n"))
+    if is_read_only(run):
+        shown.message(f"{run} cannot be written to, so there is no report.html; --format json prints all figures.")
+        return
+    write_report(report, data, run)
+    if form == "table":
+        shown.message(f"To look at: {run}/report.html. As files: report.{', .'.join(FILES)}, .svg.")
+
+
+def write_report(report: Report, data: BrowserData, run: Path) -> None:
+    """Write a report into its run's folder as files: in all formats, as a picture and as a page."""
     written = {ending: write(report) for ending, write in FILES.items()}
     for ending, content in {**written, "svg": picture(report), "html": page(report, data)}.items():
         with atomic_write(run / f"report.{ending}") as draft:
             draft.write_text(content, encoding="utf-8")
-    if form == "table":
-        shown.out.print(terminal(report))
-        shown.message(f"To look at: {run}/report.html. As files: report.{', .'.join(FILES)}, .svg.")
-    else:
-        print(FORMATS[form](report).rstrip("\n"))
 
 
 def show_comparison(comparison: Comparison, terminal: Terminal, form: str) -> None:

@@ -101,9 +101,12 @@ def report(
     from harness.commands.show import show_report
     from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards
+    from harness.runs.run_progress import unfinished
     from harness.runs.store import Store
 
-    with Store(run) as store:
+    with Store(run, read_only=True) as store:
+        if missing := unfinished(store):
+            Terminal(quiet=quiet).message(missing)
         rewards = greedy_rewards(greedy, store.about.benchmark) if greedy else None
         result, data = report_and_page(store, args.numbers(k), rewards)
     show_report(result, data, run, Terminal(quiet=quiet), "json" if json else format_name)

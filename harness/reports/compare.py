@@ -128,7 +128,7 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 
 def _side(run: Path, name: str) -> Side:
-    with Store(run) as store:
+    with Store(run, read_only=True) as store:
         inputs = read_inputs(store)
     return side_of(name, report(inputs), {item.problem.id: item.problem.tests for item in inputs.problems})
 

@@ -11,7 +11,7 @@ def greedy_rewards(folder: Path, benchmark: str) -> dict[str, float]:
 
     Raises QprobeError if the run is of another benchmark, has no verdicts, or was not sampled greedily.
     """
-    with Store(folder) as store:
+    with Store(folder, read_only=True) as store:
         about = store.about
         if about.benchmark != benchmark:
             raise QprobeError(f"{folder} is a run of {about.benchmark}, not of {benchmark}.")

@@ -92,7 +92,7 @@ def read_inputs(store: Store) -> ReportInputs:
     objectives = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
     embedding = about.embeddings[scores.settings["view"]]
     return ReportInputs(
-        run=store.folder.name,
+        run=store.name,
         benchmark=about.benchmark,
         errata=about.errata,
         prompt=about.prompt,

@@ -1,4 +1,7 @@
-"""`config.toml` in a run's folder: the settings that made the run, as a file that repeats it."""
+"""`config.toml` in a run's folder: the settings that made the run, as a file that repeats it.
+
+It does not name its folder: a run that was copied or renamed belongs to its new place.
+"""
 
 import tomllib
 from collections.abc import Mapping
@@ -10,7 +13,8 @@ from harness.runs.atomic import atomic_write
 from harness.runs.toml import toml_text
 
 CONFIG_FILE = "config.toml"
-HEAD = "# The settings of this run. qprobe run THIS_FILE resumes it; --set folder=NEW repeats it in another folder.\n"
+MARK = "# The settings of this run."
+HEAD = f"{MARK} qprobe run THIS_FILE resumes it; --set folder=NEW repeats it in another folder.\n"
 
 
 def read_config(run: Path) -> dict[str, Any]:
@@ -24,6 +28,14 @@ def read_config(run: Path) -> dict[str, Any]:
 
 def keep_config(run: Path, settings: Mapping[str, Any]) -> None:
     """Write settings into the run's config.toml, over those of an earlier command. Raises QprobeError."""
-    stored = read_config(run) or {"folder": str(run)}
+    kept = {**read_config(run), **settings}
+    kept.pop("folder", None)  # earlier versions named it
     with atomic_write(run / CONFIG_FILE) as draft:
-        draft.write_text(HEAD + toml_text({**stored, **settings}), encoding="utf-8")
+        draft.write_text(HEAD + toml_text(kept), encoding="utf-8")
+
+
+def folder_of(path: Path) -> Path | None:
+    """Return the run whose settings a file holds; None for a file that a user wrote."""
+    if path.name != CONFIG_FILE or not path.is_file():
+        return None
+    return path.parent if path.read_text(encoding="utf-8", errors="replace").startswith(MARK) else None

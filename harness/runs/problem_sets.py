@@ -58,7 +58,7 @@ def load_set(name: str, runs: Path = Path("results")) -> ProblemSet:
     QprobeError for no such run, several of them, no such split, or a missing stage.
     """
     folder, split = _find(name, runs)
-    with Store(folder) as store:
+    with Store(folder, read_only=True) as store:
         problems = [problem for problem in store.problems() if split is None or problem.split == split]
         if not problems:
             splits = sorted({problem.split for problem in store.problems()})

@@ -46,8 +46,10 @@ class RunSettings:
     prompt: str = ""
     stop: tuple[str, ...] | None = None  # the prompt's stop strings, where it has its own
     generation: Mapping[str, Any] = field(default_factory=dict)
+    k: int | None = None  # samples per problem that generation is to draw
     source: Source | None = None
-    grader: str | None = None  # of the last grading
+    grading: str | None = None  # the grader of a grading that has begun
+    grader: str | None = None  # of the last grading that has ended
     view: str | None = None  # key of the last embedding
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)  # by key
     shards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by key: embedder, views, width, precision
@@ -74,7 +76,9 @@ class RunSettings:
             prompt=stored.get("prompt", ""),
             stop=None if stop is None else tuple(stop),
             generation=stored.get("generation", {}),
+            k=stored.get("k"),
             source=Source(**stored["source"]) if "source" in stored else None,
+            grading=stored.get("grading"),
             grader=stored.get("grader"),
             view=stored.get("view"),
             embeddings={key: _embedding(value) for key, value in _with_prefix(stored, VIEW)},

@@ -3,6 +3,8 @@
 Problems, completions and verdicts are rows that are only ever added (an extraction alone replaces programs); a row is
 there whole or not at all (WAL), and a stage's work is what has no row yet. Settings are written down by the first
 command that needs them; a later command with others is refused, because its rows would not compare.
+
+One command at a time writes. Commands that only read need no lock: they see the run as it was when they opened it.
 """
 
 import fcntl
@@ -20,6 +22,7 @@ from typing import Any, Self
 from benchmarks import Problem
 from harness.errors import QprobeError
 from harness.runs.completion import GREEDY, Completion, SampleId
+from harness.runs.reading import is_read_only, lock_now, open_read_only
 from harness.runs.settings import RunSettings
 from sandbox import Outcome, Status
 from sandbox.grading_mode import GradingPlan
@@ -52,15 +55,18 @@ CREATE TABLE IF NOT EXISTS vectors (
 
 
 class Store:
-    """A run's folder, held by one command at a time."""
+    """A run's folder, held by one command at a time; other commands may read it meanwhile."""
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
-        """Open the run in `folder`. Raises QprobeError where it is missing, or another command holds it."""
+    def __init__(self, folder: Path, *, create: bool = False, read_only: bool = False) -> None:
+        """Open the run in `folder`. Raises QprobeError where it is missing, or another command holds it.
+
+        With `read_only` no other command is in the way, and the run stays as it is now, whatever is added to it.
+        """
         self.folder = folder
         self._prepare_folder(create)
-        self._lock = None if not create and _is_read_only(folder) else _hold(folder / ".lock")
+        self._lock = None if read_only or (not create and is_read_only(folder)) else _hold(folder / ".lock")
         if self._lock is None:
-            self._db = _open_read_only(folder / "run.sqlite")
+            self._db = open_read_only(folder / "run.sqlite", SCHEMA)
         else:
             # The sandbox's threads draw jobs from `ungraded`; SQLite itself serialises them.
             self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None, check_same_thread=False)
@@ -70,9 +76,16 @@ class Store:
             self._add_missing_columns()
         self._check_schema()
 
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        return self.folder.resolve().name
+
     def _prepare_folder(self, create: bool) -> None:
         if not create and not (self.folder / "run.sqlite").is_file():
             raise QprobeError(f"{self.folder} is not a run: make one with qprobe import, run or demo.")
+        if not create:
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -109,6 +122,8 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._lock is None:
+            raise QprobeError(f"{self.folder} cannot be written to: it is open for reading only.")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -130,7 +145,8 @@ class Store:
 
     def note(self, name: str, value: object) -> None:
         """Write down a setting, over an earlier one."""
-        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
     def settle(self, name: str, value: object) -> None:
         """Write a setting down once. Raises QprobeError where the run was made with another."""
@@ -160,8 +176,10 @@ class Store:
 
     def problems(self) -> list[Problem]:
         """The run's problems, in the order they were added."""
-        rows = self._db.execute(f"SELECT {', '.join(_PROBLEM)} FROM problems ORDER BY rowid")
-        named = (dict(zip(_PROBLEM, row, strict=True)) for row in rows)
+        present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
+        columns = [name for name in _PROBLEM if name in present]  # a run of an earlier version may lack some
+        rows = self._db.execute(f"SELECT {', '.join(columns)} FROM problems ORDER BY rowid")
+        named = (dict(zip(columns, row, strict=True)) for row in rows)
         return [Problem(**{**row, "stop": tuple(json.loads(row["stop"]))}) for row in named]
 
     def add_completions(self, completions: Iterable[Completion]) -> int:
@@ -242,6 +260,11 @@ class Store:
         )
         return {SampleId(row[0], row[1]): Outcome(Status(row[2]), *row[3:]) for row in rows}
 
+    def count_verdicts(self, grader: str) -> int:
+        """Return the number of samples with a verdict of this grader, the greedy ones left out."""
+        rows = self._db.execute("SELECT COUNT(*) FROM verdicts WHERE grader = ? AND idx >= 0", (grader,))
+        return int(rows.fetchone()[0])
+
     def passes(self, grader: str) -> dict[str, int]:
         """Return the number of passing samples of each problem with a verdict of this grader."""
         rows = self._db.execute(
@@ -313,24 +336,6 @@ def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-def _is_read_only(folder: Path) -> bool:
-    """Return True where the run is on a read-only disk, or belongs to a user who lets others read it alone."""
-    return not os.access(folder, os.W_OK) or not os.access(folder / "run.sqlite", os.W_OK)
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Open a database that cannot be written to; SQLite needs to be told where it cannot even make its index."""
-    address = path.absolute().as_uri()
-    for mode in ("mode=ro", "immutable=1"):
-        try:
-            database = sqlite3.connect(f"{address}?{mode}", uri=True, isolation_level=None, check_same_thread=False)
-            database.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
-            return database
-        except sqlite3.OperationalError:
-            continue
-    raise QprobeError(f"{path} cannot be read.")
-
-
 def _hold(path: Path) -> int:
     """Take the run's lock; the kernel gives it back when this process ends, however it ends."""
     try:
@@ -338,7 +343,7 @@ def _hold(path: Path) -> int:
     except OSError as error:
         raise QprobeError(f"The run folder {path.parent} cannot be written to: {error.strerror}.") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_now(lock, fcntl.LOCK_EX)
     except OSError as error:
         os.close(lock)
         raise QprobeError(f"Another qprobe command is at work in {path.parent}; wait for it to end.") from error

@@ -101,6 +101,7 @@ def _settle(store: Store, engine: Engine, work: GenerationPlan) -> None:
     store.settle("prompt", work.prompt.identity)
     store.note("stop", work.prompt.stop)
     store.settle("generation", {**engine.identity, "seed": work.seed})
+    store.note("k", work.k)
     store.note("source", {"model": engine.name, "complete": True})
     store.add_problems(work.problems)
 

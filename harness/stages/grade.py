@@ -104,6 +104,7 @@ def grade(store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = S
     grader = grader_key(sandbox, budget)
     problems = store.problems()
     check_languages(sandbox, {problem.language for problem in problems if problem.language})
+    store.note("grading", grader)
     graded = _Suite(store, sandbox, budget, grader, problems).grade(progress, "Grading")
     store.note("grader", grader)
     if with_base := [problem.base() for problem in problems if problem.base_tests]:

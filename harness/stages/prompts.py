@@ -25,7 +25,7 @@ def find_prompt(spec: str, benchmark: Benchmark) -> Prompt:
 
 def _successes(run: Path, count: int) -> list[Shot]:
     """The passing samples of `count` problems of a run, one per problem, in an order that depends on the ids alone."""
-    with Store(run) as store:
+    with Store(run, read_only=True) as store:
         grader = store.about.require_grader(run)
         passed: dict[str, int] = {}
         for sample, outcome in sorted(store.verdicts(grader).items()):

@@ -109,7 +109,7 @@ def _only(samples: Samples, views: Sequence[View]) -> Samples:
 def _tested(test: ProblemSet, samples: Samples, result: Transfer) -> Tested:
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     indices_PN, random_CPN = samples.indices_PN.numpy(), random_directions(samples).numpy()
-    with Store(test.folder) as store:
+    with Store(test.folder, read_only=True) as store:
         features = sample_features(store, samples.problem_ids, indices_PN)
         answers = visible_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
 

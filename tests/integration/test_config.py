@@ -1,7 +1,9 @@
 """A whole experiment in one file: what it says, what goes before it, what is refused, and what a run keeps of it."""
 
+import contextlib
 import inspect
 import json
+import shutil
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -135,12 +137,12 @@ def test_a_run_keeps_what_repeats_it(tmp_path: Path):
     done = qprobe("run", str(file), "--json", "-q")
     assert done.returncode == 0, done.stderr
     kept = tomllib.loads((first / "config.toml").read_text())
-    assert kept["folder"] == str(first)
+    assert "folder" not in kept
     assert (kept["k"], kept["max_new_tokens"], kept["layers"]) == (2, 48, "-1")
     again = qprobe("run", str(first / "config.toml"), "--set", f"folder={second}", "--json", "-q")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["rows"] == json.loads(done.stdout)["rows"]
-    assert {**tomllib.loads((second / "config.toml").read_text()), "folder": str(first)} == kept
+    assert tomllib.loads((second / "config.toml").read_text()) == kept
     lines = [json.loads(line) for line in (first / "provenance.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in lines] == ["generate", "grade", "embed", "probe"]
     assert {"python", "qprobe", "torch", "transformers", "docker"} <= lines[-1]["versions"].keys()
@@ -148,6 +150,23 @@ def test_a_run_keeps_what_repeats_it(tmp_path: Path):
     hashes = [json.loads((run / "provenance.jsonl").read_text().splitlines()[-1])["hashes"] for run in (first, second)]
     assert hashes[0] == hashes[1]
     assert len(hashes[0]["problems"]) == 64
+
+
+def test_a_copied_run_belongs_to_its_new_place(tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    file = written(tmp_path / "e.toml", {**SMALL, "folder": str(first)})
+    assert qprobe("run", str(file), "-q").returncode == 0
+    shutil.copytree(first, second)
+    shutil.rmtree(first)
+    again = qprobe("run", str(second / "config.toml"), "--json", "-q")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["run"] == "second"
+    assert not first.exists()
+    shown = qprobe("run", str(second / "config.toml"), "--print-config")
+    assert sources(shown.stdout)["folder"] == (f'"{second}"', f"{second}/config.toml")
+    with contextlib.chdir(second):
+        here = qprobe("report", ".", "--json", "-q")
+    assert json.loads(here.stdout)["run"] == "second"
 
 
 def test_stages_one_by_one_leave_the_same_file(tmp_path: Path):

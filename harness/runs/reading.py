@@ -1,0 +1,95 @@
+"""Reading a run's database while another command writes to it, and on a disk that cannot be written to."""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+from harness.errors import QprobeError
+
+_PATIENCE_SECONDS = 0.3
+"""The time to wait for a lock: `is_held` takes it for a moment."""
+
+
+def is_read_only(folder: Path) -> bool:
+    """Return True where the run is on a read-only disk, or belongs to a user who lets others read it alone."""
+    return not os.access(folder, os.W_OK) or not os.access(folder / "run.sqlite", os.W_OK)
+
+
+def is_held(folder: Path) -> bool:
+    """Return True while a command that writes is at work in the folder."""
+    try:
+        lock = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:  # no command has ever written here, or not by this user's permission
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def lock_now(descriptor: int, kind: int) -> None:
+    """Take a lock on a file. Raises OSError where another process keeps it."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return
+        time.sleep(_PATIENCE_SECONDS / 10)
+    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+
+
+def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
+    """Open a database for reading, at its present state. Raises QprobeError where it cannot be read.
+
+    Tables of `schema` that a database of an earlier version lacks are there, and empty.
+    """
+    for connect in (_connect, _connect_on_read_only_disk):
+        try:
+            database = connect(path)
+            _add_missing_tables(database, schema)
+            database.execute("BEGIN")
+            database.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
+            return database
+        except sqlite3.DatabaseError:
+            continue
+    raise QprobeError(f"{path} cannot be read as the database of a run.")
+
+
+def _connect(path: Path, option: str = "mode=ro") -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?{option}"
+    database = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    database.execute("SELECT 1 FROM sqlite_master").fetchone()
+    return database
+
+
+def _connect_on_read_only_disk(path: Path) -> sqlite3.Connection:
+    """Connect where SQLite cannot make its index.
+
+    Rows that a killed command left in the log beside the database are read from a copy in memory.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if not log.is_file() or not log.stat().st_size:
+        return _connect(path, "immutable=1")
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    with tempfile.TemporaryDirectory(prefix="qprobe-read-") as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(sqlite3.connect(Path(folder) / path.name)) as copy:
+            copy.backup(database)
+    return database
+
+
+def _add_missing_tables(database: sqlite3.Connection, schema: str) -> None:
+    present = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for statement in filter(str.strip, schema.split(";")):
+        name = statement.partition("EXISTS ")[2].split()[0]
+        if present and name not in present:
+            database.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
