@@ -19,6 +19,7 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="folder of the run, suc
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print results and errors only")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Format = Annotated[Literal["table", "json", "markdown", "latex", "csv"], typer.Option("--format", help="output format")]
+Full = Annotated[bool, typer.Option("--full", help="print every table; the main one comes first and again last")]
 Greedy = Annotated[Path | None, typer.Option(help="run of one sample per problem at temperature 0, to compare with")]
 Ks = Annotated[str | None, typer.Option("--k", help="numbers of samples to report best of k for, such as 1,5,10")]
 Track = Annotated[str | None, typer.Option(help="also send the report to mlflow or wandb [default: nowhere]")]

@@ -96,9 +96,9 @@ def _write_rows(path: Path, rows: Sequence[str]) -> None:
 
 
 def _table(rankings: "Sequence[Ranking]") -> Table:
-    """One row per problem: the sample to take, and how sure the probe is of it."""
+    """One row per problem: the sample to take, and the probability that softmax selection takes it."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(("problem", "samples", "best", "score", "chance", "its first line")):
+    for number, name in enumerate(("problem", "samples", "best", "score", "P(selected)", "its first line")):
         table.add_column(name, justify="right" if 0 < number < 5 else "left", no_wrap=number < 5)
     for ranking in rankings:
         best = ranking.best

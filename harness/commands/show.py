@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,10 +25,12 @@ from harness.runs.reading import is_read_only
 FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 
 
-def show_report(report: Report, data: BrowserData, run: Path, shown: Terminal, form: str) -> None:
+def show_report(
+    report: Report, data: BrowserData, run: Path, shown: Terminal, form: str, *, full: bool = False
+) -> None:
     """Print the report in one of the forms of `--format`, and write all of them and the page into the run."""
     if form == "table":
-        shown.out.print(terminal(report))
+        shown.out.print(terminal(report, full=full))
     else:
         print(FORMATS[form](report).rstrip("\n"))
     if is_read_only(run):
@@ -35,7 +38,8 @@ def show_report(report: Report, data: BrowserData, run: Path, shown: Terminal, f
         return
     write_report(report, data, run)
     if form == "table":
-        shown.message(f"To look at: {run}/report.html. As files: report.{', .'.join(FILES)}, .svg.")
+        more = "" if full else f" All tables: qprobe report {shlex.quote(str(run))} --full."
+        shown.message(f"To look at: {run}/report.html.{more} As files: report.{', .'.join(FILES)}, .svg.")
 
 
 def write_report(report: Report, data: BrowserData, run: Path) -> None:
@@ -82,5 +86,5 @@ def show_transfer(report: TransferReport, run: Path, terminal: Terminal, *, as_j
 def picture(report: Report) -> str:
     """The terminal's main table as an SVG picture."""
     console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True)
-    console.print(terminal(report, complete=False))
+    console.print(terminal(report))
     return console.export_svg(title=heading(report).partition(":")[0], unique_id="qprobe")

@@ -96,6 +96,7 @@ def report(
     quiet: args.Quiet = False,
     greedy: args.Greedy = None,
     format_name: args.Format = "table",
+    full: args.Full = False,
 ) -> None:
     """Show probed against baseline pass@1. Writes report.html, and the same in other formats, into the run."""
     from harness.commands.show import show_report
@@ -109,7 +110,7 @@ def report(
             Terminal(quiet=quiet).message(missing)
         rewards = greedy_rewards(greedy, store.about.benchmark) if greedy else None
         result, data = report_and_page(store, args.numbers(k), rewards)
-    show_report(result, data, run, Terminal(quiet=quiet), "json" if json else format_name)
+    show_report(result, data, run, Terminal(quiet=quiet), "json" if json else format_name, full=full)
     if track:
         from harness.reports.trackers import track as send
 

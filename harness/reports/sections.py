@@ -167,12 +167,12 @@ def _few_ks(most: int) -> list[int]:
 
 
 def calibrations(inputs: ReportInputs) -> list[Calibration]:
-    """Return the bins of every objective; the scores of `mse` and `ce` are chances of a pass, the others an order."""
+    """Return the bins of every objective; `mse` and `ce` estimate the probability of a pass, the others only order."""
     sections = []
     for name, scores_PN in inputs.raw_scores.items():
-        chances = {"mse": lambda x: x, "ce": lambda x: 1 / (1 + np.exp(-x))}.get(name)
-        shown_PN = chances(scores_PN) if chances else scores_PN
-        sections.append(calibrate(name, shown_PN, inputs.rewards_PN, inputs.mask_PN, chances=chances is not None))
+        estimate = {"mse": lambda x: x, "ce": lambda x: 1 / (1 + np.exp(-x))}.get(name)
+        shown_PN = estimate(scores_PN) if estimate else scores_PN
+        sections.append(calibrate(name, shown_PN, inputs.rewards_PN, inputs.mask_PN, estimates=estimate is not None))
     return sections
 
 
@@ -187,7 +187,8 @@ def difficulties(inputs: ReportInputs) -> list[Difficulty]:
 def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Difference]]:
     """Compare every pair of objectives, and each objective with each baseline; Holm's correction is per family."""
     objectives = {name: summary.values[name] for name in inputs.objectives}
-    pairs = [(name, baseline) for name in inputs.objectives for baseline in inputs.baselines]
+    baselines = [*(["greedy"] if "greedy" in summary.values else []), *inputs.baselines]
+    pairs = [(name, baseline) for name in inputs.objectives for baseline in baselines]
     return {"objectives": differences(objectives), "baselines": differences(summary.values, pairs)}
 
 

@@ -34,7 +34,7 @@ class Ranked:
 
     completion: Completion
     score: float
-    chance: float  # under softmax selection at the temperature on the probe's card
+    chance: float  # of being selected, not of passing: under softmax selection at the temperature on the probe's card
 
 
 @dataclass(frozen=True, slots=True)

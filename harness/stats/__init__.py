@@ -1,16 +1,19 @@
 """Statistics: exact expectations from stored samples and scores, with their uncertainty."""
 
 from harness.stats.baselines import SampleFeatures, agreement, baseline_scores, distinct_samples
-from harness.stats.calibration import Calibration, Difficulty, calibrate, relate_to_difficulty
+from harness.stats.calibration import CALIBRATED, Calibration, Difficulty, calibrate, relate_to_difficulty
 from harness.stats.curves import Point, Tradeoff, best_of_k_curve, points, reward_against_kl
 from harness.stats.estimators import best_of_k, pass_at_1, pass_at_k
 from harness.stats.intervals import holm
 from harness.stats.ranks import within_problem_auc, without_length
 from harness.stats.selection import chances_of_k, softmax_chances, softmax_of_k, softmax_selection
-from harness.stats.summary import Summary, summarise
+from harness.stats.summary import CONTROL, RANDOM, Summary, summarise
 from harness.stats.table import Difference, TableRow, differences, tabulate
 
 __all__ = [
+    "CALIBRATED",
+    "CONTROL",
+    "RANDOM",
     "Calibration",
     "Difference",
     "Difficulty",

@@ -8,6 +8,8 @@ from harness.stats.estimators import Bools, Floats, ranking, tie_means
 from harness.stats.intervals import percentile_interval, resample, resampled_means
 
 BINS = 10
+CALIBRATED = 0.05
+"""The largest expected calibration error at which scores are called probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,31 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The bins in ascending order of score, and the errors of scores that are probabilities of a pass."""
+    """The bins in ascending order of score, and the errors of scores that estimate the probability of a pass."""
 
     name: str
     bins: tuple[Bin, ...]
     error: float | None  # expected calibration error: mean |score - passed| over samples, by bin
     brier: float | None  # mean (score - reward)^2 over samples
+
+    @property
+    def calibrated(self) -> bool:
+        """True if the scores may be read as probabilities of a pass."""
+        return self.error is not None and self.error <= CALIBRATED
+
+    @property
+    def score(self) -> float:
+        """The mean score of all samples."""
+        return self._mean([part.score for part in self.bins])
+
+    @property
+    def passed(self) -> float:
+        """The pass rate of all samples."""
+        return self._mean([part.passed for part in self.bins])
+
+    def _mean(self, values: list[float]) -> float:
+        weighted = sum(value * part.samples for value, part in zip(values, self.bins, strict=True))
+        return weighted / max(sum(part.samples for part in self.bins), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +69,11 @@ def calibrate(
     rewards_PN: Floats,
     mask_PN: Bools,
     *,
-    chances: bool,
+    estimates: bool,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Calibration:
-    """Make ten bins of equally many samples; `chances` tells that a score is a probability of a pass."""
+    """Make ten bins of equally many samples; `estimates` tells that a score estimates the probability of a pass."""
     order_R = np.argsort(scores_PN[mask_PN], kind="stable")
     bin_R = np.empty(len(order_R), dtype=np.int64)
     bin_R[order_R] = np.arange(len(order_R)) * BINS // max(len(order_R), 1)
@@ -63,8 +84,8 @@ def calibrate(
         in_bin_PN[mask_PN] = bin_R == number
         bins.append(_bin(scores_PN, rewards_PN, in_bin_PN, counts_BP))
     gaps = [one.samples * abs(one.score - one.passed) for one in bins]
-    error = sum(gaps) / max(len(bin_R), 1) if chances else None
-    brier = float(np.square(scores_PN - rewards_PN)[mask_PN].mean()) if chances else None
+    error = sum(gaps) / max(len(bin_R), 1) if estimates else None
+    brier = float(np.square(scores_PN - rewards_PN)[mask_PN].mean()) if estimates else None
     return Calibration(name, tuple(bins), error, brier)
 
 

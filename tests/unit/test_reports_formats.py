@@ -96,7 +96,7 @@ def test_choices_are_summed_up_over_folds(result: Report):
 
 def test_the_terminal_shows_all_of_it_in_80_columns(result: Report):
     console = Console(width=80, file=io.StringIO())
-    console.print(terminal(result))
+    console.print(terminal(result, full=True))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text

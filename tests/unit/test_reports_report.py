@@ -239,7 +239,7 @@ def test_programs_are_the_same_but_for_spacing_comments_and_quotes():
 
 def test_the_terminal_needs_no_more_than_80_columns(result: Report):
     console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(terminal(result))
+    console.print(terminal(result, full=True))
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text

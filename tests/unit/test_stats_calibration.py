@@ -18,12 +18,12 @@ def chances(problems: int = 300, samples: int = 20, seed: int = 0) -> tuple[np.n
 
 def test_true_chances_are_calibrated_and_doubled_ones_are_not():
     chances_PN, rewards_PN, mask_PN = chances()
-    good = calibrate("true", chances_PN, rewards_PN, mask_PN, chances=True)
+    good = calibrate("true", chances_PN, rewards_PN, mask_PN, estimates=True)
     assert good.error == pytest.approx(0, abs=0.03)
     assert sum(part.low <= part.score <= part.high for part in good.bins) >= 8
-    bad = calibrate("doubled", 2 * chances_PN, rewards_PN, mask_PN, chances=True)
+    bad = calibrate("doubled", 2 * chances_PN, rewards_PN, mask_PN, estimates=True)
     assert bad.error == pytest.approx(chances_PN[mask_PN].mean(), abs=0.03)
-    order = calibrate("order", chances_PN, rewards_PN, mask_PN, chances=False)
+    order = calibrate("order", chances_PN, rewards_PN, mask_PN, estimates=False)
     assert order.error is None
     assert order.brier is None
     assert [part.passed for part in order.bins] == sorted(part.passed for part in order.bins)
@@ -33,7 +33,7 @@ def test_true_chances_are_calibrated_and_doubled_ones_are_not():
 @settings(max_examples=30, deadline=None)
 def test_bins_hold_every_graded_sample_once(seed: int):
     scores_PN, rewards_PN, mask_PN = chances(7, 5, seed)
-    result = calibrate("any", scores_PN.round(1), rewards_PN, mask_PN, chances=True, resamples=20)
+    result = calibrate("any", scores_PN.round(1), rewards_PN, mask_PN, estimates=True, resamples=20)
     assert sum(part.samples for part in result.bins) == mask_PN.sum()
     passes = sum(part.samples * part.passed for part in result.bins)
     assert passes == pytest.approx((rewards_PN * mask_PN).sum())

@@ -1,4 +1,4 @@
-"""A report that Python's `print` and notebooks show as tables."""
+"""A report that Python's `print` and notebooks show as its main table."""
 
 import io
 import shutil
@@ -16,7 +16,7 @@ NARROWEST = 80
 
 
 class PrintableReport(Report):
-    """A report whose text is its tables."""
+    """A report whose text is its main table."""
 
     __slots__ = ()
 
@@ -26,15 +26,19 @@ class PrintableReport(Report):
         return cls(**{entry.name: getattr(report, entry.name) for entry in fields(report)})
 
     def __str__(self) -> str:
-        """Return the tables as wide as the terminal, in colour where standard output is one."""
+        """Return the main table; see `text`."""
+        return self.text()
+
+    def text(self, *, full: bool = False) -> str:
+        """Return the main table, or all tables, as wide as the terminal, in colour where standard output is one."""
         width = max(NARROWEST, shutil.get_terminal_size().columns)
         console = Console(file=io.StringIO(), width=width, force_terminal=sys.stdout.isatty())
         with console.capture() as captured:
-            console.print(terminal(self))
+            console.print(terminal(self, full=full))
         return captured.get().rstrip("\n")
 
     def _repr_html_(self) -> str:
-        """Return the tables as a preformatted block with inline styles, for notebooks."""
+        """Return the main table as a preformatted block with inline styles, for notebooks."""
         console = Console(file=io.StringIO(), width=NARROWEST, record=True, force_terminal=True)
         console.print(terminal(self))
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")

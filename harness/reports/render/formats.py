@@ -7,35 +7,35 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.reports.render.notes import notes
+from harness.reports.render.headline import sentence
+from harness.reports.render.notes import main_notes, notes
 from harness.reports.render.tables import heading, is_gain, tables
-from harness.reports.render.text import csv_text, latex, latex_table, markdown_table, terminal_table
+from harness.reports.render.text import bullets, csv_text, latex, latex_table, markdown_table, terminal_table
 from harness.reports.report import Report
 
 
-def terminal(report: Report, *, complete: bool = True) -> RenderableType:
-    """Render for a terminal of at least 80 columns; only the main table and its notes unless `complete`."""
-    parts, lines = tables(report), notes(report)
-    if not complete:
-        parts, lines = parts[:1], lines[:3]
-    return Group(
-        Text(heading(report), style="bold"),
-        *(terminal_table(header, rows, is_gain) for header, rows in parts),
-        *(Text(line, style="dim") for line in lines),
-    )
+def terminal(report: Report, *, full: bool = False) -> RenderableType:
+    """Render the main table for a terminal of at least 80 columns; with `full` all tables, the main one again last."""
+    main, *others = (terminal_table(header, rows, is_gain) for header, rows in tables(report))
+    opening = [Text(heading(report), style="bold"), *map(Text, filter(None, [sentence(report)]))]
+    if full:
+        return Group(*opening, main, *others, bullets(notes(report)), main)
+    return Group(*opening, main, bullets(main_notes(report)))
 
 
 def markdown(report: Report) -> str:
     """Render as Markdown."""
+    opening = [f"## {heading(report)}", *filter(None, [sentence(report)])]
     parts = [markdown_table(header, rows) for header, rows in tables(report)]
-    return "\n\n".join([f"## {heading(report)}", *parts, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
+    return "\n\n".join([*opening, *parts, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
 
 
 def latex_text(report: Report) -> str:
     """Render as LaTeX, one tabular per table; they need the package booktabs."""
     parts = [latex_table(header, rows) for header, rows in tables(report)]
     lines = "\n".join(latex(line) + r" \par" for line in notes(report))
-    return "\n\n".join([f"% {heading(report)}", "% \\usepackage{booktabs}", *parts, lines]) + "\n"
+    opening = [f"% {heading(report)}", "% \\usepackage{booktabs}", *map(latex, filter(None, [sentence(report)]))]
+    return "\n\n".join([*opening, *parts, lines]) + "\n"
 
 
 def csv_rows(report: Report) -> str:

@@ -1,8 +1,10 @@
 """The notes under a report's tables: the facts that a reader needs to judge them."""
 
+from benchmarks.mini import ABOUT_MODEL, is_bundled
+from harness.reports.render.headline import best_of_several, controls
 from harness.reports.render.numbers import counted, model_text, short
 from harness.reports.report import Report
-from harness.stats import Difference
+from harness.stats import CALIBRATED, Calibration, Difference
 from sandbox import Status
 
 AMONG_K = "Among k: exact expectations over all subsets of k samples; * marks p below .05."
@@ -12,7 +14,7 @@ INTERVALS = (
 SCORES = (
     "Scores: headroom is the share of the way from pass@1 to pass@k; AUC is within problems; beyond length is the gain "
     "without what length predicts; between is the share of the variance between problems; difficulty is the rank "
-    "correlation of a problem's mean score with its pass rate; calibration is the calibration error of mse and ce."
+    "correlation of a problem's mean score with its pass rate; calibration is the expected calibration error."
 )
 REPEATS = (
     "Repeats: each problem's mean over cross-validations with different folds; spread is the standard deviation of the "
@@ -26,16 +28,27 @@ _PRESETS = {
 }
 
 
+def main_notes(report: Report) -> list[str]:
+    """Return the notes of the main table, and every warning."""
+    main = _main(report)
+    return main + [line for line in notes(report)[len(main) :] if line.startswith("Warning:")]
+
+
 def notes(report: Report) -> list[str]:
-    """Return the notes of a report; the first three belong to the main table."""
-    lines = [_probes(report), INTERVALS, _signal(report)]
-    lines += _programs(report) + _tests(report)
+    """Return the notes of a report; those of the main table come first."""
+    lines = _main(report) + _programs(report) + _tests(report)
     lines += [REPEATS] if report.repeats is not None else []
-    lines += [*_few_samples(report), SCORES, *_differences(report)]
+    lines += [*_few_samples(report), SCORES, *_calibration(report), *_differences(report)]
     if trusting := {mode: count for mode, count in report.grading_modes.items() if mode != "separate"}:
         listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
         lines.append(f"Problems whose tests must trust the program's own objects or process: {listed}.")
     return lines
+
+
+def _main(report: Report) -> list[str]:
+    bundled = [ABOUT_MODEL] if is_bundled(report.source) else []
+    compared = [line for line in (best_of_several(report), controls(report)) if line]
+    return [*bundled, *compared, _probes(report), INTERVALS, _signal(report)]
 
 
 def _probes(report: Report) -> str:
@@ -91,6 +104,21 @@ def _few_samples(report: Report) -> list[str]:
             problems = counted(few, "problem") + (" has" if few == 1 else " have") if few else "Some problems have"
             lines.append(f"Warning: {problems} fewer than {k} graded samples and no value at k = {k}.")
     return lines
+
+
+def _calibration(report: Report) -> list[str]:
+    """Return which scores may be read as probabilities of a pass."""
+    return [f"{calibration_words(item)}." for item in report.calibrations if item.error is not None]
+
+
+def calibration_words(item: Calibration) -> str:
+    """Return how far an objective's scores may be read as probabilities of a pass, with the numbers."""
+    figures = (
+        f"mean score {short(item.score)}, pass rate {short(item.passed)}, calibration error {short(item.error or 0)}"
+    )
+    if item.calibrated:
+        return f"{item.name} is calibrated: its scores may be read as probabilities of a pass ({figures})"
+    return f"{item.name} is not calibrated: its scores only order samples ({figures}, above {short(CALIBRATED)})"
 
 
 def _differences(report: Report) -> list[str]:

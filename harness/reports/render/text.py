@@ -34,6 +34,14 @@ def terminal_table(header: Cells, rows: Sequence[Cells], is_bold: Callable[[Cell
     return table
 
 
+def bullets(lines: Sequence[str]) -> Table:
+    """Render notes for the terminal, each indented after its hyphen."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for line in lines:
+        table.add_row("-", Text(line), style="dim")
+    return table
+
+
 def markdown_table(header: Cells, rows: Sequence[Cells]) -> str:
     """Render as Markdown."""
     rule = (":--", *("--:" for _ in header[1:]))

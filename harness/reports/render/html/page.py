@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from harness.reports.browser_data import BrowserData
 from harness.reports.json_values import jsonable
+from harness.reports.render.headline import sentence
 from harness.reports.render.html.figures import figures
 from harness.reports.render.html.tiles import tiles
 from harness.reports.render.notes import notes
@@ -52,6 +53,7 @@ def page(report: Report, data: BrowserData | None = None) -> str:
     return templates.get_template("page.html").render(
         report=report,
         lead=heading(report).partition(": ")[2],
+        sentence=sentence(report),
         tiles=tiles(report),
         notes=notes(report),
         figures=figures(report, data),

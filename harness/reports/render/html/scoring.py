@@ -7,6 +7,7 @@ from harness.reports.browser_data import BrowserData
 from harness.reports.render.html.figure import BASE, Figure, colours, keys_of
 from harness.reports.render.html.plot import Plot
 from harness.reports.render.html.scale import padded
+from harness.reports.render.notes import calibration_words
 from harness.reports.render.numbers import interval, short
 from harness.reports.report import Report
 from harness.stats import Calibration, Difficulty
@@ -17,7 +18,7 @@ MOST_LABELS = 16
 
 
 def calibration(report: Report) -> Figure | None:
-    """Return the share that passes against the score, for scores that are chances of a pass."""
+    """Return the share that passes against the score, for scores that estimate the probability of a pass."""
     calibrations = [item for item in report.calibrations if item.error is not None and item.bins]
     if not calibrations:
         return None
@@ -31,11 +32,8 @@ def calibration(report: Report) -> Figure | None:
         for part in item.bins:
             plot.whisker((part.score, part.low), (part.score, part.high), f"toned {css[item.name]}", item.name)
         plot.line([(part.score, part.passed) for part in item.bins], css[item.name], item.name, dots=True)
-    errors = ", ".join(f"{item.name} {short(item.error or 0.0)}" for item in calibrations)
-    caption = (
-        "Ten bins of equally many held-out samples; calibrated scores lie on the dotted line. "
-        f"Expected calibration error: {errors}."
-    )
+    found = "; ".join(calibration_words(item) for item in calibrations)
+    caption = f"Ten bins of equally many held-out samples; calibrated scores lie on the dotted line. {found}."
     return Figure(
         "calibration", "Calibration", caption, (str(plot),), keys_of(report, [item.name for item in calibrations])
     )

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from harness.reports.render.headline import headline, p_equals
 from harness.reports.render.numbers import interval, short
-from harness.reports.render.tables import p_value
 from harness.reports.report import Report
 from harness.stats import TableRow
 
@@ -19,28 +19,29 @@ class Tile:
 
 
 def tiles(report: Report) -> list[Tile]:
-    """Return pass@1, the best probe, its gain, the share of the headroom it recovers, and the oracle."""
+    """Return a probe's difference from the best baseline without labels, both figures, pass@1 and the oracle."""
     rows = {row.name: row for row in report.rows}
-    tiles = [_tile("pass@1", rows.get("pass@1"))]
-    probes = [rows[name] for name in report.hyperparameters if name in rows]
-    if probes:
-        best = max(probes, key=lambda row: row.value)
-        rank = f"best of {len(probes)} objectives" if len(probes) > 1 else "probe"
-        gain_interval = interval(best.gain_low, best.gain_high, "+")
-        tiles.append(_tile(f"{best.name}, {rank}", best))
-        tiles.append(Tile("gain over pass@1", short(best.gain, "+"), f"{gain_interval}, p {_p(best)}"))
-        if math.isfinite(best.headroom):
-            tiles.append(Tile("headroom", f"{best.headroom:.0%}", "of the way from pass@1 to the oracle"))
     oracle = [row for row in report.rows if row.name.startswith("pass@")][-1]
-    return [*tiles, _tile(oracle.name, oracle if oracle.name != "pass@1" else None)]
+    base = [_tile("pass@1, one sample", rows["pass@1"])]
+    top = [_tile(f"{oracle.name}, any sample", oracle)] if oracle.name != "pass@1" else []
+    return [*_compared(report), *base, *top]
 
 
-def _tile(name: str, row: TableRow | None) -> Tile:
-    if row is None or math.isnan(row.value):
+def _compared(report: Report) -> list[Tile]:
+    head = headline(report)
+    if head is None:
+        return []
+    name, other = head.probe.name, head.baseline.name
+    difference = f"{interval(head.low, head.high, '+')}, p {p_equals(head.p)}"
+    best = f"{other}, highest baseline without labels"
+    return [
+        Tile(f"probe {name} against {other}", short(head.value, "+"), difference),
+        _tile(f"probe {name}", head.probe),
+        *([] if other == "pass@1" else [_tile(best, head.baseline)]),
+    ]
+
+
+def _tile(name: str, row: TableRow) -> Tile:
+    if math.isnan(row.value):
         return Tile(name, "–", "unknown")
     return Tile(name, short(row.value), interval(row.low, row.high))
-
-
-def _p(row: TableRow) -> str:
-    text = p_value(row)
-    return text if text.startswith("<") else f"= {text}"

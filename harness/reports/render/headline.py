@@ -1,0 +1,101 @@
+"""The first sentence of a report: one probe against the best baseline that needs no label."""
+
+import math
+from dataclasses import dataclass
+
+from harness.reports.render.numbers import interval, p_text, short
+from harness.reports.report import Report
+from harness.stats import CONTROL, RANDOM, TableRow
+
+PAPERS = "pg"
+"""The objective that a report leads with if it was trained: choosing the best of several by their results flatters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A probe, the highest baseline that needs no label, and their difference, paired by problem."""
+
+    probe: TableRow
+    baseline: TableRow
+    value: float
+    low: float
+    high: float
+    p: float  # Holm-corrected within its family of the report
+
+    @property
+    def verb(self) -> str:
+        """The comparison in words; "not significantly different from" unless p is below .05."""
+        if math.isnan(self.p) or self.p >= 0.05:
+            return "not significantly different from"
+        return "more than" if self.value > 0 else "less than"
+
+
+def headline(report: Report) -> Headline | None:
+    """Return the headline; None without probes."""
+    probe = leading_row(report)
+    if probe is None:
+        return None
+    compared = {item.other: item for item in report.differences["baselines"] if item.name == probe.name}
+    baselines = [row for row in report.rows if row.name == "pass@1" or row.name in compared]
+    best = max(baselines, key=lambda row: row.value)
+    if best.name == "pass@1":
+        return Headline(probe, best, probe.gain, probe.gain_low, probe.gain_high, probe.p_holm)
+    item = compared[best.name]
+    return Headline(probe, best, item.value, item.low, item.high, item.p_holm)
+
+
+def leading_row(report: Report) -> TableRow | None:
+    """Return the row of the paper's objective, or of the first one; None without probes."""
+    rows = {row.name: row for row in report.rows if row.name in report.hyperparameters}
+    return rows.get(PAPERS, next(iter(rows.values()), None))
+
+
+def sentence(report: Report) -> str:
+    """Return the first sentence; "" without probes."""
+    head = headline(report)
+    if head is None:
+        return ""
+    probe, baseline = head.probe, head.baseline
+    return (
+        f"Probe {probe.name}: pass@1 {short(probe.value)} {interval(probe.low, probe.high)}, {head.verb} the highest "
+        f"baseline that needs no labels, {baseline.name} ({short(baseline.value)}): {short(head.value, '+')} "
+        f"{interval(head.low, head.high, '+')}, p {p_equals(head.p)}."
+    )
+
+
+def p_equals(p: float) -> str:
+    """Format a p-value for a sentence: = .031, < .001."""
+    text = p_text(p)
+    return f"< {text[1:]}" if text.startswith("<") else f"= {text}"
+
+
+def best_of_several(report: Report) -> str:
+    """Return a line on the highest of several objectives; "" for one objective."""
+    probe, rows = leading_row(report), [row for row in report.rows if row.name in report.hyperparameters]
+    if probe is None or len(rows) < 2:
+        return ""
+    best = max(rows, key=lambda row: row.value)
+    named = "the paper's objective" if probe.name == PAPERS else "the first objective"
+    also = "" if best is probe else f" ({short(probe.value)})"
+    return (
+        f"Of {len(rows)} objectives {best.name} has the highest pass@1, {short(best.value)}; the highest of several is "
+        f"partly luck, so the first sentence is about {probe.name}{also}, {named}."
+    )
+
+
+def controls(report: Report) -> str:
+    """Return a line on the controls: their meaning, and why some lose; "" without controls."""
+    rows = [row for row in report.rows if row.name in (CONTROL, RANDOM)]
+    if not rows:
+        return ""
+    text = f"Controls: {' and '.join(row.name for row in rows)} hold no information about verdicts and must not gain."
+    gaining = [row.name for row in rows if row.gain_low > 0]
+    losing = [f"{row.name} {short(row.gain, '+')}" for row in rows if row.gain < 0]
+    if gaining:
+        return f"Warning: {' and '.join(gaining)} gain. {text} Distrust the gains of the probes."
+    if not losing:
+        return text
+    return (
+        f"{text} A loss ({', '.join(losing)}) is no fault: a direction without information selects samples whose "
+        "vectors lie far out, and these usually pass less often."
+    )
