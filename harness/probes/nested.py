@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import OneSidedError
 from harness.probes.batch import ProbeSpec
 from harness.probes.folds import assign_folds
 from harness.probes.model_selection import Selected, select
@@ -73,13 +74,13 @@ def fit(
 
 
 def refuse_one_sided(samples: Samples, train_P: Tensor) -> None:
-    """Raise ProbeError where the training problems have no graded sample, no pass or no failure."""
+    """Raise OneSidedError where the training problems have no graded sample, no pass or no failure."""
     train_P = train_P.to(samples.mask_PN.device)
     graded = samples.rewards_PN[train_P][samples.mask_PN[train_P]]
     if len(graded) and bool((graded != graded[0]).any()):
         return
     lack = "graded sample" if len(graded) == 0 else "failing sample" if graded[0] > 0 else "passing sample"
-    raise ProbeError(
+    raise OneSidedError(
         f"The {int(train_P.sum())} training problems have no {lack}: there is nothing to learn from. Generate more "
         "samples, or use another model or other problems, so that some samples pass and some fail."
     )

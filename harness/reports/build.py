@@ -27,7 +27,7 @@ def report(inputs: ReportInputs, ks: Sequence[int] | None = None, greedy: Mappin
     part in its row. Raises QprobeError for a k larger than the samples of any problem.
     """
     inputs = replace(inputs, greedy_rewards=greedy) if greedy else inputs
-    ks = _checked_ks(ks, inputs.samples_per_problem[1])
+    given_ks, ks = ks, _checked_ks(ks, inputs.samples_per_problem[1])
     summary = sections.selection(inputs)
     counts_P, passed_P = inputs.mask_PN.sum(1), (inputs.rewards_PN * inputs.mask_PN).sum(1)
     return Report(
@@ -63,6 +63,12 @@ def report(inputs: ReportInputs, ks: Sequence[int] | None = None, greedy: Mappin
         stability=stability(inputs.verdicts, inputs.second_verdicts),
         problems_with_visible_test=inputs.visible.problems if inputs.visible else 0,
         per_problem=sections.per_problem(inputs, summary),
+        pass_at_k=sections.passes_at_ks(inputs, given_ks),
+        benchmark_problems=inputs.benchmark_problems,
+        token_limit=inputs.token_limit,
+        ungraded=inputs.ungraded,
+        has_stale_probes=inputs.has_stale_probes,
+        commonest_details=sections.commonest_details(inputs),
     )
 
 

@@ -14,6 +14,7 @@ from harness.reports.inputs import read_inputs
 from harness.reports.json_values import jsonable
 from harness.reports.messages import choose_from
 from harness.reports.report import PerProblem, Report
+from harness.runs.scores import load_scores
 from harness.runs.store import Store
 from harness.stats import differences, points
 from harness.stats.estimators import Floats
@@ -80,8 +81,9 @@ def compare(
 ) -> Comparison:
     """Compare runs by rows of their main tables: by default pass@1, the objectives, and pass@k.
 
-    Calls `advance` after reading each run. Raises QprobeError for fewer than two runs, a run given twice, a run without
-    probes, a row that fewer than two runs have, or runs without a common problem.
+    Calls `advance` after reading each run. A run without probes takes part with its pass@1 and baselines. Raises
+    QprobeError for fewer than two runs, a run given twice, probes that are out of date, a row that fewer than two runs
+    have, or runs without a common problem.
     """
     if len(runs) < 2:
         raise QprobeError("Give at least two runs to compare; qprobe report compares the objectives of one run.")
@@ -130,6 +132,8 @@ def _names(runs: Sequence[Path]) -> list[str]:
 def _side(run: Path, name: str) -> Side:
     with Store(run, read_only=True) as store:
         inputs = read_inputs(store)
+        if inputs.has_stale_probes:
+            load_scores(store)  # raises: the objectives would be missing without a word
     return side_of(name, report(inputs), {item.problem.id: item.problem.tests for item in inputs.problems})
 
 

@@ -7,11 +7,13 @@ from itertools import groupby
 import numpy as np
 
 from benchmarks import Problem
+from harness.errors import NoProbesError, QprobeError, StaleProbesError
 from harness.reports.extraction_failures import sample_failures
 from harness.reports.visible_answers import VisibleAnswers, visible_answers
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.scores import Scores, load_scores, sample_rewards
 from harness.runs.store import Store
+from harness.runs.unprobed import unprobed_scores
 from harness.runs.verdict_sets import VerdictSet
 from harness.stats import SampleFeatures, baseline_scores
 from harness.stats.estimators import Bools, Floats
@@ -39,14 +41,19 @@ class ProblemSamples:
 
 @dataclass(frozen=True, slots=True)
 class ReportInputs:
-    """The values that a report is computed from. Arrays are [P, N]: problems with scores, samples per problem."""
+    """The values that a report is computed from. Arrays are [P, N]: problems with scores, samples per problem.
+
+    A run without probes has no objectives; its samples stand at the places that scores would have.
+    """
 
     run: str
     benchmark: str
     errata: str
     prompt: str
     source: str
-    embedder: str
+    token_limit: int | None  # of the completions; None where it is not known
+    benchmark_problems: int  # problems of the splits that the samples are of; 0 where it is not known
+    embedder: str  # "" without probes
     views: tuple[tuple[int, str], ...]
     problems: tuple[ProblemSamples, ...]  # those with samples, in the order of the benchmark
     verdicts: Mapping[SampleId, Outcome]  # without the greedy samples'
@@ -55,6 +62,7 @@ class ReportInputs:
     base_verdicts: Mapping[SampleId, Outcome]  # by the base tests alone
     visible: VisibleAnswers | None
     scores: Scores
+    has_stale_probes: bool  # older than the verdicts or vectors, and left out
     rewards_PN: Floats
     mask_PN: Bools  # the graded samples
     objectives: Mapping[str, Floats]  # out-of-fold scores by objective
@@ -77,28 +85,37 @@ class ReportInputs:
         counts_P = self.mask_PN.sum(1)
         return int(counts_P.min()), int(counts_P.max())
 
+    @property
+    def ungraded(self) -> int:
+        """The number of samples without a verdict."""
+        return sum(len(item.samples) for item in self.problems) - len(self.verdicts)
+
 
 def read_inputs(store: Store) -> ReportInputs:
     """Read a run's verdicts, completions and out-of-fold scores, each once.
 
-    Raises QprobeError where a stage is missing.
+    Raises QprobeError without verdicts.
     """
-    scores = load_scores(store)
+    scores, has_stale_probes = _scores(store)
     grader, about = scores.settings["grader"], store.about
     graded = store.verdicts(grader, greedy=True)
     verdicts = {sample: outcome for sample, outcome in graded.items() if sample.sample != GREEDY}
+    if not verdicts:
+        raise QprobeError(f"{store.folder} has no verdicts: run qprobe grade {store.folder} first.")
     visible = visible_answers(store, grader, scores.problem_ids, scores.indices_PN)
     rewards_PN, mask_PN = sample_rewards(verdicts, scores)
     objectives = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
-    embedding = about.embeddings[scores.settings["view"]]
+    embedding = about.embeddings[scores.settings["view"]] if objectives else None
     return ReportInputs(
         run=store.name,
         benchmark=about.benchmark,
         errata=about.errata,
         prompt=about.prompt,
         source=about.source.name if about.source else "",
-        embedder=embedding.embedder,
-        views=tuple((view.layer, view.pooling) for view in embedding.views),
+        token_limit=about.generation.get("max_new_tokens"),
+        benchmark_problems=about.benchmark_problems,
+        embedder=embedding.embedder if embedding else "",
+        views=tuple((view.layer, view.pooling) for view in embedding.views) if embedding else (),
         problems=tuple(_problem_samples(store, verdicts)),
         verdicts=verdicts,
         greedy_rewards=_greedy_rewards(graded),
@@ -106,6 +123,7 @@ def read_inputs(store: Store) -> ReportInputs:
         base_verdicts=store.verdicts(VerdictSet.BASE_TESTS.key(grader)),
         visible=visible,
         scores=scores,
+        has_stale_probes=has_stale_probes,
         rewards_PN=rewards_PN,
         mask_PN=mask_PN,
         objectives=objectives,
@@ -114,8 +132,23 @@ def read_inputs(store: Store) -> ReportInputs:
     )
 
 
+def _scores(store: Store) -> tuple[Scores, bool]:
+    """Return the run's scores, or the places of its samples, and True where it has probes that are out of date."""
+    try:
+        return load_scores(store), False
+    except NoProbesError:
+        return unprobed_scores(store), False
+    except StaleProbesError:
+        return unprobed_scores(store), True
+
+
 def baselines_of(features: SampleFeatures, mask_PN: Bools, visible: VisibleAnswers | None) -> dict[str, Floats]:
-    """Return scores [P, N] that need no probe, by name; `visible` holds the answers to the tests that prompts show."""
+    """Return scores [P, N] that need no probe, by name; `visible` holds the answers to the tests that prompts show.
+
+    There are none where no problem has two samples to select from.
+    """
+    if mask_PN.sum(1).max(initial=0) < 2:
+        return {}
     if visible is None:
         return baseline_scores(features, mask_PN)
     features = replace(features, groups={**features.groups, "outputs": visible.groups_PN})

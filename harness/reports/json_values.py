@@ -74,7 +74,7 @@ def _build_dataclass(kind: Any, value: dict[str, Any], place: str) -> Any:  # no
         inner = f"{place}.{field.name}".lstrip(".")
         if field.name in value:
             built[field.name] = _build(hints[field.name], value[field.name], inner)
-        elif field.default is MISSING:
+        elif field.default is MISSING and field.default_factory is MISSING:
             raise QprobeError(f"{inner} is missing.")
     return kind(**built)
 

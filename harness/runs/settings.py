@@ -45,6 +45,7 @@ class RunSettings:
     errata: str = ""  # the corrections to the benchmark, with their digest
     prompt: str = ""
     stop: tuple[str, ...] | None = None  # the prompt's stop strings, where it has its own
+    benchmark_problems: int = 0  # problems of the splits that the samples are of; 0 where it is not known
     generation: Mapping[str, Any] = field(default_factory=dict)
     k: int | None = None  # samples per problem that generation is to draw
     source: Source | None = None
@@ -75,6 +76,7 @@ class RunSettings:
             errata=stored.get("errata", ""),
             prompt=stored.get("prompt", ""),
             stop=None if stop is None else tuple(stop),
+            benchmark_problems=stored.get("benchmark_problems", 0),
             generation=stored.get("generation", {}),
             k=stored.get("k"),
             source=Source(**stored["source"]) if "source" in stored else None,

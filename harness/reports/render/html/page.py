@@ -16,11 +16,13 @@ from harness.reports.render.html.figures import figures
 from harness.reports.render.html.tiles import tiles
 from harness.reports.render.notes import notes
 from harness.reports.render.tables import fold_cells, heading, pair_cells, tables
+from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
 
 ASSETS = files("harness.reports.render.html") / "assets"
 
 TITLES = {
+    "pass@k": "Pass@k",
     "selection": "Probes and baselines",
     "gain of selection": "Selection among k samples",
     "best of k": "Best of k",
@@ -55,6 +57,7 @@ def page(report: Report, data: BrowserData | None = None) -> str:
         lead=heading(report).partition(": ")[2],
         sentence=sentence(report),
         tiles=tiles(report),
+        warnings=warnings(report),
         notes=notes(report),
         figures=figures(report, data),
         tables=[*tables(report), pair_cells(report), fold_cells(report)],

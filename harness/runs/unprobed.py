@@ -1,0 +1,43 @@
+"""The samples of a run without probes, at the places that scores would have: what a report needs besides verdicts."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import QprobeError
+from harness.runs.completion import SampleId
+from harness.runs.features import sample_features
+from harness.runs.scores import Scores, current
+from harness.runs.store import Store
+
+
+def unprobed_scores(store: Store) -> Scores:
+    """Return the places and features of a run's samples, without objectives. Raises QprobeError without verdicts."""
+    settings = {**current(store), "grader": store.about.require_grader(store.folder), "beta": 0.0}
+    ids = store.sample_ids()
+    if not ids:
+        raise QprobeError(f"{store.folder} has no samples: run qprobe import or qprobe generate first.")
+    problem_ids, indices_PN = _places(ids)
+    no_scores = np.zeros((0, *indices_PN.shape))
+    return Scores(
+        settings=settings,
+        problem_ids=problem_ids,
+        objectives=(),
+        indices_PN=indices_PN,
+        scores_OPN=no_scores,
+        control_CPN=no_scores,
+        random_CPN=no_scores,
+        fold_P=np.full(len(problem_ids), -1),
+        chosen={},
+        features=sample_features(store, problem_ids, indices_PN),
+    )
+
+
+def _places(ids: list[SampleId]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the problems in the order of their samples, and each one's indices [P, N], -1 for padding."""
+    indices: dict[str, list[int]] = {}
+    for sample in ids:
+        indices.setdefault(sample.problem_id, []).append(sample.sample)
+    indices_PN = np.full((len(indices), max(map(len, indices.values()))), -1, dtype=np.int64)
+    for p, own in enumerate(indices.values()):
+        indices_PN[p, : len(own)] = own
+    return tuple(indices), indices_PN
