@@ -142,7 +142,7 @@ def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path, tiny_llama
 
 def test_stages_in_the_wrong_order(run: Path):
     refused("probe", str(run), says="no verdicts: run qprobe grade")
-    refused("report", str(run), says="no probes: run qprobe probe")
+    refused("report", str(run), says="no verdicts: run qprobe grade")
     refused("grade", str(run / "absent"), says="is not a run")
 
 
