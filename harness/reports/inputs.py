@@ -145,7 +145,7 @@ def _scores(store: Store) -> tuple[Scores, bool]:
 def baselines_of(features: SampleFeatures, mask_PN: Bools, visible: VisibleAnswers | None) -> dict[str, Floats]:
     """Return scores [P, N] that need no probe, by name; `visible` holds the answers to the tests that prompts show.
 
-    There are none where no problem has two samples to select from.
+    Empty where no problem has two samples to select from.
     """
     if mask_PN.sum(1).max(initial=0) < 2:
         return {}
