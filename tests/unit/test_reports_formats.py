@@ -14,7 +14,6 @@ from harness.reports.extraction_failures import CUT, EMPTY, MISSING, SYNTAX, sam
 from harness.reports.inputs import read_inputs
 from harness.reports.render.formats import FORMATS, terminal
 from harness.reports.render.notes import notes
-from harness.reports.render.warnings import warnings
 from harness.reports.render.tables import (
     choice_cells,
     difference_cells,
@@ -23,6 +22,7 @@ from harness.reports.render.tables import (
     status_cells,
 )
 from harness.reports.render.text import latex
+from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
 from harness.runs.completion import Completion
 from harness.runs.store import Store
