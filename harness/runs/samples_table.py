@@ -1,5 +1,6 @@
 """The samples of a run as a table: one row per sample, with verdict, cost, fold and every score."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,28 @@ from harness.runs.store import Store
 
 if TYPE_CHECKING:
     import pandas
+    import polars
     import pyarrow
 
-COLUMNS = (
-    "problem", "index", "split", "status", "reward", "cpu_seconds", "tokens", "logprob", "length", "finish_reason",
-    "text", "program",
-)  # fmt: skip
+COLUMNS: dict[str, type] = {
+    "problem": str,
+    "index": int,
+    "split": str,
+    "status": str,
+    "reward": float,
+    "detail": str,
+    "cpu_seconds": float,
+    "wall_seconds": float,
+    "tokens": int,
+    "logprob": float,
+    "length": int,
+    "finish_reason": str,
+    "text": str,
+    "program": str,
+}
+"""The type of each column besides `fold` and the scores; every value but problem and index may be None."""
+
+FOLD, SCORE = "fold", "score: "
 
 
 @dataclass(frozen=True)
@@ -42,28 +59,45 @@ class SamplesTable:
         try:
             import pandas
         except ImportError as error:
-            raise QprobeError("A data frame needs pandas: pip install pandas") from error
+            raise QprobeError("A pandas data frame needs pandas: pip install pandas") from error
         return pandas.DataFrame(dict(self.columns))
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Return a polars data frame. Raises QprobeError where polars is not installed."""
+        try:
+            import polars
+        except ImportError as error:
+            raise QprobeError("A polars data frame needs polars: pip install polars") from error
+        names = {str: polars.String, int: polars.Int64, float: polars.Float64}
+        return polars.DataFrame(dict(self.columns), schema={name: names[kind_of(name)] for name in self.columns})
 
     def to_arrow(self) -> "pyarrow.Table":
         """Return an Arrow table. Raises QprobeError where pyarrow is not installed."""
         try:
             import pyarrow
         except ImportError as error:
-            raise QprobeError("An Arrow table needs pyarrow: pip install pyarrow") from error
-        return pyarrow.table(dict(self.columns))
+            raise QprobeError("An Arrow table, or a Parquet file, needs pyarrow: pip install pyarrow") from error
+        types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+        schema = pyarrow.schema([(name, types[kind_of(name)]) for name in self.columns])
+        return pyarrow.table(dict(self.columns), schema=schema)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return the table through Arrow's C interface, which polars and others read."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
 
+def kind_of(column: str) -> type:
+    """Return the type of a column's values."""
+    return int if column == FOLD else COLUMNS.get(column, float)
+
+
 def samples_table(store: Store, scores: Scores | None = None) -> SamplesTable:
     """Return the samples of a run; with `scores`, a column `fold` and a column `score: NAME` per objective."""
-    verdicts = store.verdicts(store.about.grader or "")
+    about = store.about
+    verdicts = store.verdicts(about.grader or about.grading or "")
     splits = {problem.id: problem.split for problem in store.problems()}
     extra = _score_columns(scores) if scores else {}
-    names = [*COLUMNS, *next(iter(extra.values()), {})]
+    names = [*COLUMNS, *([FOLD, *(f"{SCORE}{name}" for name in scores.objectives)] if scores else [])]
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for completion in store.completions():
         outcome = verdicts.get(completion.id)
@@ -73,7 +107,9 @@ def samples_table(store: Store, scores: Scores | None = None) -> SamplesTable:
             "split": splits[completion.problem_id],
             "status": outcome and outcome.status.value,
             "reward": outcome and outcome.reward,
+            "detail": outcome and outcome.detail,
             "cpu_seconds": outcome and outcome.cpu_seconds,
+            "wall_seconds": outcome and outcome.wall_seconds,
             "tokens": completion.tokens,
             "logprob": completion.logprob,
             "length": len(completion.continuation),
@@ -93,8 +129,7 @@ def _score_columns(scores: Scores) -> dict[tuple[str, int], dict[str, Any]]:
     for p, problem_id in enumerate(scores.problem_ids):
         for n, index in enumerate(scores.indices_PN[p].tolist()):
             if index >= 0:
-                named = {
-                    f"score: {name}": float(scores.scores_OPN[o, p, n]) for o, name in enumerate(scores.objectives)
-                }
-                rows[problem_id, index] = {"fold": int(scores.fold_P[p]), **named}
+                values = {f"{SCORE}{name}": scores.scores_OPN[o, p, n] for o, name in enumerate(scores.objectives)}
+                known = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+                rows[problem_id, index] = {FOLD: int(scores.fold_P[p]), **known}
     return rows

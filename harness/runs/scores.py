@@ -122,6 +122,25 @@ def load_scores(store: Store) -> Scores:
     )
 
 
+def scores_if_current(store: Store) -> Scores | None:
+    """Return the run's out-of-fold scores; None without any, or if verdicts or vectors are newer."""
+    try:
+        return load_scores(store)
+    except QprobeError:
+        return None
+
+
+def why_no_scores(store: Store) -> str:
+    """Return why the scores of a run that has probes cannot be used; "" where they can, or there are no probes."""
+    try:
+        load_scores(store)
+    except NoProbesError:
+        return ""
+    except QprobeError as error:
+        return str(error)
+    return ""
+
+
 def sample_rewards(
     verdicts: Mapping[SampleId, Outcome], scores: Scores
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

