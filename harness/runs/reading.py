@@ -51,16 +51,23 @@ def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
 
     Tables of `schema` that a database of an earlier version lacks are there, and empty.
     """
-    for connect in (_connect, _connect_on_read_only_disk):
+    ways = (_connect, _connect_on_read_only_disk) if is_read_only(path.parent) else (_connect_beside_writers,)
+    for connect in ways:
         try:
             database = connect(path)
             _add_missing_tables(database, schema)
+            database.execute("PRAGMA query_only = ON")
             database.execute("BEGIN")
             database.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
             return database
         except sqlite3.DatabaseError:
             continue
     raise QprobeError(f"{path} cannot be read as the database of a run.")
+
+
+def _connect_beside_writers(path: Path) -> sqlite3.Connection:
+    """Connect so that closing leaves no files: SQLite's index beside the database is made, and removed by the last."""
+    return _connect(path, "mode=rw")
 
 
 def _connect(path: Path, option: str = "mode=ro") -> sqlite3.Connection:

@@ -140,3 +140,12 @@ def test_opening_for_reading_is_quick(tmp_path: Path):
     started = time.monotonic()
     open_read_only(tmp_path / "run.sqlite", SCHEMA).close()
     assert time.monotonic() - started < 1
+
+
+def test_a_reader_leaves_no_files(tmp_path: Path):
+    with Store(tmp_path, create=True) as store:
+        add(store, 1)
+    before = sorted(tmp_path.iterdir())
+    with Store(tmp_path, read_only=True) as store:
+        assert store.count_samples() == 4
+    assert sorted(tmp_path.iterdir()) == before
