@@ -11,8 +11,10 @@ from rich.console import Console
 from harness.commands.terminal import Terminal
 from harness.reports.browser_data import BrowserData
 from harness.reports.compare import Comparison
+from harness.reports.published import read_published, what_is_missing
 from harness.reports.render import comparison_tables
-from harness.reports.render.formats import FORMATS, csv_rows, json_text, latex_text, markdown, terminal
+from harness.reports.render.formats import FORMATS, csv_rows, json_text, latex_text, markdown
+from harness.reports.render.formats import terminal as terminal_text
 from harness.reports.render.html import page
 from harness.reports.render.tables import heading
 from harness.reports.render.text import csv_text, latex_table, markdown_table
@@ -29,10 +31,7 @@ def show_report(
     report: Report, data: BrowserData, run: Path, shown: Terminal, form: str, *, full: bool = False
 ) -> None:
     """Print the report in one of the forms of `--format`, and write all of them and the page into the run."""
-    if form == "table":
-        shown.out.print(terminal(report, full=full))
-    else:
-        print(FORMATS[form](report).rstrip("\n"))
+    print_report(report, shown, form, full=full)
     if is_read_only(run):
         shown.message(f"{run} cannot be written to, so there is no report.html; --format json prints all figures.")
         return
@@ -40,6 +39,26 @@ def show_report(
     if form == "table":
         more = "" if full else f" All tables: qprobe report {shlex.quote(str(run))} --full."
         shown.message(f"To look at: {run}/report.html.{more} As files: report.{', .'.join(FILES)}, .svg.")
+
+
+def show_published(folder: Path, terminal: Terminal, form: str, *, full: bool = False) -> None:
+    """Print a report that lies in a folder without its run, and say what is missing there."""
+    published = read_published(folder)
+    if isinstance(published, Report):
+        print_report(published, terminal, form, full=full)
+    elif form == "table":
+        terminal.out.print(transfer_tables(published))
+    else:
+        print(json.dumps(published.as_json(), indent=1) if form == "json" else transfer_markdown(published).rstrip())
+    terminal.message(what_is_missing(folder))
+
+
+def print_report(report: Report, terminal: Terminal, form: str, *, full: bool = False) -> None:
+    """Print a report in one of the forms of `--format`."""
+    if form == "table":
+        terminal.out.print(terminal_text(report, full=full))
+    else:
+        print(FORMATS[form](report).rstrip("\n"))
 
 
 def write_report(report: Report, data: BrowserData, run: Path) -> None:
@@ -59,11 +78,11 @@ def show_comparison(comparison: Comparison, terminal: Terminal, form: str) -> No
 
 
 def comparison_text(comparison: Comparison, form: str) -> str:
-    """A comparison as "json", "markdown", "latex" or "csv"; the last has the differences."""
+    """A comparison as "json", "markdown", "latex" or "csv"; the last has the differences, or the values without any."""
     if form == "json":
         return json.dumps(comparison.as_json(), indent=1)
     if form == "csv":
-        return csv_text([asdict(difference) for difference in comparison.differences]).rstrip("\n")
+        return csv_text([asdict(row) for row in comparison.differences or comparison.cells]).rstrip("\n")
     draw = latex_table if form == "latex" else markdown_table
     return "\n\n".join(draw(header, rows) for header, rows in comparison_tables.tables(comparison))
 
@@ -86,5 +105,5 @@ def show_transfer(report: TransferReport, run: Path, terminal: Terminal, *, as_j
 def picture(report: Report) -> str:
     """The terminal's main table as an SVG picture."""
     console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True)
-    console.print(terminal(report))
+    console.print(terminal_text(report))
     return console.export_svg(title=heading(report).partition(":")[0], unique_id="qprobe")

@@ -101,12 +101,16 @@ def report(
     full: args.Full = False,
 ) -> None:
     """Show probed against baseline pass@1. Writes report.html, and the same in other formats, into the run."""
-    from harness.commands.show import show_report
+    from harness.commands.show import show_published, show_report
     from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards
+    from harness.reports.published import is_published
     from harness.runs.run_progress import unfinished
     from harness.runs.store import Store
 
+    if is_published(run):
+        show_published(run, Terminal(quiet=quiet), "json" if json else format_name, full=full)
+        return
     with Store(run, read_only=True) as store:
         if missing := unfinished(store):
             Terminal(quiet=quiet).message(missing)

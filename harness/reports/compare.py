@@ -13,11 +13,13 @@ from harness.reports.build import report
 from harness.reports.inputs import read_inputs
 from harness.reports.json_values import jsonable
 from harness.reports.messages import choose_from
+from harness.reports.published import is_published, read_published
 from harness.reports.report import PerProblem, Report
 from harness.runs.scores import load_scores
 from harness.runs.store import Store
-from harness.stats import differences, points
+from harness.stats import TableRow, differences, points
 from harness.stats.estimators import Floats
+from harness.stats.table import RESAMPLES
 
 SCHEMA = "qprobe-compare/2"
 
@@ -31,7 +33,8 @@ class Side:
     source: str
     rows: tuple[str, ...]  # the default rows to compare: pass@1, the objectives and the oracle
     values: dict[str, dict[str, float]]  # row of the main table -> problem -> expected reward
-    tests: dict[str, str]  # problem -> its tests
+    tests: dict[str, str | None]  # problem -> its tests; None where a report alone is there
+    reported: dict[str, TableRow]  # row of the main table -> its figures over all of the run's problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,11 @@ class Comparison:
     runs: tuple[str, ...]
     sources: tuple[str, ...]
     benchmark: str
-    problems: int  # in all runs, with the same tests
+    problems: int  # in all runs, with the same tests; 0 where the runs are not paired by problem
     problems_left_out: int  # missing from some run, or there with other tests
     cells: tuple[Cell, ...]
     differences: tuple[RunDifference, ...]
+    without_values: tuple[str, ...] = ()  # runs whose report has no values per problem, so that nothing is paired
 
     def as_json(self) -> dict[str, Any]:
         """Return the comparison in JSON's own types; numbers that do not exist are null."""
@@ -81,9 +85,10 @@ def compare(
 ) -> Comparison:
     """Compare runs by rows of their main tables: by default pass@1, the objectives, and pass@k.
 
-    Calls `advance` after reading each run. A run without probes takes part with its pass@1 and baselines. Raises
-    QprobeError for fewer than two runs, a run given twice, probes that are out of date, a row that fewer than two runs
-    have, or runs without a common problem.
+    Calls `advance` after reading each run. A run without probes takes part with its pass@1 and baselines. A published
+    report takes part with its own figures, and then no run is paired with another by problem. Raises QprobeError for
+    fewer than two runs, a run given twice, probes that are out of date, a row that fewer than two runs have, or runs
+    without a common problem.
     """
     if len(runs) < 2:
         raise QprobeError("Give at least two runs to compare; qprobe report compares the objectives of one run.")
@@ -98,8 +103,10 @@ def compare(
 
 def compare_sides(sides: Sequence[Side], rows: Sequence[str] | None = None) -> Comparison:
     """Compare runs that have been read; the first is the base. Raises QprobeError as `compare` does."""
-    ids, left_out = _common(sides)
     rows = _default_rows(sides) if rows is None else _checked_rows(sides, rows)
+    if without := tuple(side.name for side in sides if not side.values):
+        return _unpaired(sides, rows, without)
+    ids, left_out = _common(sides)
     values = {(side.name, row): _values(side, row, ids) for side in sides for row in rows if row in side.values}
     return Comparison(
         runs=tuple(side.name for side in sides),
@@ -112,15 +119,34 @@ def compare_sides(sides: Sequence[Side], rows: Sequence[str] | None = None) -> C
     )
 
 
+def _unpaired(sides: Sequence[Side], rows: Sequence[str], without: tuple[str, ...]) -> Comparison:
+    """Put the figures of reports side by side, each over all problems of its run, without differences."""
+    benchmarks = list(dict.fromkeys(side.benchmark for side in sides))
+    if len(benchmarks) > 1:
+        raise QprobeError(f"The reports are of {' and '.join(benchmarks)}. Compare runs of one benchmark.")
+    figures = [(side.name, side.reported[row]) for row in rows for side in sides if row in side.reported]
+    return Comparison(
+        runs=tuple(side.name for side in sides),
+        sources=tuple(side.source for side in sides),
+        benchmark=benchmarks[0],
+        problems=0,
+        problems_left_out=0,
+        cells=tuple(Cell(row.name, run, row.value, row.low, row.high) for run, row in figures),
+        differences=(),
+        without_values=without,
+    )
+
+
 def side_of(name: str, report: Report, tests: Mapping[str, str]) -> Side:
-    """Return a report's side of a comparison; `tests` are by problem. Raises QprobeError without values per problem."""
-    if report.per_problem is None:
-        raise QprobeError(f"The report of {name} holds no values per problem and cannot be compared.")
-    per_problem: PerProblem = report.per_problem
-    values = {row: dict(zip(per_problem.id, column, strict=True)) for row, column in per_problem.value.items()}
+    """Return a report's side of a comparison; `tests` are by problem, empty where they are not known."""
+    reported = {row.name: row for row in report.rows}
     rows = ("pass@1", *report.hyperparameters, report.rows[-1].name)
-    own_tests = {problem_id: tests[problem_id] for problem_id in per_problem.id}
-    return Side(name, report.benchmark, report.source, rows, values, own_tests)
+    per_problem: PerProblem | None = report.per_problem
+    if per_problem is None:
+        return Side(name, report.benchmark, report.source, rows, {}, {}, reported)
+    values = {row: dict(zip(per_problem.id, column, strict=True)) for row, column in per_problem.value.items()}
+    own_tests = {problem_id: tests.get(problem_id) for problem_id in per_problem.id}
+    return Side(name, report.benchmark, report.source, rows, values, own_tests, reported)
 
 
 def _names(runs: Sequence[Path]) -> list[str]:
@@ -130,6 +156,11 @@ def _names(runs: Sequence[Path]) -> list[str]:
 
 
 def _side(run: Path, name: str) -> Side:
+    if is_published(run):
+        published = read_published(run)
+        if not isinstance(published, Report):
+            raise QprobeError(f"{run} holds the report of a transfer, which qprobe report prints; compare takes runs.")
+        return side_of(name, published, {})
     with Store(run, read_only=True) as store:
         inputs = read_inputs(store)
         if inputs.has_stale_probes:
@@ -140,11 +171,15 @@ def _side(run: Path, name: str) -> Side:
 def _common(sides: Sequence[Side]) -> tuple[list[str], int]:
     """Return the problems that all runs have with the same tests, and the number of the others."""
     first, *others = sides
-    ids = [name for name, tests in first.tests.items() if all(side.tests.get(name) == tests for side in others)]
+    ids = [name for name in first.tests if all(name in side.tests for side in others) and _same_tests(sides, name)]
     if not ids:
         held = "; ".join(f"{side.name} has {len(side.tests)} of {side.benchmark}" for side in sides)
         raise QprobeError(f"The runs have no problem in common ({held}). Compare runs of one benchmark.")
     return ids, len({name for side in sides for name in side.tests}) - len(ids)
+
+
+def _same_tests(sides: Sequence[Side], problem_id: str) -> bool:
+    return len({tests for side in sides if (tests := side.tests[problem_id]) is not None}) <= 1
 
 
 def _default_rows(sides: Sequence[Side]) -> list[str]:
@@ -153,7 +188,7 @@ def _default_rows(sides: Sequence[Side]) -> list[str]:
 
 
 def _checked_rows(sides: Sequence[Side], rows: Sequence[str]) -> list[str]:
-    counts = Counter(row for side in sides for row in side.values)
+    counts = Counter(row for side in sides for row in side.reported)
     common = [row for row, count in counts.items() if count > 1]
     for row in rows:
         if row not in common:
@@ -166,7 +201,8 @@ def _values(side: Side, row: str, ids: Sequence[str]) -> Floats:
 
 
 def _cells(values: dict[tuple[str, str], Floats]) -> list[Cell]:
-    means = points(range(len(values)), np.stack(list(values.values())))
+    """Return the means with the intervals that a report of the same problems has: as many resamples, one seed."""
+    means = points(range(len(values)), np.stack(list(values.values())), resamples=RESAMPLES)
     return [Cell(row, run, point.value, point.low, point.high) for (run, row), point in zip(values, means, strict=True)]
 
 

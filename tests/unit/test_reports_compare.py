@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from harness.reports.render import comparison_tables
 from harness.reports.render.text import csv_text, latex_table, markdown_table
 from harness.runs.store import Store
 from harness.stages.probe import probe
+from tests.command import REPOSITORY, qprobe
 from tests.made_run import fill
 
 
@@ -58,6 +61,71 @@ def test_only_common_problems_are_compared_and_paired(runs: list[Path], comparis
     assert mse.low <= mse.value <= mse.high
     assert 1 >= mse.p_holm >= mse.p > 0
     assert comparison.differences[0].value == 0, "the same samples"
+
+
+def test_a_report_and_a_comparison_have_the_same_intervals(runs: list[Path], tmp_path: Path):
+    """Over the same problems: the figures of one run do not depend on the command that prints them."""
+    shutil.copytree(runs[0], tmp_path / "again")
+    with Store(runs[0], read_only=True) as store:
+        rows = {row.name: row for row in report(read_inputs(store)).rows}
+    cells = [cell for cell in compare([runs[0], tmp_path / "again"], list(rows)[:4]).cells if cell.run == "clear"]
+    assert len(cells) == 4
+    for cell in cells:
+        row = rows[cell.row]
+        assert (cell.value, cell.low, cell.high) == pytest.approx((row.value, row.low, row.high), abs=1e-12)
+
+
+def published(run: Path, folder: Path, *, with_values: bool) -> Path:
+    """A folder with the run's report alone."""
+    with Store(run, read_only=True) as store:
+        result = report(read_inputs(store))
+    folder.mkdir()
+    kept = result if with_values else replace(result, per_problem=None)
+    (folder / "report.json").write_text(json.dumps(kept.as_json()))
+    return folder
+
+
+def test_a_published_report_is_compared_by_its_own_figures(runs: list[Path], tmp_path: Path):
+    alone = published(runs[1], tmp_path / "alone", with_values=False)
+    comparison = compare([runs[0], alone])
+    assert (comparison.problems, comparison.differences, comparison.without_values) == (0, (), ("alone",))
+    data = json.loads((alone / "report.json").read_text())
+    cells = {(cell.row, cell.run): cell.value for cell in comparison.cells}
+    assert cells["mse", "alone"] == next(row["value"] for row in data["rows"] if row["name"] == "mse")
+    console = Console(width=80, file=io.StringIO())
+    console.print(comparison_tables.terminal(comparison))
+    assert "alone holds no values per problem, so nothing is paired" in console.file.getvalue()
+    assert len(list(csv.DictReader(io.StringIO(comparison_text(comparison, "csv"))))) == len(comparison.cells)
+
+
+def test_a_report_with_values_per_problem_is_paired_without_its_run(
+    runs: list[Path], comparison: Comparison, tmp_path: Path
+):
+    kept = published(runs[1], tmp_path / "noise", with_values=True)
+    assert compare([runs[0], kept]) == comparison
+
+
+def test_the_reference_runs_are_compared_and_shown():
+    reference = REPOSITORY / "results" / "reference"
+    comparison = compare([reference / "qwen3-base", reference / "qwen3-instruct"])
+    assert {cell.run for cell in comparison.cells} == {"qwen3-base", "qwen3-instruct"}
+    with pytest.raises(QprobeError, match="The reports are of mbpp and humaneval"):
+        compare([reference / "qwen3-base", reference / "codegen16b"])
+    with pytest.raises(QprobeError, match="holds the report of a transfer"):
+        compare([reference / "qwen3-base", reference / "transfer-adapt-bm25"])
+    for name, text in (("codegen16b", "codegen16b: humaneval, 164 problems"), ("transfer-adapt-bm25", "2,460 samples")):
+        done = qprobe("report", str(reference / name))
+        assert done.returncode == 0, done.stderr
+        assert text in done.stdout
+        assert "holds a report and not its run: no samples, programs or values per problem" in done.stderr
+    assert json.loads(qprobe("report", str(reference / "codegen16b"), "--json").stdout)["run"] == "codegen16b"
+
+
+def test_a_file_that_is_no_report_is_one_sentence(runs: list[Path], tmp_path: Path):
+    for text in ("{", "[]", '{"schema": "qprobe-report/1"}'):
+        (tmp_path / "report.json").write_text(text)
+        with pytest.raises(QprobeError, match=r"is not a report|has the schema"):
+            compare([runs[0], tmp_path])
 
 
 def test_every_form_holds_the_differences(comparison: Comparison):

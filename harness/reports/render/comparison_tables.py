@@ -12,6 +12,8 @@ from harness.reports.render.text import Cells, TableCells, terminal_table
 
 def heading(comparison: Comparison) -> str:
     """Return the runs and their common problems in one line."""
+    if comparison.without_values:
+        return f"{', '.join(comparison.runs)}: {comparison.benchmark}, each over its own problems"
     problems = counted(comparison.problems, "common problem")
     return f"{', '.join(comparison.runs)}: {problems} of {comparison.benchmark}"
 
@@ -23,6 +25,13 @@ def notes(comparison: Comparison) -> list[str]:
     if comparison.problems_left_out:
         problems = counted(comparison.problems_left_out, "problem")
         lines.append(f"Left out: {problems} that some run lacks or has with other tests.")
+    if comparison.without_values:
+        verb = "hold" if len(comparison.without_values) > 1 else "holds"
+        return [
+            *lines,
+            f"{' and '.join(comparison.without_values)} {verb} no values per problem, so nothing is paired and no "
+            "difference has an interval. Intervals: 95 %, bootstrap over each run's problems.",
+        ]
     return [
         *lines,
         "Intervals: 95 %, bootstrap over problems; differences and p-values are paired by problem, p-values "
