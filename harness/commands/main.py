@@ -13,7 +13,7 @@ import typer
 from harness import __version__
 from harness.commands import benchmarks as catalogue
 from harness.commands import compare as comparison
-from harness.commands import probes, stages
+from harness.commands import look, probes, stages
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
 from harness.commands.config import RENAMED
@@ -59,6 +59,7 @@ app.command(cls=GroupedCommand)(stages.grade)
 app.command(cls=GroupedCommand)(stages.embed)
 app.command(cls=GroupedCommand)(stages.probe)
 app.command(cls=GroupedCommand)(stages.report)
+app.command()(look.show)
 app.command()(comparison.compare)
 app.command(cls=GroupedCommand)(stages.export)
 app.command(cls=GroupedCommand)(probes.transfer)

@@ -129,8 +129,8 @@ def _verdict_of(error: BaseException, examination: "_Examination", job: dict[str
         detail = failures.assertion(error, job["tests"], _safe_text(error), examination.asked)
         verdict = Verdict.FAILED
     else:
-        cause = failures.cause(examination.asked) if programs_own else ""
-        verdict, detail = Verdict.ERROR, f"{type(error).__name__}: {_safe_text(error)}{cause}"
+        detail = f"{type(error).__name__}: {_safe_text(error)}{failures.cause(examination.asked)}"
+        verdict = Verdict.ERROR
     # Raised when the program was ready and had not been asked anything, it is the tests' own fault.
     tests_own = examination.ready and not examination.touched and not programs_own
     return (Verdict.UNTESTED if tests_own else verdict), detail

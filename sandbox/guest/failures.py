@@ -61,9 +61,10 @@ def assertion(error: AssertionError, tests: str, message: str, asked: Asked | No
 
 
 def cause(asked: Asked | None) -> str:
-    """Return the call that the program answered with an exception, after what is said of the exception."""
-    call = _call(asked) if asked and asked[3] is RAISED else ""
-    return f"  # {call}" if call else ""
+    """Return the last call and its answer, to stand after an exception; the call alone where it raised that."""
+    raised = asked is not None and asked[3] is RAISED
+    words = [_call(asked)] if raised and asked else _answer(asked)
+    return f"  # {words[0]}" if words and words[0] else ""
 
 
 def _failed_line(error: AssertionError, tests: str) -> tuple[str, Any]:

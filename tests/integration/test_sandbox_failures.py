@@ -77,6 +77,12 @@ def test_an_exception_names_the_call(any_sandbox: Sandbox):
     assert (outcome.status, outcome.detail) == (Status.ERROR, "ZeroDivisionError: division by zero # f(0)")
 
 
+def test_an_exception_of_the_tests_names_the_answer(any_sandbox: Sandbox):
+    outcome = run_one(any_sandbox, Job("one", "def f(a): return None", "assert abs(f(1) - 2) < 1e-6", "f"))
+    text = "TypeError: unsupported operand type(s) for -: 'NoneType' and 'int' # f(1) returned None"
+    assert (outcome.status, outcome.detail) == (Status.ERROR, text)
+
+
 def test_an_object_that_may_be_asked_is_not_asked_for_the_detail(any_sandbox: Sandbox):
     job = Job("one", POINT, "p = P(3)\nassert p.up(1) == 5", "P", mode="live", objects=("*",))
     assert run_one(any_sandbox, job).detail == "assert p.up(1) == 5 # .up(1) returned 4"
