@@ -126,10 +126,15 @@ def _outcome(job: Job, result: wire.Result) -> Outcome:
     if verdict is Verdict.EXITED and not job.language:
         detail = _how_it_left(result.exit_code) or detail
     elif verdict is Verdict.TIMEOUT:
-        cpu = result.cpu_seconds >= job.limits.cpu_seconds
-        detail = f"{result.cpu_seconds:.1f} s of CPU time" if cpu else f"{result.wall_seconds:.1f} s on the clock"
+        detail = f"{detail}: {_time_used(job, result)}" if detail else _time_used(job, result)
         detail = f"case {result.case}: {detail}" if result.case else detail
     return Outcome(_STATUS[verdict], detail, result.cpu_seconds, result.wall_seconds, job.mode)
+
+
+def _time_used(job: Job, result: wire.Result) -> str:
+    if result.detail or result.cpu_seconds >= job.limits.cpu_seconds:
+        return f"{result.cpu_seconds:.1f} s of CPU time"
+    return f"{result.wall_seconds:.1f} s on the clock"
 
 
 def _how_it_left(exit_code: int) -> str:

@@ -10,7 +10,7 @@ import types
 from time import perf_counter
 from typing import Any, NoReturn
 
-from . import pytest_like
+from . import endless, pytest_like
 from .channel import Channel
 from .graph import Graph
 from .peer import Kept
@@ -83,6 +83,7 @@ class Program:
         self._source = source
         if any(word in source for word in _READS_ITSELF):
             self._write()
+        endless.watch(source, FILE, may_print=True)
         exec(code, self._names)
         return ("loaded", self.name(None, entry_point)) if entry_point in self._names else ("loaded",)
 
@@ -104,6 +105,7 @@ class Program:
         Where the tests use names of the reference, those come from the reference, and only what is asked for comes
         from the program.
         """
+        endless.ignore()
         reference, setup, tests, *asked = sources
         names = self._names
         if any(word in tests for word in _READS_ITSELF):

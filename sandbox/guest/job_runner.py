@@ -7,7 +7,7 @@ import select
 import signal
 import time
 
-from . import passing, wire
+from . import endless, passing, wire
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation
 from .time_limits import Heartbeat, TimeLimits
@@ -23,6 +23,7 @@ _MOST_RUNS, _MOST_CASES = 16, 100_000
 """The times that an examiner may have the program of one job started."""
 
 _ENDLESS = b"the program was to be started again and again"
+_STATE_RETURNS = b"an endless loop, whose state returns"
 _OUT_OF_MEMORY = b"the program filled the memory of the sandbox"
 
 
@@ -78,7 +79,7 @@ class JobRunner:
         if report.verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
             self._examiner.clear()  # it may still be waiting for this candidate
         candidate_seconds, exit_code = self._sweep()
-        return _result(report, header, limits, candidate_seconds + examiner_seconds, exit_code)
+        return _result(report, limits, candidate_seconds + examiner_seconds, exit_code)
 
     def _run_case(self, header: JobHeader, inlet: int | None) -> Result:
         """One run of a whole program. What it printed is compared when nothing of it is left."""
@@ -92,7 +93,7 @@ class JobRunner:
             self._examiner.send_exit_code(exit_code)
             report = self._wait(limits, header, math.inf) or Report(Verdict.NONE)
         cpu_seconds = candidate_seconds + limits.examiner_seconds()
-        result = _result(report, header, limits, cpu_seconds, exit_code)
+        result = _result(report, limits, cpu_seconds, exit_code)
         if result.verdict in (Verdict.NONE, Verdict.TIMEOUT):
             self._examiner.clear()
         return result
@@ -132,6 +133,7 @@ class JobRunner:
                 return None
             if limits.is_over():
                 return Report(Verdict.TIMEOUT)
+            limits.search()
             self._outbox.flush()
             if self._heartbeat.is_due(limits.started):
                 self._outbox.put(wire.pack_frame(Kind.BEAT, header.number))
@@ -149,10 +151,12 @@ class JobRunner:
         return seconds, exit_code
 
 
-def _result(report: Report, header: JobHeader, limits: TimeLimits, cpu_seconds: float, exit_code: int) -> Result:
+def _result(report: Report, limits: TimeLimits, cpu_seconds: float, exit_code: int) -> Result:
     verdict, detail = report.verdict, report.detail
-    if verdict is not Verdict.NONE and cpu_seconds > header.cpu_seconds:
+    if verdict is not Verdict.NONE and cpu_seconds > limits.cpu_limit():
         verdict, detail = Verdict.TIMEOUT, b""
+    elif exit_code == -endless.ENDLESS and verdict not in (Verdict.NONE, Verdict.PASSED):
+        verdict, detail = Verdict.TIMEOUT, _STATE_RETURNS
     elif verdict is Verdict.EXITED and exit_code == -signal.SIGKILL and limits.oom_kills():
         verdict, detail = Verdict.MEMORY, _OUT_OF_MEMORY
     return Result(verdict, cpu_seconds, limits.wall_seconds(), exit_code, 0, detail=detail)

@@ -47,7 +47,7 @@ def start(sources: dict[str, str], settings: dict[str, Any]) -> None:
     plain = importlib.import_module("guest.plain")
     runner = importlib.import_module("guest.runner")
     supervisor = importlib.import_module("guest.supervisor")
-    sys.meta_path.pop(0)
+    importlib.import_module("guest.endless").Finder.present = sys.meta_path.pop(0)
     _stay_on_one_processor(settings["place"])
     inlet, outlet = supervisor.quiet_streams()
     if settings["kind"] == "container":

@@ -19,6 +19,7 @@ import types
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from . import endless
 from .candidate import SourceError, compile_program
 from .channel import Channel
 from .languages import LANGUAGES, Language
@@ -60,6 +61,7 @@ def start(channel: Channel) -> NoReturn:
         channel.send([SYNTAX, str(error)])
         os._exit(1)
     channel.close()
+    endless.watch(source, _FILE, may_print=False)
     raise StartProgram(_in_file(code), _main_names(source))
 
 

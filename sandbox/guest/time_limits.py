@@ -1,14 +1,22 @@
 """Ends a program that has used up its CPU time, or, where it sleeps, its time on the wall clock."""
 
+import contextlib
+import os
 import time
 
+from .endless import LOOK_SECONDS, SIGNAL
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation
 from .processes import cpu_clock, starved_seconds
 from .wire import JobHeader
 from .zygote import Zygote
 
+_FIRST_LOOK_SECONDS = 0.15
 _LOOK_SECONDS = 0.25
+_FIRST_SEARCH_SECONDS = 0.12
+_SEARCH_FACTOR = 3
+"""CPU time of a program when it is first searched for an endless loop, and how much more it is at each next search."""
+
 _BEAT_SECONDS = 1.0
 _QUIET_SECONDS = 5.0
 """The longest silence while nothing is slow: the host takes a longer one for an end."""
@@ -36,11 +44,28 @@ class TimeLimits:
         # Read at the first look, since most jobs end before it.
         self._examiner_starved: float | None = None
         self._total_before: float | None = None
+        self._searches = 0
+        self._next_search = _FIRST_SEARCH_SECONDS
 
     def next_look(self) -> float:
         """Seconds until the clocks should be read again."""
         # A program with one thread cannot use more CPU time than passes on the wall.
-        return min(self._header.cpu_seconds, self._header.wall_seconds, _LOOK_SECONDS)
+        usual = _LOOK_SECONDS if self._searches else _FIRST_LOOK_SECONDS
+        return min(self._header.cpu_seconds, self._header.wall_seconds, usual)
+
+    def cpu_limit(self) -> float:
+        """CPU seconds that the job may use: its limit, and what searches in its processes have taken."""
+        return self._header.cpu_seconds + self._searches * LOOK_SECONDS
+
+    def search(self) -> None:
+        """From time to time, have a program that computes for long searched for an endless loop."""
+        candidate_pid = self._zygote.candidate_pid
+        if self._header.threaded or cpu_clock(candidate_pid) < self._next_search:
+            return
+        self._searches += 1
+        self._next_search *= _SEARCH_FACTOR
+        with contextlib.suppress(OSError):
+            os.kill(candidate_pid, SIGNAL)
 
     def examiner_seconds(self) -> float:
         """CPU seconds that the examiner has spent on this job."""
@@ -59,7 +84,7 @@ class TimeLimits:
         candidate_pid = self._zygote.candidate_pid
         if self._examiner_starved is None:
             self._examiner_starved = starved_seconds(self._examiner.pid)
-        if self._cpu_seconds(candidate_pid) > self._header.cpu_seconds:
+        if self._cpu_seconds(candidate_pid) > self.cpu_limit():
             return True
         wall = self.wall_seconds()
         if wall <= self._header.wall_seconds:

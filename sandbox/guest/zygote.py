@@ -14,7 +14,7 @@ import signal
 import struct
 from typing import NoReturn
 
-from . import candidate, channel, passing, peer, runner
+from . import candidate, channel, endless, passing, peer, runner
 from .isolation import Isolation
 from .wire import JobHeader
 
@@ -132,6 +132,7 @@ def _serve(control: passing.Socket, births: int, isolation: Isolation, header: J
     """Fork one candidate after another until the supervisor is gone. Between two forks as little as possible."""
     isolation.prepare_candidates(header)
     random.seed(0)  # the same program gets the same verdict every time
+    signal.signal(endless.SIGNAL, endless.look)
     _rehearse()
     gc.collect()
     gc.freeze()
