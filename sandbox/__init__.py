@@ -4,7 +4,17 @@ A `Sandbox` runs untrusted programs. What is covered, and what is not, is writte
 """
 
 from sandbox.docker.engine import check_engine
-from sandbox.factory import open_sandbox
+from sandbox.factory import open_sandbox, try_sandbox
 from sandbox.job import Job, Limits, Outcome, Sandbox, SandboxError, Status
 
-__all__ = ["Job", "Limits", "Outcome", "Sandbox", "SandboxError", "Status", "check_engine", "open_sandbox"]
+__all__ = [
+    "Job",
+    "Limits",
+    "Outcome",
+    "Sandbox",
+    "SandboxError",
+    "Status",
+    "check_engine",
+    "open_sandbox",
+    "try_sandbox",
+]

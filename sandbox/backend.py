@@ -31,6 +31,10 @@ class Backend(Protocol):
         """Changes whenever a verdict might."""
         ...
 
+    def is_ready(self) -> bool:
+        """Return whether `open` has nothing to fetch or to make. Raises SandboxError where it would fail."""
+        ...
+
     def open(self) -> None:
         """The slow work that is common to all guests. Raises SandboxError."""
         ...

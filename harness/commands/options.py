@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from harness.errors import QprobeError
+from harness.stages.option_values import flag_of
 from harness.stages.options import names as names
 from harness.stages.options import title_of
 
@@ -76,20 +77,19 @@ class GroupedCommand(TyperCommand):
 def _parameter(stage: type[Any], entry: "Field[Any]", kind: Any, required: bool) -> Parameter:  # noqa: ANN401
     """The parameter of one option, as typer reads it."""
     meta, needed = entry.metadata, required and entry.metadata["required"]
+    default, least, most = entry.default, meta["least"], meta["most"]
     if get_origin(kind) is tuple:
-        kind, default = str | None, None
-    else:
-        default = entry.default
+        kind, default, least, most = str | None, None, None, None
     if needed and isinstance(kind, UnionType):
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
-    declared = [meta["flag"]] if meta["flag"] else [f"--{entry.name.replace('_', '-')}"]
+    declared = [flag_of(entry)]
     if kind is bool and default is True:
         declared = [f"{declared[0]}/--no-{declared[0].removeprefix('--')}"]
     info = typer.Option(
         *declared,
         help=meta["help"],
-        min=meta["least"],
-        max=meta["most"],
+        min=least,
+        max=most,
         metavar=meta["metavar"],
         show_default=default is not None and default is not False and default != "",
         autocompletion=meta["complete"],

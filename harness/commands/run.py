@@ -62,25 +62,25 @@ def run(
     if dry_run:
         from harness.stages.preflight import check_pipeline
 
-        forecast(folder, check_pipeline(folder, options, create=False), options, as_json=json)
+        forecast(folder, check_pipeline(folder, options, fetch=False), options, as_json=json)
     else:
         _run(folder, options, json=json, quiet=quiet)
 
 
 def _run(folder: Path, options: PipelineOptions, *, json: bool = False, quiet: bool = False) -> None:
     """Check everything that was asked for, and do it."""
-    from harness.stages.pipeline import run_pipeline
+    from harness.stages.pipeline import run_stages
     from harness.stages.preflight import check_pipeline
     from harness.stages.run import Run
 
     checked, terminal = check_pipeline(folder, options), Terminal(quiet=quiet)
-    if not (folder / CONFIG_FILE).exists():
-        keep_config(folder, settings_of(options))
     source = f"the samples of {options.samples}" if options.samples else f"{options.k} samples of {options.model}"
     count = "" if options.samples else f"{checked.problems} problems x "
-    terminal.message(f"{folder}: {options.benchmark}, {count}{source}.")
     with Run(folder, progress=terminal) as opened:
-        run_pipeline(opened, options)
+        if not (folder / CONFIG_FILE).exists():
+            keep_config(folder, settings_of(options))
+        terminal.message(f"{folder}: {options.benchmark}, {count}{source}.")
+        run_stages(opened, options)
     stages.report(folder, track=options.track, json=json, quiet=quiet)
 
 
@@ -92,10 +92,6 @@ def _check_sources(options: PipelineOptions) -> None:
         raise QprobeError("Give either --model, which draws samples, or --samples, a file of them.")
     if not options.embedder and (options.samples or options.model.partition(":")[0] in set(ENGINES) - {"hf"}):
         raise QprobeError("Samples from a file or a server need --embedder, the model that reads them.")
-    if options.track:
-        from harness.reports.trackers import check_tracker
-
-        check_tracker(options.track)
 
 
 DEMO = PipelineOptions(benchmark="mini", k=16, max_new_tokens=96, batch_size=128, layers="-1")

@@ -1,9 +1,11 @@
 """The interfaces of models: engines continue prompts, embedders turn samples into vectors."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from harness.errors import QprobeError
 from harness.models.tokens import Text, Tokens
 
 if TYPE_CHECKING:
@@ -16,11 +18,22 @@ BATCH_SIZE = 128
 
 @dataclass(frozen=True)
 class Sampling:
-    """The rule by which tokens are drawn. The defaults are the paper's (arXiv 2402.14688, section 4)."""
+    """The rule by which tokens are drawn. The defaults are the paper's (arXiv 2402.14688, section 4).
+
+    Raises QprobeError for a number out of its range.
+    """
 
     temperature: float = 0.8  # 0 is greedy
     top_p: float = 0.95
     max_new_tokens: int = 300
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < math.inf:
+            raise QprobeError(f"The temperature must be 0 or above, and finite, not {self.temperature}.")
+        if not 0 < self.top_p <= 1:
+            raise QprobeError(f"top_p is a probability mass above 0 and at most 1, not {self.top_p}.")
+        if self.max_new_tokens < 1:
+            raise QprobeError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from harness.errors import QprobeError
 from harness.models.engine import Embedder, Engine, Sampling
 from harness.models.registry import ENGINES, open_embedder, open_engine
 from harness.models.spec import parse_spec
@@ -11,13 +12,17 @@ from harness.models.spec import parse_spec
 
 @dataclass(frozen=True)
 class Model:
-    """A model; its weights are read when it first writes or reads."""
+    """A model; its weights are read when it first writes or reads. Raises QprobeError for a batch size below 1."""
 
     spec: str  # SCHEME:NAME[,key=value,...]
     adapter: str | None = None  # folder of a PEFT adapter
     sampling: Sampling = field(default_factory=Sampling)
     batch_size: int | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise QprobeError(f"batch_size is a number of sequences and must be at least 1, not {self.batch_size}.")
 
     @property
     def name(self) -> str:

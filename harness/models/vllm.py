@@ -29,6 +29,8 @@ class VllmEngine:
         named = parse_spec(spec, ("vllm",))
         self._spec = replace(named, name=in_home(named.name))
         self._spec.check_options(OPTIONS)
+        for key in NUMBERS:
+            self._spec.number(key, 1, 10**7)
         if find_spec("vllm") is None:
             raise QprobeError(
                 "vllm: models need the package vllm and a GPU: pip install vllm, or write hf: instead of vllm:."

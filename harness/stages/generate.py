@@ -43,6 +43,11 @@ class GenerationPlan:
         """The problem and the index of every completion."""
         return [(problem, index) for problem in self.problems for index in self.indices]
 
+    @property
+    def first_requests(self) -> list[Request]:
+        """The request of each problem's first sample: what an engine checks, since the others differ in the seed."""
+        return [_request(self, problem, 0) for problem in self.problems]
+
 
 def plan(
     problems: Problems,
@@ -78,7 +83,7 @@ def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progr
 
     Raises QprobeError where the run holds samples of a file, or of other settings.
     """
-    engine.check([_request(work, problem, index) for problem, index in work.wanted if index == 0])
+    engine.check(work.first_requests)
     _settle(store, engine, work)
     total, present = len(work.wanted), set(store.sample_ids(greedy=True))
     pending = [(problem, index) for problem, index in work.wanted if SampleId(problem.id, index) not in present]

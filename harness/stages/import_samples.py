@@ -11,7 +11,14 @@ from benchmarks.errata import errata_of
 from harness.errors import QprobeError
 from harness.runs.completion import Completion
 from harness.runs.store import Store
-from harness.stages.sample_formats import FORMATS, FileSample, ProblemFinder, detect_format, numbered_rows
+from harness.stages.sample_formats import (
+    FORMATS,
+    FileSample,
+    ProblemFinder,
+    check_source,
+    detect_format,
+    numbered_rows,
+)
 
 SHOWN = 5
 """The number of bad lines that a message names."""
@@ -42,6 +49,7 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     Raises QprobeError where the file holds no usable sample, or the run holds another file's samples.
     """
     path = user_path(path)
+    check_source(path, format_name)
     problems = benchmark.problems()
     done = Imported()
     drawn = list(read_samples(path, format_name, ProblemFinder(problems, benchmark), done.bad))

@@ -9,10 +9,11 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from harness.errors import QprobeError
 from harness.models.engine import Sampling
+from harness.stages.option_values import CheckedOptions, flag_of
 from sandbox.factory import SandboxKind
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def option(
     *,
     flag: str = "",
     least: float | None = None,
+    above: float | None = None,
     most: float | None = None,
     required: bool = False,
     metavar: str | None = None,
@@ -36,10 +38,11 @@ def option(
 ) -> T:
     """Return a dataclass field with what the command line has to say of it.
 
-    `flag` is the option where it differs from the field's name; `required` holds for the stage's own command.
+    `flag` is the option where it differs from the field's name; `required` holds for the stage's own command. A number,
+    or each of a list, is at least `least`, more than `above` and at most `most`.
     """
-    described = {"help": text, "flag": flag, "least": least, "most": most, "required": required, "metavar": metavar}
-    entry: T = field(default=default, metadata={**described, "complete": complete})
+    described = {"help": text, "flag": flag, "least": least, "above": above, "most": most, "metavar": metavar}
+    entry: T = field(default=default, metadata={**described, "required": required, "complete": complete})
     return entry
 
 
@@ -51,7 +54,7 @@ def _benchmarks(incomplete: str) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchmarkOptions:
+class BenchmarkOptions(CheckedOptions):
     """The benchmark that a stage needs."""
 
     TITLE: ClassVar[str] = "Benchmark"
@@ -66,7 +69,7 @@ class BenchmarkOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedOptions:
+class SeedOptions(CheckedOptions):
     """The seed of a stage that draws random numbers."""
 
     TITLE: ClassVar[str] = "Randomness"
@@ -75,7 +78,7 @@ class SeedOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceOptions:
+class DeviceOptions(CheckedOptions):
     """The device of a stage that runs a model."""
 
     TITLE: ClassVar[str] = "Device"
@@ -109,7 +112,7 @@ class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
     split: str = option("test", "split of the benchmark")
     prompt: str = option("paper", "prompt shown to the model: paper, chat, fewshot-N, successes-N:RUN or FILE.toml")
     temperature: float = option(Sampling.temperature, "sampling temperature; 0 is greedy", least=0.0)
-    top_p: float = option(Sampling.top_p, "probability mass of nucleus sampling", least=0.0, most=1.0)
+    top_p: float = option(Sampling.top_p, "probability mass of nucleus sampling", above=0.0, most=1.0)
     max_new_tokens: int = option(Sampling.max_new_tokens, "longest completion, in tokens", least=1)
     greedy: bool = option(False, "draw the greedy completion of each problem too, as a baseline")
     batch_size: int | None = option(None, "sequences decoded together [default: 128; vLLM: its default]", least=1)
@@ -127,7 +130,7 @@ class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SandboxOptions:
+class SandboxOptions(CheckedOptions):
     """The sandbox that programs run in."""
 
     TITLE: ClassVar[str] = "Grading"
@@ -209,12 +212,17 @@ class TrainOptions(SeedOptions):
         "nested", "training: nested (all chosen in the training folds), wide (from more) or paper (as in the paper)"
     )
     forms: tuple[str, ...] = option((), "probe forms tried: linear, mlp, mlp-2, gated [default: linear]", flag="--form")
-    l2s: tuple[float, ...] = option((), "weights of the L2 penalty tried [default: the preset's]", flag="--l2")
+    l2s: tuple[float, ...] = option(
+        (), "weights of the L2 penalty tried [default: the preset's]", flag="--l2", least=0.0
+    )
     learning_rates: tuple[float, ...] = option(
-        (), "learning rates tried [default: the preset's]", flag="--learning-rate"
+        (), "learning rates tried [default: the preset's]", flag="--learning-rate", above=0.0
     )
     train_betas: tuple[float, ...] = option(
-        (), "training temperatures tried, for pg, dpo and listwise [default: the preset's]", flag="--train-beta"
+        (),
+        "training temperatures tried, for pg, dpo and listwise [default: the preset's]",
+        flag="--train-beta",
+        above=0.0,
     )
 
     @property
@@ -238,7 +246,7 @@ class ProbeOptions(TrainOptions):
 
     TITLE: ClassVar[str] = "Probes"
 
-    folds: int | None = option(None, "number of folds [default: 5, or one per problem where there are fewer]")
+    folds: int | None = option(None, "number of folds [default: 5, or one per problem where there are fewer]", least=2)
     learning_curve: bool = option(False, "also train on 10, 20, 50, ... problems; takes some minutes more")
     repeats: int = option(1, "cross-validations, each with other folds; the report shows their mean", least=1)
     group_duplicates: bool = option(False, "keep problems with nearly equal prompts in the same fold")
@@ -254,7 +262,7 @@ class TransferOptions(TrainOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions:
+class ReportOptions(CheckedOptions):
     """Options of a report in a pipeline."""
 
     TITLE: ClassVar[str] = "Report"
@@ -278,8 +286,7 @@ def title_of(stage: type[Any], entry: "Field[Any]") -> str:
 
 def key_of(entry: "Field[Any]") -> str:
     """Return the name of a field in TOML: its option without dashes."""
-    flag: str = entry.metadata["flag"]
-    return flag.removeprefix("--").replace("-", "_") or entry.name
+    return flag_of(entry).removeprefix("--").replace("-", "_")
 
 
 def settings_of(options: Any, stage: type[Any] | None = None) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
@@ -290,16 +297,8 @@ def settings_of(options: Any, stage: type[Any] | None = None) -> dict[str, Any]:
 
 def from_settings(stage: type[T], settings: Mapping[str, Any]) -> T:
     """Return the options that `settings_of` wrote; keys that the class does not have are ignored."""
-    types = get_type_hints(stage)
     entries: Iterable[Field[Any]] = fields(stage)  # type: ignore[arg-type]
-    given = {entry.name: settings[key_of(entry)] for entry in entries if key_of(entry) in settings}
-    return stage(**{name: _typed(types[name], value) for name, value in given.items()})
-
-
-def _typed(kind: Any, value: Any) -> Any:  # noqa: ANN401 - values of options
-    if isinstance(value, list):
-        return tuple(value)
-    return Path(value) if isinstance(value, str) and Path in get_args(kind) else value
+    return stage(**{entry.name: settings[key_of(entry)] for entry in entries if key_of(entry) in settings})
 
 
 def _plain(value: object) -> object:

@@ -4,19 +4,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.models.model import Model
+from harness.probes.folds import check_folds
 from harness.stages.options import GenerateOptions, PipelineOptions
 from harness.stages.problems import Problems, load_benchmark
 from harness.stages.run import Run
 
 
 def run_pipeline(run: Run, options: PipelineOptions) -> None:
-    """Do whatever of the pipeline the run does not hold yet; `run.report()` then has the figures.
+    """Check every option, then do whatever the run does not hold yet; `run.report()` then has the figures.
 
     Raises QprobeError, BenchmarkError or SandboxError with what to do; everything done until then is kept.
     """
+    from harness.stages.preflight import check_pipeline
+
+    check_pipeline(run.folder, options)
+    run_stages(run, options)
+
+
+def run_stages(run: Run, options: PipelineOptions) -> None:
+    """Do whatever of the pipeline the run does not hold yet, with options that were checked."""
     problems, model = problems_of(options), model_of(options)
     if options.samples:
         run.import_samples(problems, options.samples, format=options.format)
+        prompts = {problem.id: problem.prompt for problem in run.store.problems()}
+        check_folds(prompts, options.folds, group_duplicates=options.group_duplicates)
     else:
         run.generate(problems, model, k=options.k, seed=options.seed, prompt=options.prompt, greedy=options.greedy)
     run.grade(options=options)

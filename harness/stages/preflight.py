@@ -6,18 +6,17 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.errors import QprobeError
-from harness.runs.store import Store
-from harness.stages.generate import plan
+from harness.probes.folds import check_folds
+from harness.reports.trackers import check_tracker
+from harness.stages.generate import GenerationPlan, plan
 from harness.stages.options import PipelineOptions
 from harness.stages.pipeline import model_of, problems_of, reader_of
-from sandbox import SandboxError, check_engine
+from harness.stages.sample_formats import check_source
+from sandbox import SandboxError, check_engine, try_sandbox
 from sandbox.factory import SandboxKind
 
 BYTES_PER_SAMPLE = 8192
 """Disk for one sample's text and verdict, generously."""
-
-FEWEST_PROBLEMS = 3
-"""A probe learns from some problems, is chosen on others, and is tried on what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +32,49 @@ class Checked:
         return samples * (self.row_bytes + BYTES_PER_SAMPLE)
 
 
-def check_pipeline(folder: Path, options: PipelineOptions, *, create: bool = True) -> Checked:
-    """Check whatever is cheap to check, and return what was learnt; with `create`, make the run's folder.
+def check_pipeline(folder: Path, options: PipelineOptions, *, fetch: bool = True) -> Checked:
+    """Check every option of every stage, and return what was learnt.
 
+    What is quickly checked comes first. Without `fetch`, no image for Docker is fetched or made.
     Raises QprobeError, BenchmarkError or SandboxError with what to do.
     """
-
-    from harness.probes.registry import find_objective
-
-    if options.sandbox == "docker":
-        check_engine()
-    for name in options.objectives:
-        find_objective(name)
-    options.overrides.plan(options.preset)
+    _check_values(options)
     problems = problems_of(options)
-    if not options.samples:
-        plan(problems, k=options.k, seed=options.seed, prompt=options.prompt)
-    _check_folds(len(problems), options.folds)
-    row_bytes = _check_models(options)
+    prompts = {problem.id: problem.prompt for problem in problems}
+    check_folds(prompts, options.folds, group_duplicates=options.group_duplicates)
+    work = None if options.samples else plan(problems, k=options.k, seed=options.seed, prompt=options.prompt)
+    row_bytes = _check_models(options, work)
+    try_sandbox(options.sandbox, options.image, runtime=options.runtime, fetch=fetch)
     checked = Checked(len(problems), fmean(len(problem.prompt) for problem in problems), row_bytes)
     _check_disk(folder, checked.disk_bytes(len(problems) * options.k))
-    if create:
-        with Store(folder, create=True):
-            pass
     return checked
 
 
-def _check_folds(problems: int, folds: int | None) -> None:
-    least = FEWEST_PROBLEMS if folds is None else folds
-    if problems < least:
-        remedy = "take more problems" if folds is None else "ask for fewer folds"
-        raise QprobeError(f"{problems} problems cannot make {least} folds: {remedy}.")
+def _check_values(options: PipelineOptions) -> None:
+    """Check what depends on nothing but this machine."""
+    from harness.models.hf.devices import check_device
+    from harness.probes.registry import find_objective
+
+    for name in options.objectives:
+        find_objective(name)
+    options.overrides.plan(options.preset)
+    _ = options.budget  # which raises where the limits contradict each other
+    check_device(options.device)
+    check_source(options.samples, options.format)
+    if options.track:
+        check_tracker(options.track)
 
 
-def _check_models(options: PipelineOptions) -> int:
-    """Check both models without their weights. Returns the bytes of one sample's vectors."""
-    if options.model:
-        model_of(options).engine()
+def _check_models(options: PipelineOptions, work: GenerationPlan | None) -> int:
+    """Check both models without their weights, and the longest prompt. Returns the bytes of one sample's vectors."""
+    if work:
+        model_of(options).engine().check(work.first_requests)
     reader = reader_of(options).embedder(options.layers, options.pooling)
+    if len(reader.views) > 1 and not options.overrides.plan(options.preset).inner_folds:
+        views = ", ".join(map(str, reader.views))
+        raise QprobeError(
+            f"The preset {options.preset} reads one layer and pooling, not {views}: choose with --layers and --pooling."
+        )
     return 4 * len(reader.views) * reader.width
 
 

@@ -139,7 +139,8 @@ class Run:
         """
         options = options or GradeOptions()
         if isinstance(sandbox, str):
-            options = replace(options, sandbox=sandbox)  # type: ignore[arg-type] # open_sandbox checks the name
+            options = replace(options, sandbox=sandbox)  # type: ignore[arg-type] # the options check the name
+        _ = options.budget  # which raises where the limits contradict each other
         with self._recorded("grade", settings_of(options, GradeOptions)):
             if isinstance(sandbox, str | None):
                 with open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime) as opened:
@@ -181,6 +182,7 @@ class Run:
         """Read the hidden states of samples that lack vectors of these layers and poolings. Raises QprobeError."""
         from harness.stages.embed import embed
 
+        EmbedOptions(pooling=pooling, precision=precision)  # type: ignore[arg-type] # which raises where they are wrong
         reader = model.embedder(layers, pooling)
         text = layers if layers is None or isinstance(layers, str) else ",".join(str(layer) for layer in layers)
         settings = {"embedder": model.name, "layers": text, "pooling": pooling, "precision": precision}

@@ -1,13 +1,14 @@
 """Existing samples in files and folders: one reader per format, all with rows of one shape."""
 
+import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import Benchmark, Problem
-from benchmarks.data_files import numbered_lines, parse_json, parse_row, read_text, well_formed
+from benchmarks import Benchmark, BenchmarkError, Problem
+from benchmarks.data_files import numbered_lines, parse_json, parse_row, read_text, user_path, well_formed
 from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
 from benchmarks.python_source import compiles
 from harness.errors import QprobeError
@@ -157,6 +158,16 @@ FORMATS: dict[str, tuple[str, Callable[[JsonRow, ProblemFinder], Iterator[FileSa
     "bigcode": ("generations", read_bigcode),
 }
 """Format -> the field by which it is detected, and its reader."""
+
+
+def check_source(path: Path | None, format_name: str) -> None:
+    """Raise BenchmarkError for samples that are not there, if any are named, and QprobeError for an unknown format."""
+    if format_name not in ("auto", *FORMATS):
+        near = difflib.get_close_matches(format_name, FORMATS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise QprobeError(f"Unknown format {format_name!r} of samples. Choose from auto, {', '.join(FORMATS)}.{hint}")
+    if path is not None and not user_path(path).exists():
+        raise BenchmarkError(f"{path}: no such file.")
 
 
 def detect_format(row: JsonRow) -> str:

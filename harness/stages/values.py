@@ -52,11 +52,12 @@ def grade(
     An outcome's `reward` is 1.0, 0.0, or None where the sandbox failed. Raises SandboxError where it cannot run.
     """
     options = options or GradeOptions()
+    budget = options.budget
     if not isinstance(sandbox, str):
-        return grade_completions(completions, problems, sandbox, options.budget, progress)
-    options = replace(options, sandbox=sandbox)  # type: ignore[arg-type] # open_sandbox checks the name
+        return grade_completions(completions, problems, sandbox, budget, progress)
+    options = replace(options, sandbox=sandbox)  # type: ignore[arg-type] # the options check the name
     with open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime) as opened:
-        return grade_completions(completions, problems, opened, options.budget, progress)
+        return grade_completions(completions, problems, opened, budget, progress)
 
 
 def embed(

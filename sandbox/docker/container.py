@@ -4,12 +4,14 @@ import contextlib
 import secrets
 import socket
 import threading
+from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from sandbox.backend import GuestError
 from sandbox.bootstrap import BOOTSTRAP, FLAGS, guest_digest, guest_payload
 from sandbox.docker import engine
-from sandbox.docker.image import ensure_image
+from sandbox.docker.image import ensure_image, has_image
 from sandbox.docker.leftovers import remove_leftovers
 from sandbox.docker.podman import PodmanTerms, is_podman
 from sandbox.docker.seccomp import profile
@@ -69,11 +71,15 @@ class DockerBackend:
         loopback = ":loopback" if self._loopback else ""
         return f"docker:{self._image_id.removeprefix('sha256:')[:16]}:{guest_digest()}{loopback}"
 
+    def is_ready(self) -> bool:
+        with closing(engine.connect(self._host)) as client:
+            self._check_runtime(client.info())
+            return has_image(client, self._image)
+
     def open(self) -> None:
         self._client = engine.connect(self._host)
         facts = self._client.info()
-        if self._runtime and self._runtime not in (known := facts.get("Runtimes") or {self._runtime: None}):
-            raise SandboxError(f"The Docker engine has no runtime {self._runtime!r}: it has {', '.join(known)}.")
+        self._check_runtime(facts)
         self._seccomp = profile(str(facts.get("Architecture", "")), self._loopback)
         if is_podman(self._client):
             self._podman = PodmanTerms(self._seccomp)
@@ -102,6 +108,10 @@ class DockerBackend:
         if self._podman is not None:
             self._podman.close()
             self._podman = None
+
+    def _check_runtime(self, facts: Mapping[str, Any]) -> None:
+        if self._runtime and self._runtime not in (known := facts.get("Runtimes") or {self._runtime: None}):
+            raise SandboxError(f"The Docker engine has no runtime {self._runtime!r}: it has {', '.join(known)}.")
 
     def _create(self, client: "DockerClient") -> str:
         api = client.api

@@ -18,6 +18,7 @@ from sandbox.runners import find_runner
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.errors import APIError
 
 REPOSITORY = "qprobe-sandbox"
 _RECIPE = "2"  # raise it when `interpreter.pack` puts other files in
@@ -34,16 +35,34 @@ def ensure_image(client: "DockerClient", image: str | None = None) -> tuple[str,
 
     `image` is a name that the engine or a registry knows; by default an image is made of the running interpreter.
     """
+    name = image or default_image()
+    return _find(client, name) or (_pull(client, name) if image else build_image(client)), name
+
+
+def has_image(client: "DockerClient", image: str | None = None) -> bool:
+    """Return whether the engine has an image. Raises SandboxError where `ensure_image` would, but fetches nothing."""
+    from docker.errors import APIError
+
+    if _find(client, image or default_image()):
+        return True
+    if image:
+        try:
+            client.images.get_registry_data(image)
+        except APIError as error:
+            raise _unknown(image, error) from error
+    return False
+
+
+def _find(client: "DockerClient", name: str) -> str:
+    """The id of an image that the engine has, or ""."""
     from docker.errors import APIError, ImageNotFound
 
-    name = image or default_image()
     try:
-        return client.images.get(name).id, name
+        return str(client.images.get(name).id)
     except ImageNotFound:
-        pass
+        return ""
     except APIError as error:
         raise SandboxError(f"The Docker engine cannot look up the image {name}: {error.explanation}") from error
-    return (_pull(client, name) if image else build_image(client)), name
 
 
 def build_image(
@@ -76,14 +95,18 @@ def build_image(
 
 
 def _pull(client: "DockerClient", name: str) -> str:
-    from docker.errors import APIError, NotFound
+    from docker.errors import APIError
 
     try:
         return str(client.images.pull(name).id)
-    except NotFound as error:
-        raise SandboxError(f"No registry knows the image {name}.") from error
     except APIError as error:
-        raise SandboxError(f"The image {name} cannot be fetched: {error.explanation}") from error
+        raise _unknown(name, error) from error
+
+
+def _unknown(name: str, error: "APIError") -> SandboxError:
+    if error.status_code == 404:
+        return SandboxError(f"No registry knows the image {name}.")
+    return SandboxError(f"The image {name} is not on the Docker engine and cannot be fetched: {error.explanation}")
 
 
 def build_with(packages: Sequence[str] = (), languages: Sequence[str] = (), name: str | None = None) -> str:

@@ -19,6 +19,11 @@ class MultiBackend:
         """All that may change a verdict, whichever engine gives it."""
         return "+".join(sorted({backend.identity for backend in self._backends}))
 
+    def is_ready(self) -> bool:
+        """Return whether all are. Raises SandboxError where one cannot be opened."""
+        ready = [backend.is_ready() for backend in self._backends]
+        return all(ready)
+
     def open(self) -> None:
         """Open all of them. Raises SandboxError where one cannot be opened."""
         for backend in self._backends:
