@@ -150,8 +150,17 @@ def function_problem(statement: Statement, name: str, calls: Sequence[Call], *, 
     tests = "\n".join(["def check(candidate):", *lines]) + "\n"
     check_well_formed("tests", tests)
     solution = as_function(statement.solution, name) if statement.solution else ""
-    seconds = statement.timeout * min(len(calls), MOST_CALLS)
-    return Problem(statement.id, statement.prompt, name, tests, solution, SETUP, statement.split, timeout=seconds)
+    return Problem(
+        statement.id,
+        statement.prompt,
+        name,
+        tests,
+        solution,
+        SETUP,
+        statement.split,
+        timeout=statement.timeout * min(len(calls), MOST_CALLS),
+        call_timeout=statement.timeout,
+    )
 
 
 def program_problem(statement: Statement, cases: Sequence[Case], compare: Compare) -> Problem:

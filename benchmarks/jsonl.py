@@ -31,7 +31,7 @@ from sandbox.job import MODES
 from sandbox.tests_reading import TextOfTests
 
 REQUIRED = ("id", "prompt", "entry_point", "tests")
-OPTIONAL = ("solution", "setup", "split", "mode", "timeout")
+OPTIONAL = ("solution", "setup", "split", "mode", "timeout", "call_timeout")
 TEST_SOURCES = ("tests", "setup")
 SOURCES = (*TEST_SOURCES, "solution")
 NOT_EMPTY = ("id", "prompt", "tests", "split")
@@ -108,7 +108,7 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
     """
     required, optional = (stdin_programs.REQUIRED, stdin_programs.OPTIONAL) if "cases" in row else (REQUIRED, OPTIONAL)
     _check_names(row, required, optional)
-    for name in {*required, *optional} - {"cases", "timeout"}:
+    for name in {*required, *optional} - {"cases", "timeout", "call_timeout"}:
         _check_text(name, row.get(name, ""))
     for name in NOT_EMPTY:
         if name in row and not row[name].strip():
@@ -122,7 +122,8 @@ def problem_of_row(row: dict[str, Any], folder: Path = Path()) -> Problem:
         _check_compiles(name, row.get(name, ""))
     _check_entry_point(row["entry_point"], row["prompt"])
     _check_mode(row.get("mode", ""))
-    _check_timeout(row.get("timeout", 0))
+    for name in ("timeout", "call_timeout"):
+        _check_timeout(name, row.get(name, 0))
     if TextOfTests(row["tests"], row.get("setup", ""), row["entry_point"]).calls_nothing:
         raise ValueError(
             "the field 'tests' calls nothing, so every program would pass: write assertions, check(candidate), "
@@ -171,9 +172,9 @@ def _check_compiles(name: str, source: str) -> None:
         raise ValueError(f"the field {name!r} does not compile ({error})") from error
 
 
-def _check_timeout(seconds: object) -> None:
+def _check_timeout(name: str, seconds: object) -> None:
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < math.inf:
-        raise ValueError(f"the field 'timeout' is {seconds!r}: write the CPU seconds that a program may use")
+        raise ValueError(f"the field {name!r} is {seconds!r}: write the CPU seconds that a program or call may use")
 
 
 def _check_mode(mode: str) -> None:

@@ -29,6 +29,7 @@ class Problem:
     stop: tuple[str, ...] = ()  # the completion ends before the first of these
     language: str = ""  # of a whole program, whose tests `sandbox.cases.program_tests` made; "" for a function
     timeout: float = 0.0  # CPU seconds by the benchmark's own convention; 0 where it has none
+    call_timeout: float = 0.0  # CPU seconds that each call of the tests may take, as above
     base_tests: str = ""  # the original tests, where `tests` adds to them; both verdicts are kept
     mode: str = ""  # the one `sandbox.job.Mode` to grade in; "" where tests and solution decide
 
@@ -81,7 +82,10 @@ def _is_empty(node: ast.stmt) -> bool:
 
 def problems_digest(problems: Sequence[Problem]) -> str:
     """Return a sha256 over all fields of all problems."""
-    return hashlib.sha256(json.dumps([asdict(problem) for problem in problems]).encode()).hexdigest()
+    fields = [asdict(problem) for problem in problems]
+    # Left out where it is not used, so that problem sets of earlier versions keep their digests.
+    fields = [{name: value for name, value in row.items() if value or name != "call_timeout"} for row in fields]
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 
 class Benchmark(Protocol):

@@ -97,6 +97,7 @@ def _header(job: Job, number: int, body_bytes: int) -> wire.JobHeader:
         number=number,
         body_bytes=body_bytes,
         cpu_seconds=limits.cpu_seconds,
+        call_seconds=limits.call_seconds,
         wall_seconds=limits.wall_seconds,
         memory_bytes=limits.memory_bytes + reserved,
         processes=limits.processes,

@@ -48,6 +48,7 @@ class GradingPlan:
     apart: bool = False
     unsure: bool = False
     reference_seconds: float | None = None  # CPU time of the reference; None where it is missing or does not pass
+    call_seconds: float | None = None  # CPU time of its slowest call, where calls are limited
     trouble: str = ""  # why the reference does not pass
     watches: str = ""  # the name by which the tests watch their own interpreter
 
@@ -144,7 +145,8 @@ class _Planning:
             objects = tuple(traced["objects"]) if plan.objects else ()
             mode: Mode = "separate" if plan.mode == "live" and not objects else plan.mode
             reference = plan.reference if traced["names"] else ""
-            self._apart = replace(plan, objects=objects, mode=mode, reference=reference)
+            seconds = traced["slowest"] or None
+            self._apart = replace(plan, objects=objects, mode=mode, reference=reference, call_seconds=seconds)
             self._checks_copies = plan.graph
             if not plan.graph:
                 self._finish_apart()

@@ -15,6 +15,7 @@ class Limits:
 
     cpu_seconds: float = 3.0
     wall_seconds: float = 15.0
+    call_seconds: float = 0.0  # CPU seconds of each call that the tests make; 0 without such a limit
     memory_bytes: int = 512 * 2**20
     processes: int = 64
     file_bytes: int = 32 * 2**20

@@ -95,7 +95,8 @@ class Store:
         """Add the columns that a run of an earlier version lacks."""
         columns = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
         texts = dict.fromkeys(("language", "base_tests", "mode"), "TEXT NOT NULL DEFAULT ''")
-        for name, kind in {**texts, "timeout": "REAL NOT NULL DEFAULT 0"}.items():
+        numbers = dict.fromkeys(("timeout", "call_timeout"), "REAL NOT NULL DEFAULT 0")
+        for name, kind in {**texts, **numbers}.items():
             if name not in columns:
                 self._db.execute(f"ALTER TABLE problems ADD COLUMN {name} {kind}")
 

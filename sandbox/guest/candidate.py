@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, NoReturn
 
 from . import endless, pytest_like
+from .call_limit import CallLimit
 from .channel import Channel
 from .graph import Graph
 from .peer import Kept
@@ -43,6 +44,7 @@ class Program:
         self._failures: dict[int, Exception] = {}  # of iterators that were walked ahead
         self._loop: Any = None
         self._source = ""
+        self.call_limit = CallLimit()
         self.channel = channel
         self.peer = ProgramPeer(channel, self.operations())
         for name in ("exit", "quit"):  # made by `site`, which is not loaded
@@ -62,6 +64,7 @@ class Program:
             "call_named": self.call_named,
             "next": self.advance,
             "await": self.wait_for,
+            "slowest": lambda _target: self.call_limit.slowest,
             "attribute": lambda target, name: getattr(owned(target), name),
             "assign": lambda target, name, value: setattr(owned(target), name, value),
             "delete": lambda target, name: delattr(owned(target), name),
@@ -131,11 +134,11 @@ class Program:
 
     def call(self, target: int, *positional: Any) -> Any:
         """Call one of the program's functions."""
-        return self.peer.owned(target)(*positional)
+        return self.call_limit.call(self.peer.owned(target), positional, {})
 
     def call_named(self, target: int, named: dict[str, Any], *positional: Any) -> Any:
         """Call one of the program's functions with named arguments too."""
-        return self.peer.owned(target)(*positional, **named)
+        return self.call_limit.call(self.peer.owned(target), positional, named)
 
     def advance(self, target: int, most: int = 1) -> tuple[tuple[Any, ...], bool]:
         """The next elements of one of the program's iterators, `most` at most, and whether it has ended."""

@@ -237,6 +237,7 @@ class _Examination:
             return Verdict.PASSED, ""
         used = names is not None and names.used_reference
         trace = {"objects": labels(self._peer.met), "names": used, "shares": self.shared_objects}
+        trace["slowest"] = self._peer.ask("slowest", None)
         return Verdict.PASSED, json.dumps(trace)
 
 

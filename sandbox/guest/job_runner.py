@@ -7,7 +7,7 @@ import select
 import signal
 import time
 
-from . import endless, passing, wire
+from . import call_limit, endless, passing, wire
 from .examiner_process import ExaminerProcess
 from .isolation import Isolation
 from .time_limits import Heartbeat, TimeLimits
@@ -79,7 +79,7 @@ class JobRunner:
         if report.verdict in (Verdict.NONE, Verdict.TIMEOUT, Verdict.EXITED):
             self._examiner.clear()  # it may still be waiting for this candidate
         candidate_seconds, exit_code = self._sweep()
-        return _result(report, limits, candidate_seconds + examiner_seconds, exit_code)
+        return _result(report, header, limits, candidate_seconds + examiner_seconds, exit_code)
 
     def _run_case(self, header: JobHeader, inlet: int | None) -> Result:
         """One run of a whole program. What it printed is compared when nothing of it is left."""
@@ -93,7 +93,7 @@ class JobRunner:
             self._examiner.send_exit_code(exit_code)
             report = self._wait(limits, header, math.inf) or Report(Verdict.NONE)
         cpu_seconds = candidate_seconds + limits.examiner_seconds()
-        result = _result(report, limits, cpu_seconds, exit_code)
+        result = _result(report, header, limits, cpu_seconds, exit_code)
         if result.verdict in (Verdict.NONE, Verdict.TIMEOUT):
             self._examiner.clear()
         return result
@@ -151,12 +151,14 @@ class JobRunner:
         return seconds, exit_code
 
 
-def _result(report: Report, limits: TimeLimits, cpu_seconds: float, exit_code: int) -> Result:
+def _result(report: Report, header: JobHeader, limits: TimeLimits, cpu_seconds: float, exit_code: int) -> Result:
     verdict, detail = report.verdict, report.detail
     if verdict is not Verdict.NONE and cpu_seconds > limits.cpu_limit():
         verdict, detail = Verdict.TIMEOUT, b""
     elif exit_code == -endless.ENDLESS and verdict not in (Verdict.NONE, Verdict.PASSED):
         verdict, detail = Verdict.TIMEOUT, _STATE_RETURNS
+    elif header.call_seconds and -exit_code in call_limit.ENDS and verdict is Verdict.EXITED:
+        verdict, detail = Verdict.TIMEOUT, f"one call took more than {header.call_seconds:.3g} s".encode()
     elif verdict is Verdict.EXITED and exit_code == -signal.SIGKILL and limits.oom_kills():
         verdict, detail = Verdict.MEMORY, _OUT_OF_MEMORY
     return Result(verdict, cpu_seconds, limits.wall_seconds(), exit_code, 0, detail=detail)

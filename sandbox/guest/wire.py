@@ -56,6 +56,7 @@ class JobHeader(NamedTuple):
     number: int
     body_bytes: int
     cpu_seconds: float
+    call_seconds: float  # of one call; 0 without such a limit
     wall_seconds: float
     memory_bytes: int
     processes: int
@@ -91,7 +92,7 @@ class Report(NamedTuple):
     detail: bytes = b""
 
 
-_JOB = struct.Struct("!IIddQIQQ??")
+_JOB = struct.Struct("!IIdddQIQQ??")
 _FRAME = struct.Struct("!BII")
 _RESULT = struct.Struct("!BddiI?")
 _REPORT = struct.Struct("!B?")

@@ -35,7 +35,7 @@ def f(x: List[int]) -> List[int]:
     return x
 '''
 
-_ORDER = struct.Struct("!d")
+_ORDER = struct.Struct("!dd")
 _BIRTH = struct.Struct("!i")
 _END = struct.Struct("!di")
 
@@ -86,7 +86,7 @@ class Zygote:
         """
         assert self._control is not None
         self._candidate_pid = 0
-        passing.give(self._control, (_ORDER.pack(header.cpu_seconds),), fds)
+        passing.give(self._control, (_ORDER.pack(header.cpu_seconds, header.call_seconds),), fds)
 
     @property
     def candidate_pid(self) -> int:
@@ -146,7 +146,8 @@ def _serve(control: passing.Socket, births: int, isolation: Isolation, header: J
         isolation.expose(True)
         pid = os.fork()
         if not pid:
-            _be_candidate(program, isolation, _ORDER.unpack(order)[0], fds)
+            cpu_seconds, program.call_limit.seconds = _ORDER.unpack(order)
+            _be_candidate(program, isolation, cpu_seconds, fds)
         isolation.expose(False)
         for fd in fds:
             os.close(fd)

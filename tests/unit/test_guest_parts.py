@@ -11,7 +11,7 @@ from sandbox.guest.purity import is_pure
 
 
 def test_headers_and_results_survive_packing():
-    header = wire.JobHeader(7, 123, 1.5, 3.0, 2**40, 64, 2**33, 2**24, True, False)
+    header = wire.JobHeader(7, 123, 1.5, 0.5, 3.0, 2**40, 64, 2**33, 2**24, True, False)
     assert wire.unpack_job(wire.pack_job(header)) == header
     for result in (wire.Result(1, 0.5, 1.5, -9, 3), wire.Result(1, 0.5, 1.5, -9, 3, True, b"why")):
         assert wire.unpack_result(wire.pack_result(result)) == result
