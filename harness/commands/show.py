@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.commands.terminal import Terminal
 from harness.reports.browser_data import BrowserData
 from harness.reports.compare import Comparison
+from harness.reports.origin import origin
 from harness.reports.published import read_published, what_is_missing
 from harness.reports.render import comparison_tables
 from harness.reports.render.formats import FORMATS, csv_rows, json_text, latex_text, markdown
@@ -37,7 +38,7 @@ def show_report(
         return
     write_report(report, data, run)
     if form == "table":
-        more = "" if full else f" All tables: qprobe report {shlex.quote(str(run))} --full."
+        more = "" if full or not report.has_probes else f" All tables: qprobe report {shlex.quote(str(run))} --full."
         shown.message(f"To look at: {run}/report.html.{more} As files: report.{', .'.join(FILES)}, .svg.")
 
 
@@ -64,7 +65,7 @@ def print_report(report: Report, terminal: Terminal, form: str, *, full: bool = 
 def write_report(report: Report, data: BrowserData, run: Path) -> None:
     """Write a report into its run's folder as files: in all formats, as a picture and as a page."""
     written = {ending: write(report) for ending, write in FILES.items()}
-    for ending, content in {**written, "svg": picture(report), "html": page(report, data)}.items():
+    for ending, content in {**written, "svg": picture(report), "html": page(report, data, origin(run))}.items():
         with atomic_write(run / f"report.{ending}") as draft:
             draft.write_text(content, encoding="utf-8")
 

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,7 @@ def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "new": store.counts()[WORK_OF.get(stage, "completions")] - before,
+        "command": command(),
         "settings": dict(settings),
         "hashes": {"problems": digest(store.problems()), **_identities(store.settings())},
         "versions": versions(),
@@ -50,6 +52,12 @@ def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds
     text = json.dumps(_finite(line), allow_nan=False) + "\n"
     with path.open("a+b") as file:
         file.write(_line_break(file) + text.encode())
+
+
+def command() -> str:
+    """Return the command line of `qprobe`; of any other program its name alone."""
+    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
+    return shlex.join([name, *sys.argv[1:]]) if name == "qprobe" else name
 
 
 def _line_break(file: BinaryIO) -> bytes:

@@ -146,7 +146,7 @@ def test_a_link_leads_to_what_was_looked_at(html: Path):
 
 
 def test_legends_hide_lines(shown: "Page"):
-    line = shown.locator("#best-of-k g.series[data-series=ce]")
+    line = shown.locator("#best-of-k svg.broad g.series[data-series=ce]")
     assert line.is_visible()
     shown.locator("#best-of-k .key[data-series=ce]").click()
     assert not line.is_visible()

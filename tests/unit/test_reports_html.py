@@ -20,7 +20,7 @@ from harness.reports.render.html import page
 from harness.reports.render.html.figure import Figure
 from harness.reports.render.html.figures import figures
 from harness.reports.render.html.plot import Plot
-from harness.reports.render.html.scale import Scale
+from harness.reports.render.html.scale import Scale, sample_ticks, spread
 from harness.reports.render.numbers import short
 from harness.reports.report import Report
 from harness.runs.store import Store
@@ -35,20 +35,38 @@ numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 
 @given(numbers, st.floats(1e-3, 1e6), st.integers(2, 9))
-def test_ticks_are_round_and_within(low: float, width: float, about: int):
-    ticks = Scale(low, low + width, 0, 100).ticks(about)
+def test_ticks_are_round_and_within(low: float, width: float, least: int):
+    ticks = Scale(low, low + width, 0, 100).ticks(least)
     steps = {f"{b - a:.3g}" for a, b in itertools.pairwise(ticks)}
     assert len(steps) <= 1, "evenly spaced"
     assert all(low - width * 1e-6 <= tick <= low + width * (1 + 1e-6) for tick in ticks)
-    assert len(ticks) <= about + 1
+    assert least <= len(ticks) <= 3 * least
     assert all(step.replace(".", "").strip("0").split("e")[0][:1] in "125" for step in steps)
 
 
-@given(st.floats(1e-3, 1e3), st.floats(1.5, 1e4))
-def test_log_ticks_are_within_and_rising(low: float, ratio: float):
-    ticks = Scale(low, low * ratio, 0, 100, log=True).ticks()
-    assert ticks == sorted(ticks)
-    assert all(low * 0.99 <= tick <= low * ratio * 1.01 for tick in ticks)
+@given(st.integers(2, 10_000))
+def test_ticks_of_numbers_of_samples_have_the_first_and_the_last(most: int):
+    ticks = [k for k, _ in sample_ticks(most)]
+    assert (ticks[0], ticks[-1]) == (1, most)
+    assert all(b >= 1.3 * a for a, b in itertools.pairwise(ticks)), "labels on a logarithmic axis stay apart"
+    assert len(ticks) >= min(most, 4) - 1
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=12), st.floats(1, 8))
+def test_spread_labels_are_apart_within_and_in_order(places: list[float], gap: float):
+    places = sorted(places)
+    moved = spread(places, gap, 0, 100)
+    assert all(b - a >= gap - 1e-9 for a, b in itertools.pairwise(moved))
+    assert moved[0] >= -1e-9
+    assert moved[-1] <= 100 + 1e-9
+    if all(b - a >= gap for a, b in itertools.pairwise(places)):
+        assert moved == pytest.approx(places), "nothing moves without need"
+
+
+def test_labels_move_as_little_as_possible():
+    assert spread([10, 10, 50], 4, 0, 100) == pytest.approx([8, 12, 50])
+    assert spread([0, 1, 2], 4, 0, 100) == pytest.approx([0, 4, 8])
+    assert spread([99, 99], 4, 0, 100) == pytest.approx([96, 100])
 
 
 def test_a_scale_maps_its_ends():
@@ -189,7 +207,7 @@ def test_layers_are_shown_where_there_were_several(hostile: tuple[Report, Browse
     }
     views = tuple((layer, pooling) for pooling in ("last", "mean") for layer in range(1, 33))
     changed = replace(result, hyperparameters={**result.hyperparameters, **several}, views=views)
-    last, mean = {figure.name: figure for figure in figures(changed, data)}["layers"].panels
+    last, _, mean, _ = {figure.name: figure for figure in figures(changed, data)}["layers"].panels
     assert "mse: layer 3, last, in 2 of 4 folds" in last
     assert "mse: layer 4, last, in 2 of 4 folds" in last
     assert "mse: layer 32, mean, in 0 of 4 folds" in mean

@@ -1,16 +1,42 @@
 """The figures of the page: titles, captions, legends and SVG panels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.reports.render.html.marks import sample
 from harness.reports.report import Report
 from harness.stats import TableRow
 
 COLOURS = 8
 """The colours of the style sheet; further series start over."""
 
+BASELINES = 6
+"""The line styles of baselines in the style sheet."""
+
 ORACLE, BASE, PLAIN = "oracle", "base", "plain"
 """The classes of pass@k, of pass@1, and of everything else without a probe."""
+
+
+BARS = 820
+"""Width of a panel that fills a broad window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The size that a panel is drawn in; the style sheet shows the one that fits the window."""
+
+    css: str
+    width: int
+    height: int
+    longest: int  # characters of the names beside lines
+
+    @property
+    def both(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+
+BROAD, NARROW = Size("broad", 528, 340, 20), Size("narrow", 348, 310, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +47,11 @@ class Key:
     css: str
     off: bool = False
 
+    @property
+    def sample(self) -> str:
+        """A piece of its line, as SVG."""
+        return sample(self.css)
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -29,9 +60,15 @@ class Figure:
     name: str  # its anchor in the page
     title: str
     caption: str
-    panels: tuple[str, ...]  # SVG, side by side
+    panels: tuple[str, ...]  # SVG: the same for windows of two widths, or several side by side
     keys: tuple[Key, ...] = ()
     wide: bool = False
+    small: bool = False  # the panels are small multiples
+
+
+def drawn(draw: Callable[[Size], str]) -> tuple[str, ...]:
+    """Return a panel in both sizes."""
+    return draw(BROAD), draw(NARROW)
 
 
 def colours(report: Report) -> dict[str, str]:
@@ -42,7 +79,9 @@ def colours(report: Report) -> dict[str, str]:
 def keys_of(report: Report, names: Sequence[str], shown: Sequence[str] = ()) -> tuple[Key, ...]:
     """Return legend entries: objectives in their colours, others plain; names outside `shown`, if given, are off."""
     css = {**colours(report), "pass@k": ORACLE, "oracle": ORACLE, "pass@1": BASE}
-    return tuple(Key(name, css.get(name, PLAIN), bool(shown) and name not in shown) for name in names)
+    plain = [name for name in names if name not in css]
+    css |= {name: f"{PLAIN} p{i % BASELINES}" for i, name in enumerate(plain)}
+    return tuple(Key(name, css[name], bool(shown) and name not in shown) for name in names)
 
 
 def base_row(report: Report) -> TableRow:

@@ -1,7 +1,9 @@
 """The figures of a report; a figure without data is left out."""
 
+from functools import partial
+
 from harness.reports.browser_data import BrowserData
-from harness.reports.render.html.figure import Figure
+from harness.reports.render.html.figure import Figure, Size, drawn
 from harness.reports.render.html.plot import Plot
 from harness.reports.render.html.scoring import calibration, difficulty, layers, tenths
 from harness.reports.render.html.selecting import best_of_k, frontier, learning, selection
@@ -26,20 +28,26 @@ def figures(report: Report, data: BrowserData | None) -> list[Figure]:
 
 def statuses(report: Report) -> Figure | None:
     """Return the counts of verdicts by status as bars."""
-    rows = list(report.statuses.items())
-    if not rows:
+    if not report.statuses:
         return None
+    caption = "The outcome of every program in the sandbox."
+    return Figure("statuses", "Verdicts by status", caption, drawn(partial(_statuses_panel, report)))
+
+
+def _statuses_panel(report: Report, size: Size) -> str:
+    rows = list(report.statuses.items())
     total = sum(report.statuses.values())
     plot = Plot(
         (0, max(report.statuses.values()) * 1.3),
         (-0.6, len(rows) - 0.4),
         titles=("programs", ""),
-        size=(480, 52 + 28 * len(rows)),
-        left=76,
+        size=(size.width, 52 + 28 * len(rows)),
+        left=100,
+        css=size.css,
         y_ticks=[(len(rows) - 1 - i, name) for i, (name, _) in enumerate(rows)],
     )
     for i, (name, count) in enumerate(rows):
         at = len(rows) - 1 - i
         plot.bar(at, count, "good" if name == "passed" else "bad", f"{name}: {count:,}")
         plot.label(count, at, f"{count:,} ({count / total:.1%})", dx=6)
-    return Figure("statuses", "Verdicts by status", "The outcome of every program in the sandbox.", (str(plot),))
+    return str(plot)

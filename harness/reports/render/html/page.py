@@ -4,18 +4,22 @@ import base64
 import gzip
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmarks.mini import ABOUT_MODEL, is_bundled
 from harness.reports.browser_data import BrowserData
 from harness.reports.json_values import jsonable
+from harness.reports.render.guide import guide
 from harness.reports.render.headline import sentence
 from harness.reports.render.html.figures import figures
 from harness.reports.render.html.tiles import tiles
 from harness.reports.render.notes import notes
 from harness.reports.render.tables import fold_cells, heading, pair_cells, tables
+from harness.reports.render.text import TableCells
 from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
 
@@ -25,7 +29,7 @@ TITLES = {
     "pass@k": "Pass@k",
     "selection": "Probes and baselines",
     "gain of selection": "Selection among k samples",
-    "best of k": "Best of k",
+    "best of k": "pass@1 by number of samples",
     "scores": "Properties of the scores",
     "training problems": "Learning curve",
     "hyperparameters": "Selected hyperparameters",
@@ -36,9 +40,18 @@ TITLES = {
 }
 """First cell of a table's header -> the table's title."""
 
+WORDS = {
+    "headroom": "share of the possible gain",
+    "beyond length": "gain without length",
+    "between": "variance between problems",
+    "difficulty": "correlation with pass rate",
+    "calibration": "calibration error",
+}
+"""Name of a column in a terminal, where space is short -> its name in the page."""
 
-def page(report: Report, data: BrowserData | None = None) -> str:
-    """Return the report as one HTML file, with the problem browser if there is `data` for it.
+
+def page(report: Report, data: BrowserData | None = None, origin: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the report as one HTML file, with the problem browser if there is `data` for it, and the run's origin.
 
     All text from models, benchmarks and users is escaped by the template or packed, and the page's policy allows only
     the style sheet and the script in it: no network, and no script from a completion.
@@ -56,11 +69,14 @@ def page(report: Report, data: BrowserData | None = None) -> str:
         report=report,
         lead=heading(report).partition(": ")[2],
         sentence=sentence(report),
+        bundled=ABOUT_MODEL if is_bundled(report.source) else "",
         tiles=tiles(report),
         warnings=warnings(report),
-        notes=notes(report),
+        guide=guide(report),
+        origin=origin,
+        notes=[line for line in notes(report) if line != ABOUT_MODEL],
         figures=figures(report, data),
-        tables=[*tables(report), pair_cells(report), fold_cells(report)],
+        tables=[_in_words(cells) for cells in (*tables(report), pair_cells(report), fold_cells(report))],
         title=_title,
         data=packed(data) if data else "",
         style=Markup(style),
@@ -68,6 +84,11 @@ def page(report: Report, data: BrowserData | None = None) -> str:
         policy=_policy(style, script),
         markup=Markup,
     )
+
+
+def _in_words(cells: TableCells) -> TableCells:
+    header, rows = cells
+    return tuple(WORDS.get(name, name) for name in header), rows
 
 
 def _title(cell: str) -> str:

@@ -1,13 +1,21 @@
-"""One set of axes as SVG. Colours are classes of the page's style sheet, so that they follow its theme."""
+"""One set of axes as SVG.
 
+Colours and line styles are classes of the page's style sheet, so that they follow its theme.
+"""
+
+import math
 from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
-from harness.reports.render.html.scale import Scale, short
+from harness.reports.render.html.marks import few, has_marker, marker, number
+from harness.reports.render.html.scale import Scale, short, spread
 
 Point = tuple[float, float]
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 42
+CHARACTER = 6.7
+"""Width of a label's character, at most on average."""
+LABEL_HEIGHT = 13.0
 
 
 class Plot:
@@ -21,18 +29,23 @@ class Plot:
         titles: tuple[str, str],
         size: tuple[int, int] = (480, 320),
         left: int = LEFT,
+        right: int = RIGHT,
+        top: int = TOP,
         x_log: bool = False,
         x_ticks: Sequence[tuple[float, str]] | None = None,
         y_ticks: Sequence[tuple[float, str]] | None = None,
+        heading: Sequence[str] = (),
         css: str = "",
     ) -> None:
         self.width, self.height = size
-        self.x = Scale(*x, left, self.width - RIGHT, log=x_log)
-        self.y = Scale(*y, self.height - BOTTOM, TOP)
+        self.x = Scale(*x, left, self.width - right, log=x_log)
+        self.y = Scale(*y, self.height - BOTTOM, top)
         self.svg = Xml.Element("svg", viewBox=f"0 0 {self.width} {self.height}", role="img")
         self.svg.set("class", f"plot {css}".strip())
         self.svg.set("aria-label", f"{titles[1]} over {titles[0]}" if titles[1] else titles[0])
         self._frame(titles, x_ticks or self._labelled(self.x), y_ticks or self._labelled(self.y))
+        for line, text in enumerate(heading):
+            _text(self._group("label"), 4, 12 + 15 * line, text, "start", "" if line else "heading")
 
     def _labelled(self, scale: Scale) -> list[tuple[float, str]]:
         return [(tick, short(tick)) for tick in scale.ticks()]
@@ -53,7 +66,7 @@ class Plot:
         if titles[1]:
             middle = (self.y.start + self.y.end) / 2
             title = _text(grid, 0, 0, titles[1], "middle", "title")
-            title.set("transform", f"translate(11 {_short(middle)}) rotate(-90)")
+            title.set("transform", f"translate(11 {number(middle)}) rotate(-90)")
 
     def _group(self, css: str, name: str = "") -> Xml.Element:
         group = _add(self.svg, "g")
@@ -63,19 +76,28 @@ class Plot:
         return group
 
     def line(self, points: Sequence[Point], css: str, name: str = "", *, dots: bool = False) -> None:
-        """Draw a line through points."""
+        """Draw a line through points, and the markers of its series on a few of them; with `dots` on all."""
         group = self._group(f"series {css}", name)
-        places = " ".join(f"{_short(self.x(x))},{_short(self.y(y))}" for x, y in points)
-        _name(_add(group, "polyline", points=places), name)
-        if dots:
-            for x, y in points:
-                _name(_add(group, "circle", cx=self.x(x), cy=self.y(y), r=3.2), _labelled(name, x, y))
+        _name(_add(group, "polyline", points=_joined([(self.x(x), self.y(y)) for x, y in points])), name)
+        marked = range(len(points)) if dots else few(len(points))
+        for x, y in (points[i] for i in marked if has_marker(css)):
+            _name(marker(group, css, self.x(x), self.y(y)), _labelled(name, x, y))
+
+    def ends(self, named: Sequence[tuple[Point, str, str]], longest: int) -> None:
+        """Label the ends of lines, each a point, name and class, beside the axes; none covers another."""
+        named = sorted(named, key=lambda end: self.y(end[0][1]))
+        places = spread([self.y(y) for (_, y), _, _ in named], LABEL_HEIGHT, self.y.end + 4, self.y.start + 8)
+        at = self.x.end + 14
+        for ((x, y), name, css), place in zip(named, places, strict=True):
+            group = self._group(f"end {css}", name)
+            corners = ((self.x(x) + 5, self.y(y)), (self.x.end + 4, self.y(y)), (at - 2, place))
+            _add(group, "polyline", points=_joined(corners))
+            _name(_text(group, at, place + 4, shortened(name, longest), "start"), name)
 
     def band(self, lower: Sequence[Point], upper: Sequence[Point], css: str, name: str = "") -> None:
         """Fill the area between two lines over the same places."""
-        places = [*lower, *reversed(upper)]
-        group = self._group(f"band {css}", name)
-        _add(group, "polygon", points=" ".join(f"{_short(self.x(x))},{_short(self.y(y))}" for x, y in places))
+        places = [(self.x(x), self.y(y)) for x, y in (*lower, *reversed(upper))]
+        _add(self._group(f"band {css}", name), "polygon", points=_joined(places))
 
     def cloud(self, named: Sequence[tuple[float, float, str]], css: str) -> None:
         """Draw named points."""
@@ -125,9 +147,14 @@ class Plot:
         return Xml.tostring(self.svg, encoding="unicode", short_empty_elements=True)
 
 
+def margin(names: Sequence[str], longest: int) -> int:
+    """Return the right margin that the labels of `Plot.ends` need."""
+    return 20 + math.ceil(CHARACTER * max(min(len(name), longest) for name in names))
+
+
 def _add(parent: Xml.Element, tag: str, **attributes: float | str) -> Xml.Element:
     """Add a child element; the library escapes its attributes and text."""
-    return Xml.SubElement(parent, tag, {k: v if isinstance(v, str) else _short(v) for k, v in attributes.items()})
+    return Xml.SubElement(parent, tag, {k: v if isinstance(v, str) else number(v) for k, v in attributes.items()})
 
 
 def _text(parent: Xml.Element, x: float, y: float, content: str, anchor: str, css: str = "") -> Xml.Element:
@@ -146,5 +173,10 @@ def _labelled(name: str, x: float, y: float) -> str:
     return f"{name}: {y:.3f} at {x:g}"
 
 
-def _short(number: float) -> str:
-    return f"{number:.2f}".rstrip("0").rstrip(".")
+def _joined(places: Sequence[Point]) -> str:
+    return " ".join(f"{number(x)},{number(y)}" for x, y in places)
+
+
+def shortened(name: str, longest: int) -> str:
+    """Return the name, or its beginning with an ellipsis."""
+    return name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…"

@@ -2,40 +2,56 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
-from harness.reports.render.html.figure import BASE, ORACLE, PLAIN, Figure, base_row, colours, keys_of
-from harness.reports.render.html.plot import Plot
-from harness.reports.render.html.scale import padded
+from harness.reports.render.headline import controls
+from harness.reports.render.html.figure import (
+    BARS,
+    BASE,
+    BROAD,
+    NARROW,
+    PLAIN,
+    Figure,
+    Key,
+    Size,
+    base_row,
+    colours,
+    drawn,
+    keys_of,
+)
+from harness.reports.render.html.plot import CHARACTER, Plot, Point, margin
+from harness.reports.render.html.scale import padded, sample_ticks
 from harness.reports.render.numbers import interval, short
-from harness.reports.report import CurveSeries, Report
+from harness.reports.report import CurveSeries, LearningCurve, Report
 from harness.stats import TableRow, Tradeoff
 
 
 def selection(report: Report) -> Figure:
     """Return the expected reward of every selection rule with its interval, and pass@1 as a line."""
-    caption = "Bars are means over problems, whiskers 95 % bootstrap intervals; the dotted line is pass@1."
-    panels = (_bars(report, 960, "broad"), _bars(report, 420, "narrow"))
-    return Figure("selection", "Probes and baselines", caption, panels, wide=True)
+    caption = "Bars are means over problems, whiskers 95 % bootstrap intervals; the dotted line is pass@1. "
+    panels = (_bars(report, BARS, BROAD.css), _bars(report, NARROW.width, NARROW.css))
+    return Figure("selection", "Probes and baselines", caption + controls(report), panels, wide=True)
 
 
 def _bars(report: Report, width: int, css_of_width: str) -> str:
-    """Return the bars for windows of one width; the style sheet shows one of the two."""
     rows = [row for row in report.rows if math.isfinite(row.value)]
     css = colours(report)
     places = [(len(rows) - 1 - i, row) for i, row in enumerate(rows)]
     high = max(row.value if math.isnan(row.high) else row.high for row in rows)
     plot = Plot(
-        (0, min(1.0, high * 1.08) or 1.0),
+        (0, min(1.0, high * 1.02) or 1.0),
         (-0.6, len(rows) - 0.4),
         titles=("pass@1 of the selected sample", ""),
         size=(width, 46 + 25 * len(rows)),
-        left=min(170, 36 + 7 * max(len(row.name) for row in rows)),
+        left=math.ceil(14 + CHARACTER * max(len(row.name) for row in rows)),
+        right=46,
         y_ticks=[(at, row.name) for at, row in places],
         css=css_of_width,
     )
     plot.rule(BASE, x=base_row(report).value, name="pass@1")
     for at, row in places:
         plot.bar(at, row.value, css.get(row.name, PLAIN), _tooltip(row))
+        plot.label(row.value if math.isnan(row.high) else row.high, at, short(row.value), dx=7)
         if math.isfinite(row.low):
             plot.whisker((row.low, at), (row.high, at))
     return str(plot)
@@ -48,70 +64,117 @@ def _tooltip(row: TableRow) -> str:
 
 def best_of_k(report: Report) -> Figure | None:
     """Return best of k for every objective, between pass@1 and pass@k."""
-    ks = report.best_of_k.k
-    if len(ks) < 2:
+    if len(report.best_of_k.k) < 2:
         return None
-    lines = report.best_of_k.lines
-    keys = keys_of(report, [line.name for line in lines], [*report.hyperparameters, "pass@k", "pass@1"])
-    seen = [v for line, key in zip(lines, keys, strict=True) if not key.off for v in line.value if math.isfinite(v)]
-    plot = Plot(
-        (ks[0], ks[-1]), padded(min(seen), max(seen)), titles=("k, samples to select from", "pass@1"), x_log=True
+    keys = keys_of(
+        report, [line.name for line in report.best_of_k.lines], [*report.hyperparameters, "pass@k", "pass@1"]
     )
-    for line, key in zip(lines, keys, strict=True):
-        _line_with_band(plot, ks, line, key.css)
     caption = (
         "The best-scored of k samples, exactly over all subsets of k. pass@k bounds every rule; pass@1 selects at "
         "random. Hover over a name for its 95 % interval; click it to hide or show its line."
     )
-    return Figure("best-of-k", "Best of k", caption, (str(plot),), keys)
+    return Figure(
+        "best-of-k", "pass@1 by number of samples", caption, drawn(partial(_best_of_k_panel, report, keys)), keys
+    )
 
 
-def _line_with_band(plot: Plot, xs: Sequence[float], line: CurveSeries, css: str) -> None:
+def _best_of_k_panel(report: Report, keys: Sequence[Key], size: Size) -> str:
+    ks, lines = report.best_of_k.k, report.best_of_k.lines
+    seen = [value for line in lines for value in line.value if math.isfinite(value)]
+    plot = Plot(
+        (ks[0], ks[-1]),
+        padded(min(seen), max(seen)),
+        titles=("samples to select from, k", "pass@1 of the best-scored"),
+        size=size.both,
+        right=margin([key.name for key in keys], size.longest),
+        x_log=True,
+        x_ticks=sample_ticks(ks[-1]),
+        css=size.css,
+    )
+    ends = []
+    for line, key in zip(lines, keys, strict=True):
+        if points := _line_with_band(plot, ks, line, key.css):
+            ends.append((points[-1], key.name, key.css))
+    plot.ends(ends, size.longest)
+    return str(plot)
+
+
+def _line_with_band(plot: Plot, xs: Sequence[float], line: CurveSeries, css: str) -> list[Point]:
+    """Draw the line, and its interval as a band; return its points."""
     places = [
         (float(x), value, low, high)
         for x, value, low, high in zip(xs, line.value, line.low, line.high, strict=True)
         if math.isfinite(value + low + high)
     ]
+    points = [(x, value) for x, value, _, _ in places]
     plot.band([(x, low) for x, _, low, _ in places], [(x, high) for x, _, _, high in places], css, line.name)
-    plot.line([(x, value) for x, value, _, _ in places], css, line.name, dots=len(places) < 12)
+    plot.line(points, css, line.name)
+    return points
 
 
 def learning(report: Report) -> Figure | None:
     """Return selection over the number of training problems."""
     if report.learning_curve is None:
         return None
-    line, xs = report.learning_curve.line, report.learning_curve.problems
+    name = report.learning_curve.line.name
+    caption = f"Probes of {name} trained on more and more problems, tested on others; the band is a 95 % interval."
+    return Figure("learning", "Learning curve", caption, drawn(partial(_learning_panel, report, report.learning_curve)))
+
+
+def _learning_panel(report: Report, curve: LearningCurve, size: Size) -> str:
+    line, base = curve.line, base_row(report).value
+    values = [v for v in (*line.low, *line.high, base) if math.isfinite(v)]
+    plot = Plot(
+        (0, max(curve.problems)),
+        padded(min(values), max(values)),
+        titles=("training problems", "pass@1 of the selected sample"),
+        size=size.both,
+        right=margin([line.name, "pass@1"], size.longest),
+        css=size.css,
+    )
+    plot.rule(BASE, y=base, name="pass@1")
     css = colours(report).get(line.name, PLAIN)
-    values = [v for v in (*line.low, *line.high, base_row(report).value) if math.isfinite(v)]
-    titles = ("training problems", "pass@1 of the selected sample")
-    plot = Plot((0, max(xs)), padded(min(values), max(values)), titles=titles)
-    plot.rule(BASE, y=base_row(report).value, name="pass@1")
-    _line_with_band(plot, xs, line, f"{css} always")
-    caption = f"Probes of {line.name} trained on more and more problems, tested on others; the band is a 95 % interval."
-    return Figure("learning", "Learning curve", caption, (str(plot),))
+    points = _line_with_band(plot, curve.problems, line, f"{css} always")
+    plot.ends([(points[-1], line.name, css), ((plot.x.high, base), "pass@1", BASE)], size.longest)
+    return str(plot)
 
 
 def frontier(report: Report) -> Figure | None:
     """Return reward against the distance from the base policy, over the temperature of selection."""
     if not report.frontiers:
         return None
+    keys = keys_of(report, [item.name for item in report.frontiers])
+    caption = (
+        "Each line runs through the temperatures of softmax selection in the limit of many samples: from the base "
+        "policy, which is the model's own sampling, on the left to always selecting the best score. No policy at a "
+        "given distance earns more than the oracle."
+    )
+    return Figure(
+        "frontier",
+        "Reward and distance from the base policy",
+        caption,
+        drawn(partial(_frontier_panel, report, keys)),
+        keys,
+    )
+
+
+def _frontier_panel(report: Report, keys: Sequence[Key], size: Size) -> str:
     lines = {item.name: _finite(item.limit) for item in report.frontiers}
-    points = [point for line in lines.values() for point in line]
-    keys = keys_of(report, list(lines))
+    points, base = [point for line in lines.values() for point in line], base_row(report).value
     plot = Plot(
         (0, max((kl for kl, _ in points), default=0.0) * 1.04 or 1.0),
         padded(min(reward for _, reward in points), max(reward for _, reward in points)),
-        titles=("KL from the base policy, nats", "expected reward"),
+        titles=("KL divergence from the base policy, nats", "expected reward"),
+        size=size.both,
+        right=margin([*lines, "pass@1"], size.longest),
+        css=size.css,
     )
-    plot.rule(BASE, y=base_row(report).value, name="pass@1")
+    plot.rule(BASE, y=base, name="pass@1")
     for key in keys:
-        plot.line(lines[key.name], key.css, key.name, dots=key.css != ORACLE)
-    caption = (
-        "Each line runs through the temperatures of softmax selection in the limit of many samples, from the base "
-        "policy on the left to always selecting the best score. No policy at a given distance earns more than the "
-        "oracle."
-    )
-    return Figure("frontier", "Reward against KL", caption, (str(plot),), keys)
+        plot.line(lines[key.name], key.css, key.name)
+    ends = [(lines[key.name][-1], key.name, key.css) for key in keys]
+    plot.ends([*ends, ((plot.x.high, base), "pass@1", BASE)], size.longest)
+    return str(plot)
 
 
 def _finite(tradeoffs: Sequence[Tradeoff]) -> list[tuple[float, float]]:

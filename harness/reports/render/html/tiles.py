@@ -32,7 +32,8 @@ def _compared(report: Report) -> list[Tile]:
     if head is None:
         return []
     name, other = head.probe.name, head.baseline.name
-    difference = f"{interval(head.low, head.high, '+')}, p {p_equals(head.p)}"
+    p = f"p {p_equals(head.p)}".replace(" ", "\N{NO-BREAK SPACE}")
+    difference = f"{interval(head.low, head.high, '+')}, {p}"
     best = f"{other}, highest baseline without labels"
     return [
         Tile(f"probe {name} against {other}", short(head.value, "+"), difference),

@@ -138,13 +138,34 @@ function item(match) {
   const button = make("button", "", make("span", "id", problem.id), rate, picked);
   button.type = "button";
   button.dataset.id = button.title = problem.id;
-  button.addEventListener("click", () => { state.problem = problem.id; showProblem(match); writeHash(); });
+  button.addEventListener("click", () => {
+    state.problem = problem.id;
+    showProblem(match);
+    writeHash();
+    if (byId("problem").getBoundingClientRect().top < 0) byId("problem").scrollIntoView({ behavior: "instant" });
+  });
   return make("li", "", button);
 }
 
+// The list is one tab stop; within it, keys move.
+function moveInList(event) {
+  const buttons = [...byId("list").querySelectorAll("button")];
+  const at = buttons.indexOf(document.activeElement);
+  const last = buttons.length - 1;
+  const places = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 10, PageUp: at - 10, Home: 0, End: last };
+  if (at < 0 || !(event.key in places) || event.ctrlKey || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  const button = buttons[Math.min(Math.max(places[event.key], 0), last)];
+  button.click();
+  button.focus();
+}
+
 function showProblem(match) {
-  for (const button of byId("list").querySelectorAll("button"))
-    button.setAttribute("aria-current", String(button.dataset.id === match?.problem.id));
+  for (const button of byId("list").querySelectorAll("button")) {
+    const isCurrent = button.dataset.id === match?.problem.id;
+    button.setAttribute("aria-current", String(isCurrent));
+    button.tabIndex = isCurrent ? 0 : -1;
+  }
   if (!match) return byId("problem").replaceChildren(make("p", "soft", "No matches."));
   const { problem, samples } = match;
   const passed = problem.status.filter((status) => status === "passed").length;
@@ -270,6 +291,7 @@ async function startBrowser() {
     clearTimeout(waiting);
     waiting = setTimeout(refresh, 120);
   });
+  byId("list").addEventListener("keydown", moveInList);
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
   if (CSS.highlights) new MutationObserver(markMatches).observe(byId("problem"), { childList: true, subtree: true });
   refresh();
@@ -277,5 +299,6 @@ async function startBrowser() {
 }
 
 startLegends();
+if (matchMedia("(max-width: 600px)").matches) document.querySelector(".guide").open = false;
 if (byId("data")) startBrowser();
 else document.body.dataset.ready = "yes";

@@ -1,0 +1,36 @@
+"""Explanations of the names in a report, for a reader who sees one for the first time."""
+
+from harness.reports.report import Report
+from harness.stats import CONTROL, RANDOM
+
+Entry = tuple[str, str]
+"""Names, and what they mean."""
+
+
+def guide(report: Report) -> list[Entry]:
+    """Return the explanations of the names that the report has."""
+    probes = [row.name for row in report.rows if row.name in report.hyperparameters]
+    controls = [row.name for row in report.rows if row.name in (CONTROL, RANDOM)]
+    *others, oracle = (row.name for row in report.rows if row.name not in {"pass@1", *probes, *controls})
+    entries = [("pass@1", "The share of samples that pass all tests of their problem: the mean over problems.")]
+    if probes:
+        text = (
+            "Probes, named by their training objective. A probe scores each sample by the hidden states of a language "
+            "model and selects one per problem; its figure is the pass rate of the selected samples. It was trained on "
+            "other problems than those it selects for."
+        )
+        entries.append((", ".join(probes), text))
+    if others:
+        text = "Baselines: they select one sample per problem without a probe and without labels."
+        entries.append((", ".join(others), text + (" A probe is useful where it exceeds them." if probes else "")))
+    if controls:
+        entries.append(
+            (", ".join(controls), "Controls: scores without information about verdicts, which must not gain.")
+        )
+    if oracle != "pass@1":
+        entries.append((oracle, "The share of problems with a sample that passes: no selection can exceed it."))
+    entries.append(("gain", "The difference from pass@1, paired by problem."))
+    entries.append(("[.40, .50], whiskers", "95 % intervals, by bootstrap over problems."))
+    corrected = " Corrected for the number of comparisons by Holm's method." if probes else ""
+    entries.append(("p", f"The probability of so large a difference if selection changed nothing.{corrected}"))
+    return entries
