@@ -36,7 +36,8 @@ from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.engine import HfEngine
 from harness.models.hf.pooling import Spans, pool
 from harness.models.hf.stopping_criteria import RowStops
-from harness.models.sampling import Sampling, SeededDraws, sample_seed
+from harness.models.sampling import Sampling, SeededDraws
+from harness.models.seeds import sample_seed
 from harness.models.stop_strings import StopFinder
 from harness.models.tokens import prompt_ids
 from harness.runs.completion import SampleId

@@ -66,26 +66,27 @@ def _work(folder: Path, checked: "Checked", options: PipelineOptions) -> "Work":
     from harness.probes.folds import default_folds
     from harness.runs.provenance import cores
     from harness.stages.estimate import Work
+    from harness.stages.pipeline import trains_probes
 
     problems, samples = _asked(checked, options)
     held = _held(folder)
     tables = {"generate": "completions", "grade": "verdicts", "embed": "vectors"}
-    new = {stage: max(0, samples - held.get(table, 0)) for stage, table in tables.items()}
-    if options.samples:
-        new.pop("generate")
+    new = {stage: max(0, samples - held.get(table, 0)) for stage, table in tables.items()} | {"probe": samples}
+    with_probes = trains_probes(options)
+    left_out = (["generate"] if options.samples else []) + ([] if with_probes else ["embed", "probe"])
     return Work(
         problems=problems,
         samples=samples,
-        new={**new, "probe": samples},
+        new={stage: count for stage, count in new.items() if stage not in left_out},
         model=options.adapted_model,
         embedder=options.embedder or options.adapted_model,
         prompt_characters=checked.prompt_characters,
         row_bytes=checked.row_bytes,
-        max_new_tokens=options.max_new_tokens,
+        max_new_tokens=checked.max_new_tokens,
         batch_size=options.batch_size or BATCH_SIZE,
         cores=options.workers or cores(),
-        objectives=len(options.named_objectives),
-        folds=options.folds or default_folds(problems),
+        objectives=len(options.named_objectives) if with_probes else 0,
+        folds=(options.folds or default_folds(problems)) if with_probes else 0,
     )
 
 

@@ -52,6 +52,7 @@ def everything(
 
 app.command()(experiment.demo)
 app.command(cls=GroupedCommand)(experiment.run)
+app.command(name="eval", cls=GroupedCommand)(experiment.evaluate)
 app.command(cls=GroupedCommand)(stages.generate)
 app.command(name="import", cls=GroupedCommand)(stages.import_)
 app.command(cls=GroupedCommand)(stages.extract)

@@ -12,10 +12,9 @@ from harness.commands.dry_run import forecast
 from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
 from harness.errors import QprobeError
-from harness.models.registry import ENGINES
 from harness.runs.config_file import CONFIG_FILE, keep_config
 from harness.runs.toml import as_toml
-from harness.stages.options import PipelineOptions, settings_of
+from harness.stages.options import EvalOptions, PipelineOptions, settings_of
 
 Target = Annotated[
     Path | None,
@@ -35,6 +34,9 @@ Assignments = Annotated[
         callback=config.read_assignments,
         help="setting that overrides FILE.toml's; repeat for more",
     ),
+]
+EvalFolder = Annotated[
+    Path | None, typer.Argument(metavar="RUN", help="folder of the run [default: results/BENCHMARK-MODEL]")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print the work, disk and time needed, and stop")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="print the settings and their sources, and stop")]
@@ -67,15 +69,29 @@ def run(
         _run(folder, options, json=json, quiet=quiet)
 
 
+@with_options(EvalOptions, required=False)
+def evaluate(
+    options: EvalOptions, folder: EvalFolder = None, json: args.Json = False, quiet: args.Quiet = False
+) -> None:
+    """Report pass@k of a model or of existing samples, without probes: the pipeline up to its verdicts."""
+    from harness.stages.pipeline import default_folder
+
+    pipeline = PipelineOptions(**vars(options), probes=False)
+    _check_sources(pipeline)
+    _run(folder or default_folder(pipeline), pipeline, json=json, quiet=quiet)
+
+
 def _run(folder: Path, options: PipelineOptions, *, json: bool = False, quiet: bool = False) -> None:
     """Check everything that was asked for, and do it."""
-    from harness.stages.pipeline import run_stages
+    from harness.stages.pipeline import run_stages, trains_probes
     from harness.stages.preflight import check_pipeline
     from harness.stages.run import Run
 
     checked, terminal = check_pipeline(folder, options), Terminal(quiet=quiet)
     source = f"the samples of {options.samples}" if options.samples else f"{options.k} samples of {options.model}"
     count = "" if options.samples else f"{checked.problems} problems x "
+    if options.probes and not trains_probes(options):
+        terminal.message("No probes are trained without --embedder, the model that reads the samples.")
     with Run(folder, progress=terminal) as opened:
         if not (folder / CONFIG_FILE).exists():
             keep_config(folder, settings_of(options))
@@ -90,8 +106,6 @@ def _check_sources(options: PipelineOptions) -> None:
         raise QprobeError("No benchmark: give --benchmark, or benchmark = ... in FILE.toml.")
     if bool(options.model) == bool(options.samples):
         raise QprobeError("Give either --model, which draws samples, or --samples, a file of them.")
-    if not options.embedder and (options.samples or options.model.partition(":")[0] in set(ENGINES) - {"hf"}):
-        raise QprobeError("Samples from a file or a server need --embedder, the model that reads them.")
 
 
 DEMO = PipelineOptions(benchmark="mini", k=16, max_new_tokens=96, batch_size=128, layers="-1")

@@ -21,7 +21,7 @@ def import_(run: args.Run, options: ImportOptions, quiet: args.Quiet = False) ->
 
     problems = load_benchmark(options.benchmark, split=None, errata=options.errata)
     with Run(run, progress=Terminal(quiet=quiet)) as opened:
-        opened.import_samples(problems, options.samples or "", format=options.format)
+        opened.import_samples(problems, options.samples or "", format=options.format, complete=options.complete)
 
 
 @with_options(GenerateOptions)

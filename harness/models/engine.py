@@ -16,6 +16,10 @@ BATCH_SIZE = 128
 """The default number of sequences that are decoded together."""
 
 
+CHAT_TOKENS = 1024
+"""The default longest completion of a chat prompt, in tokens: an answer explains before and after its program."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """The rule by which tokens are drawn. The defaults are the paper's (arXiv 2402.14688, section 4).

@@ -1,11 +1,11 @@
 """A language model by its name, with its sampling: the engine that writes, and the embedder that reads."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 from harness.errors import QprobeError
-from harness.models.engine import Embedder, Engine, Sampling
+from harness.models.engine import CHAT_TOKENS, Embedder, Engine, Sampling
 from harness.models.registry import ENGINES, open_embedder, open_engine
 from harness.models.spec import parse_spec
 
@@ -19,10 +19,17 @@ class Model:
     sampling: Sampling = field(default_factory=Sampling)
     batch_size: int | None = None
     device: str = "auto"
+    limited_by_prompt: bool = False  # a chat prompt raises the longest completion to CHAT_TOKENS
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise QprobeError(f"batch_size is a number of sequences and must be at least 1, not {self.batch_size}.")
+
+    def for_prompt(self, *, chat: bool) -> Self:
+        """Return the model with the longest completion that its prompt needs, unless the user chose it."""
+        if not (chat and self.limited_by_prompt):
+            return self
+        return replace(self, sampling=replace(self.sampling, max_new_tokens=CHAT_TOKENS), limited_by_prompt=False)
 
     @property
     def name(self) -> str:
@@ -57,13 +64,15 @@ def load_model(
     adapter: str | None = None,
     temperature: float = Sampling.temperature,
     top_p: float = Sampling.top_p,
-    max_new_tokens: int = Sampling.max_new_tokens,
+    max_new_tokens: int | None = None,
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Model:
     """Return the model named `SCHEME:NAME[,key=value,...]`: `hf:FOLDER`, `hf:HUB_ID`, `openai:MODEL,url=...`, ...
 
-    `batch_size` is the number of sequences decoded together. Raises QprobeError for a name that cannot be read.
+    `max_new_tokens` is the longest completion: by default 300, or 1,024 with a chat prompt. `batch_size` is the number
+    of sequences decoded together. Raises QprobeError for a name that cannot be read.
     """
     parse_spec(spec, tuple(ENGINES))
-    return Model(spec, adapter, Sampling(temperature, top_p, max_new_tokens), batch_size, device)
+    sampling = Sampling(temperature, top_p, Sampling.max_new_tokens if max_new_tokens is None else max_new_tokens)
+    return Model(spec, adapter, sampling, batch_size, device, limited_by_prompt=max_new_tokens is None)

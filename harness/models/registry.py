@@ -1,13 +1,10 @@
 """Engines and embedders by the names that users give to --model and --embedder."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.models.engine import Embedder, Engine
+from harness.models.engine import Embedder, Engine, Sampling
 from harness.models.spec import parse_spec
-
-if TYPE_CHECKING:  # naming a model does not need torch
-    from harness.models.sampling import Sampling
 
 ENGINES = {
     "hf": "harness.models.hf.engine:HfEngine",
@@ -29,7 +26,7 @@ It follows `harness.models.engine.Embedder`.
 """
 
 
-def open_engine(spec: str, sampling: "Sampling", *, batch_size: int | None = None, device: str = "auto") -> Engine:
+def open_engine(spec: str, sampling: Sampling, *, batch_size: int | None = None, device: str = "auto") -> Engine:
     """Return the engine that `SCHEME:NAME[,key=value]` names; its weights are not read yet.
 
     Raises QprobeError for everything that can be checked without them.

@@ -1,6 +1,5 @@
 """Sampling of tokens: inverse transform, with random numbers that belong to the sample and not to the batch."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,12 +11,6 @@ from harness.models.engine import Sampling as Sampling
 
 HEADS = (64, 1024)
 """Numbers of likeliest tokens that hold nearly every nucleus: more tokens are sorted only where they do not."""
-
-
-def sample_seed(run_seed: int, problem_id: str, index: int) -> int:
-    """Return the seed of one sample, 63 bits; it does not depend on the other samples of a run."""
-    digest = hashlib.sha256(f"{run_seed} {index} {problem_id}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def uniforms(seed: int, count: int) -> Tensor:

@@ -7,9 +7,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from harness.errors import QprobeError
-from harness.models.engine import Generated, Request
+from harness.models.engine import Generated, Request, Sampling
 from harness.models.hf.engine import HfEngine, check_context
-from harness.models.sampling import Sampling
 from harness.models.spec import in_home, parse_spec
 from harness.models.token_text import TokenText
 from harness.models.tokens import prompt_ids

@@ -10,12 +10,12 @@ from benchmarks.errata import errata_of
 from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
 from harness.models.engine import Engine, Generated, Request
-from harness.models.sampling import sample_seed
+from harness.models.seeds import sample_seed
 from harness.progress import SILENT, Advance, Progress
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.store import Store
 from harness.stages.options import GenerateOptions
-from harness.stages.problems import Problems
+from harness.stages.problems import Problems, count_in_splits
 from harness.stages.prompts import find_prompt
 
 KEEP_SECONDS = 2.0
@@ -96,6 +96,11 @@ def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progr
     return len(pending)
 
 
+def count_cut(store: Store) -> int:
+    """Return how many of a run's samples end at the token limit."""
+    return sum(completion.finish_reason == "length" for completion in store.completions())
+
+
 def _settle(store: Store, engine: Engine, work: GenerationPlan) -> None:
     """Write down what the samples depend on; refuse a run that was made with anything else."""
     source = store.about.source
@@ -108,6 +113,7 @@ def _settle(store: Store, engine: Engine, work: GenerationPlan) -> None:
     store.settle("generation", {**engine.identity, "seed": work.seed})
     store.note("k", work.k)
     store.note("source", {"model": engine.name, "complete": True})
+    store.note("benchmark_problems", count_in_splits(work.benchmark, work.problems))
     store.add_problems(work.problems)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import Benchmark
+from benchmarks import Benchmark, Problem
 from benchmarks.data_files import sha256, user_path
 from benchmarks.errata import errata_of
 from harness.errors import QprobeError
@@ -43,10 +43,13 @@ class Imported:
         )
 
 
-def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: str = "auto") -> Imported:
+def import_samples(
+    store: Store, benchmark: Benchmark, path: Path, format_name: str = "auto", *, complete: bool = False
+) -> Imported:
     """Add the samples of a file to a run, in one transaction; existing samples are left unchanged.
 
-    Raises QprobeError where the file holds no usable sample, or the run holds another file's samples.
+    Raises QprobeError where the file holds no usable sample, where the run holds another file's samples, and, with
+    `complete`, where a problem of the samples' splits has no sample.
     """
     path = user_path(path)
     check_source(path, format_name)
@@ -55,11 +58,19 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     drawn = list(read_samples(path, format_name, ProblemFinder(problems, benchmark), done.bad))
     if not drawn:
         raise QprobeError(done.complaint(path) if done.bad else f"{path} is empty; it holds no samples.")
-    _settle(store, benchmark, path, complete=not done.bad)
     named = {sample.problem_id for sample in drawn}
     sampled = [problem for problem in problems if problem.id in named]
+    missing = _missing(problems, sampled)
+    if missing and complete:
+        raise QprobeError(f"{_coverage(path, sampled, missing)}. Add the others' samples, or leave out --complete.")
+    _settle(store, benchmark, path, complete=not done.bad)
+    store.note("benchmark_problems", len(sampled) + len(missing))
     store.add_problems(sampled)
     done.warnings = _left_out(benchmark)
+    if missing:
+        done.warnings.append(
+            f"{_coverage(path, sampled, missing)}: figures are of these. --complete makes it an error."
+        )
     if unsolved := sum(not (problem.solution or problem.mode or problem.language) for problem in sampled):
         done.warnings.append(
             f"{unsolved:,} problems have no solution: their tests alone decide how they are graded, and a program that "
@@ -68,6 +79,18 @@ def import_samples(store: Store, benchmark: Benchmark, path: Path, format_name: 
     done.new = store.add_completions(new_completions(store.completions(), drawn))
     done.kept, done.problems = len(drawn) - done.new, len(named)
     return done
+
+
+def _missing(problems: Sequence[Problem], sampled: Sequence[Problem]) -> list[str]:
+    """Return the ids of the problems without a sample, in the splits that the samples are of."""
+    splits, ids = {problem.split for problem in sampled}, {problem.id for problem in sampled}
+    return [problem.id for problem in problems if problem.split in splits and problem.id not in ids]
+
+
+def _coverage(path: Path, sampled: Sequence[Problem], missing: Sequence[str]) -> str:
+    named = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+    total = len(sampled) + len(missing)
+    return f"{path.name} has samples of {len(sampled):,} of {total:,} problems (not of {named})"
 
 
 def _left_out(benchmark: Benchmark) -> list[str]:

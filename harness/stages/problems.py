@@ -1,6 +1,6 @@
 """The problems of a run: a benchmark, and those of its problems that are used."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -46,6 +46,12 @@ def choose(benchmark: Benchmark, split: str | None = "test", limit: int | None =
         splits = ", ".join(sorted({problem.split for problem in everything}))
         raise QprobeError(f"{benchmark.name} has no split {split!r}. Choose from {splits}.")
     return Problems(benchmark, tuple(problems[:limit]))
+
+
+def count_in_splits(benchmark: Benchmark, problems: Iterable[Problem]) -> int:
+    """Return how many problems the benchmark has in the splits that some of its problems are of."""
+    splits = {problem.split for problem in problems}
+    return sum(problem.split in splits for problem in benchmark.problems())
 
 
 def load_benchmark(name: str, *, split: str | None = "test", limit: int | None = None, errata: bool = True) -> Problems:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.errors import QprobeError
 from harness.models.model import Model
 from harness.progress import SILENT, Progress
+from harness.reports.render.warnings import CUT_SHARE, cut_warning
 from harness.runs.config_file import keep_config
 from harness.runs.provenance import count, note_stage
 from harness.runs.samples_table import SamplesTable, samples_table
@@ -95,13 +96,17 @@ class Run:
         samples: str | Path,
         *,
         format: str = ImportOptions.format,  # noqa: A002
+        complete: bool = ImportOptions.complete,
     ) -> "Imported":
-        """Add existing samples from a file or folder. Raises QprobeError where none can be used, or some cannot."""
+        """Add existing samples from a file or folder; with `complete`, they must cover all problems of their splits.
+
+        Raises QprobeError where none can be used, or some cannot.
+        """
         from harness.stages.import_samples import import_samples
 
         path = Path(samples)
         with self._recorded("import", {**problems.settings, "samples": str(path), "format": format}):
-            imported = import_samples(self.store, problems.benchmark, path, format)
+            imported = import_samples(self.store, problems.benchmark, path, format, complete=complete)
             self.progress.message(
                 f"Imported {imported.new:,} samples of {imported.problems} problems; {imported.kept:,} existed already."
             )
@@ -122,14 +127,18 @@ class Run:
         greedy: bool = GenerateOptions.greedy,
     ) -> int:
         """Draw the samples of each problem that are missing, and return how many were drawn. Raises QprobeError."""
-        from harness.stages.generate import generate, plan
+        from harness.stages.generate import count_cut, generate, plan
 
-        settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
         work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy)
+        model = model.for_prompt(chat=work.prompt.chat)
+        settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
         engine = model.engine()
         with self._recorded("generate", settings):
             drawn = generate(self.store, engine, work, self.progress)
         self.progress.message(f"Generated {drawn:,} samples.")
+        samples, cut = self.store.count_samples(), count_cut(self.store)
+        if cut > CUT_SHARE * samples:
+            self.progress.message(f"WARNING: {cut_warning(cut, samples, model.sampling.max_new_tokens)}")
         return drawn
 
     def grade(self, sandbox: str | Sandbox | None = None, options: GradeOptions | None = None) -> GradedRun:

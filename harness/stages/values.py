@@ -32,8 +32,9 @@ def generate(
     """
     work = plan(problems, k=k, seed=seed, prompt=prompt)
     completions: dict[SampleId, Completion] = {}
+    engine = model.for_prompt(chat=work.prompt.chat).engine()
     with progress.task("Generating", len(work.wanted)) as advance:
-        for completion in draw(model.engine(), work):
+        for completion in draw(engine, work):
             completions[completion.id] = completion
             advance()
     return [completions[SampleId(problem.id, index)] for problem, index in work.wanted]

@@ -128,7 +128,7 @@ def test_a_wrong_assignment_or_no_file_is_one_sentence(tmp_path: Path):
     refused("run", str(tmp_path / "latin.toml"), says="cannot be read")
     refused("run", says="No benchmark: give --benchmark")
     refused("run", "--benchmark", "mini", says="Give either --model")
-    refused("run", "--benchmark", "mini", "--samples", "s.jsonl", says="need --embedder")
+    refused("run", "--benchmark", "mini", "--samples", "s.jsonl", says="s.jsonl")
 
 
 def test_a_run_keeps_what_repeats_it(tmp_path: Path):

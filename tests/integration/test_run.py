@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mini import MODEL
+from harness.runs.provenance import stages
 from tests.command import qprobe
 from tests.tiny_models import save_llama
 
@@ -118,8 +119,10 @@ def test_humaneval_with_a_small_model(tmp_path: Path):
         "24",
     )
     done = qprobe("run", str(run), *arguments)
-    assert done.returncode == 1
-    assert "no passing sample: there is nothing to learn from" in done.stderr, "random weights solve nothing"
+    assert done.returncode == 0, done.stderr
+    assert "No sample passes: probes have nothing to learn from" in done.stderr, "random weights solve nothing"
+    assert "Warning: No sample passes. 18 of 20 samples were cut at the token limit" in " ".join(done.stdout.split())
+    assert [line["stage"] for line in stages(run)] == ["generate", "grade"], "nothing is embedded for nothing"
     rows = rows_of(run, tmp_path)
     assert [row["task_id"] for row in rows] == [f"HumanEval/{n}" for n in range(5) for _ in range(4)]
     assert {row["passed"] for row in rows} == {False}

@@ -79,7 +79,10 @@ def test_no_modules_import_one_another_in_a_circle():
 
 def test_stages_without_a_tensor_load_no_torch():
     """It takes seconds that a look at a run need not wait for."""
-    stages = [f"stages.{name}" for name in ("import_samples", "extract", "grade", "regrade", "export", "run")]
+    stages = [
+        f"stages.{name}"
+        for name in ("import_samples", "generate", "extract", "grade", "regrade", "export", "run", "preflight")
+    ]
     modules = ", ".join(f"harness.{name}" for name in [*stages, "reports.build", "reports.compare", "commands.show"])
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)

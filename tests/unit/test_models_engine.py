@@ -16,7 +16,8 @@ from harness.models.hf.decoding import Decoder
 from harness.models.hf.engine import HfEngine
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_cache import SlotCache
-from harness.models.sampling import HEADS, Sampling, draw, sample_seed
+from harness.models.sampling import HEADS, Sampling, draw
+from harness.models.seeds import sample_seed
 from harness.models.stop_strings import StopFinder
 from harness.models.token_text import TokenText
 from tests.tiny_models import (

@@ -239,7 +239,8 @@ def test_rows_of_the_benchmark_that_are_left_out_are_named(tmp_path: Path):
     half = {**APPS_ROWS[0], "problem_id": 2, "question": "\ud83d"}
     benchmark = f"apps:{write(tmp_path / 'rows.jsonl', *APPS_ROWS, half)}"
     done, _ = do(tmp_path, write(tmp_path / "s.jsonl", {"task_id": 0, "completion": "x"}), benchmark)
-    (warning,) = done.warnings
+    warning, coverage = done.warnings
+    assert coverage.startswith("s.jsonl has samples of 1 of 2 problems (not of APPS/")
     assert warning.startswith("apps: rows left out because they cannot be read: 1 (line 3: the field 'question' holds")
 
 

@@ -11,10 +11,9 @@ from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.characters import whole_characters
-from harness.models.engine import Generated, Request
+from harness.models.engine import Generated, Request, Sampling
 from harness.models.openai.dialect import SKIP_SPECIAL
 from harness.models.openai.server import Server
-from harness.models.sampling import Sampling
 from harness.models.spec import parse_spec
 
 SPECIAL = re.compile(r"<\S+>|\[[A-Z_/]+\]")

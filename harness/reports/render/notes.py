@@ -69,6 +69,8 @@ def _probes(report: Report) -> str:
 
 
 def _signal(report: Report) -> str:
+    if not report.samples:
+        return "No sample has a reward, and no figure is known."
     return (
         f"{report.distinct_share:.0%} of a problem's programs are distinct; {report.problems_without_signal} of "
         f"{counted(report.problems, 'problem')} carry no ranking signal (all samples pass, or all fail)."

@@ -3,7 +3,7 @@
 import math
 
 from harness.reports.extraction_failures import CUT, EMPTY, MISSING
-from harness.reports.render.numbers import counted, interval, p_text, share, short
+from harness.reports.render.numbers import counted, interval, share, short
 from harness.reports.report import Report
 from harness.stats.limits import highest_unseen, smallest_p
 from sandbox import Status
@@ -115,11 +115,16 @@ def _small(report: Report) -> list[str]:
     if not informative:
         first = f"Of {problems}, none has both passes and failures: every selection is equally good"
     else:
-        first = f"Of {problems}, {informative:,} can tell selections apart: no p-value can be below {p_text(p)}"
-    corrected = f" ({p_text(p_corrected)} after Holm's correction for {objectives} objectives)"
+        first = f"Of {problems}, {informative:,} can tell selections apart: no p-value can be below {_precise(p)}"
+    corrected = f" ({_precise(p_corrected)} after Holm's correction for {objectives} objectives)"
     base = next(row for row in report.rows if row.name == "pass@1")
     corrected = corrected if informative and objectives > 1 else ""
     return [f"{first}{corrected}. {_width(base.low, base.high, report.problems)}."]
+
+
+def _precise(p: float) -> str:
+    """Format a p-value with two digits, however small: .016, .00049."""
+    return f"{p:.2g}".replace("0.", ".", 1)
 
 
 def _width(low: float, high: float, problems: int) -> str:
