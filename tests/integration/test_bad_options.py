@@ -61,6 +61,8 @@ BAD: dict[str, tuple[Any, ...]] = {
     "train_betas": (["x"], [0], [float("nan")]),
     "folds": (1, 9, "x"),
     "learning_curve": ("perhaps",),
+    "probes": ("perhaps",),
+    "complete": ("perhaps",),
     "repeats": (0, "x"),
     "group_duplicates": ("perhaps",),
     "track": ("nowhere",),
