@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.reports.render.numbers import model_text
 from harness.runs.provenance import stages
 
 Entry = tuple[str, str]
@@ -31,7 +32,7 @@ def origin(run: Path) -> list[Entry]:
             ("Date", _period([str(entry.get("ended", "")) for entry in entries])),
             ("Command", "\n".join(dict.fromkeys(entry["command"] for entry in entries if entry.get("command")))),
             *_settings(entries),
-            ("Commit", str(last.get("versions", {}).get("commit", ""))),
+            ("Commit", _commit(str(last.get("versions", {}).get("commit", "")))),
             ("Versions", _listed(last.get("versions", {}), without=("commit",))),
             ("Machine", _listed(last.get("hardware", {}))),
         )
@@ -45,6 +46,10 @@ def _period(times: list[str]) -> str:
     if not shown:
         return ""
     return f"{shown[0]} UTC" if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]} UTC"
+
+
+def _commit(text: str) -> str:
+    return f"{text[:-1]} with local changes" if text.endswith("+") else text
 
 
 def _settings(entries: Iterable[Mapping[str, Any]]) -> list[Entry]:
@@ -66,4 +71,4 @@ def _is_set(value: object) -> bool:
 def _text(value: object) -> str:
     if isinstance(value, list):
         return " + ".join(map(str, value))
-    return "yes" if value is True else str(value)
+    return "yes" if value is True else model_text(str(value))

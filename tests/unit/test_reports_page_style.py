@@ -173,7 +173,7 @@ def test_the_page_names_date_command_versions_and_settings(tmp_path: Path, monke
     first = json.loads((run / PROVENANCE_FILE).read_text().splitlines()[0])
     assert f"qprobe run {run} --model" in html
     assert first["versions"]["python"] in html
-    assert first["versions"]["commit"] in html
+    assert first["versions"]["commit"].removesuffix("+") in html
     assert first["ended"][:10] in html
     assert "temperature 0.7, top p 0.9" in html
     assert "sandbox docker, timeout 2.5" in html

@@ -36,7 +36,7 @@ class Size:
         return self.width, self.height
 
 
-BROAD, NARROW = Size("broad", 528, 340, 20), Size("narrow", 348, 310, 11)
+BROAD, NARROW = Size("broad", 528, 340, 14), Size("narrow", 348, 310, 11)
 
 
 @dataclass(frozen=True, slots=True)
