@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -77,7 +78,7 @@ def page(report: Report, data: BrowserData | None = None, origin: Sequence[tuple
         notes=[line for line in notes(report) if line != ABOUT_MODEL],
         figures=figures(report, data),
         tables=[_in_words(cells) for cells in (*tables(report), pair_cells(report), fold_cells(report))],
-        title=_title,
+        title=partial(_title, report),
         data=packed(data) if data else "",
         style=Markup(style),
         script=Markup(script),
@@ -91,8 +92,10 @@ def _in_words(cells: TableCells) -> TableCells:
     return tuple(WORDS.get(name, name) for name in header), rows
 
 
-def _title(cell: str) -> str:
+def _title(report: Report, cell: str) -> str:
     """Return the title of the table whose header begins with this cell, which may name an objective or a number."""
+    if cell == "selection" and not report.has_probes:
+        return "Baselines"
     if cell.endswith(" minus"):
         return "Best objective against the others"
     return "Repeated cross-validation" if cell.endswith(" repeats") else TITLES[cell]

@@ -30,7 +30,8 @@ def selection(report: Report) -> Figure:
     """Return the expected reward of every selection rule with its interval, and pass@1 as a line."""
     caption = "Bars are means over problems, whiskers 95 % bootstrap intervals; the dotted line is pass@1. "
     panels = (_bars(report, BARS, BROAD.css), _bars(report, NARROW.width, NARROW.css))
-    return Figure("selection", "Probes and baselines", caption + controls(report), panels, wide=True)
+    title = "Probes and baselines" if report.has_probes else "Baselines"
+    return Figure("selection", title, caption + controls(report), panels, wide=True)
 
 
 def _bars(report: Report, width: int, css_of_width: str) -> str:
