@@ -58,7 +58,9 @@ def test_verdicts_alone_make_a_report_in_every_form(tmp_path: Path):
     assert [(row.k, row.tests) for row in result.pass_at_k] == [(1, "all"), (6, "all")]
     assert pass_at_k_cells(result)[1][0][:2] == ("pass@1", ".333")
     assert warnings(result) == []
-    texts = [write(result) for write in FORMATS.values()] + [page(result, browser_data(inputs))]
+    data = browser_data(inputs)
+    assert all("fold" not in problem and "scores" not in problem for problem in data["problems"])
+    texts = [write(result) for write in FORMATS.values()] + [page(result, data)]
     assert all("agreement" in text and "nan" not in text for text in texts)
     assert Report.from_json(result.as_json()).as_json() == result.as_json()
 
