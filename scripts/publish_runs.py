@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.commands.show import FILES, picture
+from harness.reports.render.files import FILES, picture
 from harness.reports.render.html import page
 from harness.reports.render.transfer_tables import transfer_markdown
 from harness.reports.report import Report

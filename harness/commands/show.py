@@ -1,31 +1,24 @@
 """Showing a report: on the terminal, and as files in the run's folder."""
 
-import io
 import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
 from harness.commands.terminal import Terminal
 from harness.reports.browser_data import BrowserData
 from harness.reports.compare import Comparison
-from harness.reports.origin import origin
 from harness.reports.published import read_published, what_is_missing
 from harness.reports.render import comparison_tables
-from harness.reports.render.formats import FORMATS, csv_rows, json_text, latex_text, markdown
+from harness.reports.render.files import FILES, write_report
+from harness.reports.render.formats import FORMATS
 from harness.reports.render.formats import terminal as terminal_text
-from harness.reports.render.html import page
-from harness.reports.render.tables import heading
 from harness.reports.render.text import csv_text, latex_table, markdown_table
 from harness.reports.render.transfer_tables import transfer_markdown, transfer_tables
 from harness.reports.report import Report
 from harness.reports.transfer import TransferReport
 from harness.runs.atomic import atomic_write
 from harness.runs.reading import is_read_only
-
-FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 
 
 def show_report(
@@ -62,14 +55,6 @@ def print_report(report: Report, terminal: Terminal, form: str, *, full: bool = 
         print(FORMATS[form](report).rstrip("\n"))
 
 
-def write_report(report: Report, data: BrowserData, run: Path) -> None:
-    """Write a report into its run's folder as files: in all formats, as a picture and as a page."""
-    written = {ending: write(report) for ending, write in FILES.items()}
-    for ending, content in {**written, "svg": picture(report), "html": page(report, data, origin(run))}.items():
-        with atomic_write(run / f"report.{ending}") as draft:
-            draft.write_text(content, encoding="utf-8")
-
-
 def show_comparison(comparison: Comparison, terminal: Terminal, form: str) -> None:
     """Print a comparison of runs in one of the forms of `--format`."""
     if form == "table":
@@ -101,10 +86,3 @@ def show_transfer(report: TransferReport, run: Path, terminal: Terminal, *, as_j
     else:
         terminal.out.print(transfer_tables(report))
         terminal.message(f"The probes and the same as files: {run / TRANSFER}.")
-
-
-def picture(report: Report) -> str:
-    """The terminal's main table as an SVG picture."""
-    console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True)
-    console.print(terminal_text(report))
-    return console.export_svg(title=heading(report).partition(":")[0], unique_id="qprobe")

@@ -20,7 +20,11 @@ def browser_data(inputs: ReportInputs) -> BrowserData:
     problems = []
     for item in inputs.problems:
         p = places.get(item.problem.id)
-        scored = {} if p is None or not inputs.objectives else _scores(inputs.scores, p, [sample.index for sample in item.samples])
+        scored = (
+            {}
+            if p is None or not inputs.objectives
+            else _scores(inputs.scores, p, [sample.index for sample in item.samples])
+        )
         problems.append({**_problem(item), **_samples(item.samples), **scored})
     return {"objectives": list(inputs.scores.objectives), "problems": problems}
 

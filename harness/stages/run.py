@@ -241,12 +241,24 @@ class Run:
     def report(self, ks: Sequence[int] | None = None, *, greedy: str | Path | None = None) -> "Report":
         """Return the figures of the run; `greedy` is a run of one greedy sample per problem. Raises QprobeError."""
         from harness.reports.build import report
-        from harness.reports.greedy_baseline import greedy_rewards
         from harness.reports.inputs import read_inputs
         from harness.reports.render.display import PrintableReport
 
-        rewards = greedy_rewards(Path(greedy), self.store.about.benchmark) if greedy else None
-        return PrintableReport.of(report(read_inputs(self.store), ks, rewards))
+        return PrintableReport.of(report(read_inputs(self.store), ks, self._greedy_rewards(greedy)))
+
+    def write_report(self, ks: Sequence[int] | None = None, *, greedy: str | Path | None = None) -> Path:
+        """Write the report into the run's folder in every format, and return the page. Raises QprobeError."""
+        from harness.reports.build import report_and_page
+        from harness.reports.render.files import write_report
+
+        result, data = report_and_page(self.store, ks, self._greedy_rewards(greedy))
+        write_report(result, data, self.folder)
+        return self.folder / "report.html"
+
+    def _greedy_rewards(self, run: str | Path | None) -> dict[str, float] | None:
+        from harness.reports.greedy_baseline import greedy_rewards
+
+        return greedy_rewards(Path(run), self.store.about.benchmark) if run else None
 
     def samples_table(self) -> SamplesTable:
         """Return one row per sample: verdict, cost, text, program, and the scores where there are current probes."""

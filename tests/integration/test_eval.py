@@ -117,6 +117,9 @@ def test_the_api_gives_the_same(tmp_path: Path, benchmark: Path, samples: Path):
     with qp.Run(tmp_path / "second") as run:
         qp.run_pipeline(run, options)
         assert run.report().pass_at_k == result.pass_at_k
+        assert run.write_report() == tmp_path / "second" / "report.html"
+    written = json.loads((tmp_path / "second" / "report.json").read_text())
+    assert written == {**report, "run": "second"}
 
 
 def test_a_served_model_is_sampled_graded_and_reported(tmp_path: Path, simple: Path, tiny_llama: Path):

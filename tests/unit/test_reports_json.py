@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.commands.show import FILES
 from harness.errors import QprobeError
 from harness.reports.build import report
 from harness.reports.compare import Comparison
 from harness.reports.inputs import read_inputs
 from harness.reports.json_values import from_jsonable, jsonable
+from harness.reports.render.files import FILES
 from harness.reports.render.html import page
 from harness.reports.render.text import csv_text
 from harness.reports.report import Report

@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 from benchmarks import Problem
-from harness.commands.show import picture
 from harness.errors import QprobeError
 from harness.reports.browser_data import browser_data
 from harness.reports.build import report, report_and_page
 from harness.reports.greedy_baseline import greedy_rewards
 from harness.reports.inputs import read_inputs
+from harness.reports.render.files import picture
 from harness.reports.render.formats import markdown, terminal
 from harness.reports.render.notes import notes
 from harness.reports.render.warnings import warnings
