@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.reports.inputs import GradedSample, ProblemSamples, ReportInputs
+from harness.reports.inputs import ProblemSamples, ReportInputs
 from harness.runs.scores import Scores
 
 BrowserData = dict[str, Any]
@@ -14,6 +14,7 @@ BrowserData = dict[str, Any]
 def browser_data(inputs: ReportInputs) -> BrowserData:
     """Return problems and samples in JSON's own types; a problem's samples are columns of equal length.
 
+    A `program` that `continues` the prompt is without it, so that the page holds each prompt once.
     `scores` and `picked` are by objective: each sample's out-of-fold score, and the places of the best-scored samples.
     """
     places = {problem_id: p for p, problem_id in enumerate(inputs.scores.problem_ids)}
@@ -25,7 +26,7 @@ def browser_data(inputs: ReportInputs) -> BrowserData:
             if p is None or not inputs.objectives
             else _scores(inputs.scores, p, [sample.index for sample in item.samples])
         )
-        problems.append({**_problem(item), **_samples(item.samples), **scored})
+        problems.append({**_problem(item), **_samples(item), **scored})
     return {"objectives": list(inputs.scores.objectives), "problems": problems}
 
 
@@ -34,13 +35,15 @@ def _problem(item: ProblemSamples) -> BrowserData:
     return {"id": problem.id, "prompt": item.prompt, "tests": problem.tests, "solution": problem.solution}
 
 
-def _samples(samples: Sequence[GradedSample]) -> BrowserData:
+def _samples(item: ProblemSamples) -> BrowserData:
+    samples = item.samples
     outcomes = [sample.outcome for sample in samples]
     rewards = [outcome.reward for outcome in outcomes if outcome and outcome.reward is not None]
     return {
         "rate": sum(rewards) / len(rewards) if rewards else None,
         "index": [sample.index for sample in samples],
-        "program": [sample.program for sample in samples],
+        "program": [sample.program.removeprefix(item.prompt) for sample in samples],
+        "continues": [sample.program.startswith(item.prompt) for sample in samples],
         "status": [outcome.status.value if outcome else "ungraded" for outcome in outcomes],
         "detail": [outcome.detail if outcome else "" for outcome in outcomes],
         "seconds": [round(outcome.cpu_seconds, 4) if outcome else None for outcome in outcomes],

@@ -25,7 +25,7 @@ class GradedSample:
     """A completion's program and its verdict."""
 
     index: int
-    program: str  # without the prompt, if it begins with it
+    program: str
     failures: tuple[str, ...]  # of the extraction; see harness/reports/extraction_failures.py
     outcome: Outcome | None
 
@@ -169,7 +169,7 @@ def _problem_samples(store: Store, verdicts: Mapping[SampleId, Outcome]) -> Iter
 
 def _graded(problem: Problem, completion: Completion, outcome: Outcome | None) -> GradedSample:
     failures = tuple(sample_failures(problem, completion, outcome))
-    return GradedSample(completion.index, completion.continuation, failures, outcome)
+    return GradedSample(completion.index, completion.program, failures, outcome)
 
 
 def _greedy_rewards(graded: Mapping[SampleId, Outcome]) -> dict[str, float]:

@@ -125,6 +125,47 @@ def test_hostile_programs_stay_text(shown: "Page"):
     assert {"U+2028", "U+0007", "U+202E"} == set(shown.locator("#problem .unseen").all_inner_texts())
 
 
+def test_the_whole_program_is_shown_and_copied(html: Path):
+    """The prompt and what follows it, as it was run; where a page may use the clipboard, and where it may not."""
+    for is_allowed in (True, False):
+        with open_browser() as browser:
+            tab = browser.new_context().new_page()
+            if not is_allowed:
+                tab.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+            tab.goto(f"{html.as_uri()}#problem=%3Ci%3EM%3C%2Fi%3E3")
+            tab.wait_for_selector("body[data-ready]")
+            sample = tab.locator("#problem .sample", has=tab.get_by_text("#3", exact=True))
+            sample.locator("summary").click()
+            assert sample.locator("pre").inner_text() == program(3, 3)
+            sample.locator(".copy").click()
+            expect(sample.locator(".copy")).to_have_text("Copied")
+            tab.evaluate("document.body.append(Object.assign(document.createElement('textarea'), { id: 'paste' }))")
+            tab.focus("#paste")
+            tab.keyboard.press("Control+V")
+            assert tab.locator("#paste").input_value() == program(3, 3)
+
+
+def test_values_that_came_back_stand_on_their_own_line(tmp_path: Path):
+    value = f"f() returned {HOSTILE[0]!r}"
+    with Store(tmp_path, create=True) as store:
+        fill(store, detail=f"assert f() == 3 # {value}")
+        probe(store, ["mse"], folds=4)
+        show_report(*report_and_page(store), tmp_path, Terminal(quiet=True), "json")
+    with open_browser() as browser:
+        tab = browser.new_page()
+        tab.goto((tmp_path / "report.html").as_uri())
+        tab.wait_for_selector("body[data-ready]")
+        sample = tab.locator("#problem .sample", has=tab.locator(".values")).first
+        closed = sample.locator("summary").bounding_box()
+        sample.locator("summary").click()
+        assert sample.locator(".values").inner_text().strip() == f"# {value}"
+        opened = sample.locator("summary").bounding_box()
+        assert closed
+        assert opened
+        assert opened["height"] > closed["height"]
+        assert "fooled" not in tab.title()
+
+
 def test_what_is_searched_for_is_marked(shown: "Page"):
     shown.fill("#search", "RETURN 3")  # two words of different colours
     expect(shown.locator("#list li")).to_have_count(1)

@@ -137,7 +137,9 @@ def test_the_browsers_data_are_the_runs(hostile: tuple[Report, BrowserData]):
     assert problem["status"] == ["passed" if (n + 4) % 3 == 0 else "failed" for n in range(6)]
     assert problem["rate"] == pytest.approx(1 / 3)
     assert problem["detail"][0] == HOSTILE
-    assert HOSTILE in problem["program"][3]
+    assert problem["program"][3] == f"    return 3 # {HOSTILE}\n"
+    assert problem["prompt"] + problem["program"][3] == f"def f():\n    return 3 # {HOSTILE}\n"
+    assert problem["continues"] == [True] * 6
     for name in ("mse", "ce"):
         best = max(problem["scores"][name])
         assert problem["picked"][name] == [i for i, score in enumerate(problem["scores"][name]) if score == best]

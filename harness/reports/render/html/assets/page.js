@@ -216,10 +216,44 @@ function sample(problem, i) {
     const names = pickers.length === data.objectives.length ? "every probe" : pickers.join(", ");
     head.append(make("span", "pick", `selected by ${names}`));
   }
-  head.append(make("span", "why", problem.detail[i]));
+  head.append(reason(problem.detail[i]));
   const details = make("details", "sample", head);
-  details.addEventListener("toggle", () => details.children.length > 1 || details.append(code(problem.program[i])), { once: true });
+  const program = (problem.continues[i] ? problem.prompt : "") + problem.program[i];
+  details.addEventListener("toggle", () => details.children.length > 1 || details.append(copyButton(program), code(program)), { once: true });
   return details;
+}
+
+// The assertion, and on a line of its own the values that came back.
+function reason(detail) {
+  const [assertion, ...values] = detail.split(" # ");
+  const why = make("span", "why", assertion);
+  if (values.length) why.append(make("span", "values", " # " + values.join(" # ")));
+  return why;
+}
+
+function copyButton(text) {
+  const button = make("button", "copy", "Copy");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    button.textContent = (await copied(text)) ? "Copied" : "Not copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  return button;
+}
+
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {  // not allowed for pages from a plain http server
+    const area = make("textarea", "unseen-area");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
 }
 
 // -- syntax colours for programs -------------------------------------------------------------------------------
