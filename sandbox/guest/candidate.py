@@ -10,9 +10,10 @@ import types
 from time import perf_counter
 from typing import Any, NoReturn
 
-from . import endless, pytest_like
+from . import endless, failures, pytest_like
 from .call_limit import CallLimit
 from .channel import Channel
+from .exceptions import text_of
 from .graph import Graph
 from .peer import Kept
 from .program_peer import ProgramPeer
@@ -121,8 +122,11 @@ class Program:
             raise NameError(f"name {entry_point!r} is not defined")
         pytest_like.prepare(tests)
         exec(compile(setup, "<setup>", "exec", dont_inherit=True), names)
-        exec(compile(tests, pytest_like.TESTS, "exec", dont_inherit=True), names)
-        pytest_like.run(names, tests, entry_point)
+        try:
+            exec(compile(tests, pytest_like.TESTS, "exec", dont_inherit=True), names)
+            pytest_like.run(names, tests, entry_point)
+        except AssertionError as error:
+            raise AssertionError(failures.assertion(error, tests, text_of(error), None)) from None
         return nonce
 
     def name(self, _target: object, name: str) -> Any:

@@ -208,7 +208,7 @@ class _Examination:
         try:
             back = self._peer.ask("together", None, sources, job["entry_point"], nonce)
         except AssertionError as error:
-            return Verdict.FAILED, f"AssertionError: {error}"
+            return Verdict.FAILED, str(error)
         if back != nonce:
             return Verdict.EXITED, "the tests did not come to their end"
         return self._conclusion(None)

@@ -91,6 +91,12 @@ def test_an_object_that_may_be_asked_is_not_asked_for_the_detail(any_sandbox: Sa
     assert (outcome.status, outcome.detail) == (Status.FAILED, "assert P(3) is None # P(3) returned <P>")
 
 
+def test_the_shared_mode_names_the_assertion(any_sandbox: Sandbox):
+    job = Job("one", "def f(a): return a", "got = f(1)\nassert got == 2, 'no'", "f", mode="shared")
+    outcome = run_one(any_sandbox, job)
+    assert (outcome.status, outcome.detail) == (Status.FAILED, "assert got == 2, 'no' # got = 1")
+
+
 def test_a_whole_program_names_input_and_output(any_sandbox: Sandbox):
     job = Job("one", "print(input(), '\\x1b')", program_tests([("3\n", "4\n")]), language="python")
     outcome = run_one(any_sandbox, job)

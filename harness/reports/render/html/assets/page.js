@@ -223,7 +223,7 @@ function sample(problem, i) {
   return details;
 }
 
-// The assertion, and on a line of its own the values that came back.
+// The assertion, and on a separate line the values that came back.
 function reason(detail) {
   const [assertion, ...values] = detail.split(" # ");
   const why = make("span", "why", assertion);
