@@ -42,6 +42,7 @@ from harness.stats import (
     tabulate,
     within_problem_auc,
 )
+from harness.stats.baselines import USES_LABELS
 from harness.stats.estimators import Bools, Floats, Ints
 from harness.stats.intervals import finite_mean
 from harness.stats.table import RESAMPLES
@@ -217,11 +218,24 @@ def difficulties(inputs: ReportInputs) -> list[Difficulty]:
 
 
 def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Difference]]:
-    """Compare every pair of objectives, and each objective with each baseline; Holm's correction is per family."""
+    """Compare every pair of objectives, and each objective with each baseline; Holm's correction is per family.
+
+    The family "others" holds the scores that learn from labels, or that may.
+    """
     objectives = {name: summary.values[name] for name in inputs.objectives}
-    baselines = [*(["greedy"] if "greedy" in summary.values else []), *inputs.baselines]
-    pairs = [(name, baseline) for name in inputs.objectives for baseline in baselines]
-    return {"objectives": differences(objectives), "baselines": differences(summary.values, pairs)}
+    greedy = ["greedy"] if "greedy" in summary.values else []
+    families = {
+        "baselines": [*greedy, *(name for name in inputs.baselines if name not in USES_LABELS)],
+        "others": [name for name in inputs.baselines if name in USES_LABELS],
+    }
+    pairs = {
+        family: [(name, baseline) for name in inputs.objectives for baseline in baselines]
+        for family, baselines in families.items()
+    }
+    return {
+        "objectives": differences(objectives),
+        **{family: differences(summary.values, own) for family, own in pairs.items()},
+    }
 
 
 def distinct_programs(inputs: ReportInputs) -> Ints:

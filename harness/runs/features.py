@@ -1,34 +1,86 @@
-"""Features of samples that need no vector: the inputs of the baselines."""
+"""Features of samples that need no label: the inputs of the baselines."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.runs.completion import Completion
+from harness.runs.completion import Completion, SampleId
 from harness.runs.join import group_numbers, place
 from harness.runs.program_hash import fingerprints
 from harness.runs.store import Store
+from harness.runs.vector_store import StoredVectors
 from harness.stats import SampleFeatures
+from harness.stats.baselines import CENTROID, VECTOR_AGREEMENT
+from harness.stats.centrality import centroid_distances, mean_cosines
 
 PROGRAMS = "programs"
 """The name of the groups of samples whose programs are the same."""
 
 
 def sample_features(store: Store, problem_ids: tuple[str, ...], indices_PN: NDArray[np.int64]) -> SampleFeatures:
-    """Return lengths, log-probabilities (if the model's are known) and groups of equal programs, [P, N] each."""
+    """Return lengths, log-probabilities (if the model's are known), groups of equal programs, and scores of vectors.
+
+    All [P, N]; a problem's vectors are compared over all its stored samples.
+    """
     completions = {completion.id: completion for completion in store.completions()}
     prints = fingerprints([completion.program for completion in completions.values()])
     lengths = {sample: float(len(completion.continuation)) for sample, completion in completions.items()}
-    logprobs = {sample: _mean_logprob(completion) for sample, completion in completions.items()}
     groups = group_numbers(dict(zip(completions, prints, strict=True)))
-    logprobs_PN = place(logprobs, problem_ids, indices_PN, 0.0)
+    totals = {sample: completion.logprob for sample, completion in completions.items()}
+    means = {sample: _mean_logprob(completion) for sample, completion in completions.items()}
     return SampleFeatures(
-        place(lengths, problem_ids, indices_PN, 0.0),
-        logprobs_PN if np.isfinite(logprobs_PN).all() else None,
-        {PROGRAMS: place(groups, problem_ids, indices_PN, -1)},
+        lengths_PN=place(lengths, problem_ids, indices_PN, 0.0),
+        log_probabilities_PN=_if_all_known(means, problem_ids, indices_PN),
+        total_log_probabilities_PN=_if_all_known(totals, problem_ids, indices_PN),
+        groups={PROGRAMS: place(groups, problem_ids, indices_PN, -1)},
+        scores=vector_scores(store, problem_ids, indices_PN),
     )
 
 
-def _mean_logprob(completion: Completion) -> float:
+def _mean_logprob(completion: Completion) -> float | None:
+    """The mean per token; None where it is not known."""
     if completion.logprob is None or not completion.tokens:
-        return float("nan")
+        return None
     return completion.logprob / completion.tokens
+
+
+def _if_all_known(
+    values: Mapping[SampleId, float | None], problem_ids: Sequence[str], indices_PN: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Return the values at their places; None where one is not known."""
+    known = {sample: value for sample, value in values.items() if value is not None}
+    if any(sample not in known for sample in _ids(problem_ids, indices_PN)):
+        return None
+    return place(known, problem_ids, indices_PN, 0.0)
+
+
+def vector_scores(
+    store: Store, problem_ids: Sequence[str], indices_PN: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return scores of each sample's vectors beside those of its problem's other samples, [P, N] by name in tables.
+
+    Means over layers and poolings. Empty where samples have no vectors, or no problem has two samples.
+    """
+    about = store.about
+    if about.view is None or about.embeddings[about.view].shards is None or (indices_PN >= 0).sum(1).max(initial=0) < 2:
+        return {}
+    vectors = StoredVectors.open(store, about.view)
+    if vectors.missing(_ids(problem_ids, indices_PN)) or not vectors.has_files:
+        return {}
+    scores = {name: np.zeros(indices_PN.shape) for name in (VECTOR_AGREEMENT, CENTROID)}
+    for row, (problem_id, indices_N) in enumerate(zip(problem_ids, indices_PN, strict=True)):
+        there_N = indices_N >= 0
+        by_view = vectors.read(_ids([problem_id], indices_N[None])).values()  # one problem at a time: it bounds memory
+        scores[VECTOR_AGREEMENT][row, there_N] = np.mean([mean_cosines(each_ND) for each_ND in by_view], axis=0)
+        scores[CENTROID][row, there_N] = -np.mean([centroid_distances(each_ND) for each_ND in by_view], axis=0)
+    return scores
+
+
+def _ids(problem_ids: Sequence[str], indices_PN: NDArray[np.int64]) -> list[SampleId]:
+    return [
+        SampleId(problem_id, index)
+        for problem_id, indices_N in zip(problem_ids, indices_PN.tolist(), strict=True)
+        for index in indices_N
+        if index >= 0
+    ]

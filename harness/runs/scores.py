@@ -20,7 +20,9 @@ from sandbox import Outcome
 
 SCORES_FILE = "scores.safetensors"
 ARRAYS = ("indices_PN", "scores_OPN", "control_CPN", "random_CPN", "fold_P")
-LENGTHS, LOGPROBS = "lengths_PN", "log_probabilities_PN"
+LENGTHS, LOGPROBS, TOTAL_LOGPROBS = "lengths_PN", "log_probabilities_PN", "total_log_probabilities_PN"
+GROUPS, BASELINE = "groups ", "baseline "
+"""The beginnings of the names of arrays that have a name in tables: groups of samples that agree, and scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,31 @@ def save_scores(store: Store, scores: Scores) -> None:
 
 def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
     """Return the features by their names in the file, without those that are unknown."""
-    named: dict[str, NDArray[Any] | None] = {LENGTHS: features.lengths_PN, LOGPROBS: features.log_probabilities_PN}
-    for name, groups_PN in features.groups.items():
-        named[f"groups {name}"] = groups_PN
+    named: dict[str, NDArray[Any] | None] = {
+        LENGTHS: features.lengths_PN,
+        LOGPROBS: features.log_probabilities_PN,
+        TOTAL_LOGPROBS: features.total_log_probabilities_PN,
+    }
+    named |= {f"{GROUPS}{name}": groups_PN for name, groups_PN in features.groups.items()}
+    named |= {f"{BASELINE}{name}": scores_PN for name, scores_PN in features.scores.items()}
     return {name: array for name, array in named.items() if array is not None}
 
 
 def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
     """Take the features out of a file's arrays."""
-    groups = {name.removeprefix("groups "): arrays.pop(name) for name in list(arrays) if name.startswith("groups ")}
-    return SampleFeatures(arrays.pop(LENGTHS, None), arrays.pop(LOGPROBS, None), groups)
+    return SampleFeatures(
+        lengths_PN=arrays.pop(LENGTHS, None),
+        log_probabilities_PN=arrays.pop(LOGPROBS, None),
+        total_log_probabilities_PN=arrays.pop(TOTAL_LOGPROBS, None),
+        groups=_take_out(arrays, GROUPS),
+        scores=_take_out(arrays, BASELINE),
+    )
+
+
+def _take_out(arrays: dict[str, NDArray[Any]], beginning: str) -> dict[str, NDArray[Any]]:
+    """Take the arrays whose names have that beginning out of a file's arrays; their names in tables follow it."""
+    names = [name for name in arrays if name.startswith(beginning)]
+    return {name.removeprefix(beginning): arrays.pop(name) for name in names}
 
 
 def load_scores(store: Store) -> Scores:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,15 +79,42 @@ def read_views(store: Store, view: str, ids: Sequence[SampleId]) -> dict[View, N
 
     Raises QprobeError where a sample has none yet.
     """
-    embedding = store.about.embeddings[view]
-    if embedding.shards is None:
-        raise QprobeError(f"Another version of qprobe made these vectors: run qprobe embed {store.folder} again.")
-    by_view: dict[View, NDArray[np.float32]] = {}
-    for key in embedding.shards:
-        shard, rows = open_shard(store, key), store.vector_rows(key)
-        if missing := sum(sample not in rows for sample in ids):
-            raise QprobeError(f"{missing:,} samples have no vectors yet: run qprobe embed {store.folder} again.")
-        places, vectors = [rows[sample] for sample in ids], shard.file.read()
-        for column, shard_view in enumerate(shard.views):
-            by_view[shard_view] = np.asarray(vectors[places, column], dtype=np.float32)
-    return {wanted: by_view[wanted] for wanted in embedding.views}
+    return StoredVectors.open(store, view).read(ids)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVectors:
+    """The vectors of one embedding, read as they are asked for."""
+
+    folder: Path  # of the run
+    views: tuple[View, ...]
+    shards: tuple[tuple[VectorShard, Mapping[SampleId, int]], ...]  # each with the row of every sample
+
+    @classmethod
+    def open(cls, store: Store, view: str) -> "StoredVectors":
+        """Raise QprobeError where an earlier version of qprobe made the vectors."""
+        embedding = store.about.embeddings[view]
+        if embedding.shards is None:
+            raise QprobeError(f"Another version of qprobe made these vectors: run qprobe embed {store.folder} again.")
+        shards = tuple((open_shard(store, key), store.vector_rows(key)) for key in embedding.shards)
+        return cls(store.folder, tuple(View(*one) for one in embedding.views), shards)
+
+    @property
+    def has_files(self) -> bool:
+        """True if no file was removed."""
+        return all(shard.file.path.is_file() for shard, _ in self.shards)
+
+    def missing(self, ids: Sequence[SampleId]) -> int:
+        """The number of samples without a vector."""
+        return max((sum(sample not in rows for sample in ids) for _, rows in self.shards), default=0)
+
+    def read(self, ids: Sequence[SampleId]) -> dict[View, NDArray[np.float32]]:
+        """One [samples, width] array per layer and pooling. Raises QprobeError where a sample has none yet."""
+        if missing := self.missing(ids):
+            raise QprobeError(f"{missing:,} samples have no vectors yet: run qprobe embed {self.folder} again.")
+        by_view: dict[View, NDArray[np.float32]] = {}
+        for shard, rows in self.shards:
+            places, vectors = [rows[sample] for sample in ids], shard.file.read()
+            for column, shard_view in enumerate(shard.views):
+                by_view[shard_view] = np.asarray(vectors[places, column], dtype=np.float32)
+        return {wanted: by_view[wanted] for wanted in self.views}

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from harness.probes import (
     group_near_duplicates,
     train_probes,
 )
+from harness.probes.contrast import contrast_scores
 from harness.probes.controls import random_directions
 from harness.probes.folds import default_folds
 from harness.probes.learning_curve import learning_curve
@@ -32,7 +33,8 @@ from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.runs.samples import load_samples
 from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
 from harness.runs.store import Store
-from harness.stats import softmax_selection
+from harness.stats import SampleFeatures, softmax_selection
+from harness.stats.baselines import CONTRAST
 
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 
@@ -155,10 +157,17 @@ def _scores(
         random_directions(samples, seed=settings["seed"]).numpy(),
         result.fold_P.numpy(),
         {name: [as_card(selected) for selected in folds] for name, folds in result.chosen.items()},
-        sample_features(store, result.problem_ids, indices_PN),
+        _features(store, samples, result),
         learning,
         repeats,
     )
+
+
+def _features(store: Store, samples: Samples, result: CrossValidation) -> SampleFeatures:
+    """The features of the samples, and the scores of the contrast direction of the other folds."""
+    features = sample_features(store, result.problem_ids, samples.indices_PN.numpy())
+    contrast_PN = contrast_scores(samples, result.fold_P).numpy()
+    return replace(features, scores={**features.scores, CONTRAST: contrast_PN})
 
 
 def as_card(selected: Selected) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from harness.probes import (
     group_near_duplicates,
     train_and_test,
 )
+from harness.probes.contrast import contrast_on
 from harness.probes.controls import random_directions
 from harness.progress import SILENT, Progress
 from harness.reports.inputs import baselines_of
@@ -30,6 +31,7 @@ from harness.runs.scores import current
 from harness.runs.store import Store
 from harness.stages.probe import as_card, grid_card
 from harness.stats import Summary, summarise
+from harness.stats.baselines import CONTRAST
 
 FOLDER = "transfer"
 
@@ -69,7 +71,7 @@ def transfer(
         groups=groups if leave_out_duplicates else None,
         progress=progress,
     )
-    tested = tuple(_tested(test, test_samples[test.name], result) for test in tests)
+    tested = tuple(_tested(test, used_samples, test_samples[test.name], result) for test in tests)
     _save(used, result, tested)
     return TransferReport(
         train=train.name,
@@ -106,12 +108,13 @@ def _only(samples: Samples, views: Sequence[View]) -> Samples:
     return replace(samples, vectors={view: samples.vectors[view] for view in views})
 
 
-def _tested(test: ProblemSet, samples: Samples, result: Transfer) -> Tested:
+def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer) -> Tested:
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     indices_PN, random_CPN = samples.indices_PN.numpy(), random_directions(samples).numpy()
     with Store(test.folder, read_only=True) as store:
         features = sample_features(store, samples.problem_ids, indices_PN)
         answers = visible_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
+    features = replace(features, scores={**features.scores, CONTRAST: contrast_on(train, samples).numpy()})
 
     def summary(k: int | None) -> Summary:
         return summarise(

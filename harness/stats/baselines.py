@@ -1,6 +1,7 @@
 """Baselines: scores that need no training, made of features of each sample.
 
-A baseline is a score like a probe's; it selects the best-scored sample, with ties shared.
+A baseline is a score like a probe's; it selects the best-scored sample, with ties shared. All need no label but the
+contrast direction.
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.stats.centrality import typical_lengths
 from harness.stats.estimators import Bools, Floats, Ints
+
+VECTOR_AGREEMENT = "agreement (vectors)"
+CENTROID = "near centroid"
+CONTRAST = "contrast direction"
+
+USES_LABELS = frozenset({CONTRAST})
+"""The names of scores that learn from the labels of other problems: no baselines without labels."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +26,11 @@ class SampleFeatures:
 
     lengths_PN: Floats | None = None  # of the program, in tokens or characters
     log_probabilities_PN: Floats | None = None  # mean per token, under the model that generated it
+    total_log_probabilities_PN: Floats | None = None  # of the whole completion, the sum over its tokens
     groups: Mapping[str, Ints] = field(
         default_factory=dict
     )  # by name: samples of a problem that agree have the same number
+    scores: Mapping[str, Floats] = field(default_factory=dict)  # by name: scores as they are, such as those of vectors
 
 
 def baseline_scores(features: SampleFeatures, mask_PN: Bools) -> dict[str, Floats]:
@@ -27,12 +38,15 @@ def baseline_scores(features: SampleFeatures, mask_PN: Bools) -> dict[str, Float
     scores: dict[str, Floats] = {}
     if features.log_probabilities_PN is not None:
         scores["mean log-probability"] = features.log_probabilities_PN
+    if features.total_log_probabilities_PN is not None:
+        scores["total log-probability"] = features.total_log_probabilities_PN
     if features.lengths_PN is not None:
         scores["shortest"] = -features.lengths_PN
         scores["longest"] = features.lengths_PN
+        scores["typical length"] = typical_lengths(features.lengths_PN, mask_PN)
     for name, groups_PN in features.groups.items():
         scores[f"agreement ({name})"] = agreement(groups_PN, mask_PN)
-    return scores
+    return {**scores, **features.scores}
 
 
 def agreement(groups_PN: Ints, mask_PN: Bools) -> Floats:
