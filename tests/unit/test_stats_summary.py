@@ -58,11 +58,14 @@ def test_baselines_score_what_they_say():
     features = SampleFeatures(
         lengths_PN=np.array([[5.0, 3.0, 9.0, 1.0]]),
         log_probabilities_PN=np.array([[-1.0, -2.0, -0.5, 0.0]]),
+        total_log_probabilities_PN=np.array([[-5.0, -6.0, -4.5, 0.0]]),
+        scores={"judge": np.array([[0.0, 1.0, 0.5, 2.0]])},
         groups={"programs": np.array([[7, 7, 2, 2]])},
     )
     scores = baseline_scores(features, mask_PN)
     best = {name: int(np.where(mask_PN, scores_PN, -np.inf).argmax()) for name, scores_PN in scores.items()}
-    assert best == {"mean log-probability": 2, "shortest": 1, "longest": 2, "agreement (programs)": 0}
+    logprobs, lengths = {"mean log-probability": 2, "total log-probability": 2}, {"shortest": 1, "longest": 2}
+    assert best == {**logprobs, **lengths, "typical length": 0, "agreement (programs)": 0, "judge": 1}
     assert scores["agreement (programs)"].tolist() == [[2.0, 2.0, 1.0, 0.0]]
     assert distinct_samples(features.groups["programs"], mask_PN).tolist() == [2]
     assert baseline_scores(SampleFeatures(), mask_PN) == {}

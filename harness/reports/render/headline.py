@@ -51,13 +51,15 @@ def leading_row(report: Report) -> TableRow | None:
 
 
 def sentence(report: Report) -> str:
-    """Return the first sentence; "" without probes."""
+    """Return the first sentence: what a probe gains over a random sample and over the best baseline; "" without one."""
     head = headline(report)
     if head is None:
         return ""
     probe, baseline = head.probe, head.baseline
+    gain = f"{short(probe.gain, '+')} {interval(probe.gain_low, probe.gain_high, '+')} over a random sample, and "
     return (
-        f"Probe {probe.name}: pass@1 {short(probe.value)} {interval(probe.low, probe.high)}, {head.verb} the highest "
+        f"Probe {probe.name}: pass@1 {short(probe.value)} {interval(probe.low, probe.high)}, "
+        f"{'' if baseline.name == 'pass@1' else gain}{head.verb} the highest "
         f"baseline that needs no labels, {baseline.name} ({short(baseline.value)}): {short(head.value, '+')} "
         f"{interval(head.low, head.high, '+')}, p {p_equals(head.p)}."
     )
