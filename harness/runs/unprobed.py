@@ -11,8 +11,13 @@ from harness.runs.store import Store
 
 
 def unprobed_scores(store: Store) -> Scores:
-    """Return the places and features of a run's samples, without objectives. Raises QprobeError without verdicts."""
-    settings = {**current(store), "grader": store.about.require_grader(store.folder), "beta": 0.0}
+    """Return the places and features of a run's samples, without objectives. Raises QprobeError without verdicts.
+
+    A first grading that has not ended counts as far as it is.
+    """
+    about = store.about
+    grader = about.grader or about.grading or about.require_grader(store.folder)
+    settings = {**current(store), "grader": grader, "beta": 0.0}
     ids = store.sample_ids()
     if not ids:
         raise QprobeError(f"{store.folder} has no samples: run qprobe import or qprobe generate first.")

@@ -139,8 +139,9 @@ def test_a_served_model_is_sampled_graded_and_reported(tmp_path: Path, simple: P
         assert (run / "report.html").is_file()
         refused(*command, "--objective", "mse", says="--objective is about probes, and none would be trained")
         refused(*command, "--no-probes", "--layers", "1", says="leave out --no-probes, or leave out --layers")
-        again = qprobe(*command, "--json", OPENAI_API_KEY="none")
+        again = qprobe("eval", *command[1:], "--json", OPENAI_API_KEY="none")
         assert "12 of 12 samples exist already" in again.stderr
+        assert json.loads(again.stdout)["pass_at_k"] == json.loads((run / "report.json").read_text())["pass_at_k"]
         assert {body["max_tokens"] for body in server.seen} == {6}
 
 

@@ -168,6 +168,21 @@ def test_ungraded_samples_take_no_part(tmp_path: Path):
     assert result.samples_per_problem == (3, 3)
 
 
+def test_a_first_grading_is_reported_as_far_as_it_is(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store)
+        store._db.execute("DELETE FROM settings WHERE name = 'grader'")
+        with pytest.raises(QprobeError, match="no verdicts: run qprobe grade"):
+            read_inputs(store)
+        store.note("grading", "new")
+        with pytest.raises(QprobeError, match="no verdicts: run qprobe grade"):
+            read_inputs(store)
+        store.add_verdicts("new", {SampleId("M/0", 0): Outcome(Status.PASSED)})
+        result = report(read_inputs(store))
+    assert (result.samples, result.ungraded) == (1, 71)
+    assert "nan" not in markdown(result)
+
+
 def test_a_small_run_says_what_it_cannot_show(tmp_path: Path):
     """Ten problems, seven of which can tell selections apart: p is at least 2 / 2^7."""
     with Store(tmp_path / "run", create=True) as store:
