@@ -24,7 +24,7 @@ case "$1 $2" in run*) set -- "$@" {smaller} ;; demo*) set -- "$@" --k 2 ;; *chec
 errors=$({command} "$@" 2>&1 >/dev/fd/3); status=$?
 echo "$errors" >&2
 [[ $1 == run && $errors == *"nothing to learn from"* ]] || exit $status
-[[ -d $2 && $* == *hf:* ]] && {command} embed "$2" --embedder hf:Qwen/Qwen2.5-Coder-1.5B  # which other commands read
+if [[ -d $2 ]]; then {command} embed "$2" --embedder hf:Qwen/Qwen2.5-Coder-1.5B; fi  # for commands that read vectors
 """
 MODELS = {"sentence-transformers/all-MiniLM-L6-v2": None, "Qwen/Qwen2.5-Coder-1.5B": "benchmarks/mini/model"}
 """The models that pages name, and the small ones used in their place here."""
