@@ -43,12 +43,9 @@ class Plot:
         self.svg = Xml.Element("svg", viewBox=f"0 0 {self.width} {self.height}", role="img")
         self.svg.set("class", f"plot {css}".strip())
         self.svg.set("aria-label", f"{titles[1]} over {titles[0]}" if titles[1] else titles[0])
-        self._frame(titles, x_ticks or self._labelled(self.x), y_ticks or self._labelled(self.y))
+        self._frame(titles, x_ticks or _labelled_ticks(self.x), y_ticks or _labelled_ticks(self.y))
         for line, text in enumerate(heading):
             _text(self._group("label"), 4, 12 + 15 * line, text, "start", "" if line else "heading")
-
-    def _labelled(self, scale: Scale) -> list[tuple[float, str]]:
-        return [(tick, short(tick)) for tick in scale.ticks()]
 
     def _frame(
         self, titles: tuple[str, str], x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]
@@ -150,6 +147,16 @@ class Plot:
 def margin(names: Sequence[str], longest: int) -> int:
     """Return the right margin that the labels of `Plot.ends` need."""
     return 20 + math.ceil(CHARACTER * max(min(len(name), longest) for name in names))
+
+
+def _labelled_ticks(scale: Scale) -> list[tuple[float, str]]:
+    """Return at least four ticks with their labels; fewer where the labels would touch."""
+    for least in (4, 3, 2):
+        ticks = [(tick, short(tick)) for tick in scale.ticks(least)]
+        gap = abs(scale.end - scale.start) / len(ticks)
+        if max(len(label) for _, label in ticks) * CHARACTER + 4 <= gap:
+            break
+    return ticks
 
 
 def _add(parent: Xml.Element, tag: str, **attributes: float | str) -> Xml.Element:

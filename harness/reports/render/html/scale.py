@@ -64,7 +64,9 @@ def padded(low: float, high: float, by: float = 0.06) -> tuple[float, float]:
 
 
 def short(number: float) -> str:
-    """Format a tick's label: 0, .25, 1, 20, 1k."""
+    """Format a tick's label: 0, .25, 1, 20, 10k, 1.5M."""
+    if abs(number) >= 1_000_000:
+        return f"{number / 1_000_000:g}M"
     if abs(number) >= 10_000:
         return f"{number / 1000:g}k"
     text = f"{number:.6g}"

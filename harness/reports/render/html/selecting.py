@@ -28,9 +28,9 @@ from harness.stats import TableRow, Tradeoff
 
 def selection(report: Report) -> Figure:
     """Return the expected reward of every selection rule with its interval, and pass@1 as a line."""
+    title = "Probes and baselines" if report.has_probes else "Baselines"
     caption = "Bars are means over problems, whiskers 95 % bootstrap intervals; the dotted line is pass@1. "
     panels = (_bars(report, BARS, BROAD.css), _bars(report, NARROW.width, NARROW.css))
-    title = "Probes and baselines" if report.has_probes else "Baselines"
     return Figure("selection", title, caption + controls(report), panels, wide=True)
 
 
@@ -67,9 +67,8 @@ def best_of_k(report: Report) -> Figure | None:
     """Return best of k for every objective, between pass@1 and pass@k."""
     if len(report.best_of_k.k) < 2:
         return None
-    keys = keys_of(
-        report, [line.name for line in report.best_of_k.lines], [*report.hyperparameters, "pass@k", "pass@1"]
-    )
+    names = [line.name for line in report.best_of_k.lines]
+    keys = keys_of(report, names, [*report.hyperparameters, "pass@k", "pass@1"] if report.has_probes else names)
     caption = (
         "The best-scored of k samples, exactly over all subsets of k. pass@k bounds every rule; pass@1 selects at "
         "random. Hover over a name for its 95 % interval; click it to hide or show its line."
