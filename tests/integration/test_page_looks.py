@@ -168,6 +168,8 @@ def test_every_text_that_is_seen_has_enough_contrast(browser: "Browser", html: P
     tab.hover("#list button >> nth=3")
     contrasts = tab.evaluate(CONTRASTS)
     assert len(contrasts) > 800
+    soft = tab.evaluate("getComputedStyle(document.querySelector('.lead')).color")
+    assert tab.evaluate("getComputedStyle(document.querySelector('#search'), '::placeholder').color") == soft
     assert [(round(value, 2), text) for value, text in contrasts if value < 4.5] == []
     tab.close()
 
