@@ -15,6 +15,7 @@ from harness.reports.render.formats import FORMATS
 from harness.reports.render.formats import terminal as terminal_text
 from harness.reports.render.text import csv_text, latex_table, markdown_table
 from harness.reports.render.transfer_tables import transfer_markdown, transfer_tables
+from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
 from harness.reports.transfer import TransferReport
 from harness.runs.atomic import atomic_write
@@ -53,6 +54,8 @@ def print_report(report: Report, terminal: Terminal, form: str, *, full: bool = 
         terminal.out.print(terminal_text(report, full=full))
     else:
         print(FORMATS[form](report).rstrip("\n"))
+        for line in warnings(report) if form in ("json", "csv") else ():  # which hold numbers alone
+            terminal.message(f"WARNING: {line}")
 
 
 def show_comparison(comparison: Comparison, terminal: Terminal, form: str) -> None:

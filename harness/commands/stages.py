@@ -64,8 +64,10 @@ def grade(run: args.Run, options: GradeOptions, quiet: args.Quiet = False) -> No
     """Run every program of a run in sandboxes."""
     from harness.stages.run import Run
 
-    with Run(run, create=False, progress=Terminal(quiet=quiet)) as opened:
+    terminal = Terminal(quiet=quiet)
+    with Run(run, create=False, progress=terminal) as opened:
         opened.grade(options=options)
+    terminal.message(f"qprobe report {run} shows pass@k.")
 
 
 @with_options(EmbedOptions)
@@ -100,7 +102,7 @@ def report(
     format_name: args.Format = "table",
     full: args.Full = False,
 ) -> None:
-    """Show probed against baseline pass@1. Writes report.html, and the same in other formats, into the run."""
+    """Show pass@k, baselines and, where there are probes, their gains. Writes report.html, and the same in other formats, into the run."""
     from harness.commands.show import show_published, show_report
     from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards

@@ -214,6 +214,8 @@ def test_samples_of_some_problems_are_a_warning_and_with_complete_an_error(
             assert len(opened.samples_table()) == 0
     whole = ("--benchmark", str(benchmark), "--samples", str(samples), "--complete")
     assert evaluated(tmp_path / "whole", *whole)["benchmark_problems"] == 7
+    as_json = qprobe("report", str(tmp_path / "run"), "--json")
+    assert "WARNING: The run has 2 of the 7 problems of bench" in as_json.stderr, "JSON holds numbers alone"
 
 
 def test_another_file_of_the_same_name_has_another_default_folder(
