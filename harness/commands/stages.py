@@ -102,7 +102,7 @@ def report(
     format_name: args.Format = "table",
     full: args.Full = False,
 ) -> None:
-    """Show pass@k, baselines and, where there are probes, their gains. Writes report.html, and the same in other formats, into the run."""
+    """Show pass@k, baselines and the gains of probes. Writes report.html, and other formats, into the run."""
     from harness.commands.show import show_published, show_report
     from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards
