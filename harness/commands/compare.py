@@ -26,8 +26,11 @@ def compare(
     """Compare runs, paired by problem. Takes the problems that all of them have."""
     from harness.commands.show import show_comparison
     from harness.reports.compare import compare as compare_runs
+    from harness.runs.run_progress import unfinished_run
 
     terminal = Terminal(quiet=quiet)
+    for missing in filter(None, map(unfinished_run, runs)):
+        terminal.message(missing)
     wanted = None if rows is None else args.names(rows)
     with terminal.task("Reading runs", len(runs)) as advance:
         comparison = compare_runs(runs, wanted, advance)

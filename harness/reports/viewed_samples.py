@@ -104,7 +104,7 @@ def view(store: Store, wanted: Wanted) -> list[ViewedProblem]:
     scores = load_scores(store) if wanted.picked else scores_if_current(store)
     if wanted.picked and scores and wanted.picked not in scores.objectives:
         raise QprobeError(unknown("objective", wanted.picked, scores.objectives))
-    verdicts = store.verdicts(store.about.grader or store.about.grading or "")
+    verdicts = store.verdicts(store.about.shown_grader or "")
     problems = {problem.id: problem for problem in store.problems()}
     shown = []
     for problem_id, group in groupby(store.completions(wanted.problem_id), key=lambda one: one.problem_id):

@@ -1,6 +1,7 @@
 """Progress of a run: how much of its work its folder holds, and whether a command is at work on it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.runs.reading import is_held
 from harness.runs.store import Store
@@ -41,6 +42,14 @@ def run_progress(store: Store) -> RunProgress:
         graded=store.count_verdicts(about.grading or about.grader or ""),
         embedded=None if shards is None else samples - store.count_without_vectors(shards),
     )
+
+
+def unfinished_run(folder: Path) -> str:
+    """Return `unfinished` of the run in a folder; "" for a folder that is no run."""
+    if not (folder / "run.sqlite").is_file():
+        return ""
+    with Store(folder, read_only=True) as store:
+        return unfinished(store)
 
 
 def unfinished(store: Store) -> str:

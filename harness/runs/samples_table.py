@@ -94,7 +94,7 @@ def kind_of(column: str) -> type:
 def samples_table(store: Store, scores: Scores | None = None) -> SamplesTable:
     """Return the samples of a run; with `scores`, a column `fold` and a column `score: NAME` per objective."""
     about = store.about
-    verdicts = store.verdicts(about.grader or about.grading or "")
+    verdicts = store.verdicts(about.shown_grader or "")
     splits = {problem.id: problem.split for problem in store.problems()}
     extra = _score_columns(scores) if scores else {}
     names = [*COLUMNS, *([FOLD, *(f"{SCORE}{name}" for name in scores.objectives)] if scores else [])]

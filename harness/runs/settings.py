@@ -55,6 +55,11 @@ class RunSettings:
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)  # by key
     shards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by key: embedder, views, width, precision
 
+    @property
+    def shown_grader(self) -> str | None:
+        """The grader whose verdicts are shown: of the last grading that has ended, else of the one that has begun."""
+        return self.grader or self.grading
+
     def require_grader(self, folder: object) -> str:
         """Return the grader. Raises QprobeError where the run has no verdicts."""
         if self.grader is None:

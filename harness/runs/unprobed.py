@@ -16,7 +16,7 @@ def unprobed_scores(store: Store) -> Scores:
     A first grading that has not ended counts as far as it is.
     """
     about = store.about
-    grader = about.grader or about.grading or about.require_grader(store.folder)
+    grader = about.shown_grader or about.require_grader(store.folder)
     settings = {**current(store), "grader": grader, "beta": 0.0}
     ids = store.sample_ids()
     if not ids:

@@ -103,7 +103,7 @@ def export_human_eval(store: Store, file: BinaryIO) -> int:
     same programs.
     """
     problems = {problem.id: problem for problem in store.problems()}
-    grader = store.about.grader or store.about.grading or ""
+    grader = store.about.shown_grader or ""
     verdicts, base = store.verdicts(grader), store.verdicts(VerdictSet.BASE_TESTS.key(grader))
     rows = 0
     for completion in store.completions():
