@@ -16,6 +16,7 @@ STYLES = {"passed": "green", "ungraded": "dim"}
 """Status -> its colour; every other status is a failure."""
 
 _TEST_LINES, _TEST_WIDTH = 40, 200
+_FEW_SCORES = 3
 
 
 def visible(text: str) -> str:
@@ -31,10 +32,18 @@ def problem_lines(problems: Sequence[ViewedProblem]) -> Iterator[Text]:
     width = max((len(item.problem.id) for item in problems), default=0)
     for item in problems:
         line = Text(f"{visible(item.problem.id):<{width}}  {item.passed:>3} of {item.graded} pass")
-        for name, passes in _picks(item).items():
-            line.append(f"  {name} ")
-            line.append("passes" if passes else "fails", style="green" if passes else "red")
-        yield line
+        yield line.append(_picked(item))
+
+
+def _picked(item: ViewedProblem) -> Text:
+    """Return whether the selected sample passes, and for which objectives where they differ."""
+    picks = _picks(item)
+    parts = []
+    for passes, word, style in ((True, "passes", "green"), (False, "fails", "red")):
+        names = [name for name, pick_passes in picks.items() if pick_passes is passes]
+        if names:
+            parts.append((f"{word} for {', '.join(names)}" if len(names) < len(picks) else word, style))
+    return Text.assemble("; the selected sample ", Text("; ").join(Text(*part) for part in parts)) if parts else Text()
 
 
 def _picks(item: ViewedProblem) -> dict[str, bool]:
@@ -76,8 +85,10 @@ def sample_view(item: ViewedProblem, sample: ViewedSample, *, diff: bool = False
         if line:
             yield Text(f"  {visible(line)}")
     yield Text(f"  {', '.join(_facts(item, sample))}", style="dim")
-    if sample.scores:
-        yield Text(_scores(sample, len(item.samples)))
+    width = max(map(len, sample.scores), default=0)
+    for name, score in sample.scores.items():
+        picked = ", selected" if score.is_best else ""
+        yield Text(f"  {name:<{width}}  {short(score.value):>6}, rank {score.rank}{picked}")
     completion = sample.completion
     if not completion.program.startswith(item.prompt):
         yield from _section("Prompt", item.prompt, item)
@@ -104,15 +115,14 @@ def _facts(item: ViewedProblem, sample: ViewedSample) -> Iterator[str]:
         yield f"held out in fold {item.fold + 1}"
 
 
-def _scores(sample: ViewedSample, total: int = 0) -> str:
-    """Return the scores on one line; `*` marks the objectives that select the sample."""
-    parts = []
-    for name, score in sample.scores.items():
-        rank = f" (rank {score.rank})" if total else ""
-        parts.append(f"{name} {short(score.value)}{rank}{'*' if score.is_best else ''}")
-    text = "  ".join(parts)
-    picked = f"; selected by {', '.join(sample.picked_by)} (*)" if total and sample.picked_by else ""
-    return f"  {text}{picked}" if text else ""
+def _scores(sample: ViewedSample) -> str:
+    """Return what one line holds: few scores, and the objectives that select the sample."""
+    few = sample.scores if len(sample.scores) <= _FEW_SCORES else {}
+    parts = [f"{name} {short(score.value)}" for name, score in few.items()]
+    if sample.picked_by:
+        every = len(sample.picked_by) == len(sample.scores) > 1
+        parts.append("selected by " + ("every objective" if every else ", ".join(sample.picked_by)))
+    return "".join(f"  {part}" for part in parts)
 
 
 def _difference(item: ViewedProblem, program: str) -> Iterator[Text]:
