@@ -134,8 +134,9 @@ def test_figures_without_probes_are_legible(browser: "Browser", unprobed: Path, 
     headings = tab.locator("h2").all_inner_texts()
     assert "Baselines" in headings
     assert not any("Probes" in heading for heading in headings)
-    pressed = tab.locator("#best-of-k .key[aria-pressed=true]").all_inner_texts()
-    assert pressed == ["shortest", "longest", "agreement (programs)", "pass@k", "pass@1"], "all lines are shown"
+    shown = tab.locator("#best-of-k .key[aria-pressed=true]").all_inner_texts()
+    assert {"shortest", "longest", "agreement (programs)", "pass@k", "pass@1"} <= set(shown)
+    assert tab.locator("#best-of-k .key[aria-pressed=false]").count() == 0
     tab.close()
 
 

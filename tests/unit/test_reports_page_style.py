@@ -12,6 +12,7 @@ from harness.commands.show import show_report
 from harness.commands.terminal import Terminal
 from harness.reports.build import report_and_page
 from harness.reports.origin import origin
+from harness.reports.render.guide import guide
 from harness.reports.render.html import page
 from harness.reports.render.html.figure import BASELINES, COLOURS, Figure
 from harness.reports.render.html.figures import figures
@@ -21,6 +22,7 @@ from harness.reports.report import Report
 from harness.runs.provenance import PROVENANCE_FILE, command, note_stage
 from harness.runs.store import Store
 from harness.stages.probe import probe
+from harness.stats.baselines import USES_LABELS
 from tests.made_run import fill
 
 CSS = (ASSETS / "page.css").read_text(encoding="utf-8")
@@ -156,6 +158,9 @@ def test_the_page_explains_its_names_at_the_top(drawn: tuple[Report, dict[str, F
     assert "How to read this" in top
     names = " ".join(re.findall(r"<dt>(.*?)</dt>", top.partition('class="guide"')[2]))
     assert [row.name for row in drawn[0].rows if row.name not in names] == []
+    baselines = next(entry for entry in guide(drawn[0]) if "without labels" in entry[1])[0]
+    assert "shortest" in baselines
+    assert not any(name in baselines for name in USES_LABELS), "the contrast direction needs labels"
 
 
 def test_the_page_names_date_command_versions_and_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@
 
 from harness.reports.report import Report
 from harness.stats import CONTROL, RANDOM
+from harness.stats.baselines import USES_LABELS
 
 Entry = tuple[str, str]
 """Names, and what they mean."""
@@ -11,7 +12,8 @@ def guide(report: Report) -> list[Entry]:
     """Return the explanations of the names that the report has."""
     probes = [row.name for row in report.rows if row.name in report.hyperparameters]
     controls = [row.name for row in report.rows if row.name in (CONTROL, RANDOM)]
-    *others, oracle = (row.name for row in report.rows if row.name not in {"pass@1", *probes, *controls})
+    labelled = [row.name for row in report.rows if row.name in USES_LABELS]
+    *others, oracle = (row.name for row in report.rows if row.name not in {"pass@1", *probes, *labelled, *controls})
     entries = [("pass@1", "The share of samples that pass all tests of their problem: the mean over problems.")]
     if probes:
         text = (
@@ -23,6 +25,9 @@ def guide(report: Report) -> list[Entry]:
     if others:
         text = "Baselines: they select one sample per problem without a probe and without labels."
         entries.append((", ".join(others), text + (" A probe is useful where it exceeds them." if probes else "")))
+    if labelled:
+        text = "The mean vector of passes less that of failures, over other problems: a probe without training."
+        entries.append((", ".join(labelled), text))
     if controls:
         entries.append(
             (", ".join(controls), "Controls: scores without information about verdicts, which must not gain.")

@@ -10,7 +10,7 @@ from harness.stats import TableRow
 COLOURS = 8
 """The colours of the style sheet; further series start over."""
 
-BASELINES = 6
+BASELINES = 12
 """The line styles of baselines in the style sheet."""
 
 ORACLE, BASE, PLAIN = "oracle", "base", "plain"
