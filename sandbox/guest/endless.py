@@ -27,7 +27,9 @@ LOOK_SECONDS = 0.025
 """CPU seconds of one search, which are not charged to the program."""
 
 _SPARE_FRAMES = 150
-"""Frames that must be left up to the recursion limit: a program that goes deep may not fail for the search."""
+_FRAME_DEPTH = 4
+"""What must be left of the recursion limit, and the most that one frame takes of it where C code calls Python: a
+program that goes deep may not fail for the search."""
 
 _RETURNS = 3
 """Times that a state must return. Once is a proof; twice more guard against a mistake in what makes up a state."""
@@ -35,21 +37,14 @@ _RETURNS = 3
 _EVENTS_PER_CLOCK = 64
 
 _OUTSIDE = (
-    *(
-        "__del__",
-        "weakref",
-        "settrace",
-        "setprofile",
-        "monitoring",
-        "signal",
-        "thread",
-        "ctypes",
-        "asyncio",
-        "import gc",
-    ),
-    *("interrupt_main", "multiprocessing", "concurrent"),
+    *("__del__", "weakref", "settrace", "setprofile", "monitoring", "signal", "thread", "ctypes", "asyncio", "fork"),
+    *(" gc", "interrupt_main", "multiprocessing", "concurrent", "Profile", "faulthandler", "logging", "__file__"),
 )
-"""Words of programs in which something outside of a loop may change its state, or leave it."""
+"""Words of programs in which something outside of a loop may change its state or leave it, or that run other code under
+the name of their file."""
+
+_SEES_TRACE = ("gettrace", "getrefcount", "locals(", "vars(", "dir(", "open(", "tempfile", "socket")
+"""Words of programs that could tell that they are searched: on Python 3.11, tracing keeps local values alive."""
 
 
 class Finder:
@@ -73,13 +68,15 @@ class _Program:
 
     source = ""
     file = ""
-    may_print = False
+    stdout: Any = None
 
 
 def watch(source: str, file: str, may_print: bool) -> None:
     """Note the program that is about to run. `may_print` says that what it prints goes nowhere."""
-    if not any(word in source for word in _OUTSIDE):
-        _Program.source, _Program.file, _Program.may_print = source, file, may_print
+    ends_late = "yield" in source and ("finally" in source or "with " in source)
+    if not ends_late and file not in source and not any(word in source for word in (*_OUTSIDE, *_SEES_TRACE)):
+        _Program.source, _Program.file = source, file
+        _Program.stdout = sys.stdout if may_print else None
 
 
 def ignore() -> None:
@@ -90,7 +87,7 @@ def ignore() -> None:
 def look(_signal: int, frame: FrameType | None) -> None:
     """Handle the signal: search for a state that returns."""
     try:
-        if _Program.source and sys.gettrace() is None:
+        if _Program.source and sys.gettrace() is None and len(sys._current_frames()) == 1:
             _search(frame)
     except BaseException:  # noqa: BLE001 - a failure here is not the program's
         sys.settrace(None)
@@ -102,9 +99,19 @@ def _search(frame: FrameType | None) -> None:
         frames.append(frame)
         frame = frame.f_back
     own = [frame for frame in frames if frame.f_code.co_filename == _Program.file]
-    if own and len(frames) + _SPARE_FRAMES < sys.getrecursionlimit():
+    if own and not _is_deep(len(frames)):
         search = Search(own, len(frames))
         sys.settrace(search.trace)
+
+
+def _is_deep(frames: int) -> bool:
+    return _FRAME_DEPTH * frames + _SPARE_FRAMES > sys.getrecursionlimit()
+
+
+def _print_is_quiet() -> bool:
+    """Return whether printing goes nowhere, and runs no code of the program."""
+    stdout = _Program.stdout
+    return stdout is not None and sys.stdout is stdout and set(vars(stdout)) <= {"mode"}
 
 
 class Search:
@@ -127,10 +134,10 @@ class Search:
     def trace(self, frame: FrameType, event: str, _argument: object) -> Any:
         """Follow the program's lines. A trace function."""
         try:
-            if frame.f_code.co_filename != _Program.file:
-                return None
             if self._is_over(event):
                 self._stop()
+                return None
+            if frame.f_code.co_filename != _Program.file:
                 return None
             if event == "line":
                 self._line(frame)
@@ -144,8 +151,7 @@ class Search:
     def _is_over(self, event: str) -> bool:
         self._depth += (event == "call") - (event == "return")
         self._events += 1
-        too_deep = self._depth + _SPARE_FRAMES > sys.getrecursionlimit()
-        return too_deep or (self._events % _EVENTS_PER_CLOCK == 0 and time.process_time() > self._end)
+        return _is_deep(self._depth) or (self._events % _EVENTS_PER_CLOCK == 0 and time.process_time() > self._end)
 
     def _stop(self) -> None:
         sys.settrace(None)
@@ -164,7 +170,7 @@ class Search:
     def _compare(self, frame: FrameType, visits: "_Visits") -> None:
         try:
             if visits.state is None:
-                visits.state = self._make_state(self._source, visits.loop, frame, _Program.may_print)
+                visits.state = self._make_state(self._source, visits.loop, frame, _print_is_quiet())
             if visits.has_returned(frame.f_lasti, visits.state.read()):
                 signal.signal(ENDLESS, signal.SIG_DFL)
                 os.kill(os.getpid(), ENDLESS)

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 _METHODS = """
-    append appendleft bit_length capitalize clear copy count difference endswith extend extendleft find format get index
+    append appendleft bit_length capitalize clear copy count difference endswith extend extendleft find get index
     insert intersection is_integer isalnum isalpha isdecimal isdigit isdisjoint islower isnumeric isspace issubset
     issuperset istitle isupper items join keys ljust lower lstrip partition pop popleft popitem replace reverse rfind
     rindex rjust rotate rpartition rsplit rstrip setdefault sort split splitlines startswith strip swapcase title
@@ -28,9 +28,11 @@ _MODULE_MEMBERS = """
     lcm log log10 log2 octdigits perm permutations pi prod product punctuation radians repeat sin sqrt takewhile tan
     trunc whitespace zip_longest
 """
-_ATTRIBUTES = frozenset(_METHODS.split()) | _SET_CHANGES | frozenset(_MODULE_MEMBERS.split())
+MODULE_MEMBERS = frozenset(_MODULE_MEMBERS.split())
+_ATTRIBUTES = frozenset(_METHODS.split()) | _SET_CHANGES | MODULE_MEMBERS
 """Attributes that a closed loop may read: of plain values, and of the modules in `loop_state`."""
 
+_DICT_CHANGES = frozenset(("clear", "pop", "popitem", "setdefault", "update"))
 _SET_OPERATORS = (ast.BitOr, ast.BitAnd, ast.BitXor, ast.Sub)
 _SUM_OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 
@@ -75,7 +77,11 @@ class Reading(NamedTuple):
     """A summary of closed code."""
 
     names: frozenset[str]
+    inner_names: frozenset[str]  # bound by comprehensions: some versions of Python count them as the function's
     changes_sets: bool
+    changes_dicts: bool
+    walks: bool  # over anything, in a `for` or a comprehension
+    changes_on_walk: bool  # maybe a dict, while it is walked over
     catches: bool  # exceptions
 
 
@@ -144,23 +150,49 @@ def _lines(node: Any) -> range:
 
 def read(nodes: Iterable[ast.AST]) -> Reading:
     """Read code that may be run any number of times. Raises OpenLoopError where it does more than compute."""
-    names, changes_sets, catches = set(), False, False
-    for node in (node for root in nodes for node in ast.walk(root)):
-        if not isinstance(node, _CLOSED):
-            raise OpenLoopError
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            if not isinstance(node.ctx, ast.Load) or node.attr not in _ATTRIBUTES:
-                raise OpenLoopError
-            changes_sets |= node.attr in _SET_CHANGES
-        elif isinstance(node, ast.AugAssign):
-            changes_sets |= isinstance(node.op, _SET_OPERATORS)
-        elif isinstance(node, ast.Compare):
-            _check_identity(node)
-        elif isinstance(node, ast.Try):
-            catches = True
-    return Reading(frozenset(names), changes_sets, catches)
+    found = [node for root in nodes for node in ast.walk(root)]
+    for node in found:
+        _check(node)
+    walks = [node for node in found if isinstance(node, (ast.For, *_SCOPES))]
+    targets = [node.target for node in found if isinstance(node, ast.comprehension)]
+    return Reading(
+        names=_names(found),
+        inner_names=_names(node for target in targets for node in ast.walk(target)),
+        changes_sets=any(map(_may_change_set, found)),
+        changes_dicts=any(map(_may_change_dict, found)),
+        walks=bool(walks),
+        changes_on_walk=any(_may_change_dict(node) for walk in walks for node in ast.walk(walk)),
+        catches=any(isinstance(node, ast.Try) for node in found),
+    )
+
+
+def _check(node: ast.AST) -> None:
+    if not isinstance(node, _CLOSED):
+        raise OpenLoopError
+    if isinstance(node, ast.Attribute) and not (isinstance(node.ctx, ast.Load) and node.attr in _ATTRIBUTES):
+        raise OpenLoopError
+    if isinstance(node, ast.Name) and node.id.startswith("__"):  # in a class it stands for another name
+        raise OpenLoopError
+    if isinstance(node, ast.Compare):
+        _check_identity(node)
+
+
+def _names(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
+
+
+def _may_change_set(node: ast.AST) -> bool:
+    if isinstance(node, ast.AugAssign):
+        return isinstance(node.op, _SET_OPERATORS)
+    return isinstance(node, ast.Attribute) and node.attr in _SET_CHANGES
+
+
+def _may_change_dict(node: ast.AST) -> bool:
+    if isinstance(node, ast.Subscript):
+        return not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.AugAssign):
+        return isinstance(node.op, ast.BitOr)
+    return isinstance(node, ast.Attribute) and node.attr in _DICT_CHANGES
 
 
 def _check_identity(node: ast.Compare) -> None:

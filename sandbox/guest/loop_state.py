@@ -10,14 +10,14 @@ import math
 import string
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from types import CellType, FrameType, FunctionType
-from typing import Any
+from types import BuiltinFunctionType, CellType, FrameType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
-from .loop_source import Loop, OpenLoopError, Source, read, sums
+from .loop_source import MODULE_MEMBERS, Loop, OpenLoopError, Source, read, sums
 
 _MOST_VALUES = 5_000
 
-_PLAIN = (int, bool, str, bytes, type(None), range)
+_PLAIN = (int, bool, str, bytes, type(None))
 _SEQUENCES = (list, tuple, deque)
 _FACTORIES = (int, float, str, bool, list, dict, tuple)
 _PURE_BUILTINS = """
@@ -29,6 +29,13 @@ _UNBOUND = object()
 
 class UnknownStateError(Exception):
     """The state of a value cannot be told, or is too large."""
+
+
+class Changes(NamedTuple):
+    """Changes to values whose past shows: in the order of a set, and in how a dict grows while it is walked over."""
+
+    sets: bool = False
+    dicts_on_walk: bool = False
 
 
 class _Same:
@@ -45,13 +52,23 @@ class _Same:
 
 
 def _pure_values() -> dict[int, Any]:
-    """The functions and modules that closed code may use, by `id`."""
-    pure = [getattr(builtins, name) for name in _PURE_BUILTINS.split()]
+    """The functions and modules that closed code may use, by `id`. Raises OpenLoopError where a module was changed."""
+    pure = [getattr(builtins, name, None) for name in _PURE_BUILTINS.split()]
     pure += [value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, Exception)]
-    pure += [value for name, value in vars(math).items() if not name.startswith("_") and callable(value)]
-    pure += [value for name, value in vars(itertools).items() if not name.startswith("_") and name != "tee"]
-    pure += [functools.reduce, deque, defaultdict, math, itertools, string, _UNBOUND]
-    return {id(value): value for value in pure}
+    for module in (math, itertools, string):
+        members = [value for name, value in vars(module).items() if name in MODULE_MEMBERS]
+        if not all(type(value) in (float, str) or _is_genuine(value) for value in members):
+            raise OpenLoopError
+        pure += members
+    pure = [value for value in (*pure, functools.reduce, deque, defaultdict) if _is_genuine(value)]
+    return {id(value): value for value in (*pure, math, itertools, string, _UNBOUND)}
+
+
+def _is_genuine(value: Any) -> bool:
+    """Return whether a value is a function or a class of the interpreter, not a patch of the program's."""
+    if type(value) is BuiltinFunctionType:
+        return type(value.__self__) is ModuleType
+    return type(value) is type and value.__module__ in ("builtins", "itertools", "collections")
 
 
 class LoopState:
@@ -64,32 +81,39 @@ class LoopState:
         self._fixed = _pure_values()
         if may_print:
             self._fixed[id(print)] = print
-        self._functions: set[int] = set()
         self._cells: list[CellType] = []
         self._defaults: list[Any] = []
         self._globals: set[str] = set()
-        reading = read(loop.nodes)
-        self._changes_sets, self._catches = reading.changes_sets, reading.catches
-        code = frame.f_code
+        self._readings = [read(loop.nodes)]
+        code, names = frame.f_code, self._readings[0].names
         shared = {*code.co_cellvars, *code.co_freevars}
         local = set() if code.co_name == "<module>" else shared.union(code.co_varnames)
         added = sums(loop) - shared
-        self._locals = sorted((reading.names & local) - added)
+        self._locals = sorted((names & local) - added)
         for name in self._locals:
             self._enter(frame.f_locals.get(name))
-        self._use_globals(reading.names - local - added)
-        self._sums = sorted(added - self._globals)  # a function that reads one makes more of it than a sum
+        self._use_globals((names - local - added) | self._readings[0].inner_names)
+        # At the top of the program, a function that reads a sum makes more of it than a sum.
+        self._sums = sorted(added if local else added - self._globals)
+        self._changes = Changes(
+            sets=any(reading.changes_sets for reading in self._readings),
+            dicts_on_walk=any(reading.changes_on_walk for reading in self._readings)
+            or (
+                any(reading.walks for reading in self._readings)
+                and any(reading.changes_dicts for reading in self._readings[1:])
+            ),
+        )
 
     def read(self) -> list[Any]:
         """The present state, to be compared with an earlier one. Raises UnknownStateError."""
         local = self._frame.f_locals
         kinds = [type(local.get(name)) for name in self._sums]
-        if not all(kind in (int, float) for kind in kinds):
+        if not all(kind is int or kind is float for kind in kinds):
             raise UnknownStateError
         values = [local.get(name, _UNBOUND) for name in self._locals]
         values += [self._global(name) for name in sorted(self._globals)]
         values += [*map(_content, self._cells), *self._defaults]
-        return kinds + state_of(values, self._fixed, self._changes_sets)
+        return kinds + state_of(values, self._fixed, self._changes)
 
     def _global(self, name: str) -> Any:
         return self._frame.f_globals.get(name, self._frame.f_builtins.get(name, _UNBOUND))
@@ -109,12 +133,12 @@ class LoopState:
             raise OpenLoopError
         self._fixed[id(value)] = value
         reading = read(body)
-        self._changes_sets |= reading.changes_sets
-        self._catches |= reading.catches
-        if self._catches:  # how deep a recursion goes is not in the state
+        self._readings.append(reading)
+        if any(reading.catches for reading in self._readings):  # how deep a recursion goes is not in the state
             raise OpenLoopError
         self._defaults += [value.__defaults__, value.__kwdefaults__]
-        self._use_globals(reading.names.difference(code.co_varnames, code.co_cellvars, code.co_freevars))
+        own = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
+        self._use_globals((reading.names - own) | reading.inner_names)
         for cell in value.__closure__ or ():
             self._cells.append(cell)
             self._enter(_content(cell))
@@ -127,11 +151,10 @@ def _content(cell: CellType) -> Any:
         return _UNBOUND
 
 
-def state_of(values: Iterable[Any], fixed: dict[int, Any], changes_sets: bool) -> list[Any]:
+def state_of(values: Iterable[Any], fixed: dict[int, Any], changes: Changes) -> list[Any]:
     """Return the state of `values` and of all that they hold.
 
-    `fixed` are the functions and modules that may occur among them, by `id`. A set that changes has no state: the
-    order of its members depends on its past. Raises UnknownStateError.
+    `fixed` are the functions and modules that may occur among them, by `id`. Raises UnknownStateError.
     """
     state: list[Any] = []
     places: dict[int, int] = {}  # of what can change, because it matters whether two names share one
@@ -142,8 +165,10 @@ def state_of(values: Iterable[Any], fixed: dict[int, Any], changes_sets: bool) -
         if len(state) > _MOST_VALUES:
             raise UnknownStateError
         state.append(kind)
-        if kind in _PLAIN:
+        if _is_one_of(kind, _PLAIN):
             state.append(value)
+        elif kind is range:
+            state += [value.start, value.stop, value.step]
         elif kind is float:
             state.append(_float_state(value))
         elif id(value) in fixed:
@@ -153,7 +178,7 @@ def state_of(values: Iterable[Any], fixed: dict[int, Any], changes_sets: bool) -
         else:
             if kind is not tuple:
                 places[id(value)] = len(state)
-            about, parts = _parts(value, changes_sets)
+            about, parts = _parts(value, changes)
             state += [about, len(parts)]
             pending += parts[::-1]
     return state
@@ -165,16 +190,21 @@ def _float_state(value: float) -> str:
     return value.hex()  # tells -0.0 from 0.0
 
 
-def _parts(value: Any, changes_sets: bool) -> tuple[Any, list[Any]]:
+def _parts(value: Any, changes: Changes) -> tuple[Any, list[Any]]:
     """A mark that tells `value` from others with the same members, and its members."""
     kind = type(value)
-    if kind not in (*_SEQUENCES, dict, defaultdict, set, frozenset) or len(value) > _MOST_VALUES:
+    if not _is_one_of(kind, (*_SEQUENCES, dict, defaultdict, set, frozenset)) or len(value) > _MOST_VALUES:
         raise UnknownStateError
-    if kind in _SEQUENCES:
+    if _is_one_of(kind, _SEQUENCES):
         return (value.maxlen if kind is deque else None), list(value)
-    if kind is dict or (kind is defaultdict and value.default_factory in _FACTORIES):
-        about = value.default_factory if kind is defaultdict else None
-        return about, [part for pair in value.items() for part in pair]
-    if kind is frozenset or (kind is set and not changes_sets):
+    if kind is frozenset or (kind is set and not changes.sets):
         return _Same(value), list(value)
-    raise UnknownStateError
+    about = value.default_factory if kind is defaultdict else None
+    if kind is set or changes.dicts_on_walk or not (about is None or _is_one_of(about, _FACTORIES)):
+        raise UnknownStateError
+    return about, [part for pair in value.items() for part in pair]
+
+
+def _is_one_of(kind: Any, kinds: tuple[type, ...]) -> bool:
+    """Return whether `kind` is among `kinds`; a class may say that it equals another."""
+    return any(kind is one for one in kinds)

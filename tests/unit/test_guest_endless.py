@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sandbox.guest import endless
 from sandbox.guest.loop_source import OpenLoopError, Source, read
-from sandbox.guest.loop_state import UnknownStateError, state_of
+from sandbox.guest.loop_state import Changes, UnknownStateError, state_of
 from tests.loop_programs import ENDING, ENDLESS, FUELS, fuel
 
 FILE = "program.py"
@@ -103,11 +103,12 @@ SHARED: list[int] = []
         (deque([1]), deque([1], 3)),
         (defaultdict(int, a=1), {"a": 1}),
         ([[1], 2], [[1, 2]]),
+        (range(0, 300, 1000), range(0, 1, 1000)),
         (frozenset([1]), frozenset([1, 2]) - {2}),
     ],
 )
 def test_values_that_differ_have_different_states(one: object, other: object):
-    assert state_of([one], {}, False) != state_of([other], {}, False)
+    assert state_of([one], {}, Changes()) != state_of([other], {}, Changes())
 
 
 @given(
@@ -117,24 +118,24 @@ def test_values_that_differ_have_different_states(one: object, other: object):
     )
 )
 def test_equal_values_have_equal_states(value: object):
-    assert state_of([value], {}, True) == state_of([copy.deepcopy(value)], {}, True)
+    assert state_of([value], {}, Changes(sets=True)) == state_of([copy.deepcopy(value)], {}, Changes(sets=True))
 
 
 @pytest.mark.parametrize("value", [float("nan"), iter([]), object(), SystemExit(), print, [lambda: 0], {1: iter(())}])
 def test_values_without_a_state(value: object):
     with pytest.raises(UnknownStateError):
-        state_of([value], {}, False)
+        state_of([value], {}, Changes())
 
 
 def test_sets_that_change_have_no_state():
-    state_of([{1}], {}, False)
+    state_of([{1}], {}, Changes())
     with pytest.raises(UnknownStateError):
-        state_of([{1}], {}, True)
+        state_of([{1}], {}, Changes(sets=True))
 
 
 def test_states_are_bounded():
     with pytest.raises(UnknownStateError):
-        state_of([[0] * 1_000_000], {}, False)
+        state_of([[0] * 1_000_000], {}, Changes())
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_places_where_a_state_may_be_read(source: str, anchors: set[int]):
     assert loop.anchors == anchors
 
 
-@pytest.mark.parametrize("word", ["__del__", "weakref", "signal", "threading", "sys.settrace"])
+@pytest.mark.parametrize("word", ["import sys, gc", "open('x')", "locals()", "__del__", "weakref", "signal", "threading", "sys.settrace"])
 def test_programs_that_something_outside_may_change_are_left_alone(word: str):
     assert not is_endless(f"# {word}\nfor i in range(9):\n    n = 300\n    while n: n -= 1")
     endless.watch("while True: pass", FILE, may_print=True)
