@@ -223,11 +223,11 @@ function sample(problem, i) {
   return details;
 }
 
-// The assertion, and on a separate line the values that came back.
+// The assertion, and on a separate line the values that came back; a closed sample shows the values alone.
 function reason(detail) {
   const [assertion, ...values] = detail.split(" # ");
-  const why = make("span", "why", assertion);
-  if (values.length) why.append(make("span", "values", " # " + values.join(" # ")));
+  const why = make("span", "why", make("span", "assertion", assertion));
+  if (values.length) why.append(make("span", "values", values.join(" # ")));
   return why;
 }
 
