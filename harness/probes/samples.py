@@ -42,7 +42,8 @@ class Samples:
         """Join flat rows by id: row r of each [R, D] array belongs to ids[r]; a reward of None means ungraded.
 
         Problems keep the order in which `ids` first names them, and samples are put in the order of their index.
-        Raises ProbeError for a repeated id, a graded sample without a vector, and a vector that is not finite.
+        Raises ProbeError for a repeated id, a graded sample without a vector, a vector that is not finite, and a reward
+        outside 0 to 1.
         """
         if len(set(ids)) < len(ids):
             raise ProbeError(f"Sample {_first_repeated(ids)} has two vectors: give exactly one per sample.")
@@ -55,6 +56,7 @@ class Samples:
         rows_PN, indices_PN = _places(ids, problem_ids)
         in_order = [rewards.get(sample) for sample in ids]
         graded_R = torch.tensor([reward is not None for reward in in_order])
+        _refuse_rewards(rewards)
         rewards_R = torch.tensor([reward or 0.0 for reward in in_order], dtype=torch.float32)
         padding_PN = indices_PN < 0
         return cls(
@@ -160,6 +162,14 @@ def _tensor(rows_RD: np.ndarray | Tensor) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.as_tensor(rows_RD)
+
+
+def _refuse_rewards(rewards: Mapping[SampleKey, float | None]) -> None:
+    for (problem, index), reward in rewards.items():
+        if reward is not None and not 0 <= reward <= 1:
+            raise ProbeError(
+                f"The reward of sample {index} of {problem} is {reward:g}: give rewards from 0 (fails) to 1 (passes)."
+            )
 
 
 def _refuse_unusable(ids: Sequence[SampleKey], view: View, rows_RD: Tensor) -> None:

@@ -63,8 +63,8 @@ class Frontier:
     """Reward against distance from the base policy, by softmax selection with one objective's scores."""
 
     name: str
-    limit: list[Tradeoff]  # over beta, the limit of many samples: p0 exp(Q / beta) / Z
-    of_k: list[Tradeoff]  # over k at the run's beta: the approach to the limit
+    limit: list[Tradeoff]  # over beta, the limit among the stored samples: p0 exp(Q / beta) / Z
+    of_k: list[Tradeoff]  # over k draws with replacement at the run's beta: the approach to it
 
 
 @dataclass(frozen=True, slots=True)

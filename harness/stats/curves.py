@@ -1,5 +1,6 @@
 """Curves: expected reward over the number of samples, and over the temperature."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,8 @@ import numpy as np
 
 from harness.stats.estimators import Bools, Floats, best_of_k
 from harness.stats.intervals import finite_mean, percentile_interval, resample, resampled_means
-from harness.stats.selection import chances_of_k, softmax_chances
+from harness.stats.replacement import chances_with_replacement
+from harness.stats.selection import softmax_chances
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,10 @@ class Tradeoff:
     """Expected reward of softmax selection at one temperature, and its distance from the base policy."""
 
     beta: float
-    k: int | None  # samples to select among; None for the limit of many, p0 exp(Q / beta) / Z
+    k: int | None  # samples to select among; None for the limit of many draws, p0 exp(Q / beta) / Z
     reward: float
     kl: float  # KL(pi || p0) in nats, the mean over problems
+    effective: float = math.nan  # effective number of the stored samples: 1 / the mean over problems of sum pi^2
 
 
 def best_of_k_curve(
@@ -66,21 +69,24 @@ def reward_against_kl(
     *,
     error: float = 1e-6,
 ) -> list[Tradeoff]:
-    """Return reward and distance from the base policy over beta, for each k and in the limit of many samples.
+    """Return reward and distance from the base policy over beta, for each k and in the limit among the stored samples.
 
-    The base policy is uniform over the stored samples; probabilities are exact to `error`. Theorem 4.1 of Q-Probe
-    (arXiv 2402.14688): as k grows the policy tends to p0 exp(Q / beta) / Z, which of all policies at its distance has
-    the highest expected score.
+    The base policy is uniform over the stored samples, from which k are drawn with replacement; probabilities are exact
+    to `error`. Theorem 4.1 of Q-Probe (arXiv 2402.14688): as k grows the policy tends to p0 exp(Q / beta) / Z, which of
+    all policies at its distance has the highest expected score.
     """
     graded_P = mask_PN.any(1)
     scores_PN, rewards_PN, mask_PN = scores_PN[graded_P], rewards_PN[graded_P], mask_PN[graded_P]
     curve = []
     for beta in betas:
-        policies: dict[int | None, Floats] = {k: chances_of_k(scores_PN, mask_PN, k, beta, error) for k in ks}
+        policies: dict[int | None, Floats] = {
+            k: chances_with_replacement(scores_PN, mask_PN, k, beta, error) for k in ks
+        }
         policies[None] = softmax_chances(scores_PN, mask_PN, beta)
         for k, chances_PN in policies.items():
             reward = float(finite_mean((chances_PN * rewards_PN).sum(1)))
-            curve.append(Tradeoff(beta, k, reward, float(finite_mean(kl_from_base(chances_PN, mask_PN)))))
+            kl = float(finite_mean(kl_from_base(chances_PN, mask_PN)))
+            curve.append(Tradeoff(beta, k, reward, kl, 1 / float(np.square(chances_PN).sum(1).mean())))
     return curve
 
 

@@ -5,10 +5,12 @@ float64: rewards and scores [P, N] (problems, samples), and the mask [P, N], Fal
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.errors import QprobeError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -41,8 +43,9 @@ def best_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, ks: Sequenc
 
     With the n samples in descending order of score, the one at rank i (from 0) is the best of C(n - 1 - i, k - 1) of
     the C(n, k) subsets. Samples with equal scores share the probabilities of their ranks evenly. NaN, with a warning,
-    where n < k.
+    where n < k. Raises QprobeError for rewards outside 0 to 1 and for scores that are not finite.
     """
+    refuse_unusable(rewards_PN, mask_PN, {"the selection": scores_PN})
     counts_P = mask_PN.sum(1)
     warn_where_short(counts_P, max(ks))
     order_PN, ties_PN = ranking(scores_PN, mask_PN)
@@ -83,6 +86,17 @@ def tie_means(ranked_PN: Floats, ties_PN: Ints) -> Floats:
     """Return ranked values, those of equal scores replaced by their mean."""
     sums = np.bincount(ties_PN.ravel(), weights=ranked_PN.ravel())
     return np.asarray((sums / np.bincount(ties_PN.ravel()))[ties_PN])
+
+
+def refuse_unusable(rewards_PN: Floats, mask_PN: Bools, scores: Mapping[str, Floats]) -> None:
+    """Raise QprobeError for a graded sample's reward outside 0 to 1, or a score of it that is not finite."""
+    graded_R = rewards_PN[mask_PN]
+    if not ((graded_R >= 0) & (graded_R <= 1)).all():
+        wrong = graded_R[~((graded_R >= 0) & (graded_R <= 1))][0]
+        raise QprobeError(f"A reward is {wrong:g}: give rewards from 0 (fails) to 1 (passes).")
+    for name, scores_PN in scores.items():
+        if broken := int((~np.isfinite(scores_PN[mask_PN])).sum()):
+            raise QprobeError(f"{broken} scores of {name} are not finite: leave them out, or score again.")
 
 
 def warn_where_short(counts_P: Ints, k: int) -> None:

@@ -71,14 +71,18 @@ def _ranked_chances(ranked_Pn: Floats, k: int, beta: float, error: float) -> Flo
         return np.broadcast_to(rank_chances(n, [k])[:, 0], (problems, n))
     if k == n:
         return softmax_chances(ranked_Pn, np.ones((problems, n), dtype=bool), beta)
+    return _integrated(log_odds(ranked_Pn, beta), k, error)
+
+
+def log_odds(ranked_Pn: Floats, beta: float) -> Floats:
+    """Return the logarithms of the softmax's odds [P, n] against the best sample, from scores in descending order."""
     falls_Pn = np.diff(ranked_Pn / beta, axis=1, prepend=ranked_Pn[:, :1] / beta)
-    log_odds_Pn = np.cumsum(np.maximum(falls_Pn, -WIDEST_GAP), axis=1)  # 0 for the best, less for the others
-    return _integrated(log_odds_Pn, k, error)
+    return np.asarray(np.cumsum(np.maximum(falls_Pn, -WIDEST_GAP), axis=1))  # 0 for the best, less for the others
 
 
 def _integrated(log_odds_Pn: Floats, k: int, error: float) -> Floats:
     """The trapezoid rule over u, with the nodes R of all problems in one array, computed piece by piece."""
-    nodes_R, problems_R, step = _nodes(log_odds_Pn, error)
+    nodes_R, problems_R, step = nodes(log_odds_Pn, error)
     chances_Pn = np.zeros_like(log_odds_Pn)
     for start in range(0, len(nodes_R), at_once := max(1, NUMBERS_AT_ONCE // (k + 1))):
         nodes_r, problems_r = nodes_R[start : start + at_once], problems_R[start : start + at_once]
@@ -91,8 +95,8 @@ def _integrated(log_odds_Pn: Floats, k: int, error: float) -> Floats:
     return chances_Pn
 
 
-def _nodes(log_odds_Pn: Floats, error: float) -> tuple[Floats, Ints, float]:
-    """The nodes u [R], the problem of each [R], and the step.
+def nodes(log_odds_Pn: Floats, error: float) -> tuple[Floats, Ints, float]:
+    """Return the nodes u [R] of the trapezoid rule, the problem of each [R], and the step.
 
     The error of the rule is of the order of exp(-pi^2 / step). Left of the best log-odds the integrand falls as exp(u),
     right of the worst as exp(-exp(u)): each cut and the step take a small part of the error.

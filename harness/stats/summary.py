@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.stats.estimators import Bools, Floats, best_of_k, pass_at_1, pass_at_k
+from harness.stats.estimators import Bools, Floats, best_of_k, pass_at_1, pass_at_k, refuse_unusable
 from harness.stats.intervals import crossed_means, finite_mean, percentile_interval
 from harness.stats.ranks import within_problem_auc, without_length
 from harness.stats.selection import softmax_of_k, softmax_selection
@@ -66,8 +66,10 @@ def summarise(
     `scores` has the out-of-fold scores [P, N] of each objective, for softmax selection at `beta` among k samples (among
     all graded ones if None); `baselines` has scores [P, N] of which the best is selected; `others` has values [P] that
     need no selection, such as the reward of the greedy sample; the controls have C draws each, and their rows are means
-    over these. A row leaves out problems without a graded sample, or with fewer than k.
+    over these. Every row leaves out problems without a graded sample, or with fewer than k. Raises QprobeError for
+    rewards outside 0 to 1 and for scores that are not finite.
     """
+    refuse_unusable(rewards_PN, mask_PN, {**scores, **(baselines or {})})
     rules = {name: _Rule(scores_PN, beta, k) for name, scores_PN in scores.items()}
     rules |= {name: _Rule(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
     values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
@@ -84,6 +86,8 @@ def summarise(
     values |= {name: draws_CP.mean(axis=0) for name, draws_CP in controls.items()}
     oracle = f"pass@{mask_PN.sum(1).max(initial=0) if k is None else k}"
     values[oracle] = _any_pass(rewards_PN, mask_PN) if k is None else pass_at_k(rewards_PN, mask_PN, k)
+    if k is not None:  # pass@1 and greedy too: a table compares rows over the same problems
+        values = {name: np.where(mask_PN.sum(1) >= k, values_P, np.nan) for name, values_P in values.items()}
     rows = tabulate(values, base="pass@1", oracle=oracle, compared=set(scores), resamples=resamples, seed=seed)
     complete = [_with_ranks(row, rules.get(row.name), rewards_PN, mask_PN, lengths_PN) for row in rows]
     for name, draws_CP in controls.items():

@@ -64,9 +64,8 @@ def tabulate(
     counts_BP = resample(values_RP.shape[1], resamples, seed)
     gain_draws_RB = resampled_means(gains_RP, counts_BP)
     top = names.index(oracle)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        headroom_draws_RB = gain_draws_RB / gain_draws_RB[top]
-        headroom_R = finite_mean(gains_RP) / finite_mean(gains_RP[top])
+    headroom_draws_RB = gain_draws_RB / _where_any(gain_draws_RB[top])
+    headroom_R = finite_mean(gains_RP) / _where_any(finite_mean(gains_RP[top]))
     p_R = np.where([name == base for name in names], np.nan, paired_p(beyond_rounding(gains_RP), resamples, seed))
     columns = [
         finite_mean(values_RP),
@@ -79,6 +78,11 @@ def tabulate(
         *percentile_interval(headroom_draws_RB),
     ]
     return [TableRow(name, *(float(column[r]) for column in columns)) for r, name in enumerate(names)]
+
+
+def _where_any(headroom: Floats) -> Floats:
+    """Return the way from base to oracle; NaN where there is none to share."""
+    return np.where(headroom > ROUNDING, headroom, np.nan)
 
 
 def beyond_rounding(differences_RP: Floats) -> Floats:

@@ -165,20 +165,20 @@ def test_the_parts_agree_with_the_main_table(store: Store, result: Report):
     assert (sum(apart.graded), sum(apart.passed)) == (result.samples, result.statuses["passed"])
     picked = [SampleId(*pair) for pair in zip(apart.id, apart.best_sample["ce"], strict=True)]
     assert [store.verdicts("g")[sample].reward == 1.0 for sample in picked] == apart.best_sample_passed["ce"]
-    assert {item.name: len(item.of_k) for item in result.frontiers} == {"mse": 5, "ce": 5, "oracle": 0}
+    assert {item.name: len(item.of_k) > 1 for item in result.frontiers} == {"mse": True, "ce": True, "oracle": False}
     assert len(result.differences["objectives"]) == 1
     assert len(result.differences["baselines"]) == 2 * 6
     assert {item.other for item in result.differences["others"]} == {"contrast direction"}
 
 
-def test_the_frontier_ends_at_the_main_table_and_the_best(result: Report):
-    by_name = {item.name: item for item in result.frontiers}
-    whole = by_name["mse"].of_k[-2]
-    assert (whole.k, whole.beta) == (6, 0.1)
-    assert whole.reward == pytest.approx({row.name: row for row in result.rows}["mse"].value)
-    first, *_, last = by_name["mse"].limit
-    assert first.kl > 0.5 > 0.1 > last.kl
-    assert by_name["oracle"].limit[0].reward == pytest.approx(1.0)
+def test_the_frontier_ends_where_few_samples_decide(result: Report):
+    """Of 6 samples, a third of which pass, no sharp selection has an effective number of 5."""
+    pass_rate = {row.name: row for row in result.rows}["pass@1"].value
+    for item in result.frontiers:
+        assert all(5 <= point.effective <= 6 + 1e-9 for point in item.limit + item.of_k)
+        first, *_, last = item.limit
+        assert first.kl > last.kl >= 0.0, "smaller temperatures first"
+        assert first.reward > last.reward > pass_rate - 1e-9
 
 
 def test_raw_scores_are_what_the_objective_asks_for(result: Report):

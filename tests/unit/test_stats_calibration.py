@@ -58,6 +58,20 @@ def test_what_lies_between_problems_is_a_share_of_the_variance():
     assert only_level.between == pytest.approx(1.0)
     half = relate_to_difficulty("half", level_P1 + own_PN, rewards_PN, everything)
     assert half.between == pytest.approx(0.5, abs=0.07)
+    few_PN = np.where(np.arange(50) < 4, own_PN, np.nan)  # noise of 4 samples, whose means differ by chance
+    noise = relate_to_difficulty("noise", np.nan_to_num(few_PN), rewards_PN, np.isfinite(few_PN))
+    assert noise.between == pytest.approx(0.0, abs=0.1)
     nothing = relate_to_difficulty("constant", 0 * own_PN, rewards_PN, everything)
     assert nothing.between == 0.0
     assert np.isnan(nothing.correlation)
+
+
+def test_the_share_between_problems_is_not_biased_by_the_number_of_samples():
+    """Simulated from its definition, with problems of different sizes: a third of the variance is between problems."""
+    shares = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        scores_PN = rng.standard_normal((40, 1)) + np.sqrt(2) * rng.standard_normal((40, 6))
+        mask_PN = np.arange(6) < rng.integers(2, 7, (40, 1))
+        shares.append(relate_to_difficulty("x", scores_PN, 1.0 * (scores_PN > 0), mask_PN, resamples=2).between)
+    assert np.mean(shares) == pytest.approx(1 / 3, abs=0.03)

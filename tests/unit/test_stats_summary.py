@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from harness.errors import QprobeError
+from harness.probes.samples import ProbeError, Samples, View
 from harness.stats import (
     SampleFeatures,
     baseline_scores,
@@ -121,13 +123,12 @@ def test_reward_against_kl_tends_to_the_theorys_optimum():
     """Q-Probe's theorem: at its distance from the base policy no other policy earns more by the scores themselves."""
     scores_PN, _, _ = run(10, 8)
     mask_PN = np.ones(scores_PN.shape, dtype=bool)
-    curve = reward_against_kl(scores_PN, scores_PN, mask_PN, betas=[0.2, 1.0, 5.0], ks=[1, 2, 4, 8])
+    curve = reward_against_kl(scores_PN, scores_PN, mask_PN, betas=[0.2, 1.0, 5.0], ks=[1, 2, 4, 8, 400])
     for beta in (0.2, 1.0, 5.0):
         by_k = {point.k: point for point in curve if point.beta == beta}
         assert by_k[1].kl == pytest.approx(0.0, abs=1e-9)
-        assert by_k[1].kl < by_k[2].kl < by_k[4].kl < by_k[8].kl
         limit = by_k[None]
-        assert (by_k[8].reward, by_k[8].kl) == pytest.approx((limit.reward, limit.kl))
+        assert by_k[1].kl < by_k[2].kl < by_k[4].kl < by_k[8].kl < limit.kl < by_k[400].kl + 0.02
         for point in curve:
             assert point.reward - beta * point.kl <= limit.reward - beta * limit.kl + 1e-9
 
@@ -137,4 +138,52 @@ def test_too_large_a_k_leaves_blanks_and_no_noise():
     scores_PN, rewards_PN, mask_PN = run(6, 4)
     table = summarise(rewards_PN, mask_PN, {"mse": scores_PN}, k=9, resamples=50)
     assert np.isnan([table["mse"].value, table["mse"].low, table["mse"].headroom]).all()
-    assert table["pass@1"].value == pytest.approx(np.nanmean(pass_at_1(rewards_PN, mask_PN)))
+    assert np.isnan(table["pass@1"].value)
+
+
+@pytest.mark.filterwarnings("ignore:.*no number for them")
+def test_all_rows_at_k_are_over_the_problems_that_have_k_samples():
+    scores_PN, rewards_PN, mask_PN = run(60, 12)
+    enough_P = mask_PN.sum(1) >= 11
+    greedy_P = np.random.default_rng(4).random(60)
+    assert 5 < enough_P.sum() < 55
+    options = {"others": {"greedy": greedy_P}, "baselines": {"best": scores_PN}, "k": 11, "resamples": 50}
+    table = summarise(rewards_PN, mask_PN, {"mse": scores_PN}, **options)
+    for name, value in {
+        "pass@1": pass_at_1(rewards_PN, mask_PN)[enough_P].mean(),
+        "greedy": greedy_P[enough_P].mean(),
+    }.items():
+        assert table[name].value == pytest.approx(value)
+    for row in table.rows:
+        assert np.isfinite(table.values[row.name]).tolist() == enough_P.tolist()
+        assert row.gain == pytest.approx(row.value - table["pass@1"].value)
+
+
+def test_where_nothing_can_be_gained_there_is_no_headroom_to_share():
+    scores_PN, _, mask_PN = run(20, 6)
+    for rewards_PN in (np.zeros(scores_PN.shape), np.ones(scores_PN.shape)):
+        table = summarise(rewards_PN, mask_PN, {"mse": scores_PN}, resamples=50)
+        assert all(np.isnan([row.headroom, row.headroom_low, row.headroom_high]).all() for row in table.rows)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_scores_that_are_not_finite_are_refused(value: float):
+    scores_PN, rewards_PN, mask_PN = run(6, 4)
+    broken_PN = np.where(np.arange(24).reshape(6, 4) == np.flatnonzero(mask_PN)[3], value, scores_PN)
+    for options in ({"scores": {"mse": broken_PN}}, {"scores": {}, "baselines": {"mse": broken_PN}}):
+        with pytest.raises(QprobeError, match="1 scores of mse are not finite"):
+            summarise(rewards_PN, mask_PN, resamples=10, **options)
+    with pytest.raises(QprobeError, match="not finite"):
+        best_of_k(broken_PN, rewards_PN, mask_PN, [1])
+    hidden_PN = np.where(mask_PN, scores_PN, value)
+    assert np.isfinite(summarise(rewards_PN, mask_PN, {"mse": hidden_PN}, resamples=10)["mse"].value)
+
+
+@pytest.mark.parametrize("reward", [2.0, -0.5, np.nan, np.inf])
+def test_rewards_outside_0_to_1_are_refused(reward: float):
+    scores_PN, rewards_PN, mask_PN = run(6, 4)
+    rewards_PN = np.where(np.arange(24).reshape(6, 4) == np.flatnonzero(mask_PN)[3], reward, rewards_PN)
+    with pytest.raises(QprobeError, match="rewards from 0"):
+        summarise(rewards_PN, mask_PN, {"mse": scores_PN}, resamples=10)
+    with pytest.raises(ProbeError, match="The reward of sample 1 of a is"):
+        Samples.join([("a", 0), ("a", 1)], {View(1, "last"): np.ones((2, 3))}, {("a", 0): 1.0, ("a", 1): reward})

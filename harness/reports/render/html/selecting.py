@@ -141,13 +141,15 @@ def _learning_panel(report: Report, curve: LearningCurve, size: Size) -> str:
 
 def frontier(report: Report) -> Figure | None:
     """Return reward against the distance from the base policy, over the temperature of selection."""
-    if not report.frontiers:
+    names = [item.name for item in report.frontiers if len(_finite(item.limit)) > 1]
+    if not names:
         return None
-    keys = keys_of(report, [item.name for item in report.frontiers])
+    keys = keys_of(report, names)
     caption = (
-        "Each line runs through the temperatures of softmax selection in the limit of many samples: from the base "
-        "policy, which is the model's own sampling, on the left to always selecting the best score. No policy at a "
-        "given distance earns more than the oracle."
+        "Each line runs through the temperatures of softmax selection, in the limit of many draws among the stored "
+        "samples: from the base policy, which is the model's own sampling, on the left to a sharp selection on the "
+        "right. It ends where fewer than 5 stored samples of a problem have an effective share. No policy at a given distance "
+        "earns more than the oracle."
     )
     return Figure(
         "frontier",
@@ -159,7 +161,7 @@ def frontier(report: Report) -> Figure | None:
 
 
 def _frontier_panel(report: Report, keys: Sequence[Key], size: Size) -> str:
-    lines = {item.name: _finite(item.limit) for item in report.frontiers}
+    lines = {item.name: line for item in report.frontiers if len(line := _finite(item.limit)) > 1}
     points, base = [point for line in lines.values() for point in line], base_row(report).value
     plot = Plot(
         (0, max((kl for kl, _ in points), default=0.0) * 1.04 or 1.0),
