@@ -81,7 +81,7 @@ def tabulate(
 
 
 def _where_any(headroom: Floats) -> Floats:
-    """Return the way from base to oracle; NaN where there is none to share."""
+    """Return the way from base to oracle; NaN where base and oracle are equal."""
     return np.where(headroom > ROUNDING, headroom, np.nan)
 
 

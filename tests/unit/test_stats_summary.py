@@ -149,11 +149,8 @@ def test_all_rows_at_k_are_over_the_problems_that_have_k_samples():
     assert 5 < enough_P.sum() < 55
     options = {"others": {"greedy": greedy_P}, "baselines": {"best": scores_PN}, "k": 11, "resamples": 50}
     table = summarise(rewards_PN, mask_PN, {"mse": scores_PN}, **options)
-    for name, value in {
-        "pass@1": pass_at_1(rewards_PN, mask_PN)[enough_P].mean(),
-        "greedy": greedy_P[enough_P].mean(),
-    }.items():
-        assert table[name].value == pytest.approx(value)
+    assert table["pass@1"].value == pytest.approx(pass_at_1(rewards_PN, mask_PN)[enough_P].mean())
+    assert table["greedy"].value == pytest.approx(greedy_P[enough_P].mean())
     for row in table.rows:
         assert np.isfinite(table.values[row.name]).tolist() == enough_P.tolist()
         assert row.gain == pytest.approx(row.value - table["pass@1"].value)

@@ -148,8 +148,8 @@ def frontier(report: Report) -> Figure | None:
     caption = (
         "Each line runs through the temperatures of softmax selection, in the limit of many draws among the stored "
         "samples: from the base policy, which is the model's own sampling, on the left to a sharp selection on the "
-        "right. It ends where fewer than 5 stored samples of a problem have an effective share. No policy at a given distance "
-        "earns more than the oracle."
+        "right. It ends where fewer than 5 stored samples of a problem have an effective share. No policy at a given "
+        "distance earns more than the oracle."
     )
     return Figure(
         "frontier",
