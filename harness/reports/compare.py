@@ -1,7 +1,7 @@
 """Compare: several runs side by side on the problems that all of them have, paired by problem."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
-from harness.reports.build import report
-from harness.reports.inputs import read_inputs
+from harness.reports.inputs import ReportInputs, read_inputs
 from harness.reports.json_values import jsonable
 from harness.reports.messages import choose_from
 from harness.reports.published import is_published, read_published
 from harness.reports.report import PerProblem, Report
+from harness.reports.sections import selection
 from harness.runs.scores import load_scores
 from harness.runs.store import Store
 from harness.stats import TableRow, differences, points
@@ -137,16 +137,35 @@ def _unpaired(sides: Sequence[Side], rows: Sequence[str], without: tuple[str, ..
     )
 
 
-def side_of(name: str, report: Report, tests: Mapping[str, str]) -> Side:
-    """Return a report's side of a comparison; `tests` are by problem, empty where they are not known."""
+def _side_of_report(name: str, report: Report) -> Side:
+    """Return the side of a report without its run: its tests are not known."""
+    rows = _default_rows_of(report.hyperparameters, report.rows)
     reported = {row.name: row for row in report.rows}
-    rows = ("pass@1", *report.hyperparameters, report.rows[-1].name)
     per_problem: PerProblem | None = report.per_problem
     if per_problem is None:
         return Side(name, report.benchmark, report.source, rows, {}, {}, reported)
     values = {row: dict(zip(per_problem.id, column, strict=True)) for row, column in per_problem.value.items()}
-    own_tests = {problem_id: tests.get(problem_id) for problem_id in per_problem.id}
-    return Side(name, report.benchmark, report.source, rows, values, own_tests, reported)
+    return Side(name, report.benchmark, report.source, rows, values, dict.fromkeys(per_problem.id), reported)
+
+
+def _side_of_run(name: str, inputs: ReportInputs) -> Side:
+    """Return the side of a run: of its report, the main table alone, since the other parts take long."""
+    table, ids = selection(inputs), inputs.scores.problem_ids
+    values = {row: dict(zip(ids, values_P.tolist(), strict=True)) for row, values_P in table.values.items()}
+    tests = {item.problem.id: item.problem.tests for item in inputs.problems}
+    return Side(
+        name,
+        inputs.benchmark,
+        inputs.source,
+        _default_rows_of(inputs.objectives, table.rows),
+        values,
+        {problem_id: tests.get(problem_id) for problem_id in ids},
+        {row.name: row for row in table.rows},
+    )
+
+
+def _default_rows_of(objectives: Iterable[str], rows: Sequence[TableRow]) -> tuple[str, ...]:
+    return ("pass@1", *objectives, rows[-1].name)
 
 
 def _names(runs: Sequence[Path]) -> list[str]:
@@ -160,12 +179,12 @@ def _side(run: Path, name: str) -> Side:
         published = read_published(run)
         if not isinstance(published, Report):
             raise QprobeError(f"{run} holds the report of a transfer, which qprobe report prints; compare takes runs.")
-        return side_of(name, published, {})
+        return _side_of_report(name, published)
     with Store(run, read_only=True) as store:
         inputs = read_inputs(store)
         if inputs.has_stale_probes:
             load_scores(store)  # raises: the objectives would be missing without a word
-    return side_of(name, report(inputs), {item.problem.id: item.problem.tests for item in inputs.problems})
+    return _side_of_run(name, inputs)
 
 
 def _common(sides: Sequence[Side]) -> tuple[list[str], int]:

@@ -4,24 +4,35 @@ Problems are the unit of resampling: a run's samples of one problem are not inde
 """
 
 import warnings
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.stats.estimators import Floats
 
 
-def resample(problems: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """Draw the count of each problem in each bootstrap resample [B, P]; one seed, one set of resamples."""
+@lru_cache(maxsize=4)
+def resample(problems: int, resamples: int, seed: int) -> Floats:
+    """Draw the count of each problem in each bootstrap resample [B, P]; one seed, one set of resamples, kept."""
     rng = np.random.default_rng(seed)
-    return rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples)
+    counts_BP = np.array(rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples), dtype=np.float64)
+    counts_BP.flags.writeable = False
+    return counts_BP
 
 
-def resampled_means(values_RP: Floats, counts_BP: NDArray[np.int64]) -> Floats:
+@lru_cache(maxsize=4)
+def _signs(problems: int, resamples: int, seed: int) -> Floats:
+    """Draw a sign for each problem in each resample [B, P], kept like the resamples."""
+    signs_BP = np.array(np.random.default_rng(seed).integers(0, 2, size=(resamples, problems)) * 2.0 - 1.0)
+    signs_BP.flags.writeable = False
+    return signs_BP
+
+
+def resampled_means(values_RP: Floats, counts_BP: Floats) -> Floats:
     """Return the mean of every row over every resample [R, B]; problems whose value is NaN are ignored."""
     finite_RP = np.isfinite(values_RP)
-    sums_RB = np.where(finite_RP, values_RP, 0.0) @ counts_BP.T.astype(np.float64)
-    totals_RB = finite_RP.astype(np.float64) @ counts_BP.T.astype(np.float64)
+    sums_RB = np.where(finite_RP, values_RP, 0.0) @ counts_BP.T
+    totals_RB = finite_RP.astype(np.float64) @ counts_BP.T
     with np.errstate(invalid="ignore"):
         return np.asarray(sums_RB / totals_RB)
 
@@ -59,9 +70,7 @@ def paired_p(differences_RP: Floats, resamples: int, seed: int) -> Floats:
     of the flips (Phipson and Smyth 2010), so that p is never zero.
     """
     values_RP = np.where(np.isfinite(differences_RP), differences_RP, 0.0)
-    rng = np.random.default_rng(seed)
-    signs_BP = rng.integers(0, 2, size=(resamples, values_RP.shape[1])) * 2.0 - 1.0
-    sums_RB = np.abs(values_RP @ signs_BP.T)
+    sums_RB = np.abs(values_RP @ _signs(values_RP.shape[1], resamples, seed).T)
     observed_R = np.abs(values_RP.sum(1))
     beyond_R = (sums_RB >= observed_R[:, None] - 1e-12).sum(1)
     return np.asarray((1 + beyond_R) / (1 + resamples))

@@ -16,7 +16,7 @@ def test_resampled_means_are_means_of_resamples():
     counts_BP = resample(7, 50, seed=1)
     assert (counts_BP.sum(1) == 7).all()
     means_RB = resampled_means(values_RP, counts_BP)
-    for b, counts_P in enumerate(counts_BP):
+    for b, counts_P in enumerate(counts_BP.astype(int)):
         np.testing.assert_allclose(means_RB[:, b], np.nanmean(np.repeat(values_RP, counts_P, axis=1), axis=1))
 
 
