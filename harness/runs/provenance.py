@@ -34,6 +34,24 @@ def count(store: Store, stage: str) -> int:
     return store.counts()[WORK_OF[stage]] if stage in WORK_OF else 0
 
 
+def is_noted(store: Store, stage: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether the last line of a stage has these settings, and no hash that has changed since."""
+    lines = [line for line in stages(store.folder) if line["stage"] == stage]
+    if not lines or lines[-1]["settings"] != _as_noted(settings):
+        return False
+    present = _as_noted(_hashes(store))
+    return all(present.get(name) == value for name, value in lines[-1]["hashes"].items())
+
+
+def _as_noted(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON of any depth
+    """Return values as they are read back from a line."""
+    return json.loads(json.dumps(_finite(values)))
+
+
+def _hashes(store: Store) -> dict[str, Any]:
+    return {"problems": digest(store.problems()), **_identities(store.settings())}
+
+
 def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds: float, before: int) -> None:
     """Append a line to the run's provenance, in one write. `before` is the `count` before the stage."""
     line = {
@@ -44,7 +62,7 @@ def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds
         "new": store.counts()[WORK_OF.get(stage, "completions")] - before,
         "command": command(),
         "settings": dict(settings),
-        "hashes": {"problems": digest(store.problems()), **_identities(store.settings())},
+        "hashes": _hashes(store),
         "versions": versions(),
         "hardware": hardware(),
     }

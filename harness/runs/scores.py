@@ -58,6 +58,7 @@ class Scores:
     features: SampleFeatures
     learning: Learning | None = None
     repeats: Repeats | None = None
+    inputs: str = ""  # a hash of all that they were computed from; "" where it is not known
 
 
 def current(store: Store) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def current(store: Store) -> dict[str, Any]:
 
 def save_scores(store: Store, scores: Scores) -> None:
     """Write the scores into the run's folder, over earlier ones."""
-    card = {name: getattr(scores, name) for name in ("settings", "problem_ids", "objectives", "chosen")}
+    card = {name: getattr(scores, name) for name in ("settings", "problem_ids", "objectives", "chosen", "inputs")}
     arrays = {name: getattr(scores, name) for name in ARRAYS} | _feature_arrays(scores.features)
     if scores.learning is not None:
         card["learning"] = {"objective": scores.learning.objective, "problems": scores.learning.problems}
@@ -135,7 +136,14 @@ def load_scores(store: Store) -> Scores:
     names = tuple(card["problem_ids"]), tuple(card["objectives"])
     features = _features_of(arrays)
     return Scores(
-        card["settings"], *names, **arrays, chosen=card["chosen"], features=features, learning=learning, repeats=repeats
+        card["settings"],
+        *names,
+        **arrays,
+        chosen=card["chosen"],
+        features=features,
+        learning=learning,
+        repeats=repeats,
+        inputs=card.get("inputs", ""),
     )
 
 

@@ -1,9 +1,8 @@
 """The stage probe: cross-validate every objective on the run's vectors and verdicts, and save scores and probes."""
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from harness.probes.contrast import contrast_scores
 from harness.probes.controls import random_directions
 from harness.probes.folds import default_folds
 from harness.probes.learning_curve import learning_curve
-from harness.probes.model_selection import Selected
 from harness.probes.samples import ProbeError
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress, one_task
@@ -33,10 +31,19 @@ from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.runs.samples import load_samples
 from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
 from harness.runs.store import Store
+from harness.stages.probe_reuse import as_card, fingerprint, kept_result
 from harness.stats import SampleFeatures, softmax_selection
 from harness.stats.baselines import CONTRAST
 
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The outcome of the stage."""
+
+    result: CrossValidation
+    reused: bool  # nothing was trained
 
 
 def probe(
@@ -52,8 +59,10 @@ def probe(
     choices: GridOverrides | None = None,
     group_duplicates: bool = False,
     progress: Progress = SILENT,
-) -> CrossValidation:
+) -> Probed:
     """Cross-validate by problem, and save one probe per objective, trained on all problems.
+
+    Nothing is trained where the run holds the scores and probes of just these inputs.
 
     `learning` adds the learning curve of `pg`, or of the first objective where `pg` is absent. `repeats` is the number
     of cross-validations, each with other folds, from which the report takes the variance over folds. `choices` replaces
@@ -68,6 +77,11 @@ def probe(
         folds = default_folds(len(set(groups.values()) if groups else samples.problem_ids))
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
+    inputs = fingerprint(
+        store, samples, objectives, {**settings, "groups": groups, "learning": learning, "repeats": repeats}
+    )
+    if kept := kept_result(store, samples, inputs, objectives):
+        return Probed(kept, reused=True)
     with one_task(progress, TRAINING) as joined:
         result = cross_validate(
             samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups, progress=joined
@@ -75,10 +89,11 @@ def probe(
         curve = _learn(samples, result, settings, plan, groups, joined) if learning else None
         seeds = range(seed + 1, seed + repeats)
         repeated = _repeat(samples, result, settings, seeds, plan, groups, joined) if seeds else None
-        save_scores(store, _scores(store, settings, samples, result, curve, repeated))
+        scores = _scores(store, settings, samples, result, curve, repeated)
+        save_scores(store, replace(scores, inputs=inputs))
         probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups, progress=joined)
     save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, result), folds)
-    return result
+    return Probed(result, reused=False)
 
 
 def _learn(
@@ -168,13 +183,3 @@ def _features(store: Store, samples: Samples, result: CrossValidation) -> Sample
     features = sample_features(store, result.problem_ids, samples.indices_PN.numpy())
     contrast_PN = contrast_scores(samples, result.fold_P).numpy()
     return replace(features, scores={**features.scores, CONTRAST: contrast_PN})
-
-
-def as_card(selected: Selected) -> dict[str, Any]:
-    """Return the result of model selection as JSON types; a missing figure is null."""
-    hyperparameters = {
-        **asdict(selected.hyperparameters),
-        "views": [str(view) for view in selected.hyperparameters.views],
-    }
-    figure = None if math.isnan(selected.figure) else selected.figure
-    return {**hyperparameters, "temperature": selected.temperature, "epochs": selected.epochs, "inner_figure": figure}

@@ -17,7 +17,7 @@ from harness.models.model import Model
 from harness.progress import SILENT, Progress
 from harness.reports.render.warnings import CUT_SHARE, cut_warning
 from harness.runs.config_file import keep_config
-from harness.runs.provenance import count, note_stage
+from harness.runs.provenance import WORK_OF, count, is_noted, note_stage
 from harness.runs.samples_table import SamplesTable, samples_table
 from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # only the stages that need torch import it
     from harness.stages.embed import Embedded
     from harness.stages.grade import Graded
     from harness.stages.import_samples import Imported
+    from harness.stages.probe import Probed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,13 @@ class GradedRun:
     solved: int  # problems with a passing sample
     problems: int  # problems with a verdict
     without_visible_test: bool  # visible tests were asked for, and no prompt shows one
+
+
+@dataclass(slots=True)
+class _Work:
+    """The work of a stage while it is done."""
+
+    is_done: bool = False  # the run held all of it
 
 
 class Run:
@@ -211,17 +219,20 @@ class Run:
         options = options or ProbeOptions()
         if objectives:
             options = replace(options, objectives=tuple(objectives))
-        with self._recorded("probe", settings_of(options, ProbeOptions)):
-            result = self._probe(options)
+        with self._recorded("probe", settings_of(options, ProbeOptions)) as work:
+            probed = self._probe(options)
+            work.is_done = probed.reused
+        result = probed.result
         folds = int(result.fold_P.max()) + 1
         if options.folds is None and folds < DEFAULT_FOLDS:
             self.progress.message(
                 f"So few problems make {folds} folds instead of {DEFAULT_FOLDS}: the figures are not certain."
             )
-        self.progress.message(f"Trained {len(result.objectives)} objectives on {folds} folds.")
+        verb = "Probes exist already:" if probed.reused else "Trained"
+        self.progress.message(f"{verb} {len(result.objectives)} objectives on {folds} folds.")
         return result
 
-    def _probe(self, options: ProbeOptions) -> "CrossValidation":
+    def _probe(self, options: ProbeOptions) -> "Probed":
         from harness.stages.probe import probe
 
         return probe(
@@ -265,9 +276,11 @@ class Run:
         return samples_table(self.store, scores_if_current(self.store))
 
     @contextmanager
-    def _recorded(self, stage: str, settings: Mapping[str, Any]) -> Iterator[None]:
-        """Leave a stage's settings and provenance in the run when it has ended well."""
-        before, started = count(self.store, stage), time.monotonic()
-        yield
-        note_stage(self.store, stage, settings, seconds=time.monotonic() - started, before=before)
+    def _recorded(self, stage: str, settings: Mapping[str, Any]) -> Iterator["_Work"]:
+        """Leave a stage's settings and provenance in the run when it has ended well, unless it had nothing to do."""
+        before, started, work = count(self.store, stage), time.monotonic(), _Work()
+        yield work
+        idle = work.is_done or (stage in WORK_OF and count(self.store, stage) == before)
+        if not (idle and is_noted(self.store, stage, settings)):
+            note_stage(self.store, stage, settings, seconds=time.monotonic() - started, before=before)
         keep_config(self.folder, settings)

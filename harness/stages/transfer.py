@@ -29,7 +29,8 @@ from harness.runs.probe_files import row_figures, save_probes
 from harness.runs.problem_sets import ProblemSet, refuse_other_vectors
 from harness.runs.scores import current
 from harness.runs.store import Store
-from harness.stages.probe import as_card, grid_card
+from harness.stages.probe import grid_card
+from harness.stages.probe_reuse import as_card
 from harness.stats import Summary, summarise
 from harness.stats.baselines import CONTRAST
 
