@@ -16,6 +16,7 @@ from harness.probes import CrossValidation, Samples, View
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.model_selection import Selected
 from harness.probes.registry import OBJECTIVES
+from harness.runs import features
 from harness.runs.probe_files import FOLDER, probe_path
 from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
@@ -38,8 +39,9 @@ def fingerprint(store: Store, samples: Samples, objectives: Sequence[str], setti
 
 @cache
 def _code() -> list[str]:
-    """The version of PyTorch, and a hash of the code that trains probes."""
-    files = [*sorted(Path(harness.probes.__path__[0]).glob("*.py")), Path(__file__).with_name("probe.py")]
+    """The version of PyTorch, and a hash of the code that makes scores and probes."""
+    own = [Path(__file__).with_name("probe.py"), Path(features.__file__)]
+    files = [*sorted(Path(harness.probes.__path__[0]).glob("*.py")), *own]
     return [torch.__version__, hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()]
 
 
