@@ -53,11 +53,18 @@ _WORD = re.compile(r"[^\W\d]\w*")
 def assertion(error: AssertionError, tests: str, message: str, asked: Asked | None) -> str:
     """Return the assertion that did not hold, with its values and its message. `asked` is the last question."""
     line, scope = _failed_line(error, tests)
-    values = [] if line.startswith("raise") else [*_named_values(line, scope), *_answer(asked)]
+    values = [] if line.startswith("raise") else _values(line, scope, asked)
     if message and message not in line:
         values.append(message)
     line = _shortened(line, _LINE_LENGTH)
     return f"{line}  # {'; '.join(values)}" if values else line
+
+
+def _values(line: str, scope: dict[str, Any], asked: Asked | None) -> list[str]:
+    try:
+        return [*_named_values(line, scope), *_answer(asked)]
+    except Exception:  # noqa: BLE001 - a description is not worth a verdict; memory may be short
+        return []
 
 
 def cause(asked: Asked | None) -> str:
@@ -67,7 +74,7 @@ def cause(asked: Asked | None) -> str:
     return f"  # {words[0]}" if words and words[0] else ""
 
 
-def _failed_line(error: AssertionError, tests: str) -> tuple[str, Any]:
+def _failed_line(error: AssertionError, tests: str) -> tuple[str, dict[str, Any]]:
     """The expression of the tests that raised an error, on one line, and the names that it could use."""
     trace, last = error.__traceback__, None
     while trace is not None:
@@ -75,13 +82,21 @@ def _failed_line(error: AssertionError, tests: str) -> tuple[str, Any]:
         trace = trace.tb_next
     if last is None:
         return "assert", {}
-    first, end, *_ = next(islice(last.tb_frame.f_code.co_positions(), last.tb_lasti // 2, None))
+    first, end, *_ = next(islice(last.tb_frame.f_code.co_positions(), last.tb_lasti // 2, None), (None, None))
     first = first or last.tb_lineno
     lines = tests.split("\n")[first - 1 : max(first, end or 0)]
-    return " ".join(line.strip() for line in lines) or "assert", last.tb_frame.f_locals
+    return " ".join(line.strip() for line in lines) or "assert", _scope(last.tb_frame)
 
 
-def _named_values(line: str, scope: Any) -> list[str]:
+def _scope(frame: types.FrameType) -> dict[str, Any]:
+    """A frame's names; empty where they are in a mapping of the tests' own, which would run for it."""
+    scope: Any = frame.f_locals
+    if isinstance(scope, dict):
+        return scope
+    return dict(scope) if type(scope).__module__ == "builtins" else {}  # since Python 3.13 no dict, in functions
+
+
+def _named_values(line: str, scope: dict[str, Any]) -> list[str]:
     """The plain values of the names in a line. A name that the tests never used is not looked for: `dict.get`."""
     values = {name: dict.get(scope, name, RAISED) for name in _WORD.findall(line)}
     shown = [f"{name} = {text_of(value)}" for name, value in values.items() if type(value) in _PLAIN]

@@ -83,6 +83,15 @@ def test_an_exception_of_the_tests_names_the_answer(any_sandbox: Sandbox):
     assert (outcome.status, outcome.detail) == (Status.ERROR, text)
 
 
+def test_names_in_a_mapping_of_the_tests(any_sandbox: Sandbox):
+    tests = (
+        "from collections import UserDict\nclass M(type):\n    def __prepare__(*_):\n        return UserDict()\n"
+        "    def __new__(*_):\n        return None\nclass C(metaclass=M):\n    got = f(1)\n    assert got == 2"
+    )
+    outcome = run_one(any_sandbox, Job("one", "def f(a): return a", tests, "f"))
+    assert (outcome.status, outcome.detail) == (Status.FAILED, "assert got == 2 # f(1) returned 1")
+
+
 def test_an_object_that_may_be_asked_is_not_asked_for_the_detail(any_sandbox: Sandbox):
     job = Job("one", POINT, "p = P(3)\nassert p.up(1) == 5", "P", mode="live", objects=("*",))
     assert run_one(any_sandbox, job).detail == "assert p.up(1) == 5 # .up(1) returned 4"
