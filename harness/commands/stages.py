@@ -106,11 +106,13 @@ def report(
     from harness.commands.show import show_published, show_report
     from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards
-    from harness.reports.published import is_published
+    from harness.reports.published import is_published, what_is_missing
     from harness.runs.run_progress import unfinished
     from harness.runs.store import Store
 
     if is_published(run):
+        if k or greedy or track:
+            raise QprobeError(f"--k, --greedy and --track need the run: {what_is_missing(run)}")
         show_published(run, Terminal(quiet=quiet), "json" if json else format_name, full=full)
         return
     with Store(run, read_only=True) as store:

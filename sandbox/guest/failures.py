@@ -69,9 +69,11 @@ def _values(line: str, scope: dict[str, Any], asked: Asked | None) -> list[str]:
 
 def cause(asked: Asked | None) -> str:
     """Return the last call and its answer, to stand after an exception; the call alone where it raised that."""
-    raised = asked is not None and asked[3] is RAISED
-    words = [_call(asked)] if raised and asked else _answer(asked)
-    return f"  # {words[0]}" if words and words[0] else ""
+    try:
+        words = _call(asked) if asked and asked[3] is RAISED else "".join(_answer(asked))
+    except Exception:  # noqa: BLE001 - as above
+        return ""
+    return f"  # {words}" if words else ""
 
 
 def _failed_line(error: AssertionError, tests: str) -> tuple[str, dict[str, Any]]:

@@ -178,7 +178,9 @@ def test_places_where_a_state_may_be_read(source: str, anchors: set[int]):
     assert loop.anchors == anchors
 
 
-@pytest.mark.parametrize("word", ["import sys, gc", "open('x')", "locals()", "__del__", "weakref", "signal", "threading", "sys.settrace"])
+@pytest.mark.parametrize(
+    "word", ["import sys, gc", "open('x')", "locals()", "__del__", "weakref", "signal", "threading", "sys.settrace"]
+)
 def test_programs_that_something_outside_may_change_are_left_alone(word: str):
     assert not is_endless(f"# {word}\nfor i in range(9):\n    n = 300\n    while n: n -= 1")
     endless.watch("while True: pass", FILE, may_print=True)
