@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.025
 
 _SPARE_FRAMES = 150
 _FRAME_DEPTH = 4
-"""What must be left of the recursion limit, and the most that one frame takes of it where C code calls Python: a
+"""Levels of the recursion limit that must be left, and the most that one frame takes where C code calls Python: a
 program that goes deep may not fail for the search."""
 
 _RETURNS = 3
