@@ -22,6 +22,10 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a tabl
 Format = Annotated[Literal["table", "json", "markdown", "latex", "csv"], typer.Option("--format", help="output format")]
 Full = Annotated[bool, typer.Option("--full", help="print every table; the main one comes first and again last")]
 Greedy = Annotated[Path | None, typer.Option(help="run of one sample per problem at temperature 0, to compare with")]
+Scores = Annotated[
+    list[Path] | None,
+    typer.Option(help=".csv or .jsonl file of one score per sample (problem, index, score): a further row"),
+]
 Ks = Annotated[str | None, typer.Option("--k", help="numbers of samples to report best of k for, such as 1,5,10")]
 Track = Annotated[str | None, typer.Option(help="also send the report to mlflow or wandb [default: nowhere]")]
 

@@ -99,6 +99,7 @@ def report(
     json: args.Json = False,
     quiet: args.Quiet = False,
     greedy: args.Greedy = None,
+    scores: args.Scores = None,
     format_name: args.Format = "table",
     full: args.Full = False,
 ) -> None:
@@ -111,15 +112,15 @@ def report(
     from harness.runs.store import Store
 
     if is_published(run):
-        if k or greedy or track:
-            raise QprobeError(f"--k, --greedy and --track need the run: {what_is_missing(run)}")
+        if k or greedy or track or scores:
+            raise QprobeError(f"--k, --greedy, --scores and --track need the run: {what_is_missing(run)}")
         show_published(run, Terminal(quiet=quiet), "json" if json else format_name, full=full)
         return
     with Store(run, read_only=True) as store:
         if missing := unfinished(store):
             Terminal(quiet=quiet).message(missing)
         rewards = greedy_rewards(greedy, store.about.benchmark) if greedy else None
-        result, data = report_and_page(store, args.numbers(k), rewards)
+        result, data = report_and_page(store, args.numbers(k), rewards, scores or ())
     show_report(result, data, run, Terminal(quiet=quiet), "json" if json else format_name, full=full)
     if track:
         from harness.reports.trackers import track as send

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from harness.errors import QprobeError
 from harness.reports import sections
 from harness.reports.browser_data import BrowserData, browser_data
+from harness.reports.given_scores import with_scores
 from harness.reports.inputs import ReportInputs, read_inputs
 from harness.reports.report import Report
 from harness.reports.stability import stability
@@ -13,10 +15,16 @@ from harness.runs.store import Store
 
 
 def report_and_page(
-    store: Store, ks: Sequence[int] | None = None, greedy: Mapping[str, float] | None = None
+    store: Store,
+    ks: Sequence[int] | None = None,
+    greedy: Mapping[str, float] | None = None,
+    scores: Sequence[Path] = (),
 ) -> tuple[Report, BrowserData]:
-    """Read a run once; return its report and the data of its page's problem browser. Raises as `report` does."""
-    inputs = read_inputs(store)
+    """Read a run once; return its report and the data of its page's problem browser.
+
+    `scores` are files with one score per sample, each a further row. Raises as `report` and `with_scores` do.
+    """
+    inputs = with_scores(read_inputs(store), scores)
     return report(inputs, ks, greedy), browser_data(inputs)
 
 
@@ -69,6 +77,7 @@ def report(inputs: ReportInputs, ks: Sequence[int] | None = None, greedy: Mappin
         ungraded=inputs.ungraded,
         has_stale_probes=inputs.has_stale_probes,
         commonest_details=sections.commonest_details(inputs),
+        given=tuple(inputs.given),
     )
 
 

@@ -1,7 +1,7 @@
 """Report inputs: everything that a report and its page are computed from, read from a run's store once."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -68,6 +68,7 @@ class ReportInputs:
     objectives: Mapping[str, Floats]  # out-of-fold scores by objective
     raw_scores: Mapping[str, Floats]  # the same as the probes gave them, before each fold's temperature
     baselines: Mapping[str, Floats]  # scores by baseline
+    given: Mapping[str, Floats] = field(default_factory=dict)  # scores from files, by name; they may know labels
 
     @property
     def beta(self) -> float:
@@ -76,8 +77,8 @@ class ReportInputs:
 
     @property
     def all_scores(self) -> dict[str, Floats]:
-        """The scores of objectives and baselines, by name."""
-        return {**self.objectives, **self.baselines}
+        """The scores of objectives, baselines and files, by name."""
+        return {**self.objectives, **self.baselines, **self.given}
 
     @property
     def samples_per_problem(self) -> tuple[int, int]:

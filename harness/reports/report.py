@@ -158,6 +158,7 @@ class Report:
     ungraded: int = 0  # samples without a verdict
     has_stale_probes: bool = False  # the run's probes are older than its verdicts or vectors, and left out
     commonest_details: dict[str, str] = field(default_factory=dict)  # by failing status
+    given: tuple[str, ...] = ()  # rows of scores from files, which may know labels
 
     @property
     def has_probes(self) -> bool:

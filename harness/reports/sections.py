@@ -71,7 +71,7 @@ def selection(inputs: ReportInputs, k: int | None = None) -> Summary:
         k=k,
         control_CPN=inputs.scores.control_CPN,
         random_CPN=inputs.scores.random_CPN,
-        baselines=inputs.baselines,
+        baselines={**inputs.baselines, **inputs.given},
         others=greedy,
         lengths_PN=inputs.scores.features.lengths_PN,
     )
@@ -232,7 +232,7 @@ def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Differenc
     greedy = ["greedy"] if "greedy" in summary.values else []
     families = {
         "baselines": [*greedy, *(name for name in inputs.baselines if name not in USES_LABELS)],
-        "others": [name for name in inputs.baselines if name in USES_LABELS],
+        "others": [*(name for name in inputs.baselines if name in USES_LABELS), *inputs.given],
     }
     pairs = {
         family: [(name, baseline) for name in inputs.objectives for baseline in baselines]

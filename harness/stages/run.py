@@ -249,20 +249,38 @@ class Run:
             progress=self.progress,
         )
 
-    def report(self, ks: Sequence[int] | None = None, *, greedy: str | Path | None = None) -> "Report":
-        """Return the figures of the run; `greedy` is a run of one greedy sample per problem. Raises QprobeError."""
+    def report(
+        self,
+        ks: Sequence[int] | None = None,
+        *,
+        greedy: str | Path | None = None,
+        scores: Sequence[str | Path] = (),
+    ) -> "Report":
+        """Return the figures of the run. Raises QprobeError.
+
+        `greedy` is a run of one greedy sample per problem, `scores` are files with a score per sample, for more rows.
+        """
         from harness.reports.build import report
+        from harness.reports.given_scores import with_scores
         from harness.reports.inputs import read_inputs
         from harness.reports.render.display import PrintableReport
 
-        return PrintableReport.of(report(read_inputs(self.store), ks, self._greedy_rewards(greedy)))
+        inputs = with_scores(read_inputs(self.store), [Path(file) for file in scores])
+        return PrintableReport.of(report(inputs, ks, self._greedy_rewards(greedy)))
 
-    def write_report(self, ks: Sequence[int] | None = None, *, greedy: str | Path | None = None) -> Path:
+    def write_report(
+        self,
+        ks: Sequence[int] | None = None,
+        *,
+        greedy: str | Path | None = None,
+        scores: Sequence[str | Path] = (),
+    ) -> Path:
         """Write the report into the run's folder in every format, and return the page. Raises QprobeError."""
         from harness.reports.build import report_and_page
         from harness.reports.render.files import write_report
 
-        result, data = report_and_page(self.store, ks, self._greedy_rewards(greedy))
+        files = [Path(file) for file in scores]
+        result, data = report_and_page(self.store, ks, self._greedy_rewards(greedy), files)
         write_report(result, data, self.folder)
         return self.folder / "report.html"
 

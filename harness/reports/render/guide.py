@@ -13,7 +13,8 @@ def guide(report: Report) -> list[Entry]:
     probes = [row.name for row in report.rows if row.name in report.hyperparameters]
     controls = [row.name for row in report.rows if row.name in (CONTROL, RANDOM)]
     labelled = [row.name for row in report.rows if row.name in USES_LABELS]
-    *others, oracle = (row.name for row in report.rows if row.name not in {"pass@1", *probes, *labelled, *controls})
+    named = {"pass@1", *probes, *labelled, *controls, *report.given}
+    *others, oracle = (row.name for row in report.rows if row.name not in named)
     entries = [("pass@1", "The share of samples that pass all tests of their problem: the mean over problems.")]
     if probes:
         text = (
@@ -28,6 +29,8 @@ def guide(report: Report) -> list[Entry]:
     if labelled:
         text = "The mean vector of passes less that of failures, over other problems: a probe without training."
         entries.append((", ".join(labelled), text))
+    if report.given:
+        entries.append((", ".join(report.given), "Scores from files: each selects the best-scored sample."))
     if controls:
         entries.append(
             (", ".join(controls), "Controls: scores without information about verdicts, which must not gain.")
