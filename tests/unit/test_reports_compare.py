@@ -120,7 +120,7 @@ def test_the_reference_runs_are_compared_and_shown():
         assert "holds a report and not its run: no samples, programs or values per problem" in done.stderr
     refused = qprobe("report", str(reference / "codegen16b"), "--k", "5")
     assert refused.returncode == 1
-    assert "--k, --greedy and --track need the run: " in refused.stderr
+    assert "--k, --greedy, --scores and --track need the run: " in refused.stderr
     assert json.loads(qprobe("report", str(reference / "codegen16b"), "--json").stdout)["run"] == "codegen16b"
 
 
