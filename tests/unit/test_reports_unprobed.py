@@ -54,7 +54,8 @@ def test_verdicts_alone_make_a_report_in_every_form(tmp_path: Path):
     result = report(inputs)
     rows = {row.name: row for row in result.rows}
     assert rows["pass@1"].value == pytest.approx(1 / 3)
-    assert list(rows) == ["pass@1", "shortest", "longest", "agreement (programs)", "pass@6"]
+    assert {"shortest", "longest", "agreement (programs)"} <= rows.keys(), "baselines that need no vectors stay"
+    assert (next(iter(rows)), [*rows][-1]) == ("pass@1", "pass@6")
     assert [(row.k, row.tests) for row in result.pass_at_k] == [(1, "all"), (6, "all")]
     assert pass_at_k_cells(result)[1][0][:2] == ("pass@1", ".333")
     assert warnings(result) == []
