@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -84,8 +85,9 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for line in list(self._lines):
-            self.drop(line)
+        lines = list(self._lines)
+        with ThreadPoolExecutor(max(1, len(lines))) as threads:  # an engine takes a while to remove a container
+            list(threads.map(self.drop, lines))
         self._idle.clear()
         self._backend.close()
 
