@@ -14,11 +14,13 @@ T = TypeVar("T")
 
 def jsonable(value: Any) -> Any:  # noqa: ANN401 - walks JSON
     """Return the value in JSON's own types; tuples become lists, numbers that are not finite become None."""
-    if isinstance(value, Mapping):
-        return {name: jsonable(item) for name, item in value.items()}
+    if isinstance(value, float):  # first what is most of a report, since telling a mapping takes long
+        return value if math.isfinite(value) else None
     if isinstance(value, list | tuple):
         return [jsonable(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, str | int) or not isinstance(value, Mapping):
+        return value
+    return {name: jsonable(item) for name, item in value.items()}
 
 
 def from_jsonable(kind: type[T], value: Any, place: str = "") -> T:  # noqa: ANN401 - walks JSON

@@ -9,6 +9,7 @@ power of its step.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from harness.stats.estimators import Bools, Floats, Ints, rank_chances, ranking,
 ERROR = 1e-9  # default error of a probability; the tests compare with the mean over every subset
 WIDEST_GAP = 40.0  # between neighbouring log-odds: a wider one changes probabilities by less than exp(-40)
 NUMBERS_AT_ONCE = 8192  # in a step of the recursion: they should fit into a processor's cache
+
+Integrand = Callable[[Floats, Floats, Ints], Floats]
+"""Of x [n, R], minus its derivative by u [n, R] and the problem of each node [R]: what is summed, [rows, R]."""
 
 
 def softmax_chances(scores_PN: Floats, mask_PN: Bools, beta: float) -> Floats:
@@ -59,7 +63,37 @@ def chances_of_k(scores_PN: Floats, mask_PN: Bools, k: int, beta: float, error: 
 
 def softmax_of_k(scores_PN: Floats, rewards_PN: Floats, mask_PN: Bools, k: int, beta: float) -> Floats:
     """Return the expected reward [P] of softmax selection among k samples drawn without replacement, within `ERROR`."""
-    return np.asarray((chances_of_k(scores_PN, mask_PN, k, beta) * np.where(mask_PN, rewards_PN, 0.0)).sum(1))
+    counts_P = mask_PN.sum(1)
+    if beta == 0 or k == 1:
+        return np.asarray((chances_of_k(scores_PN, mask_PN, k, beta) * np.where(mask_PN, rewards_PN, 0.0)).sum(1))
+    warn_where_short(counts_P, k)
+    order_PN, _ = ranking(scores_PN, mask_PN)
+    ranked_PN, earned_PN = (np.take_along_axis(values_PN, order_PN, axis=1) for values_PN in (scores_PN, rewards_PN))
+    values_P = np.full(len(counts_P), np.nan)
+    for n in np.unique(counts_P[counts_P >= k]):
+        here_P = counts_P == n
+        values_P[here_P] = _expected_rewards(ranked_PN[here_P, :n], earned_PN[here_P, :n], k, beta)
+    return values_P
+
+
+def _expected_rewards(ranked_Pn: Floats, rewards_Pn: Floats, k: int, beta: float) -> Floats:
+    """The expected reward [P] among k of n samples in descending order of score, none masked.
+
+    The rewards are summed within the recursion: that is faster than the chances of all samples.
+    """
+    if k == ranked_Pn.shape[1]:
+        return np.asarray((_ranked_chances(ranked_Pn, k, beta, ERROR) * rewards_Pn).sum(1))
+    values_P = rewards_Pn[:, 0].copy()  # where all rewards are equal, selection makes no difference
+    mixed_P = np.flatnonzero((rewards_Pn != rewards_Pn[:, :1]).any(1))
+    if not len(mixed_P):
+        return values_P
+    rewards_Pn = rewards_Pn[mixed_P]
+
+    def earned(x_nR: Floats, falls_nR: Floats, problems_R: Ints) -> Floats:
+        return _rewarded(x_nR, falls_nR * rewards_Pn[problems_R].T, k)[None]
+
+    values_P[mixed_P] = _integrated(log_odds(ranked_Pn[mixed_P], beta), k, ERROR, 1, earned)[:, 0]
+    return values_P
 
 
 def _ranked_chances(ranked_Pn: Floats, k: int, beta: float, error: float) -> Floats:
@@ -71,7 +105,11 @@ def _ranked_chances(ranked_Pn: Floats, k: int, beta: float, error: float) -> Flo
         return np.broadcast_to(rank_chances(n, [k])[:, 0], (problems, n))
     if k == n:
         return softmax_chances(ranked_Pn, np.ones((problems, n), dtype=bool), beta)
-    return _integrated(log_odds(ranked_Pn, beta), k, error)
+
+    def each(x_nR: Floats, falls_nR: Floats, problems_R: Ints) -> Floats:
+        return falls_nR * _slopes(x_nR, k)
+
+    return _integrated(log_odds(ranked_Pn, beta), k, error, n, each)
 
 
 def log_odds(ranked_Pn: Floats, beta: float) -> Floats:
@@ -80,19 +118,19 @@ def log_odds(ranked_Pn: Floats, beta: float) -> Floats:
     return np.asarray(np.cumsum(np.maximum(falls_Pn, -WIDEST_GAP), axis=1))  # 0 for the best, less for the others
 
 
-def _integrated(log_odds_Pn: Floats, k: int, error: float) -> Floats:
-    """The trapezoid rule over u, with the nodes R of all problems in one array, computed piece by piece."""
+def _integrated(log_odds_Pn: Floats, k: int, error: float, rows: int, integrand: Integrand) -> Floats:
+    """The trapezoid rule over u [P, rows], with the nodes R of all problems in one array, computed piece by piece."""
     nodes_R, problems_R, step = nodes(log_odds_Pn, error)
-    chances_Pn = np.zeros_like(log_odds_Pn)
+    sums = np.zeros((len(log_odds_Pn), rows))
     for start in range(0, len(nodes_R), at_once := max(1, NUMBERS_AT_ONCE // (k + 1))):
         nodes_r, problems_r = nodes_R[start : start + at_once], problems_R[start : start + at_once]
         # Beyond log-odds of 6 a sample's x is below 1e-175; clipping there avoids infinity.
         exponents_nr = np.exp(np.minimum(log_odds_Pn[problems_r].T + nodes_r, 6.0))
         x_nr = np.exp(-exponents_nr)
-        terms_nr = step * exponents_nr * x_nr * _slopes(x_nr, k)
+        terms = step * integrand(x_nr, exponents_nr * x_nr, problems_r)
         first_r = np.flatnonzero(np.diff(problems_r, prepend=-1))
-        chances_Pn[problems_r[first_r]] += np.add.reduceat(terms_nr, first_r, axis=1).T
-    return chances_Pn
+        sums[problems_r[first_r]] += np.add.reduceat(terms, first_r, axis=1).T
+    return sums
 
 
 def nodes(log_odds_Pn: Floats, error: float) -> tuple[Floats, Ints, float]:
@@ -105,6 +143,29 @@ def nodes(log_odds_Pn: Floats, error: float) -> tuple[Floats, Ints, float]:
     step, left, right = math.pi**2 / digits, -digits, math.log(digits) + 0.75
     runs = [np.arange(left, right - worst, step) for worst in log_odds_Pn[:, -1]]
     return np.concatenate(runs), np.repeat(np.arange(len(runs)), [len(run) for run in runs]), step
+
+
+def _rewarded(x_nR: Floats, earned_nR: Floats, k: int) -> Floats:
+    """The sum [R], over all samples, of the derivative that `_slopes` has, times what the sample earned.
+
+    Each of the n numbers is taken with the probability k / n, so that all sums stay within [0, 1]; their part with just
+    k numbers, and how it changes with what was earned, gives the mean over the subsets of k.
+    """
+    n, rows = x_nR.shape
+    share, skipped = k / n, 1 - k / n
+    sums_jR, gains_jR, term_jR = np.zeros((k + 1, rows)), np.zeros((k + 1, rows)), np.empty((k, rows))
+    sums_jR[0] = 1.0
+    for taken_R, gain_R in zip(share * x_nR, share * earned_nR, strict=True):
+        np.multiply(gains_jR[:-1], taken_R, out=term_jR)
+        gains_jR *= skipped
+        gains_jR[1:] += term_jR
+        np.multiply(sums_jR[:-1], gain_R, out=term_jR)
+        gains_jR[1:] += term_jR
+        np.multiply(sums_jR[:-1], taken_R, out=term_jR)
+        sums_jR *= skipped
+        sums_jR[1:] += term_jR
+    log_subsets = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return np.asarray(gains_jR[k] / math.exp(log_subsets + k * math.log(share) + (n - k) * math.log(skipped)))
 
 
 def _slopes(x_nR: Floats, k: int) -> Floats:

@@ -70,6 +70,19 @@ def test_softmax_selection_of_many_agrees_with_drawing_subsets(beta: float):
     assert chances_PN.sum() == pytest.approx(1.0, abs=60 * ERROR)
 
 
+@pytest.mark.parametrize(("n", "k"), [(60, 12), (60, 59), (300, 20), (1500, 2), (1500, 200)])
+def test_the_expected_reward_of_many_is_that_of_their_chances(n: int, k: int):
+    """Two recursions; the numbers of neither leave the range of floats."""
+    rng = np.random.default_rng(0)
+    scores_PN, rewards_PN = rng.standard_normal((2, n)), rng.random((2, n))
+    rewards_PN[1] = 0.25
+    every_PN = np.ones((2, n), dtype=bool)
+    expected_P = (chances_of_k(scores_PN, every_PN, k, 0.3) * rewards_PN).sum(1)
+    values_P = softmax_of_k(scores_PN, rewards_PN, every_PN, k, 0.3)
+    np.testing.assert_allclose(values_P, expected_P, atol=n * ERROR)
+    assert values_P[1] == 0.25, "where all rewards are equal, the rule makes no difference"
+
+
 @given(SAMPLES, st.sampled_from([2.0, 0.3, 0.05]), st.sampled_from([1e-2, 1e-4, 1e-7]))
 @settings(max_examples=60, deadline=None)
 @pytest.mark.filterwarnings("ignore:.*no number for them")
