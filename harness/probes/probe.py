@@ -27,7 +27,7 @@ class Card:
 
     form: str
     views: tuple[View, ...]  # the layers and poolings it reads, in the order of its weights
-    width: int  # of the vectors
+    width: int  # of the vectors, with the features behind them
     objective: str
     beta: float  # temperature of the softmax selection it was selected for
     model: str = ""  # the model whose hidden states it reads; "" while unnamed
@@ -38,6 +38,7 @@ class Card:
     problems: int = 0  # number of training problems
     folds: int = 0  # folds of the cross-validation that gave `figures`
     training: Mapping[str, float] = field(default_factory=dict)  # l2, learning_rate, beta, epochs
+    features: tuple[str, ...] = ()  # behind the numbers of each vector: see harness/probes/added_features.py
     figures: Mapping[str, float] = field(default_factory=dict)  # out-of-fold figures: pass@1, probed, gain and others
 
     def to_json(self) -> str:
@@ -50,6 +51,7 @@ class Card:
         try:
             values = json.loads(text)
             present = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
+            present["features"] = tuple(values.get("features", ()))
             present["views"] = tuple(View(int(layer), str(pooling)) for layer, pooling in present["views"])
             return cls(**present)
         except (ValueError, TypeError, KeyError) as error:
@@ -83,6 +85,10 @@ class Probe:
         """The same probe on another device, or in another precision."""
         return replace(self, weights={name: weight.to(target) for name, weight in self.weights.items()})
 
+    def reading(self, features: Sequence[str]) -> "Probe":
+        """The same probe with these features on its card."""
+        return replace(self, card=replace(self.card, features=tuple(features)))
+
     def save(self, path: Path) -> None:
         """Write the probe as one safetensors file, its card under `card` in the metadata."""
         tensors = {name: weight.contiguous().cpu() for name, weight in self.weights.items()}
@@ -101,7 +107,9 @@ class Probe:
         raise ProbeError(f"The probe reads vectors of {named}, not of {other}: embed with the probe's model.")
 
     def _reads(self) -> str:
-        return f"{len(self.card.views)} view(s) of width {self.card.width} of {self.card.model or 'an unnamed model'}"
+        features = f" ending with {', '.join(self.card.features)}" if self.card.features else ""
+        model = self.card.model or "an unnamed model"
+        return f"{len(self.card.views)} view(s) of width {self.card.width}{features} of {model}"
 
 
 def load_probe(path: Path, *, model: str | None = None) -> Probe:

@@ -252,6 +252,9 @@ class ProbeOptions(TrainOptions):
     folds: int | None = option(None, "number of folds [default: 5, or one per problem where there are fewer]", least=2)
     learning_curve: bool = option(False, "also train on 10, 20, 50, ... problems; takes some minutes more")
     repeats: int = option(1, "cross-validations, each with other folds; the report shows their mean", least=1)
+    features: tuple[str, ...] = option(
+        (), "features beside the vectors, without labels: some of centrality, length, logprob [default: none]"
+    )
     group_duplicates: bool = option(False, "keep problems with nearly equal prompts in the same fold")
 
 

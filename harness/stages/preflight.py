@@ -80,8 +80,13 @@ def _check_device(options: PipelineOptions) -> None:
 
 
 def _check_probes(options: PipelineOptions) -> None:
-    """Raise ProbeError for an unknown objective, or values that cannot be selected from."""
+    """Raise ProbeError for an unknown objective or feature, or values that cannot be selected from."""
+    from harness.probes.added_features import LOGPROB, check_features
     from harness.probes.registry import find_objective
+
+    check_features(options.features)
+    if LOGPROB in options.features and options.samples:
+        raise QprobeError(f"Imported samples have no log-probabilities: leave {LOGPROB} out of --features.")
 
     for name in options.objectives:
         find_objective(name)

@@ -19,6 +19,7 @@ from harness.probes import (
     group_near_duplicates,
     train_probes,
 )
+from harness.probes.added_features import LENGTH, LOGPROB, check_features, with_features
 from harness.probes.contrast import contrast_scores
 from harness.probes.controls import random_directions
 from harness.probes.folds import default_folds
@@ -58,6 +59,7 @@ def probe(
     repeats: int = 1,
     choices: GridOverrides | None = None,
     group_duplicates: bool = False,
+    features: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Probed:
     """Cross-validate by problem, and save one probe per objective, trained on all problems.
@@ -66,16 +68,19 @@ def probe(
 
     `learning` adds the learning curve of `pg`, or of the first objective where `pg` is absent. `repeats` is the number
     of cross-validations, each with other folds, from which the report takes the variance over folds. `choices` replaces
-    candidates of the preset; with `group_duplicates`, problems with nearly the same prompt share a fold. By default
-    there are five folds, or one per problem where there are fewer problems. Raises QprobeError where verdicts or
-    vectors are missing.
+    candidates of the preset; with `group_duplicates`, problems with nearly the same prompt share a fold; `features` are
+    read beside the vectors. By default there are five folds, or one per problem where there are fewer problems. Raises
+    QprobeError where verdicts or vectors are missing.
     """
     plan = (choices or GridOverrides()).plan(preset)
-    samples = load_samples(store)
+    check_features(features)
+    plain = load_samples(store)
+    samples = add_features(store, plain, features) if features else plain
     groups = near_duplicates(store, samples.problem_ids) if group_duplicates else None
     if folds is None:
         folds = default_folds(len(set(groups.values()) if groups else samples.problem_ids))
     settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
+    settings |= {"features": list(features)} if features else {}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
     inputs = fingerprint(
         store, samples, objectives, {**settings, "groups": groups, "learning": learning, "repeats": repeats}
@@ -89,11 +94,19 @@ def probe(
         curve = _learn(samples, result, settings, plan, groups, joined) if learning else None
         seeds = range(seed + 1, seed + repeats)
         repeated = _repeat(samples, result, settings, seeds, plan, groups, joined) if seeds else None
-        scores = _scores(store, settings, samples, result, curve, repeated)
+        scores = _scores(store, settings, plain, result, curve, repeated)
         save_scores(store, replace(scores, inputs=inputs))
         probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups, progress=joined)
+    probes = {name: trained.reading(features) for name, trained in probes.items()}
     save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, result), folds)
     return Probed(result, reused=False)
+
+
+def add_features(store: Store, samples: Samples, names: Sequence[str]) -> Samples:
+    """Return the samples with these features behind their vectors. Raises ProbeError where one is not known."""
+    features = sample_features(store, samples.problem_ids, samples.indices_PN.numpy())
+    known = {LENGTH: features.lengths_PN, LOGPROB: features.log_probabilities_PN}
+    return with_features(samples, names, {name: values for name, values in known.items() if values is not None})
 
 
 def _learn(

@@ -15,7 +15,9 @@ from harness.models.engine import Embedder
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.registry import EMBEDDERS, open_embedder
 from harness.models.spec import parse_spec
+from harness.models.vectors import Vectors
 from harness.probes import Probe
+from harness.probes.added_features import LENGTH, LOGPROB, columns_of
 from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion
 from harness.runs.store import Store
@@ -138,8 +140,41 @@ def _scores(
         (key,) = store.about.embeddings[view].shards or ()  # of a new run: all views are in one
         shard, rows = open_shard(store, key), store.vector_rows(key)
         vectors = np.array(shard.file.read())  # a row for each distinct text: equal ones tie exactly
-    scores_R = probe([torch.from_numpy(vectors[:, shard.views.index(view)]) for view in probe.card.views]).tolist()
-    return [scores_R[rows[completion.id]] for completion in completions]
+    views = [vectors[:, shard.views.index(view)] for view in probe.card.views]
+    places = [rows[completion.id] for completion in completions]
+    if probe.card.features:
+        return _scores_with_features(probe, [view_RD[places] for view_RD in views], completions, places)
+    scores_R = probe([torch.from_numpy(view_RD) for view_RD in views]).tolist()
+    return [scores_R[place] for place in places]
+
+
+def _scores_with_features(
+    probe: Probe, views: Sequence[Vectors], completions: Sequence[Completion], places: Sequence[int]
+) -> list[float]:
+    """The scores by a probe that reads features; equal texts of a problem tie exactly."""
+    widened = [_with_features(probe.card.features, view_CD, completions) for view_CD in views]
+    scores_C = probe([torch.from_numpy(view_CD) for view_CD in widened]).tolist()
+    first: dict[tuple[str, int], float] = {}
+    keys = [(completion.problem_id, place) for completion, place in zip(completions, places, strict=True)]
+    return [first.setdefault(key, score) for key, score in zip(keys, scores_C, strict=True)]
+
+
+def _with_features(names: Sequence[str], vectors_CD: Vectors, completions: Sequence[Completion]) -> Vectors:
+    """The vectors with the features of each problem's completions behind them, as in the probe's training.
+
+    Raises QprobeError where the probe reads log-probabilities, which a file of completions lacks.
+    """
+    columns_CF = np.zeros((len(completions), len(names)), dtype=vectors_CD.dtype)
+    if LOGPROB in names and any(completion.logprob is None or not completion.tokens for completion in completions):
+        raise QprobeError("The probe reads log-probabilities, and these completions have none: use another probe.")
+    for problem_id in {completion.problem_id for completion in completions}:
+        own = [place for place, completion in enumerate(completions) if completion.problem_id == problem_id]
+        texts = [completions[place] for place in own]
+        values = {LENGTH: np.array([float(len(text.continuation)) for text in texts])}
+        if LOGPROB in names:
+            values[LOGPROB] = np.array([(text.logprob or 0.0) / (text.tokens or 1) for text in texts])
+        columns_CF[own] = columns_of(names, vectors_CD[own], values)
+    return np.concatenate([vectors_CD, columns_CF], axis=1)
 
 
 def picked_rows(rankings: Sequence[Ranking]) -> Iterator[dict[str, Any]]:

@@ -246,6 +246,7 @@ class Run:
             repeats=options.repeats,
             choices=options.overrides,
             group_duplicates=options.group_duplicates,
+            features=options.features,
             progress=self.progress,
         )
 

@@ -65,6 +65,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "complete": ("perhaps",),
     "repeats": (0, "x"),
     "group_duplicates": ("perhaps",),
+    "features": (["size"],),
     "track": ("nowhere",),
     "leave_out_duplicates": ("perhaps",),
 }

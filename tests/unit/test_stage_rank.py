@@ -15,10 +15,11 @@ from harness.models.hf.embedder import HfEmbedder
 from harness.models.registry import open_embedder
 from harness.probes import Probe, ProbeError, load_probe
 from harness.runs.probe_files import probe_path
+from harness.runs.samples import load_samples
 from harness.runs.store import Store
 from harness.runs.vector_store import read_views
 from harness.stages.embed import embed
-from harness.stages.probe import probe
+from harness.stages.probe import add_features, probe
 from harness.stages.rank import as_json, open_reader, picked_rows, rank, read_completions
 from tests.model_server import serve
 from tests.runs import QUIET, completions, make_run, problem
@@ -71,6 +72,31 @@ def test_a_probes_card_says_where_it_came_from(run: Path, trained: Probe, tiny_l
     assert card.figures["probed"] == pytest.approx(0.5 + card.figures["gain"])
     assert card.figures["gain_low"] <= card.figures["gain"] <= card.figures["gain_high"]
     assert {path.name for path in (run / "probes").iterdir()} == {"mse.safetensors", "pg.safetensors"}
+
+
+def test_a_probe_that_reads_features_ranks_by_them(run: Path, tmp_path: Path):
+    own = tmp_path / "featured"
+    shutil.copytree(run, own)
+    with Store(own) as store:
+        probe(store, ["mse"], folds=3, features=["centrality", "length"])
+        drawn, samples = list(store.completions()), add_features(store, load_samples(store), ["centrality", "length"])
+    featured = load_probe(own / "probes" / "mse.safetensors")
+    assert featured.card.features == ("centrality", "length")
+    assert featured.card.width == load_probe(run / "probes" / "mse.safetensors").card.width + 2
+    rows = [{"task_id": one.problem_id, "prompt": one.prompt, "completion": one.text} for one in drawn]
+    completed = read_completions(write(tmp_path / "s.jsonl", rows))
+    expected_PN = featured([samples.vectors[view] for view in featured.card.views])
+    scores = {
+        (sample.completion.problem_id, sample.completion.index): sample.score
+        for ranking in rank(featured, completed, open_reader(featured), QUIET)
+        for sample in ranking.samples
+    }
+    for p, problem_id in enumerate(samples.problem_ids):
+        for n, index in enumerate(samples.indices_PN[p].tolist()):
+            assert scores[problem_id, index] == pytest.approx(float(expected_PN[p, n]), abs=1e-3)
+    wanting = replace(featured, card=replace(featured.card, features=("centrality", "logprob")))
+    with pytest.raises(QprobeError, match="reads log-probabilities, and these completions have none"):
+        rank(wanting, completed, open_reader(wanting), QUIET)
 
 
 def test_a_name_that_is_a_path_makes_a_plain_file_name(run: Path):
