@@ -1,5 +1,7 @@
 """Controls: scores without any information about correctness; a report that shows a gain for them is wrong."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,14 @@ from harness.probes.samples import Samples
 
 DRAWS = 20
 """The number of draws of each control: with five, shuffled labels once gained by chance (one demo seed of three)."""
+
+
+def permuted_trials(objectives: Sequence[str], count: int) -> list[tuple[str, int]]:
+    """Return the objective of each of `count` controls on shuffled labels, and the seed of its permutation.
+
+    The objectives take turns: a control of one alone would say nothing of how the others select.
+    """
+    return [(objectives[seed % len(objectives)], seed) for seed in range(count)]
 
 
 def random_directions(samples: Samples, count: int = DRAWS, *, seed: int = 0) -> Tensor:

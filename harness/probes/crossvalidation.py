@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.probes.controls import DRAWS
+from harness.probes.controls import DRAWS, permuted_trials
 from harness.probes.folds import assign_folds
 from harness.probes.model_selection import Selected
 from harness.probes.nested import Fitted, Task, fit
@@ -32,7 +32,7 @@ class CrossValidation:
     problem_ids: tuple[str, ...]
     objectives: tuple[str, ...]
     scores_OPN: Tensor  # float64; 0 outside the samples' mask
-    control_CPN: Tensor  # control: the first objective on rewards permuted among all samples, C times; must not gain
+    control_CPN: Tensor  # control: the objectives in turn on rewards permuted among all samples, C times; must not gain
     fold_P: Tensor  # the fold in which each problem was held out
     chosen: Mapping[str, tuple[Selected, ...]]  # by objective: the result of model selection in each fold
     beta: float
@@ -92,7 +92,7 @@ def cross_validations(
     for name in objectives:
         find_objective(name)
     trials: list[Trial] = [(name, None) for name in objectives]
-    trials += [(objectives[0], permutation) for permutation in range(controls)]
+    trials += permuted_trials(objectives, controls)
     fold_SP = {seed: assign_folds(samples.problem_ids, folds, seed, groups) for seed in seeds}
     tasks = [
         Task(objective, fold_SP[seed] != fold, seed, permutation)

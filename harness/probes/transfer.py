@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from harness.probes.controls import DRAWS
+from harness.probes.controls import DRAWS, permuted_trials
 from harness.probes.crossvalidation import rescale, scores_of
 from harness.probes.model_selection import Selected
 from harness.probes.nested import Fitted, Task, fit
@@ -26,7 +26,7 @@ class Transfer:
     probes: Mapping[str, Probe]  # by objective
     chosen: Mapping[str, Selected]  # by objective: the result of model selection on the training problems
     scores_OPN: Mapping[str, Tensor]  # by test set: float64, for softmax selection at `beta`; 0 outside the mask
-    control_CPN: Mapping[str, Tensor]  # by test set: the first objective on permuted rewards, C times
+    control_CPN: Mapping[str, Tensor]  # by test set: the objectives in turn on permuted rewards, C times
     beta: float
 
 
@@ -94,7 +94,9 @@ def _fit_all(
     plan = find_plan(plan) if isinstance(plan, str) else plan
     everything_P = torch.ones(len(samples.problem_ids), dtype=torch.bool)
     tasks = [Task(name, everything_P, seed) for name in objectives]
-    tasks += [Task(objectives[0], everything_P, seed, permutation) for permutation in range(controls)]
+    tasks += [
+        Task(name, everything_P, seed, permutation) for name, permutation in permuted_trials(objectives, controls)
+    ]
     digest = samples.digest()
     with progress.task(TRAINING, 0) as advance:
         fitted = fit(samples, tasks, plan, groups, advance=advance)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from harness.probes import Grid, Schedule, TrainingPlan, cross_validate, cross_validations
 from harness.probes.controls import random_directions
 from harness.probes.synthetic import plant
 from harness.stats import within_problem_auc
@@ -29,3 +30,19 @@ def test_they_are_linear_in_standardised_vectors_and_do_not_see_rewards():
         _, residual, *_ = np.linalg.lstsq(design, scores_PN.flatten().numpy(), rcond=None)
         assert residual[0] < 1e-12
     assert scores_CPN.std() > 0.2
+
+
+def centred(scores_PN: torch.Tensor) -> torch.Tensor:
+    return scores_PN - scores_PN.mean(dim=1, keepdim=True)
+
+
+def test_every_objective_is_controlled_on_its_own_permutation():
+    """Each control is the probe of its objective on the samples with permuted labels, trained beside the others."""
+    samples, objectives = plant(24, 8, 6, signal=3.0).samples, ["mse", "pg", "pairwise"]
+    plan = TrainingPlan(grid=Grid(l2s=(0.1,), learning_rates=(3e-3,)), schedule=Schedule(epochs=4), temperatures=(0.1,))
+    result = cross_validate(samples, objectives, folds=3, plan=plan, controls=5)
+    assert result.control_CPN.shape[0] == 5
+    for seed, control_PN in enumerate(result.control_CPN):
+        apart = cross_validations(samples.shuffled(seed), [objectives[seed % 3]], folds=3, plan=plan, seeds=[0])[0]
+        # Within problems: the offset of an objective over pairs has a gradient of rounding errors alone.
+        torch.testing.assert_close(centred(control_PN), centred(apart.scores_OPN[0]), atol=1e-4, rtol=1e-3)
