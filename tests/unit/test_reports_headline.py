@@ -19,6 +19,7 @@ from harness.reports.render.headline import best_of_several, controls, headline,
 from harness.reports.render.html import page
 from harness.reports.render.html.tiles import tiles
 from harness.reports.render.notes import main_notes, notes
+from harness.reports.render.tables import baseline_cells
 from harness.reports.report import Report
 from harness.runs.store import Store
 from harness.stages.probe import probe
@@ -149,3 +150,15 @@ def test_the_main_table_is_first_and_last_and_the_others_are_for_full(result: Re
     assert first < full.index("\n gain of selection")
     assert last > max(full.index(text) for text in others)
     assert "pass@6" in full[-300:]
+
+
+def test_the_probe_is_set_beside_every_baseline_the_greedy_sample_included(result: Report):
+    header, rows = baseline_cells(result)
+    assert header[0] == "probe pg minus"
+    assert rows[0][0] == "greedy"
+    assert {row[0] for row in rows} >= {"agreement (vectors)", "near centroid", "typical length", "contrast direction"}
+    per_problem = result.per_problem.value
+    for name, difference, *_ in rows:
+        expected = np.mean(np.array(per_problem["pg"]) - np.array(per_problem[name]))
+        assert float(difference) == pytest.approx(expected, abs=6e-4)
+    assert "| probe pg minus |" in markdown(result)

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from typing import Any
 
+from harness.reports.render.headline import leading_row
 from harness.reports.render.numbers import interval, model_text, p_text, share, short
 from harness.reports.render.text import Cells, TableCells
 from harness.reports.report import Report
@@ -189,6 +190,20 @@ def difference_cells(report: Report) -> TableCells:
     return (f"{best} minus", "difference", "95 % interval", "p"), rows
 
 
+def baseline_cells(report: Report) -> TableCells:
+    """Return the probe of the first sentence less each baseline, paired by problem: header and rows."""
+    probe = leading_row(report)
+    if probe is None:
+        return (), []
+    compared = [item for family in ("baselines", "others") for item in report.differences.get(family, [])]
+    rows: list[Cells] = [
+        (item.other, short(item.value, "+"), interval(item.low, item.high, "+"), p_text(item.p_holm))
+        for item in compared
+        if item.name == probe.name
+    ]
+    return (f"probe {probe.name} minus", "difference", "95 % interval", "p"), rows
+
+
 def pair_cells(report: Report) -> TableCells:
     """Return every pair of objectives: header and rows."""
     rows: list[Cells] = [
@@ -229,6 +244,7 @@ def tables(report: Report) -> list[TableCells]:
         pass_at_k_cells,
         selection_cells,
         difference_cells,
+        baseline_cells,
         at_k_cells,
         curve_cells,
         score_cells,

@@ -96,6 +96,8 @@ def _title(report: Report, cell: str) -> str:
     """Return the title of the table whose header begins with this cell, which may name an objective or a number."""
     if cell == "selection" and not report.has_probes:
         return "Baselines"
+    if cell.startswith("probe ") and cell.endswith(" minus"):
+        return "One probe against every baseline"
     if cell.endswith(" minus"):
         return "Best objective against the others"
     return "Repeated cross-validation" if cell.endswith(" repeats") else TITLES[cell]
