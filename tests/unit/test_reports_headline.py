@@ -162,3 +162,11 @@ def test_the_probe_is_set_beside_every_baseline_the_greedy_sample_included(resul
         expected = np.mean(np.array(per_problem["pg"]) - np.array(per_problem[name]))
         assert float(difference) == pytest.approx(expected, abs=6e-4)
     assert "| probe pg minus |" in markdown(result)
+
+
+def test_features_beside_the_vectors_are_named(result: Report):
+    changed = replace(result, settings={**result.settings, "features": ["centrality", "length"]})
+    assert any(
+        line.startswith("Probes: vectors of made with centrality, length behind them; ") for line in notes(changed)
+    )
+    assert any(line.startswith("Probes: vectors of made; ") for line in notes(result))

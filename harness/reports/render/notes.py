@@ -62,9 +62,10 @@ def _main(report: Report) -> list[str]:
 
 def _probes(report: Report) -> str:
     settings = report.settings
+    added = f" with {', '.join(features)} behind them" if (features := settings.get("features")) else ""
     return (
-        f"Probes: vectors of {model_text(report.embedder)}; {settings['folds']}-fold cross-validation by problem, "
-        f"seed {settings['seed']}; softmax selection among all samples, {_PRESETS[settings['preset']]}."
+        f"Probes: vectors of {model_text(report.embedder)}{added}; {settings['folds']}-fold cross-validation by "
+        f"problem, seed {settings['seed']}; softmax selection among all samples, {_PRESETS[settings['preset']]}."
     )
 
 
