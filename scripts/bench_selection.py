@@ -1,4 +1,4 @@
-"""The gain of nested selection by the one-standard-error rule over taking the best figure.
+"""The gain of cautious selection, by lower bounds and towards a random choice, over taking the best figure.
 
     python -m scripts.bench_selection results/RUN ... --seeds 5
 
@@ -21,8 +21,8 @@ from harness.stages.probe import selection_values
 from harness.stats import differences, pass_at_1
 
 RULES: Mapping[str, TrainingPlan] = {
-    "best figure": replace(TrainingPlan(), one_se_rule=0.0),
-    "one standard error": TrainingPlan(),
+    "best figure": replace(TrainingPlan(), caution=0.0, leeway=0.0),
+    "lower bound": TrainingPlan(),
 }
 
 

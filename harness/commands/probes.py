@@ -17,6 +17,7 @@ from harness.stages.options import TransferOptions
 
 if TYPE_CHECKING:
     from harness.stages.rank import Ranking
+    from harness.stats import SelectionRule
 
 
 def rank(
@@ -33,21 +34,27 @@ def rank(
         typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode or auto"),
     ] = "auto",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="file for the picked completions")] = None,
+    rule: Annotated[
+        str, typer.Option(help="selection: card (the probe's best), arg-max, softmax or arg-max-among")
+    ] = "card",
+    seed: Annotated[int, typer.Option(help="seed of rules that leave several samples a chance", min=0)] = 0,
     device: Annotated[str, typer.Option(help="device of the model: auto, cpu, cuda, cuda:1 or mps")] = "auto",
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Pick the best of each problem's completions by a probe. Nothing is run."""
+    """Pick one of each problem's completions by a probe. Nothing is run."""
     from benchmarks.registry import open_benchmark
     from harness.probes import load_probe
-    from harness.stages.rank import as_json, open_reader, picked_rows, read_completions
+    from harness.stages.rank import as_json, open_reader, picked_rows, read_completions, rule_of
     from harness.stages.rank import rank as rank_completions
 
     chosen = load_probe(probe)
+    selection = rule_of(chosen, rule)
     completions = read_completions(samples, open_benchmark(benchmark) if benchmark else None, format_name)
     reader = open_reader(chosen, embedder, device)
     terminal = Terminal(quiet=quiet)
-    rankings = rank_completions(chosen, completions, reader, terminal)
+    rankings = rank_completions(chosen, completions, reader, terminal, rule=rule, seed=seed)
+    terminal.message(_selection_words(selection))
     if output is not None:
         _write_rows(output, [jsonlib.dumps(row) for row in picked_rows(rankings)])
         terminal.message(f"Wrote {len(rankings):,} picked completions to {output}.")
@@ -88,6 +95,16 @@ def transfer(
     show_transfer(report, train.folder, terminal, as_json=json)
 
 
+def _selection_words(rule: "SelectionRule") -> str:
+    """The rule in a sentence, with what to do where the training of the probe showed no gain."""
+    if rule.k == 1:
+        return (
+            "Selection: a random sample, as the probe gained nothing on problems held out of its training. "
+            "--rule arg-max takes the best-scored sample all the same."
+        )
+    return f"Selection: {rule}."
+
+
 def _write_rows(path: Path, rows: Sequence[str]) -> None:
     from harness.runs.atomic import atomic_write
 
@@ -96,12 +113,12 @@ def _write_rows(path: Path, rows: Sequence[str]) -> None:
 
 
 def _table(rankings: "Sequence[Ranking]") -> Table:
-    """One row per problem: the sample to take, and the probability that softmax selection takes it."""
+    """One row per problem: the sample to take, and the probability that its rule takes it."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(("problem", "samples", "best", "score", "P(selected)", "its first line")):
+    for number, name in enumerate(("problem", "samples", "picked", "score", "P(selected)", "its first line")):
         table.add_column(name, justify="right" if 0 < number < 5 else "left", no_wrap=number < 5)
     for ranking in rankings:
-        best = ranking.best
+        best = ranking.picked
         first_line = best.completion.continuation.strip().partition("\n")[0]
         cells = (str(len(ranking.samples)), str(best.completion.index), f"{best.score:.3f}", f"{best.chance:.2f}")
         table.add_row(Text(ranking.problem_id), *cells, Text(first_line, no_wrap=True, overflow="ellipsis"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,12 +11,14 @@ from harness.probes.controls import DRAWS, permuted_trials
 from harness.probes.folds import assign_folds
 from harness.probes.model_selection import Selected
 from harness.probes.nested import Fitted, Task, fit
-from harness.probes.plans import TrainingPlan, find_plan, refuse_temperature
+from harness.probes.plans import TrainingPlan, plan_at, score_beta
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress
+from harness.stats.estimators import Ints
+from harness.stats.rule_table import RuledScores
 
 Trial = tuple[str, int | None]
 """An objective, and the seed of the permutation of the rewards it is trained on; None for the rewards themselves."""
@@ -26,7 +29,8 @@ class CrossValidation:
     """Out-of-fold scores of every objective, and the selection behind them.
 
     Softmax selection at `beta` on these scores is selection at the temperature selected in each fold: the scores of a
-    fold are multiplied by beta / temperature, which changes no ranking within a problem.
+    fold are multiplied by beta / temperature, which changes no ranking within a problem. `limits_OP` holds the rule
+    that each fold found best, for `harness.stats.selection_by_limits`.
     """
 
     problem_ids: tuple[str, ...]
@@ -36,7 +40,16 @@ class CrossValidation:
     fold_P: Tensor  # the fold in which each problem was held out
     chosen: Mapping[str, tuple[Selected, ...]]  # by objective: the result of model selection in each fold
     beta: float
+    limits_OP: Ints  # the rule of selection in each problem's fold
+    control_limits_CP: Ints  # likewise for the control
     without_signal: int  # problems whose samples all pass or all fail; they stay in every average
+
+    def ruled(self, objective: str) -> RuledScores:
+        """One objective's scores with the parameters of its rules."""
+        ks = [selected.k for selected in self.chosen[objective]]
+        among_P = None if None in ks else np.array(ks)[self.fold_P.numpy()]
+        beta = self.beta if self.chosen[objective][0].temperature else 0.0
+        return RuledScores(self.scores_of(objective).numpy(), beta, among_P)
 
     def scores_of(self, objective: str) -> Tensor:
         """One objective's out-of-fold scores [P, N]."""
@@ -49,7 +62,7 @@ def cross_validate(
     *,
     folds: int = 5,
     seed: int = 0,
-    beta: float = 0.1,
+    beta: float | None = None,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = DRAWS,
@@ -57,7 +70,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Train every objective on all folds but one, for each fold, and score the held-out fold.
 
-    `plan` is the name of a preset or a TrainingPlan; `groups` numbers near-duplicate problems, which then share a
+    `beta` is the temperature of softmax selection, 0 for the arg max; None leaves the rule to the inner folds. `plan`
+    is the name of a preset or a TrainingPlan; `groups` numbers near-duplicate problems, which then share a
     fold; `controls` is the number of draws of the shuffled-label control. Raises ProbeError for too few problems, an
     unknown objective, and training problems without a pass or without a failure.
     """
@@ -80,15 +94,14 @@ def cross_validations(
     *,
     folds: int = 5,
     seeds: Sequence[int] = range(10),
-    beta: float = 0.1,
+    beta: float | None = None,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = 0,
     progress: Progress = SILENT,
 ) -> list[CrossValidation]:
     """Run `cross_validate` for every seed, all trained together; a seed draws the folds and the initial weights."""
-    plan = find_plan(plan) if isinstance(plan, str) else plan
-    refuse_temperature(beta)
+    plan = plan_at(plan, beta)
     for name in objectives:
         find_objective(name)
     trials: list[Trial] = [(name, None) for name in objectives]
@@ -105,7 +118,7 @@ def cross_validations(
     results = []
     for seed in seeds:
         by_trial = {trial: [next(fitted) for _ in range(folds)] for trial in trials}
-        results.append(_assemble(samples, objectives, fold_SP[seed], by_trial, beta))
+        results.append(_assemble(samples, objectives, fold_SP[seed], by_trial, score_beta(beta)))
     return results
 
 
@@ -127,8 +140,17 @@ def _assemble(
         fold_P,
         {name: tuple(fitted.selected for fitted in by_trial[name, None]) for name in objectives},
         beta,
+        np.stack([_limits(by_trial[name, None], fold_P) for name in objectives]),
+        np.array([_limits(by_trial[trial], fold_P) for trial in scores if trial[1] is not None]).reshape(
+            -1, len(fold_P)
+        ),
         samples.without_signal(),
     )
+
+
+def _limits(fitted: Sequence[Fitted], fold_P: Tensor) -> Ints:
+    """The limit [P] of the rule that was selected in each problem's fold."""
+    return np.array([fitted[fold].selected.rule.limit for fold in fold_P.tolist()], dtype=np.int64)
 
 
 def held_out_scores(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, beta: float) -> Tensor:
@@ -146,8 +168,8 @@ def held_out_scores(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, 
 
 
 def rescale(beta: float, selected: Selected) -> float:
-    """The factor of scores that makes selection at `beta` selection at the selected temperature; 1 at beta = 0."""
-    return beta / selected.temperature if beta else 1.0
+    """The factor of scores that makes selection at `beta` selection at the selected temperature, if there is one."""
+    return beta / selected.temperature if selected.temperature else 1.0
 
 
 def scores_of(samples: Samples, probe: Probe, problems_Q: Tensor, at_once: int = 32) -> Tensor:

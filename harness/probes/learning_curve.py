@@ -8,7 +8,7 @@ from torch import Tensor
 from harness.probes.crossvalidation import held_out_scores
 from harness.probes.folds import assign_folds
 from harness.probes.nested import Fitted, Task, fit
-from harness.probes.plans import TrainingPlan, find_plan
+from harness.probes.plans import TrainingPlan, plan_at, score_beta
 from harness.probes.samples import ProbeError, Samples
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Advance, Progress
@@ -21,7 +21,7 @@ def learning_curve(
     *,
     folds: int = 5,
     seed: int = 0,
-    beta: float = 0.1,
+    beta: float | None = None,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     progress: Progress = SILENT,
@@ -32,7 +32,7 @@ def learning_curve(
     training set is the beginning of it, so that a larger set contains every smaller one. Raises ProbeError for a size
     that a fold does not have.
     """
-    plan = find_plan(plan) if isinstance(plan, str) else plan
+    plan = plan_at(plan, beta)
     fold_P = assign_folds(samples.problem_ids, folds, seed, groups)
     order_P = torch.randperm(len(fold_P), generator=torch.Generator().manual_seed(seed + 1))
     scores = []
@@ -40,7 +40,7 @@ def learning_curve(
         for size in sizes:
             train_sets = [_first(order_P, fold_P != fold, size) for fold in range(folds)]
             fitted = [_fit_on(samples, objective, train_P, seed, plan, groups, advance) for train_P in train_sets]
-            scores.append(held_out_scores(samples, fitted, fold_P, beta))
+            scores.append(held_out_scores(samples, fitted, fold_P, score_beta(beta)))
     return torch.stack(scores)
 
 

@@ -1,15 +1,18 @@
-"""Model selection: hyperparameters, selection temperature and number of epochs, from the figures on inner folds."""
+"""Model selection: hyperparameters, selection rule and number of epochs, from the figures on inner folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.plans import TrainingPlan
 from harness.probes.samples import ProbeError
-from harness.probes.validation import Curve
+from harness.probes.validation import GAIN, KL, REWARD, SQUARE, Curve
+from harness.stats.rules import AMONG, KINDS, SOFTMAX, SelectionRule
+
+ROUNDING = 1e-6
+"""Lower bounds that rounding alone may tell apart."""
 
 
 @dataclass(frozen=True)
@@ -17,46 +20,66 @@ class Selected:
     """The result of model selection for one probe."""
 
     hyperparameters: Hyperparameters
-    temperature: float  # of softmax selection
     epochs: int
-    figure: float  # expected reward of selection on the inner folds; NaN where there was no choice
+    rule: SelectionRule  # the best of all rules: the one to use
+    temperature: float  # of the best softmax selection with the same probe; 0 where none was tried
+    k: int | None  # of the best arg max among k with the same probe; None where none was tried
+    figure: float  # expected reward of `rule` on the inner folds; NaN where there was no choice
+    kl: float  # distance of its choice from a random one there, in nats; NaN where there was no choice
 
 
-def select(candidates: Sequence[Hyperparameters], plan: TrainingPlan, curves_TEB: Curve) -> Selected:
-    """Select hyperparameters, epoch and temperature by the curves of T trials: every candidate on every inner fold.
+def select(candidates: Sequence[Hyperparameters], plan: TrainingPlan, curves_TEBS: Curve, problems: int) -> Selected:
+    """Select hyperparameters, epoch and rule by the curves of T trials: every candidate on every inner fold.
 
-    The best of many figures is partly the best by chance, and a sharp selection that was lucky loses most. So the
-    softest selection is taken whose mean figure is at most `plan.one_se_rule` standard errors below the best; the error
-    is that of their difference, fold by fold (the one-standard-error rule, Breiman et al. 1984, section 3.4.3). Among
-    equally soft ones the best figure decides. A candidate that diverged has no figure from that epoch on. Raises
-    ProbeError where all diverged in the first epoch.
+    The best of many figures is partly the best by chance, and a sharp selection that was lucky loses most. So rules are
+    compared by a lower bound of the gain over a random sample, `plan.caution` standard errors below its mean over the
+    training problems, or groups of near-duplicates, of which there are `problems`. The best bound decides
+    hyperparameters and epoch; of the rules whose bound is at most `plan.leeway` standard errors below it, and above
+    zero, the softest is taken: the one nearest to a random choice by KL divergence. With no bound above zero there is
+    no evidence of a gain: the best figure decides hyperparameters and epoch, and the softest of all rules is taken. A
+    candidate that diverged has no figure from that epoch on. Raises ProbeError where all diverged in the first epoch.
     """
-    curves_CFEB = curves_TEB.reshape(len(candidates), plan.inner_used, *curves_TEB.shape[1:])
-    figures_CEB = np.nan_to_num(curves_CFEB.mean(axis=1), nan=-np.inf)
-    best = _argmax(figures_CEB)
-    if figures_CEB[best] == -np.inf:
+    curves_CFEBS = curves_TEBS.reshape(len(candidates), plan.inner_used, *curves_TEBS.shape[1:])
+    figures_CEBS = curves_CFEBS.mean(axis=1)
+    bounds_CEB, errors_CEB = _bounds(figures_CEBS, problems, plan.caution)
+    if not np.isfinite(bounds_CEB).any():
         raise ProbeError(
             "Training diverged with all hyperparameters: try smaller learning rates, smaller l2 or larger betas."
         )
-    rivals_CEB = _rivals(curves_CFEB, best, plan.one_se_rule)
-    softest = max(np.flatnonzero(rivals_CEB.any(axis=(0, 1))), key=lambda column: plan.temperatures[column])
-    figures_CE = np.where(rivals_CEB[..., softest], figures_CEB[..., softest], -np.inf)
-    candidate, epoch = _argmax(figures_CE)
-    return Selected(candidates[candidate], plan.temperatures[softest], epoch + 1, float(figures_CE[candidate, epoch]))
+    by_bound = bounds_CEB.max() > ROUNDING
+    candidate, epoch, _ = _argmax(bounds_CEB if by_bound else figures_CEBS[..., REWARD])
+    own = figures_CEBS[candidate, epoch], bounds_CEB[candidate, epoch], errors_CEB[candidate, epoch]
+    best, softmax, among = (_softest(plan, *own, kinds) for kinds in (KINDS, (SOFTMAX,), (AMONG,)))
+    figures_S, rule = own[0][best[0]], plan.rules[best[0]]
+    return Selected(
+        candidates[candidate],
+        epoch + 1,
+        rule,
+        plan.rules[softmax[0]].temperature if softmax else 0.0,
+        plan.rules[among[0]].k if among else None,
+        float(figures_S[REWARD]),
+        float(figures_S[KL]),
+    )
+
+
+def _bounds(figures_CEBS: Curve, problems: int, caution: float) -> tuple[Curve, Curve]:
+    """The lower bound [C, E, B] of each gain, and its standard error; -infinity where training diverged."""
+    gains_CEB = figures_CEBS[..., GAIN]
+    errors_CEB = np.sqrt(np.clip(figures_CEBS[..., SQUARE] - gains_CEB**2, 0.0, None) / max(problems - 1, 1))
+    return np.nan_to_num(gains_CEB - caution * errors_CEB, nan=-np.inf), errors_CEB
+
+
+def _softest(
+    plan: TrainingPlan, figures_BS: Curve, bounds_B: Curve, errors_B: Curve, kinds: Sequence[str]
+) -> list[int]:
+    """The positions, the softest first, of the rules that may be taken of these kinds; [] where the plan has none."""
+    own = [b for b, rule in enumerate(plan.rules) if rule.kind in kinds]
+    best = max(own, key=lambda b: bounds_B[b], default=0)
+    if bounds_B[best] > ROUNDING:
+        least = max(bounds_B[best] - plan.leeway * errors_B[best], ROUNDING)
+        own = [b for b in own if bounds_B[b] >= least]
+    return sorted(own, key=lambda b: figures_BS[b, KL])
 
 
 def _argmax(figures: Curve) -> tuple[int, ...]:
-    return tuple(map(int, np.unravel_index(figures.argmax(), figures.shape)))
-
-
-def _rivals(curves_CFEB: Curve, best: tuple[int, ...], standard_errors: float) -> NDArray[np.bool_]:
-    """True [C, E, B] where the mean is at most so many standard errors below the best; one fold gives no error."""
-    candidate, epoch, temperature = best
-    rivals_CEB = np.zeros(curves_CFEB.shape[:1] + curves_CFEB.shape[2:], dtype=bool)
-    folds = curves_CFEB.shape[1]
-    if folds > 1:
-        deficits_CFEB = curves_CFEB[candidate, :, epoch, temperature][:, None, None] - curves_CFEB
-        errors_CEB = deficits_CFEB.std(axis=1, ddof=1) / np.sqrt(folds)
-        rivals_CEB = deficits_CFEB.mean(axis=1) <= standard_errors * errors_CEB
-    rivals_CEB[best] = True
-    return rivals_CEB
+    return tuple(map(int, np.unravel_index(np.nan_to_num(figures, nan=-np.inf).argmax(), figures.shape)))

@@ -18,7 +18,7 @@ from harness.probes.folds import assign_folds
 from harness.probes.model_selection import Selected, select
 from harness.probes.moments import Moments
 from harness.probes.plans import SAMPLE_WISE, TrainingPlan
-from harness.probes.probe import Probe
+from harness.probes.probe import Card, Probe
 from harness.probes.samples import ProbeError, Samples, View
 from harness.probes.training import Trained, measure, train
 from harness.probes.validation import Curve
@@ -104,21 +104,27 @@ def _fit_together(
         for task, one in zip(tasks, selected, strict=True)
     ]
     return [
-        Fitted(task, one, replace(trained.probe, card=replace(trained.probe.card, beta=one.temperature)))
+        Fitted(task, one, replace(trained.probe, card=_with_rule(trained.probe.card, one)))
         for task, one, trained in zip(tasks, selected, train_all(specs), strict=True)
     ]
+
+
+def _with_rule(card: Card, selected: Selected) -> Card:
+    """The card with the rules that were selected."""
+    return replace(card, rule=selected.rule.kind, beta=selected.temperature, k=selected.k)
 
 
 def _only_candidate(samples: Samples, task: Task, plan: TrainingPlan) -> Selected:
     """The only hyperparameters of a plan without inner folds. Raises ProbeError where there are several."""
     candidates = plan.grid.candidates(samples, task.objective)
-    if len(candidates) > 1 or len(plan.temperatures) > 1:
+    if len(candidates) > 1 or len(plan.rules) > 1:
         views = ", ".join(dict.fromkeys(str(view) for candidate in candidates for view in candidate.views))
         raise ProbeError(
             f"A plan without inner folds cannot select from {len(candidates)} candidates (layers: {views}): embed with "
             "one layer and one pooling, or use the preset nested."
         )
-    return Selected(candidates[0], plan.temperatures[0], plan.schedule.epochs, float("nan"))
+    (rule,), unknown = plan.rules, float("nan")
+    return Selected(candidates[0], plan.schedule.epochs, rule, rule.temperature, rule.k, unknown, unknown)
 
 
 def _select_nested(
@@ -132,9 +138,13 @@ def _select_nested(
         for candidate in candidates[task.objective]
         for held_out_P in _inner_folds(samples, task, plan, groups)
     ]
-    curves = (_extended(trained.curve_EB, plan) for trained in train_all(trials))
-    own = (candidates[task.objective] for task in tasks)
-    return [select(tried, plan, np.stack(list(islice(curves, len(tried) * plan.inner_used)))) for tried in own]
+    curves = (_extended(trained.curve_EBS, plan) for trained in train_all(trials))
+    selected = []
+    for task in tasks:
+        tried = candidates[task.objective]
+        curves_TEBS = np.stack(list(islice(curves, len(tried) * plan.inner_used)))
+        selected.append(select(tried, plan, curves_TEBS, _units(samples, task, groups)))
+    return selected
 
 
 def _units(samples: Samples, task: Task, groups: Groups) -> int:
@@ -163,9 +173,9 @@ def _inner_folds(samples: Samples, task: Task, plan: TrainingPlan, groups: Group
     return folds
 
 
-def _extended(curve_EB: Curve, plan: TrainingPlan) -> Curve:
-    """The curve at full length: a probe that stopped early keeps its last figure."""
-    return np.pad(curve_EB, ((0, plan.schedule.epochs - len(curve_EB)), (0, 0)), mode="edge")
+def _extended(curve_EBS: Curve, plan: TrainingPlan) -> Curve:
+    """The curve at full length: a probe that stopped early keeps its last figures."""
+    return np.pad(curve_EBS, ((0, plan.schedule.epochs - len(curve_EBS)), (0, 0), (0, 0)), mode="edge")
 
 
 def _train_by_schedule(
@@ -177,12 +187,12 @@ def _train_by_schedule(
 ) -> list[Trained]:
     """Train the probes, those of sample-wise objectives on the plan's schedule for them."""
     if plan.sample_wise is None:
-        return train(samples, specs, plan.schedule, plan.temperatures, moments, advance=advance)
+        return train(samples, specs, plan.schedule, plan.rules, moments, advance=advance)
     is_sample_wise = [spec.objective in SAMPLE_WISE for spec in specs]
     of_samples = [spec for spec, by_sample in zip(specs, is_sample_wise, strict=True) if by_sample]
     of_problems = [spec for spec, by_sample in zip(specs, is_sample_wise, strict=True) if not by_sample]
-    first = iter(train(samples, of_samples, plan.sample_wise, plan.temperatures, moments, advance=advance))
-    second = iter(train(samples, of_problems, plan.schedule, plan.temperatures, moments, advance=advance))
+    first = iter(train(samples, of_samples, plan.sample_wise, plan.rules, moments, advance=advance))
+    second = iter(train(samples, of_problems, plan.schedule, plan.rules, moments, advance=advance))
     return [next(first) if by_sample else next(second) for by_sample in is_sample_wise]
 
 

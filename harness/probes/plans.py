@@ -7,12 +7,23 @@ from itertools import product
 from harness.probes.forms import find_form
 from harness.probes.hyperparameters import Hyperparameters, Schedule
 from harness.probes.samples import ProbeError, Samples, View
+from harness.stats.rules import SelectionRule
 
 SAMPLE_WISE = ("mse", "ce")
 """The objectives over single samples; the paper draws their minibatches without regard to problems."""
 
 WITHOUT_POLICY = ("mse", "ce", "pairwise", "hinge", "copg")
 """The objectives without a softmax policy: the temperature in training makes no difference to them."""
+
+
+NEARLY_RANDOM = 1000.0
+"""A temperature at which softmax selection is as good as a random choice."""
+
+TEMPERATURES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, NEARLY_RANDOM)
+NUMBERS = (1, 2, 3, 5, 10, 20, 50)
+"""The best of one sample is a random choice, and the best of many nearly that of all."""
+
+RULES = (*map(SelectionRule, TEMPERATURES), *(SelectionRule(k=k) for k in NUMBERS), SelectionRule())
 
 
 @dataclass(frozen=True)
@@ -49,18 +60,19 @@ class TrainingPlan:
     """A plan for training and selecting probes."""
 
     grid: Grid = field(default_factory=Grid)
-    temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # candidates for the temperature of selection
+    rules: tuple[SelectionRule, ...] = RULES  # candidates for the rule of selection
     schedule: Schedule = field(default_factory=Schedule)
     sample_wise: Schedule | None = None  # for mse and ce, instead of `schedule`
     inner_folds: int = 4  # inner folds of the training problems; 0: nothing is selected
     inner_used: int = 4  # how many of these are held out in turn: fewer are faster and less exact
-    one_se_rule: float = 1.0  # a softer selection may be so many standard errors below the best
+    caution: float = 2.0  # a gain counts as so many standard errors less than it is
+    leeway: float = 0.5  # a softer selection may be so many standard errors below the best
     apart: bool = False  # each training set in separate minibatches, as if it were the only one
 
 
 PAPER = TrainingPlan(
     grid=Grid(forms=("torch-linear",), l2s=(0.0,), learning_rates=(5e-5,), betas=(0.1,)),
-    temperatures=(0.1,),
+    rules=(SelectionRule(0.1),),
     schedule=Schedule(epochs=150, groups=100, samples=10, decay=False, standardise=False),
     sample_wise=Schedule(epochs=150, groups=1000, samples=1, decay=False, standardise=False),
     inner_folds=0,
@@ -117,7 +129,19 @@ class GridOverrides:
         return replace(plan, grid=replace(plan.grid, **overrides))
 
 
-def refuse_temperature(beta: float) -> None:
-    """Raise ProbeError for a temperature that is negative or not finite."""
+def plan_at(plan: TrainingPlan | str, beta: float | None) -> TrainingPlan:
+    """Return the plan, or the preset of that name, with selection at `beta` alone; None keeps the plan's own rules.
+
+    Raises ProbeError for a temperature that is negative or not finite.
+    """
+    plan = find_plan(plan) if isinstance(plan, str) else plan
+    if beta is None:
+        return plan
     if not 0 <= beta < math.inf:
         raise ProbeError(f"Selection at beta {beta} is not possible: use 0 or any finite number above.")
+    return replace(plan, rules=(SelectionRule(beta),))
+
+
+def score_beta(beta: float | None) -> float:
+    """The temperature that out-of-fold scores are scaled to: the one asked for, or 0.1 where folds select theirs."""
+    return 0.1 if beta is None else beta

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from harness.probes.forms import Weights, find_form
 from harness.probes.samples import ProbeError, View
+from harness.stats.rules import ARG_MAX
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Card:
     views: tuple[View, ...]  # the layers and poolings it reads, in the order of its weights
     width: int  # of the vectors, with the features behind them
     objective: str
-    beta: float  # temperature of the softmax selection it was selected for
+    beta: float  # temperature of its best softmax selection; 0 where none was tried
+    rule: str = ARG_MAX  # the best rule of selection by the inner folds: softmax, arg max, or arg max among k
+    k: int | None = None  # samples of its best arg max among k; None where none was tried
     model: str = ""  # the model whose hidden states it reads; "" while unnamed
     fingerprint: str = ""  # changes with that model's weights
     benchmark: str = ""  # the benchmark of its training problems

@@ -5,7 +5,7 @@ hyperparameters and seeds, and a mask tells each probe which problems it may lea
 that the rest train faster. The result for a probe does not depend on which others are trained beside it.
 
 Dimensions: M probes in training together, K permutations of the rewards, P problems, N samples of a problem, R rows,
-G groups of S samples in a minibatch, V views, H linear maps, D width, E epochs, B temperatures.
+G groups of S samples in a minibatch, V views, H linear maps, D width, E epochs, B rules of selection with S figures.
 """
 
 import math
@@ -30,6 +30,7 @@ from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
 from harness.probes.validation import Curve, has_stalled, validate
 from harness.progress import Advance, ignore
+from harness.stats.rules import SelectionRule
 
 TRAINING = "Training probes"
 """The title of every progress task that `train` adds to."""
@@ -41,22 +42,22 @@ class Trained:
 
     spec: ProbeSpec
     probe: Probe
-    curve_EB: Curve  # the validation figure after each epoch at each temperature; [0, B] without validation problems
+    curve_EBS: Curve  # the validation figures after each epoch by each rule; [0, B, 4] without validation problems
 
 
 def train(
     samples: Samples,
     specs: Sequence[ProbeSpec],
     schedule: Schedule,
-    temperatures: Sequence[float] = (0.1,),
+    rules: Sequence[SelectionRule] = (SelectionRule(0.1),),
     moments: Mapping[View, Moments] | None = None,
     *,
     advance: Advance = ignore,
 ) -> list[Trained]:
     """Train every probe; the results are in the order of `specs`.
 
-    Probes with validation problems are judged after each epoch by the expected reward of softmax selection at every
-    one of `temperatures`, and stop once none of these figures has improved for `schedule.patience` epochs.
+    Probes with validation problems are judged after each epoch by the expected reward of every one of `rules`, and stop
+    once none of these figures has improved for `schedule.patience` epochs.
     `moments` saves another pass over the features, where the caller has them. `advance` is told at the start how many
     probes are to be trained, and then of each that is finished.
     """
@@ -66,7 +67,7 @@ def train(
     trained: dict[int, Trained] = {}
     for _, positions in groupby(order, key=lambda position: _sort_key(specs[position])[:2]):
         batch_specs = {position: specs[position] for position in positions}
-        for position, result in _BatchTrainer(samples, batch_specs, schedule, temperatures, moments).run():
+        for position, result in _BatchTrainer(samples, batch_specs, schedule, rules, moments).run():
             trained[position] = result
             advance()
     return [trained[position] for position in range(len(specs))]
@@ -90,10 +91,10 @@ class _BatchTrainer:
         samples: Samples,
         specs: Mapping[int, ProbeSpec],
         schedule: Schedule,
-        temperatures: Sequence[float],
+        rules: Sequence[SelectionRule],
         moments: Mapping[View, Moments] | None,
     ) -> None:
-        self.samples, self.schedule, self.temperatures = samples, schedule, temperatures
+        self.samples, self.schedule, self.rules = samples, schedule, rules
         self.keys, self.specs = list(specs), list(specs.values())
         hyperparameters = self.specs[0].hyperparameters
         self.scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
@@ -113,10 +114,10 @@ class _BatchTrainer:
                 elapsed = (epoch + number / len(minibatches)) / self.schedule.epochs
                 factor = 0.5 * (1 + math.cos(math.pi * elapsed)) if self.schedule.decay else 1.0
                 self._step(minibatch.to(self.rewards_KPN.device), factor)
-            for position, figures_B in validate(
-                self.scorer, self.specs, self.batch, self.adam.weights, self.rewards_KPN, self.temperatures
+            for position, figures_BS in validate(
+                self.scorer, self.specs, self.batch, self.adam.weights, self.rewards_KPN, self.rules
             ):
-                self.curves[position].append(figures_B)
+                self.curves[position].append(figures_BS)
             yield from self._retire_finished(epoch + 1)
             if not self.specs:
                 return
@@ -205,8 +206,8 @@ class _BatchTrainer:
                 "epochs": epochs,
             },
         )
-        curve_EB = np.stack(curve) if curve else np.zeros((0, len(self.temperatures)))
-        return Trained(spec, Probe(card, weights), curve_EB)
+        curve_EBS = np.stack(curve) if curve else np.zeros((0, len(self.rules), 4))
+        return Trained(spec, Probe(card, weights), curve_EBS)
 
 
 def _permuted(samples: Samples, permutation: int | None) -> Tensor:

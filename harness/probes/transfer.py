@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,12 +11,13 @@ from harness.probes.controls import DRAWS, permuted_trials
 from harness.probes.crossvalidation import rescale, scores_of
 from harness.probes.model_selection import Selected
 from harness.probes.nested import Fitted, Task, fit
-from harness.probes.plans import TrainingPlan, find_plan, refuse_temperature
+from harness.probes.plans import TrainingPlan, find_plan, plan_at, score_beta
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress
+from harness.stats.estimators import Ints
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Transfer:
     scores_OPN: Mapping[str, Tensor]  # by test set: float64, for softmax selection at `beta`; 0 outside the mask
     control_CPN: Mapping[str, Tensor]  # by test set: the objectives in turn on permuted rewards, C times
     beta: float
+    limits_O: Ints  # the rule of selection of each probe, for `harness.stats.selection_by_limits`
+    control_limits_C: Ints
 
 
 def train_and_test(
@@ -36,7 +40,7 @@ def train_and_test(
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     *,
     seed: int = 0,
-    beta: float = 0.1,
+    beta: float | None = None,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = DRAWS,
@@ -46,7 +50,8 @@ def train_and_test(
 
     Raises ProbeError where a test set shares a problem with the training set, or lacks a view that a probe reads.
     """
-    refuse_temperature(beta)
+    plan = plan_at(plan, beta)
+    scale = score_beta(beta)
     for name, test in tests.items():
         if shared := set(train.problem_ids) & set(test.problem_ids):
             raise ProbeError(
@@ -59,9 +64,11 @@ def train_and_test(
         tuple(objectives),
         {result.task.objective: result.probe for result in trained},
         {result.task.objective: result.selected for result in trained},
-        {name: _scores(test, trained, beta) for name, test in tests.items()},
-        {name: _scores(test, permuted, beta) for name, test in tests.items()},
-        beta,
+        {name: _scores(test, trained, scale) for name, test in tests.items()},
+        {name: _scores(test, permuted, scale) for name, test in tests.items()},
+        scale,
+        np.array([one.selected.rule.limit for one in trained]),
+        np.array([one.selected.rule.limit for one in permuted]),
     )
 
 
@@ -70,12 +77,13 @@ def train_probes(
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     *,
     seed: int = 0,
+    beta: float | None = None,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, Probe]:
     """Train one probe per objective on all the problems, for use on new ones; cross-validation estimates its value."""
-    fitted = _fit_all(samples, objectives, 0, seed, plan, groups, progress)
+    fitted = _fit_all(samples, objectives, 0, seed, plan_at(plan, beta), groups, progress)
     return {result.task.objective: result.probe for result in fitted}
 
 

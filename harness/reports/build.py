@@ -58,6 +58,7 @@ def report(inputs: ReportInputs, ks: Sequence[int] | None = None, greedy: Mappin
         settings=inputs.scores.settings,
         hyperparameters=inputs.scores.chosen,
         rows=summary.rows,
+        rules=sections.rules(inputs),
         ks=ks,
         curves=sections.curves(inputs, ks),
         rows_at_k=sections.rows_at_ks(inputs, ks),

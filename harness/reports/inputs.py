@@ -16,7 +16,7 @@ from harness.runs.store import Store
 from harness.runs.unprobed import unprobed_scores
 from harness.runs.verdict_sets import VerdictSet
 from harness.stats import SampleFeatures, baseline_scores
-from harness.stats.estimators import Bools, Floats
+from harness.stats.estimators import Bools, Floats, Ints
 from sandbox import Outcome
 
 
@@ -74,6 +74,11 @@ class ReportInputs:
     def beta(self) -> float:
         """The temperature of selection."""
         return float(self.scores.settings["beta"])
+
+    @property
+    def limits(self) -> dict[str, Ints]:
+        """The rule of selection by each problem's fold [P], by objective; see `selection_by_limits`."""
+        return dict(zip(self.scores.objectives, self.scores.limits_OP, strict=True))
 
     @property
     def all_scores(self) -> dict[str, Floats]:

@@ -152,6 +152,7 @@ class Report:
     stability: Stability | None  # None unless some programs were graded twice
     problems_with_visible_test: int  # whose prompt shows a test that the programs were run on
     per_problem: PerProblem | None = None  # None in published reports
+    rules: dict[str, tuple[TableRow, ...]] = field(default_factory=dict)  # by objective: a row per rule of selection
     pass_at_k: tuple[PassAtK, ...] = ()
     benchmark_problems: int = 0  # problems of the splits that the samples are of; 0 where it is not known
     token_limit: int | None = None  # of the completions; None where it is not known

@@ -27,6 +27,7 @@ from harness.stats import (
     Difference,
     Difficulty,
     Summary,
+    TableRow,
     Tradeoff,
     best_of_k,
     calibrate,
@@ -37,6 +38,7 @@ from harness.stats import (
     points,
     relate_to_difficulty,
     reward_against_kl,
+    rule_rows,
     softmax_selection,
     summarise,
     tabulate,
@@ -69,12 +71,20 @@ def selection(inputs: ReportInputs, k: int | None = None) -> Summary:
         inputs.objectives,
         beta=inputs.beta,
         k=k,
+        limits=inputs.limits,
         control_CPN=inputs.scores.control_CPN,
+        control_limits_CP=inputs.scores.control_limits_CP,
         random_CPN=inputs.scores.random_CPN,
         baselines={**inputs.baselines, **inputs.given},
         others=greedy,
         lengths_PN=inputs.scores.features.lengths_PN,
     )
+
+
+def rules(inputs: ReportInputs) -> dict[str, tuple[TableRow, ...]]:
+    """Return the gains of every probe by each rule of selection, among all samples of a problem."""
+    probes = {name: inputs.scores.ruled(name) for name in inputs.objectives}
+    return rule_rows(inputs.rewards_PN, inputs.mask_PN, probes) if probes else {}
 
 
 def default_ks(most: int) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """The report of a transfer: probes trained on one set of problems and tested on others."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from harness.reports.json_values import from_report_json, jsonable
@@ -22,6 +22,7 @@ class Tested:
     problems_without_signal: int  # problems whose samples all pass or all fail
     rows: tuple[TableRow, ...]  # as in a report's main table
     rows_at_k: tuple[RowsAtK, ...]
+    rules: dict[str, tuple[TableRow, ...]] = field(default_factory=dict)  # by objective: a row per rule of selection
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.probes import CrossValidation, Probe, Samples
 from harness.runs.atomic import atomic_write
 from harness.runs.store import Store
-from harness.stats import TableRow, summarise
+from harness.stats import TableRow, rule_rows, summarise
 
 FOLDER = "probes"
 
@@ -49,11 +49,19 @@ def save_probes(
 
 
 def out_of_fold_figures(samples: Samples, result: CrossValidation) -> dict[str, dict[str, float]]:
-    """Return the out-of-fold figures of each objective: means over problems, gains over pass@1, 95 % intervals."""
+    """Return the out-of-fold figures of each objective: means over problems, gains over pass@1, 95 % intervals.
+
+    Those without a prefix are of the rule that each fold found best; then come the gains of every rule.
+    """
     scores = {name: result.scores_of(name).numpy() for name in result.objectives}
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
-    summary = summarise(rewards_PN, mask_PN, scores, beta=result.beta)
-    return {name: row_figures(summary[name], summary["pass@1"]) for name in scores}
+    limits = dict(zip(result.objectives, result.limits_OP, strict=True))
+    summary = summarise(rewards_PN, mask_PN, scores, beta=result.beta, limits=limits)
+    figures = {name: row_figures(summary[name], summary["pass@1"]) for name in scores}
+    for name, rows in rule_rows(rewards_PN, mask_PN, {name: result.ruled(name) for name in scores}).items():
+        for row in rows:
+            figures[name] |= {f"{row.name} {part}": getattr(row, part) for part in ("gain", "gain_low", "gain_high")}
+    return figures
 
 
 def row_figures(row: TableRow, base: TableRow) -> dict[str, float]:

@@ -15,11 +15,11 @@ from harness.runs.atomic import atomic_write
 from harness.runs.completion import SampleId
 from harness.runs.join import place
 from harness.runs.store import Store
-from harness.stats import SampleFeatures
+from harness.stats import RuledScores, SampleFeatures
 from sandbox import Outcome
 
 SCORES_FILE = "scores.safetensors"
-ARRAYS = ("indices_PN", "scores_OPN", "control_CPN", "random_CPN", "fold_P")
+ARRAYS = ("indices_PN", "scores_OPN", "limits_OP", "control_CPN", "control_limits_CP", "random_CPN", "fold_P")
 LENGTHS, LOGPROBS, TOTAL_LOGPROBS = "lengths_PN", "log_probabilities_PN", "total_log_probabilities_PN"
 GROUPS, BASELINE = "groups ", "baseline "
 """The beginnings of the names of arrays that have a name in tables: groups of samples that agree, and scores."""
@@ -51,7 +51,9 @@ class Scores:
     objectives: tuple[str, ...]
     indices_PN: NDArray[np.int64]  # the sample's index; -1 for padding
     scores_OPN: NDArray[np.float64]
+    limits_OP: NDArray[np.int64]  # the rule of selection by each problem's fold; see stats.selection_by_limits
     control_CPN: NDArray[np.float64]  # by probes trained on shuffled labels
+    control_limits_CP: NDArray[np.int64]
     random_CPN: NDArray[np.float64]  # by random directions of the vectors
     fold_P: NDArray[np.int64]
     chosen: dict[str, list[dict[str, Any]]]  # hyperparameters selected in each fold, by objective
@@ -59,6 +61,14 @@ class Scores:
     learning: Learning | None = None
     repeats: Repeats | None = None
     inputs: str = ""  # a hash of all that they were computed from; "" where it is not known
+
+    def ruled(self, objective: str) -> RuledScores:
+        """One objective's scores with the parameters of its rules."""
+        folds = self.chosen[objective]
+        ks = [selected["k"] for selected in folds]
+        among_P = None if None in ks else np.array(ks)[self.fold_P]
+        beta = self.settings["beta"] if folds[0]["temperature"] else 0.0
+        return RuledScores(self.scores_OPN[self.objectives.index(objective)], beta, among_P)
 
 
 def current(store: Store) -> dict[str, Any]:
@@ -125,7 +135,7 @@ def load_scores(store: Store) -> Scores:
         raise StaleProbesError(
             f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
         )
-    if "random_CPN" not in arrays:
+    if set(ARRAYS) - set(arrays):
         raise QprobeError(
             f"The probes of {store.folder} are from an earlier version of qprobe: run qprobe probe again."
         )

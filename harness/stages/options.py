@@ -210,7 +210,11 @@ class TrainOptions(SeedOptions):
     objectives: tuple[str, ...] = option(
         (), "objectives such as mse,ce,pg, or FILE.py:FUNCTION [default: all eight]", flag="--objective"
     )
-    beta: float = option(0.1, "temperature of softmax selection; 0 takes the best-scored sample", least=0.0)
+    beta: float | None = option(
+        None,
+        "select by softmax at this temperature, at 0 by arg max [default: chosen in the folds; with paper 0.1]",
+        least=0.0,
+    )
     preset: str = option(
         "nested", "training: nested (all chosen in the training folds), wide (from more) or paper (as in the paper)"
     )

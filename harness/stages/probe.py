@@ -24,6 +24,7 @@ from harness.probes.contrast import contrast_scores
 from harness.probes.controls import random_directions
 from harness.probes.folds import default_folds
 from harness.probes.learning_curve import learning_curve
+from harness.probes.plans import plan_at, score_beta
 from harness.probes.samples import ProbeError
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress, one_task
@@ -33,7 +34,7 @@ from harness.runs.samples import load_samples
 from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
 from harness.runs.store import Store
 from harness.stages.probe_reuse import as_card, fingerprint, kept_result
-from harness.stats import SampleFeatures, softmax_selection
+from harness.stats import SampleFeatures, selection_by_limits
 from harness.stats.baselines import CONTRAST
 
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
@@ -53,7 +54,7 @@ def probe(
     *,
     folds: int | None = None,
     seed: int = 0,
-    beta: float = 0.1,
+    beta: float | None = None,
     preset: str = "nested",
     learning: bool = False,
     repeats: int = 1,
@@ -68,19 +69,20 @@ def probe(
 
     `learning` adds the learning curve of `pg`, or of the first objective where `pg` is absent. `repeats` is the number
     of cross-validations, each with other folds, from which the report takes the variance over folds. `choices` replaces
-    candidates of the preset; with `group_duplicates`, problems with nearly the same prompt share a fold; `features` are
-    read beside the vectors. By default there are five folds, or one per problem where there are fewer problems. Raises
-    QprobeError where verdicts or vectors are missing.
+    candidates of the preset, and `beta` its rules of selection: by softmax at that temperature, at 0 by the arg max.
+    With `group_duplicates`, problems with nearly the same prompt share a fold; `features` are read beside the vectors.
+    By default there are five folds, or one per problem where there are fewer problems. Raises QprobeError where
+    verdicts or vectors are missing.
     """
-    plan = (choices or GridOverrides()).plan(preset)
+    plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     check_features(features)
     plain = load_samples(store)
     samples = add_features(store, plain, features) if features else plain
     groups = near_duplicates(store, samples.problem_ids) if group_duplicates else None
     if folds is None:
         folds = default_folds(len(set(groups.values()) if groups else samples.problem_ids))
-    settings = {**current(store), "folds": folds, "seed": seed, "beta": beta, "preset": preset}
-    settings |= {"features": list(features)} if features else {}
+    settings = {**current(store), "folds": folds, "seed": seed, "beta": score_beta(beta), "fixed_beta": beta}
+    settings |= {"preset": preset, **({"features": list(features)} if features else {})}
     settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
     inputs = fingerprint(
         store, samples, objectives, {**settings, "groups": groups, "learning": learning, "repeats": repeats}
@@ -120,7 +122,12 @@ def _learn(
     """The learning curve, without the sizes whose training problems lack a pass or a failure."""
     objective = "pg" if "pg" in result.objectives else result.objectives[0]
     most = len(result.problem_ids) - int(result.fold_P.bincount().max())
-    options = {"folds": settings["folds"], "seed": settings["seed"], "beta": settings["beta"], "progress": progress}
+    options = {
+        "folds": settings["folds"],
+        "seed": settings["seed"],
+        "beta": settings["fixed_beta"],
+        "progress": progress,
+    }
     curve: dict[int, NDArray[np.float64]] = {}
     for size in [*(size for size in LEARNING_SIZES if size < most), most]:
         with suppress(ProbeError):
@@ -138,16 +145,19 @@ def _repeat(
     progress: Progress,
 ) -> Repeats:
     """The values of this cross-validation, and of one more for each of the seeds."""
-    options = {"folds": settings["folds"], "beta": settings["beta"], "progress": progress}
+    options = {"folds": settings["folds"], "beta": settings["fixed_beta"], "progress": progress}
     others = cross_validations(samples, result.objectives, seeds=seeds, plan=plan, groups=groups, **options)
     return Repeats((settings["seed"], *seeds), selection_values(samples, [result, *others]))
 
 
 def selection_values(samples: Samples, results: Sequence[CrossValidation]) -> NDArray[np.float64]:
-    """The expected reward of each problem under selection among all its samples, [cross-validations, objectives, P]."""
+    """The expected reward of each problem by the rule its fold selected, [cross-validations, objectives, P]."""
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     values = [
-        [softmax_selection(scores_PN, rewards_PN, mask_PN, result.beta) for scores_PN in result.scores_OPN.numpy()]
+        [
+            selection_by_limits(scores_PN, rewards_PN, mask_PN, result.beta, limits_P)
+            for scores_PN, limits_P in zip(result.scores_OPN.numpy(), result.limits_OP, strict=True)
+        ]
         for result in results
     ]
     return np.array(values)
@@ -162,7 +172,8 @@ def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
 def grid_card(plan: TrainingPlan) -> dict[str, Any]:
     """Return the candidates of a plan as JSON types."""
     views = [str(view) for view in plan.grid.views]
-    return {**asdict(plan.grid), "views": views, "temperatures": plan.temperatures, "one_se_rule": plan.one_se_rule}
+    rules = [str(rule) for rule in plan.rules]
+    return {**asdict(plan.grid), "views": views, "rules": rules, "caution": plan.caution, "leeway": plan.leeway}
 
 
 def _scores(
@@ -181,7 +192,9 @@ def _scores(
         tuple(result.objectives),
         indices_PN,
         result.scores_OPN.numpy(),
+        result.limits_OP,
         result.control_CPN.numpy().astype(np.float64),
+        result.control_limits_CP,
         random_directions(samples, seed=settings["seed"]).numpy(),
         result.fold_P.numpy(),
         {name: [as_card(selected) for selected in folds] for name, folds in result.chosen.items()},

@@ -20,6 +20,7 @@ from harness.runs import features
 from harness.runs.probe_files import FOLDER, probe_path
 from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
+from harness.stats import SelectionRule, rules
 
 
 def fingerprint(store: Store, samples: Samples, objectives: Sequence[str], settings: Mapping[str, Any]) -> str:
@@ -40,7 +41,7 @@ def fingerprint(store: Store, samples: Samples, objectives: Sequence[str], setti
 @cache
 def _code() -> list[str]:
     """The version of PyTorch, and a hash of the code that makes scores and probes."""
-    own = [Path(__file__).with_name("probe.py"), Path(features.__file__)]
+    own = [Path(__file__).with_name("probe.py"), Path(features.__file__), Path(rules.__file__)]
     files = [*sorted(Path(harness.probes.__path__[0]).glob("*.py")), *own]
     return [torch.__version__, hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()]
 
@@ -60,6 +61,8 @@ def kept_result(store: Store, samples: Samples, inputs: str, objectives: Sequenc
         torch.from_numpy(scores.fold_P),
         {name: tuple(map(_selected, folds)) for name, folds in scores.chosen.items()},
         float(scores.settings["beta"]),
+        scores.limits_OP,
+        scores.control_limits_CP,
         samples.without_signal(),
     )
 
@@ -68,8 +71,15 @@ def as_card(selected: Selected) -> dict[str, Any]:
     """Return the result of model selection as JSON types; a missing figure is null."""
     chosen = selected.hyperparameters
     hyperparameters = {**vars(chosen), "views": [str(view) for view in chosen.views]}
-    figure = None if math.isnan(selected.figure) else selected.figure
-    return {**hyperparameters, "temperature": selected.temperature, "epochs": selected.epochs, "inner_figure": figure}
+    figures = {"inner_figure": selected.figure, "kl": selected.kl}
+    return {
+        **hyperparameters,
+        "rule": selected.rule.kind,
+        "temperature": selected.temperature,
+        "k": selected.k,
+        "epochs": selected.epochs,
+        **{name: None if math.isnan(figure) else figure for name, figure in figures.items()},
+    }
 
 
 def _selected(card: Mapping[str, Any]) -> Selected:
@@ -77,5 +87,6 @@ def _selected(card: Mapping[str, Any]) -> Selected:
     names = [view.partition("/") for view in card["views"]]
     views = tuple(View(int(layer), pooling) for layer, _, pooling in names)
     chosen = Hyperparameters(views, card["form"], card["l2"], card["learning_rate"], card["beta"])
-    figure = math.nan if card["inner_figure"] is None else card["inner_figure"]
-    return Selected(chosen, card["temperature"], card["epochs"], figure)
+    rule = SelectionRule.of_kind(card["rule"], card["temperature"], card["k"])
+    figure, kl = (math.nan if card[name] is None else card[name] for name in ("inner_figure", "kl"))
+    return Selected(chosen, card["epochs"], rule, card["temperature"], card["k"], figure, kl)

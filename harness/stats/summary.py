@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.stats.estimators import Bools, Floats, best_of_k, pass_at_1, pass_at_k, refuse_unusable
+from harness.stats.estimators import Bools, Floats, Ints, pass_at_1, pass_at_k, refuse_unusable
 from harness.stats.intervals import crossed_means, finite_mean, percentile_interval
 from harness.stats.ranks import within_problem_auc, without_length
-from harness.stats.selection import softmax_of_k, softmax_selection
+from harness.stats.rules import BY_SOFTMAX, selection_by_limits
 from harness.stats.table import RESAMPLES, TableRow, tabulate
 
 CONTROL = "shuffled labels"
@@ -36,14 +36,12 @@ class _Rule:
     scores_PN: Floats
     beta: float
     k: int | None
+    limits_P: Ints | int = BY_SOFTMAX
 
     def value(self, rewards_PN: Floats, mask_PN: Bools) -> Floats:
         """The expected reward of each problem [P]."""
-        if self.k is None:
-            return softmax_selection(self.scores_PN, rewards_PN, mask_PN, self.beta)
-        if self.beta == 0:
-            return best_of_k(self.scores_PN, rewards_PN, mask_PN, [self.k])[:, 0]
-        return softmax_of_k(self.scores_PN, rewards_PN, mask_PN, self.k, self.beta)
+        limits_P = np.broadcast_to(self.limits_P, len(mask_PN))
+        return selection_by_limits(self.scores_PN, rewards_PN, mask_PN, self.beta, limits_P, self.k)
 
 
 def summarise(
@@ -53,7 +51,9 @@ def summarise(
     *,
     beta: float = 0.1,
     k: int | None = None,
+    limits: Mapping[str, Ints] | None = None,
     control_CPN: Sequence[Floats] | Floats = (),
+    control_limits_CP: Sequence[Ints] | Ints | None = None,
     random_CPN: Sequence[Floats] | Floats = (),
     baselines: Mapping[str, Floats] | None = None,
     others: Mapping[str, Floats] | None = None,
@@ -64,19 +64,24 @@ def summarise(
     """Tabulate pass@1, the probe of each objective, the baselines, random directions, shuffled labels and the oracle.
 
     `scores` has the out-of-fold scores [P, N] of each objective, for softmax selection at `beta` among k samples (among
-    all graded ones if None); `baselines` has scores [P, N] of which the best is selected; `others` has values [P] that
-    need no selection, such as the reward of the greedy sample; the controls have C draws each, and their rows are means
-    over these. Every row leaves out problems without a graded sample, or with fewer than k. Raises QprobeError for
-    rewards outside 0 to 1 and for scores that are not finite.
+    all graded ones if None), or for the rules in `limits` and `control_limits_CP` (see `selection_by_limits`);
+    `baselines` has scores [P, N] of which the best is selected; `others` has values [P] that need no selection, such as
+    the reward of the greedy sample; the controls have C draws each, and their rows are means over these. Every row
+    leaves out problems without a graded sample, or with fewer than k. Raises QprobeError for rewards outside 0 to 1 and
+    for scores that are not finite.
     """
     refuse_unusable(rewards_PN, mask_PN, {**scores, **(baselines or {})})
-    rules = {name: _Rule(scores_PN, beta, k) for name, scores_PN in scores.items()}
+    limits = limits or {}
+    rules = {name: _Rule(scores_PN, beta, k, limits.get(name, BY_SOFTMAX)) for name, scores_PN in scores.items()}
     rules |= {name: _Rule(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
     values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
     values |= {name: rule.value(rewards_PN, mask_PN) for name, rule in rules.items()}
     draws = {
         RANDOM: [_Rule(scores_PN, 0.0, k) for scores_PN in random_CPN],
-        CONTROL: [_Rule(scores_PN, beta, k) for scores_PN in control_CPN],
+        CONTROL: [
+            _Rule(scores_PN, beta, k, BY_SOFTMAX if control_limits_CP is None else control_limits_CP[draw])
+            for draw, scores_PN in enumerate(control_CPN)
+        ],
     }
     controls = {
         name: np.stack([rule.value(rewards_PN, mask_PN) for rule in rules_C])

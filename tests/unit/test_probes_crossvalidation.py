@@ -24,7 +24,7 @@ from harness.probes.crossvalidation import held_out_scores
 from harness.probes.folds import assign_folds, default_folds
 from harness.probes.nested import Task, fit
 from harness.probes.synthetic import PLANTED, plant
-from harness.stats import Summary, best_of_k, summarise, within_problem_auc
+from harness.stats import SelectionRule, Summary, best_of_k, summarise, within_problem_auc
 
 GRID = Grid(l2s=(0.1, 0.001), learning_rates=(3e-3,))
 QUICK = TrainingPlan(grid=GRID, schedule=Schedule(epochs=12, patience=4), inner_folds=3, inner_used=1)
@@ -102,7 +102,7 @@ def test_a_control_gains_nothing():
 def test_difficulty_alone_is_worth_nothing():
     """The vectors show how hard a problem is and nothing about its samples: within problems there is no signal."""
     samples = plant(200, 20, 16, signal=0.0, difficulty=2.0, shown=2.0).samples
-    one_temperature = replace(QUICK, temperatures=(0.1,))
+    one_temperature = replace(QUICK, rules=(SelectionRule(0.1),))
     result = cross_validate(samples, ["mse", "ce", "pg", "pairwise"], plan=one_temperature, controls=0)
     table = summary(samples, result)
     mse_PN = result.scores_of("mse")
@@ -196,8 +196,8 @@ def test_nested_selection_finds_the_layer_that_knows():
 
 def test_scores_carry_the_temperature_chosen_in_their_fold():
     samples = plant(30, 10, 8, signal=3.0).samples
-    sharp = replace(QUICK, temperatures=(0.01,))
-    blunt = replace(QUICK, temperatures=(1.0,))
+    sharp = replace(QUICK, rules=(SelectionRule(0.01),))
+    blunt = replace(QUICK, rules=(SelectionRule(1.0),))
     sharp_result, blunt_result = (cross_validate(samples, ["mse"], plan=plan, controls=0) for plan in (sharp, blunt))
     assert sharp_result.scores_OPN.std() > 20 * blunt_result.scores_OPN.std()
 

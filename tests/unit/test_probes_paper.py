@@ -11,6 +11,7 @@ from harness.probes import PRESETS, Samples, train_probes
 from harness.probes.forms import TorchLinear
 from harness.probes.minibatches import Minibatch, draw_minibatches
 from harness.probes.synthetic import PLANTED, plant
+from harness.stats import SelectionRule
 
 PAPER = PRESETS["paper"]
 
@@ -18,7 +19,7 @@ PAPER = PRESETS["paper"]
 def test_its_numbers_are_the_papers():
     """Section 4 of arXiv 2402.14688; batches of 1000 samples, for L_PG 100 problems x 10 samples."""
     grid, by_problem, by_sample = PAPER.grid, PAPER.schedule, PAPER.sample_wise
-    assert (grid.learning_rates, grid.l2s, grid.betas, PAPER.temperatures) == ((5e-5,), (0.0,), (0.1,), (0.1,))
+    assert (grid.learning_rates, grid.l2s, grid.betas, PAPER.rules) == ((5e-5,), (0.0,), (0.1,), (SelectionRule(0.1),))
     assert (by_problem.epochs, by_problem.groups, by_problem.samples) == (150, 100, 10)
     assert by_sample is not None
     assert (by_sample.epochs, by_sample.groups, by_sample.samples) == (150, 1000, 1)

@@ -9,6 +9,7 @@ from harness.probes import Hyperparameters, Samples, Schedule, View
 from harness.probes.batch import ProbeSpec
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
+from harness.probes.validation import REWARD
 
 SCHEDULE = Schedule(epochs=6, patience=2, batches=4, samples=5)
 SPECS = [
@@ -51,7 +52,7 @@ def test_trained_together_is_trained_alone():
         assert alone.probe.card == among_others.probe.card  # epochs trained included
         for name, weight in alone.probe.weights.items():
             torch.testing.assert_close(weight, among_others.probe.weights[name], rtol=1e-9, atol=1e-9)
-        torch.testing.assert_close(torch.tensor(alone.curve_EB), torch.tensor(among_others.curve_EB))
+        torch.testing.assert_close(torch.tensor(alone.curve_EBS), torch.tensor(among_others.curve_EBS))
 
 
 def test_the_same_program_gives_the_same_bits():
@@ -96,7 +97,7 @@ def test_a_probe_stops_when_validation_has_stalled():
     (still,) = train(
         samples, [replace(specs(16)[0], hyperparameters=Hyperparameters((PLANTED,), learning_rate=0.0))], SCHEDULE
     )
-    assert len(still.curve_EB) == SCHEDULE.patience + 1
+    assert len(still.curve_EBS) == SCHEDULE.patience + 1
 
 
 @pytest.mark.parametrize("form", ["mlp", "mlp-2"])
@@ -113,8 +114,8 @@ def test_hidden_layers_learn_what_a_line_cannot(form: str):
         for name in ("linear", form)
     ]
     line, layered = train(samples, trials, Schedule(epochs=60, patience=60))
-    assert line.curve_EB[-1] < 0.65
-    assert layered.curve_EB[-1] > 0.9
+    assert line.curve_EBS[-1, 0, REWARD] < 0.65
+    assert layered.curve_EBS[-1, 0, REWARD] > 0.9
 
 
 def test_a_gate_finds_the_view_that_knows():

@@ -1,10 +1,13 @@
 """The notes under a report's tables: the facts that a reader needs to judge them."""
 
+from typing import Any
+
 from benchmarks.mini import ABOUT_MODEL, is_bundled
 from harness.reports.render.headline import best_of_several, controls
 from harness.reports.render.numbers import counted, model_text, short
+from harness.reports.render.rules import rule_notes
 from harness.reports.report import Report
-from harness.stats import CALIBRATED, Calibration, Difference
+from harness.stats import CALIBRATED, Calibration, Difference, SelectionRule
 from sandbox import Status
 
 AMONG_K = "Among k: exact expectations over all subsets of k samples; * marks p below .05."
@@ -29,9 +32,9 @@ REPEATS = (
 )
 
 _PRESETS = {
-    "nested": "temperature and training hyperparameters selected inside the training folds",
-    "wide": "temperature, form and training hyperparameters selected inside the training folds",
-    "paper": "trained and selected as in the Q-Probe paper (beta 0.1)",
+    "nested": "hyperparameters and rule of selection selected inside the training folds",
+    "wide": "form, hyperparameters and rule of selection selected inside the training folds",
+    "paper": "trained and selected as in the Q-Probe paper ",
 }
 
 
@@ -43,7 +46,7 @@ def main_notes(report: Report) -> list[str]:
 
 def notes(report: Report) -> list[str]:
     """Return the notes of a report; those of the main table come first."""
-    lines = _main(report) + _programs(report) + _tests(report)
+    lines = _main(report) + rule_notes(report) + _programs(report) + _tests(report)
     lines += [REPEATS] if report.repeats is not None else []
     lines += [*_few_samples(report), *([SCORES] if report.has_probes else [])]
     lines += [*_calibration(report), *_differences(report)]
@@ -65,8 +68,14 @@ def _probes(report: Report) -> str:
     added = f" with {', '.join(features)} behind them" if (features := settings.get("features")) else ""
     return (
         f"Probes: vectors of {model_text(report.embedder)}{added}; {settings['folds']}-fold cross-validation by "
-        f"problem, seed {settings['seed']}; softmax selection among all samples, {_PRESETS[settings['preset']]}."
+        f"problem, seed {settings['seed']}; selection among all samples{_fixed(settings)}, {_PRESETS[settings['preset']]}."
     )
+
+
+def _fixed(settings: dict[str, Any]) -> str:
+    """Return the rule that was asked for; "" where the preset decides."""
+    beta = settings.get("fixed_beta")
+    return "" if beta is None else f" by {SelectionRule(beta)}"
 
 
 def _signal(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.reports.render.headline import leading_row
@@ -9,7 +10,7 @@ from harness.reports.render.numbers import interval, model_text, p_text, share, 
 from harness.reports.render.text import Cells, TableCells
 from harness.reports.report import Report
 from harness.reports.transfer import Tested
-from harness.stats import TableRow
+from harness.stats import SelectionRule, TableRow
 
 ROW_HEADER: Cells = ("selection", "pass@1", "95 % interval", "gain", "95 % interval", "p")
 
@@ -60,6 +61,28 @@ def p_value(row: TableRow) -> str:
 
 def _p(row: TableRow) -> float:
     return row.p if math.isnan(row.p_holm) else row.p_holm
+
+
+def rule_cells(report: Report) -> TableCells:
+    """Return the gain of every probe by each rule of selection: header and rows; * is p below .05."""
+    return gains_by_rule(report, report.hyperparameters)
+
+
+def gains_by_rule(report: Report | Tested, chosen: Mapping[str, Sequence[dict[str, Any]]]) -> TableCells:
+    """Return the gain by each rule, and by the selected ones with their number if they differ: header and rows."""
+    kinds = list(dict.fromkeys(row.name for rows in report.rules.values() for row in rows))
+    main = {row.name: row for row in report.rows}
+    rows: list[Cells] = []
+    for name, own in report.rules.items():
+        by_kind = {row.name: row for row in own}
+        gains = [*(by_kind[kind] for kind in kinds), main[name]]
+        rows.append((name, *map(_gain_cell, gains), _counted([rule_words(choice) for choice in chosen[name]])))
+    return ("gain by rule", *kinds, "as selected", "selected"), rows
+
+
+def rule_words(choice: dict[str, Any]) -> str:
+    """Return the rule of selection of one fold in words."""
+    return str(SelectionRule.of_kind(choice["rule"], choice["temperature"], choice["k"]))
 
 
 def curve_cells(report: Report) -> TableCells:
@@ -245,6 +268,7 @@ def tables(report: Report) -> list[TableCells]:
         selection_cells,
         difference_cells,
         baseline_cells,
+        rule_cells,
         at_k_cells,
         curve_cells,
         score_cells,

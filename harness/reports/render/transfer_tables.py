@@ -5,7 +5,8 @@ from rich.text import Text
 
 from harness.reports.render.notes import AMONG_K, INTERVALS
 from harness.reports.render.numbers import counted
-from harness.reports.render.tables import ROW_HEADER, at_k_cells, is_gain, row_cells
+from harness.reports.render.rules import RULES
+from harness.reports.render.tables import ROW_HEADER, at_k_cells, gains_by_rule, is_gain, row_cells
 from harness.reports.render.text import TableCells, markdown_table, terminal_table
 from harness.reports.transfer import Tested, TransferReport
 
@@ -25,6 +26,7 @@ def notes(report: TransferReport) -> list[str]:
         for test in report.tests
         if test.problems_without_signal
     ]
+    lines += [RULES] if any(test.rules for test in report.tests) else []
     lines += [AMONG_K] if any(test.rows_at_k for test in report.tests) else []
     if report.near_duplicates:
         twins = counted(len(report.near_duplicates), "training problem")
@@ -33,8 +35,9 @@ def notes(report: TransferReport) -> list[str]:
     return lines
 
 
-def _tables(test: Tested) -> list[TableCells]:
-    sections: list[TableCells] = [(ROW_HEADER, list(map(row_cells, test.rows))), at_k_cells(test)]
+def _tables(report: TransferReport, test: Tested) -> list[TableCells]:
+    by_rule = gains_by_rule(test, {name: [selected] for name, selected in report.hyperparameters.items()})
+    sections: list[TableCells] = [(ROW_HEADER, list(map(row_cells, test.rows))), by_rule, at_k_cells(test)]
     return [(header, rows) for header, rows in sections if rows]
 
 
@@ -42,7 +45,7 @@ def transfer_tables(report: TransferReport) -> RenderableType:
     """Render the tables of each test set for a terminal."""
     parts: list[RenderableType] = []
     for test in report.tests:
-        rendered = [terminal_table(header, rows, is_gain) for header, rows in _tables(test)]
+        rendered = [terminal_table(header, rows, is_gain) for header, rows in _tables(report, test)]
         parts += [Text(heading(report, test), style="bold"), *rendered]
     return Group(*parts, *(Text(line, style="dim") for line in notes(report)))
 
@@ -51,6 +54,6 @@ def transfer_markdown(report: TransferReport) -> str:
     """Render the tables of each test set as Markdown."""
     parts = []
     for test in report.tests:
-        rendered = [markdown_table(header, rows) for header, rows in _tables(test)]
+        rendered = [markdown_table(header, rows) for header, rows in _tables(report, test)]
         parts += [f"## {heading(report, test)}", *rendered]
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in notes(report))]) + "\n"
