@@ -14,19 +14,22 @@ from harness.reports.extraction_failures import CUT, EMPTY, MISSING, SYNTAX, sam
 from harness.reports.inputs import read_inputs
 from harness.reports.render.formats import FORMATS, terminal
 from harness.reports.render.notes import notes
+from harness.reports.render.rules import rule_notes
 from harness.reports.render.tables import (
     choice_cells,
     difference_cells,
     extraction_cells,
     pair_cells,
+    rule_cells,
     status_cells,
 )
 from harness.reports.render.text import latex
 from harness.reports.render.warnings import warnings
-from harness.reports.report import Report
+from harness.reports.report import BestOfK, CurveSeries, Report
 from harness.runs.completion import Completion
 from harness.runs.store import Store
 from harness.stages.probe import probe
+from harness.stats import TableRow
 from sandbox import Outcome, Status
 from tests.made_run import fill
 
@@ -125,3 +128,28 @@ def test_a_minus_is_one_in_latex():
     assert latex("-.104") == "$-$.104"
     assert latex("[-.297, +.108]") == "[$-$.297, +.108]"
     assert latex("4-11 of_a & -x") == r"4-11 of\_a \& -x"
+
+
+def row(name: str, gain: float) -> TableRow:
+    numbers = dict.fromkeys(("value", "low", "high", "gain_low", "gain_high", "headroom", "headroom_low"), 0.5)
+    return TableRow(name, gain=gain, p=0.2, p_holm=0.4, headroom_high=0.5, **numbers)
+
+
+def test_rules_that_disagree_and_curves_that_fall_have_a_sentence(result: Report):
+    kinds = ("arg max", "softmax", "arg max among")
+    assert {name: tuple(row.name for row in rows) for name, rows in result.rules.items()} == dict.fromkeys(
+        ("mse", "ce", "pairwise"), kinds
+    )
+    header, cells = rule_cells(result)
+    assert header == ("gain by rule", *kinds, "as selected", "selected")
+    assert [line[0] for line in cells] == ["mse", "ce", "pairwise"]
+    agreeing = replace(result, rules={"mse": (row("arg max", 0.03), row("softmax", 0.02))})
+    assert len(rule_notes(agreeing)) == 1 + ("falls as k grows" in " ".join(rule_notes(agreeing)))
+    split = replace(result, rules={"mse": (row("arg max", -0.03), row("softmax", 0.02))})
+    assert any("disagree in sign: mse (softmax +.020, arg max -.030)" in line for line in rule_notes(split))
+    line = CurveSeries("mse", [0.2, 0.35, 0.3], [0.1] * 3, [0.4] * 3)
+    falling = replace(agreeing, best_of_k=BestOfK([1, 2, 3], [line]))
+    assert any("mse (highest at k = 2, .350; .300 at k = 3)" in line for line in rule_notes(falling))
+    rising = replace(agreeing, best_of_k=BestOfK([1, 2, 3], [replace(line, value=[0.2, 0.3, 0.35])]))
+    assert len(rule_notes(rising)) == 1
+    assert rule_notes(replace(result, rules={})) == []

@@ -118,6 +118,37 @@ def test_new_completions_are_ranked_and_the_best_picked(fresh: Path, trained: Pr
     assert made["probe"]["objective"] == "pg"
 
 
+def test_the_rule_on_the_card_picks(fresh: Path, trained: Probe, reader: HfEmbedder):
+    """Softmax and the arg max among k leave several samples a chance; the seed decides, the arg max leaves one."""
+    completed = read_completions(fresh)
+
+    def picked(name: str, seed: int, **card: float | str) -> list[int]:
+        probe = replace(trained, card=replace(trained.card, **card))  # type: ignore[arg-type]
+        return [one.picked.completion.index for one in rank(probe, completed, reader, QUIET, rule=name, seed=seed)]
+
+    best = [ranking.best.completion.index for ranking in rank(trained, completed, reader, QUIET)]
+    assert picked("arg-max", 0) == picked("card", 1, rule="arg max") == best
+    drawn = [picked("card", seed, rule="arg max among", k=1) for seed in range(6)]
+    assert drawn == [picked("arg-max-among", seed, k=1) for seed in range(6)]
+    assert len(set(map(tuple, drawn))) > 1
+    assert picked("softmax", 3, beta=1e-9) == best
+    with pytest.raises(ProbeError, match="trained without the selection rule softmax: use --rule card"):
+        picked("softmax", 0, beta=0.0)
+    with pytest.raises(
+        ProbeError, match=r"no selection rule 'best'\. Choose from card, arg-max, softmax, arg-max-among"
+    ):
+        picked("best", 0)
+
+
+def test_the_card_has_the_gain_by_every_rule(trained: Probe):
+    card = trained.card
+    assert card.rule in ("arg max", "softmax", "arg max among")
+    assert card.beta > 0
+    assert card.k in (1, 2, 3, 5, 10, 20, 50)
+    gains = [card.figures[f"{kind} gain"] for kind in ("arg max", "softmax", "arg max among")]
+    assert max(gains) > 0.1
+
+
 def test_ranking_a_runs_own_samples_gives_the_scores_of_its_own_vectors(
     run: Path, trained: Probe, reader: HfEmbedder, tmp_path: Path
 ):

@@ -1,4 +1,4 @@
-"""What a report says about rules of selection: where they disagree, and where more samples make them worse."""
+"""Notes on rules of selection: where they disagree, and where more samples make them worse."""
 
 import math
 
