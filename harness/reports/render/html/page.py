@@ -29,6 +29,7 @@ ASSETS = files("harness.reports.render.html") / "assets"
 TITLES = {
     "pass@k": "Pass@k",
     "selection": "Probes and baselines",
+    "gain by rule": "Rules of selection",
     "gain of selection": "Selection among k samples",
     "best of k": "pass@1 by number of samples",
     "scores": "Properties of the scores",
