@@ -35,9 +35,10 @@ def select(candidates: Sequence[Hyperparameters], plan: TrainingPlan, curves_TEB
     compared by a lower bound of the gain over a random sample, `plan.caution` standard errors below its mean over the
     training problems, or groups of near-duplicates, of which there are `problems`. The best bound decides
     hyperparameters and epoch; of the rules whose bound is at most `plan.leeway` standard errors below it, and above
-    zero, the softest is taken: the one nearest to a random choice by KL divergence. With no bound above zero there is
-    no evidence of a gain: the best figure decides hyperparameters and epoch, and the softest of all rules is taken. A
-    candidate that diverged has no figure from that epoch on. Raises ProbeError where all diverged in the first epoch.
+    zero, the softest is taken: the one nearest to a random choice by KL divergence. With no bound above zero the best
+    figure decides hyperparameters and epoch. Then, and where choices made without an inner fold gain less on that fold
+    than `plan.evidence` standard errors, the softest of all rules is taken. A candidate that diverged has no figure
+    from that epoch on. Raises ProbeError where all diverged in the first epoch.
     """
     curves_CFEBS = curves_TEBS.reshape(len(candidates), plan.inner_used, *curves_TEBS.shape[1:])
     figures_CEBS = curves_CFEBS.mean(axis=1)
@@ -46,10 +47,11 @@ def select(candidates: Sequence[Hyperparameters], plan: TrainingPlan, curves_TEB
         raise ProbeError(
             "Training diverged with all hyperparameters: try smaller learning rates, smaller l2 or larger betas."
         )
-    by_bound = bounds_CEB.max() > ROUNDING
-    candidate, epoch, _ = _argmax(bounds_CEB if by_bound else figures_CEBS[..., REWARD])
+    candidate, epoch, _ = _argmax(_deciding(figures_CEBS, bounds_CEB))
     own = figures_CEBS[candidate, epoch], bounds_CEB[candidate, epoch], errors_CEB[candidate, epoch]
     best, softmax, among = (_softest(plan, *own, kinds) for kinds in (KINDS, (SOFTMAX,), (AMONG,)))
+    if not _has_evidence(curves_CFEBS, plan, problems):
+        best = sorted(range(len(plan.rules)), key=lambda b: own[0][b, KL])
     figures_S, rule = own[0][best[0]], plan.rules[best[0]]
     return Selected(
         candidates[candidate],
@@ -67,6 +69,30 @@ def _bounds(figures_CEBS: Curve, problems: int, caution: float) -> tuple[Curve, 
     gains_CEB = figures_CEBS[..., GAIN]
     errors_CEB = np.sqrt(np.clip(figures_CEBS[..., SQUARE] - gains_CEB**2, 0.0, None) / max(problems - 1, 1))
     return np.nan_to_num(gains_CEB - caution * errors_CEB, nan=-np.inf), errors_CEB
+
+
+def _deciding(figures_CEBS: Curve, bounds_CEB: Curve) -> Curve:
+    """The bounds, or the rewards where no bound is above zero."""
+    return bounds_CEB if bounds_CEB.max() > ROUNDING else figures_CEBS[..., REWARD]
+
+
+def _has_evidence(curves_CFEBS: Curve, plan: TrainingPlan, problems: int) -> bool:
+    """Return False where choices that were made without an inner fold gain too little on that fold.
+
+    Nothing is the best of many here, so that noise passes as often as the normal distribution says. One inner fold
+    leaves no others to choose on.
+    """
+    folds = curves_CFEBS.shape[1]
+    if folds < 2:
+        return True
+    held_out = []
+    for fold in range(folds):
+        figures_CEBS = np.delete(curves_CFEBS, fold, axis=1).mean(axis=1)
+        bounds_CEB, _ = _bounds(figures_CEBS, problems * (folds - 1) // folds, plan.caution)
+        candidate, epoch, rule = _argmax(_deciding(figures_CEBS, bounds_CEB))
+        held_out.append(curves_CFEBS[candidate, fold, epoch, rule])
+    bound, _ = _bounds(np.mean(held_out, axis=0), problems, plan.evidence)
+    return bool(bound > 0)
 
 
 def _softest(

@@ -66,6 +66,7 @@ class TrainingPlan:
     inner_folds: int = 4  # inner folds of the training problems; 0: nothing is selected
     inner_used: int = 4  # how many of these are held out in turn: fewer are faster and less exact
     caution: float = 2.0  # a gain counts as so many standard errors less than it is
+    evidence: float = 1.0  # standard errors that selection must gain on inner folds without part in it
     leeway: float = 0.5  # a softer selection may be so many standard errors below the best
     apart: bool = False  # each training set in separate minibatches, as if it were the only one
 

@@ -173,7 +173,8 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
-        fields = {name: value for name, value in asdict(self).items() if (name, value) != ("per_problem", None)}
+        absent: dict[str, Any] = {"per_problem": None, "rules": {}}
+        fields = {name: value for name, value in asdict(self).items() if name not in absent or value != absent[name]}
         return {"schema": SCHEMA, **jsonable(fields)}
 
     @classmethod

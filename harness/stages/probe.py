@@ -173,7 +173,14 @@ def grid_card(plan: TrainingPlan) -> dict[str, Any]:
     """Return the candidates of a plan as JSON types."""
     views = [str(view) for view in plan.grid.views]
     rules = [str(rule) for rule in plan.rules]
-    return {**asdict(plan.grid), "views": views, "rules": rules, "caution": plan.caution, "leeway": plan.leeway}
+    return {
+        **asdict(plan.grid),
+        "views": views,
+        "rules": rules,
+        "caution": plan.caution,
+        "evidence": plan.evidence,
+        "leeway": plan.leeway,
+    }
 
 
 def _scores(

@@ -24,7 +24,7 @@ from harness.stats.curves import kl_from_base
 
 CANDIDATES = [Hyperparameters((View(1, "last"),), l2=l2) for l2 in (1.0, 0.1)]
 RULES = (SelectionRule(0.1), SelectionRule(NEARLY_RANDOM), SelectionRule(k=1), SelectionRule(k=3), SelectionRule())
-PLAN = replace(TrainingPlan(), rules=RULES, inner_folds=4, inner_used=4, caution=2.0, leeway=1.0)
+PLAN = replace(TrainingPlan(), rules=RULES, inner_folds=4, inner_used=4, caution=2.0, evidence=0.0, leeway=1.0)
 EPOCHS, PROBLEMS, BASE = 3, 101, 0.2
 KLS = (0.8, 0.0, 0.0, 0.5, 1.2)
 
@@ -59,6 +59,18 @@ def test_evidence_selects_and_the_softest_of_equals_is_taken():
     assert (result.temperature, result.k, result.figure) == (0.1, 3, pytest.approx(0.37))
     sharpest = selected(curves(gains), replace(PLAN, leeway=0.0))
     assert sharpest.rule == SelectionRule()
+
+
+def test_what_gains_on_one_fold_alone_is_no_evidence():
+    """Four choices, each the best because of another fold: on it, the choice made without it gains little."""
+    places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    figures = curves({(*place, 4): 0.02 for place in places})
+    for fold, (candidate, epoch) in enumerate(places):
+        figures[candidate, fold, epoch, 4, :3] = (BASE + 0.8, 0.8, 0.8**2 + 0.5**2)
+    assert selected(figures).rule == SelectionRule()
+    cautious = selected(figures, replace(PLAN, evidence=1.0))
+    assert cautious.kl == 0.0
+    assert selected(curves({(1, 2, 4): 0.2}), replace(PLAN, evidence=1.0)).rule == SelectionRule()
 
 
 def test_a_plan_of_one_rule_selects_no_other():

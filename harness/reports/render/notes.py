@@ -37,6 +37,13 @@ _PRESETS = {
     "paper": "trained and selected as in the Q-Probe paper ",
 }
 
+_EARLIER_PRESETS = {
+    "nested": "temperature and training hyperparameters selected inside the training folds",
+    "wide": "temperature, form and training hyperparameters selected inside the training folds",
+    "paper": "trained and selected as in the Q-Probe paper (beta 0.1)",
+}
+"""The words for reports of before the folds selected among rules."""
+
 
 def main_notes(report: Report) -> list[str]:
     """Return the notes of the main table, and every warning."""
@@ -65,10 +72,8 @@ def _main(report: Report) -> list[str]:
 
 def _probes(report: Report) -> str:
     settings = report.settings
-    added = f" with {', '.join(features)} behind them" if (features := settings.get("features")) else ""
-    return (
         f"Probes: vectors of {model_text(report.embedder)}{added}; {settings['folds']}-fold cross-validation by "
-        f"problem, seed {settings['seed']}; selection among all samples{_fixed(settings)}, {_PRESETS[settings['preset']]}."
+        f"problem, seed {settings['seed']}; {selection}."
     )
 
 
