@@ -191,7 +191,7 @@ def frontiers(inputs: ReportInputs) -> list[Frontier]:
     """Return the curve over beta of every objective, and of the rewards themselves."""
     if not inputs.objectives:
         return []
-    betas = [float(beta) for beta in (inputs.beta or 0.1) * np.geomspace(0.01, 100, 17)]
+    betas = [float(beta) for beta in (inputs.beta or 0.1) * np.geomspace(0.01, 10_000, 25)]
     curves = []
     for name, scores_PN in {**inputs.objectives, ORACLE: inputs.rewards_PN}.items():
         limit = _well_founded(reward_against_kl(scores_PN, inputs.rewards_PN, inputs.mask_PN, betas))
