@@ -72,6 +72,12 @@ def _main(report: Report) -> list[str]:
 
 def _probes(report: Report) -> str:
     settings = report.settings
+    added = f" with {', '.join(features)} behind them" if (features := settings.get("features")) else ""
+    if report.rules:
+        selection = f"selection among all samples{_fixed(settings)}, {_PRESETS[settings['preset']]}"
+    else:
+        selection = f"softmax selection among all samples, {_EARLIER_PRESETS[settings['preset']]}"
+    return (
         f"Probes: vectors of {model_text(report.embedder)}{added}; {settings['folds']}-fold cross-validation by "
         f"problem, seed {settings['seed']}; {selection}."
     )
