@@ -34,7 +34,7 @@ REPEATS = (
 _PRESETS = {
     "nested": "hyperparameters and rule of selection selected inside the training folds",
     "wide": "form, hyperparameters and rule of selection selected inside the training folds",
-    "paper": "trained and selected as in the Q-Probe paper ",
+    "paper": "trained as in the Q-Probe paper, whose beta is 0.1",
 }
 
 _EARLIER_PRESETS = {
