@@ -85,3 +85,9 @@ def test_the_digest_tells_samples_apart():
     samples = Samples.join(IDS, {VIEW: vectors()}, REWARDS)
     assert samples.digest() == Samples.join(IDS, {VIEW: vectors()}, REWARDS).digest()
     assert samples.digest() != Samples.join(IDS, {VIEW: vectors()}, REWARDS | {("a", 1): 1.0}).digest()
+
+
+@pytest.mark.parametrize("reward", [2.0, -0.5, np.nan, np.inf])
+def test_rewards_outside_0_to_1_are_refused(reward: float):
+    with pytest.raises(ProbeError, match="The reward of sample 1 of a is"):
+        Samples.join([("a", 0), ("a", 1)], {View(1, "last"): np.ones((2, 3))}, {("a", 0): 1.0, ("a", 1): reward})

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.errors import QprobeError
-from harness.probes.samples import ProbeError, Samples, View
 from harness.stats import (
     SampleFeatures,
     baseline_scores,
@@ -182,5 +181,3 @@ def test_rewards_outside_0_to_1_are_refused(reward: float):
     rewards_PN = np.where(np.arange(24).reshape(6, 4) == np.flatnonzero(mask_PN)[3], reward, rewards_PN)
     with pytest.raises(QprobeError, match="rewards from 0"):
         summarise(rewards_PN, mask_PN, {"mse": scores_PN}, resamples=10)
-    with pytest.raises(ProbeError, match="The reward of sample 1 of a is"):
-        Samples.join([("a", 0), ("a", 1)], {View(1, "last"): np.ones((2, 3))}, {("a", 0): 1.0, ("a", 1): reward})
