@@ -47,6 +47,10 @@ lint: $(VENV)/.developer
 docs: $(VENV)/.writer
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+# The page of all commands is made from the code; a test compares it.
+docs/commands.md: $(VENV)/.developer
+	$(BIN)/python -m typer harness.commands.main utils docs --name qprobe --title Commands --output $@
+
 format: $(VENV)/.developer
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
