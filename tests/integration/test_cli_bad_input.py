@@ -137,7 +137,8 @@ def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path, tiny_llama
     with_prompts = (*ranking, "--benchmark", str(run.parent / "bench.jsonl"))
     refused(*with_prompts, "--embedder", f"hf:{tiny_llama}", says="The probe reads vectors of")
     refused(*ranking[:3], str(run / "run.sqlite"), says="is not a probe file")
-    assert "best" in qprobe(*with_prompts).stdout
+    assert "picked" in qprobe(*with_prompts).stdout
+    assert qprobe(*with_prompts, "--rule", "arg-max").returncode == 0
 
 
 def test_stages_in_the_wrong_order(run: Path):

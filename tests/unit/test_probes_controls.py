@@ -6,7 +6,7 @@ import torch
 from harness.probes import Grid, Schedule, TrainingPlan, cross_validate, cross_validations
 from harness.probes.controls import random_directions
 from harness.probes.synthetic import plant
-from harness.stats import within_problem_auc
+from harness.stats import SelectionRule, within_problem_auc
 
 
 def test_random_directions_know_nothing_of_a_planted_one():
@@ -39,7 +39,9 @@ def centred(scores_PN: torch.Tensor) -> torch.Tensor:
 def test_every_objective_is_controlled_on_its_own_permutation():
     """Each control is the probe of its objective on the samples with permuted labels, trained beside the others."""
     samples, objectives = plant(24, 8, 6, signal=3.0).samples, ["mse", "pg", "pairwise"]
-    plan = TrainingPlan(grid=Grid(l2s=(0.1,), learning_rates=(3e-3,)), schedule=Schedule(epochs=4), temperatures=(0.1,))
+    plan = TrainingPlan(
+        grid=Grid(l2s=(0.1,), learning_rates=(3e-3,)), schedule=Schedule(epochs=4), rules=(SelectionRule(0.1),)
+    )
     result = cross_validate(samples, objectives, folds=3, plan=plan, controls=5)
     assert result.control_CPN.shape[0] == 5
     for seed, control_PN in enumerate(result.control_CPN):
