@@ -377,7 +377,8 @@ def test_embeddings(server: ModelServer):
     vectors = reader.embed([reader.tokenise(text) for text in texts], reader.views)
     assert (reader.width, vectors.dtype, vectors.shape) == (2, np.float32, (131, 1, 2))
     assert vectors[:, 0, 0].tolist() == [1, *(2 * n for n in range(1, 131))]
-    assert sorted(len(body["input"]) for body in server.seen)[-3:] == [64, 64, 64], "one was asked for twice"
+    sizes = [len(body["input"]) for body in server.seen]
+    assert sizes.count(64) + sizes.count(3) == 4, "one was asked for twice, whichever came first"
     server.faults.append("nonsense")
     with pytest.raises(QprobeError, match="does not answer in OpenAI's protocol"):
         reader.embed([reader.tokenise(texts[1])], reader.views)
