@@ -5,7 +5,6 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from sandbox.backend import GuestError
@@ -72,7 +71,7 @@ class DockerBackend:
         return f"docker:{self._image_id.removeprefix('sha256:')[:16]}:{guest_digest()}{loopback}"
 
     def is_ready(self) -> bool:
-        with closing(engine.connect(self._host)) as client:
+        with contextlib.closing(engine.connect(self._host)) as client:
             self._check_runtime(client.info())
             return has_image(client, self._image)
 
