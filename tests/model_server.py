@@ -50,7 +50,8 @@ class ModelServer(ThreadingHTTPServer):
         engine = self.engine
         temperature, top_p = body.get("temperature", 1.0), body.get("top_p", 1.0)
         most = body.get("max_completion_tokens") or body["max_tokens"]
-        engine.sampling = Sampling(temperature, top_p, most)
+        rules = {name: body[name] for name in ("top_k", "min_p", "repetition_penalty") if name in body}
+        engine.sampling = Sampling(temperature, top_p, most, **rules)
         seed = body.get("seed", len(self.seen))
         requests = [Request(prompt, tuple(body.get("stop") or ()), seed + i) for i in range(body.get("n", 1))]
         completions = dict(engine.generate(requests))
@@ -112,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, {"data": rows[::-1], "model": "tiny"})
             return
         chat = self.path.endswith("/chat/completions")
-        prompt = body["messages"][0]["content"] if chat else body["prompt"]
+        prompt = body["messages"][-1]["content"] if chat else body["prompt"]
         if len(prompt) > 2000:
             error = {"message": "This model's maximum context length is 512 tokens.", "code": "context_length_exceeded"}
             self._send(400, {"error": error})

@@ -1,8 +1,8 @@
 """The interfaces of models: engines continue prompts, embedders turn samples into vectors."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from harness.errors import QprobeError
@@ -19,6 +19,9 @@ BATCH_SIZE = 128
 CHAT_TOKENS = 1024
 """The default longest completion of a chat prompt, in tokens: an answer explains before and after its program."""
 
+ADDED = ("top_k", "min_p", "repetition_penalty", "system_prompt", "chat_template_kwargs")
+"""The fields of `Sampling` that runs of earlier versions lack."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -30,6 +33,11 @@ class Sampling:
     temperature: float = 0.8  # 0 is greedy
     top_p: float = 0.95
     max_new_tokens: int = 300
+    top_k: int = 0  # 0 allows every token
+    min_p: float = 0.0  # least probability, as a share of the likeliest token's
+    repetition_penalty: float = 1.0  # above 1, tokens of the prompt and of the completion so far are less likely
+    system_prompt: str = ""  # the system message before a chat prompt; "" is none
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)  # variables of the chat template
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
@@ -38,6 +46,29 @@ class Sampling:
             raise QprobeError(f"top_p is a probability mass above 0 and at most 1, not {self.top_p}.")
         if self.max_new_tokens < 1:
             raise QprobeError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}.")
+        if self.top_k < 0:
+            raise QprobeError(f"top_k is a number of tokens, or 0 for all, not {self.top_k}.")
+        if not 0 <= self.min_p <= 1:
+            raise QprobeError(f"min_p is a share of the likeliest token's probability, from 0 to 1, not {self.min_p}.")
+        if not 0 < self.repetition_penalty < math.inf:
+            raise QprobeError(f"repetition_penalty must be above 0, and finite, not {self.repetition_penalty}.")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The values by name; those that earlier versions lack are left out at their defaults, so that runs resume."""
+        usual = asdict(Sampling())
+        return {name: value for name, value in asdict(self).items() if name not in ADDED or value != usual[name]}
+
+    @property
+    def chat_options(self) -> list[str]:
+        """The options given that only a chat prompt reads."""
+        return [name for name in ("system_prompt", "chat_template_kwargs") if getattr(self, name)]
+
+    def check_prompts(self, requests: Sequence["Request"]) -> None:
+        """Raise QprobeError for options of chat prompts beside prompts that are none: they would do nothing."""
+        if self.chat_options and not all(request.chat for request in requests):
+            flag = f"--{self.chat_options[0].replace('_', '-')}"
+            raise QprobeError(f"{flag} is about chat prompts: give --prompt chat, or leave it out.")
 
 
 @dataclass(frozen=True, slots=True)

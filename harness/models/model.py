@@ -1,6 +1,6 @@
 """A language model by its name, with its sampling: the engine that writes, and the embedder that reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ from harness.errors import QprobeError
 from harness.models.engine import CHAT_TOKENS, Embedder, Engine, Sampling
 from harness.models.registry import ENGINES, open_embedder, open_engine
 from harness.models.spec import parse_spec
+from harness.models.template_variables import write_variables
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Model:
     @property
     def settings(self) -> dict[str, Any]:
         """The model as a run's settings name it."""
-        sampling = asdict(self.sampling)
+        variables = write_variables(self.sampling.chat_template_kwargs)
         return {
             "model": self.spec,
             "adapter": self.adapter,
-            **sampling,
+            **asdict(self.sampling),
+            "chat_template_kwargs": variables,
             "batch_size": self.batch_size,
             "device": self.device,
         }
@@ -65,14 +67,29 @@ def load_model(
     temperature: float = Sampling.temperature,
     top_p: float = Sampling.top_p,
     max_new_tokens: int | None = None,
+    top_k: int = Sampling.top_k,
+    min_p: float = Sampling.min_p,
+    repetition_penalty: float = Sampling.repetition_penalty,
+    system_prompt: str = Sampling.system_prompt,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     device: str = "auto",
 ) -> Model:
     """Return the model named `SCHEME:NAME[,key=value,...]`: `hf:FOLDER`, `hf:HUB_ID`, `openai:MODEL,url=...`, ...
 
-    `max_new_tokens` is the longest completion: by default 300, or 1,024 with a chat prompt. `batch_size` is the number
-    of sequences decoded together. Raises QprobeError for a name that cannot be read.
+    `max_new_tokens` is the longest completion: by default 300, or 1,024 with a chat prompt. `system_prompt` and
+    `chat_template_kwargs`, such as {"enable_thinking": False}, are for chat prompts. `batch_size` is the number of
+    sequences decoded together. Raises QprobeError for a name that cannot be read, or a number out of its range.
     """
     parse_spec(spec, tuple(ENGINES))
-    sampling = Sampling(temperature, top_p, Sampling.max_new_tokens if max_new_tokens is None else max_new_tokens)
+    sampling = Sampling(
+        temperature,
+        top_p,
+        Sampling.max_new_tokens if max_new_tokens is None else max_new_tokens,
+        top_k,
+        min_p,
+        repetition_penalty,
+        system_prompt,
+        chat_template_kwargs or {},
+    )
     return Model(spec, adapter, sampling, batch_size, device, limited_by_prompt=max_new_tokens is None)

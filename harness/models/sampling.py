@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from harness.models.engine import Sampling as Sampling
+from harness.models.logit_rules import likeliest_only, penalised, without_unlikely
 
 HEADS = (64, 1024)
 """Numbers of likeliest tokens that hold nearly every nucleus: more tokens are sorted only where they do not."""
@@ -34,7 +35,7 @@ class SeededDraws(LogitsProcessor):
         Raises FloatingPointError for logits that hold NaN or infinity.
         """
         numbers = self._uniforms_NT[:, len(self._logprobs)].to(scores.device)
-        chosen, logprobs = draw(scores, numbers, self._sampling, self._greedy.to(scores.device))
+        chosen, logprobs = draw(scores, numbers, self._sampling, self._greedy.to(scores.device), input_ids)
         if not bool(logprobs.isfinite().all()):
             raise FloatingPointError
         self._logprobs.append(logprobs.cpu())
@@ -46,16 +47,23 @@ class SeededDraws(LogitsProcessor):
 
 
 def draw(
-    logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling, greedy_N: Tensor | None = None
+    logits_NV: Tensor,
+    uniforms_N: Tensor,
+    sampling: Sampling,
+    greedy_N: Tensor | None = None,
+    earlier_NT: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return one token per row, [rows], and its log-probability at temperature 1 in nats, [rows].
 
     The token of row i is the inverse of the tempered, top-p distribution function over token ids at uniforms[i].
+    `earlier_NT` holds each row's tokens so far, for the repetition penalty (`earlier_tokens`). The log-probability is
+    the model's own, before any rule.
     """
     logits = logits_NV.float()
-    chosen = logits.argmax(-1) if sampling.temperature == 0 else _nucleus(logits, uniforms_N, sampling)
+    ruled = penalised(logits, earlier_NT, sampling.repetition_penalty)
+    chosen = ruled.argmax(-1) if sampling.temperature == 0 else _nucleus(ruled, uniforms_N, sampling)
     if greedy_N is not None and sampling.temperature != 0:
-        chosen = torch.where(greedy_N, logits.argmax(-1), chosen)
+        chosen = torch.where(greedy_N, ruled.argmax(-1), chosen)
     return chosen, logits.gather(1, chosen[:, None]).squeeze(1) - logits.logsumexp(-1)
 
 
@@ -64,14 +72,15 @@ def _nucleus(logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling) -> Tenso
 
     The token that reaches `top_p` is kept too, as in Holtzman et al. 2020 (arXiv 1904.09751).
     """
-    probabilities = (logits_NV / sampling.temperature).softmax(-1)
+    probabilities = (likeliest_only(logits_NV, sampling.top_k) / sampling.temperature).softmax(-1)
+    probabilities = without_unlikely(probabilities, sampling.min_p)
     vocabulary = logits_NV.shape[1]
     chosen = torch.zeros(len(logits_NV), dtype=torch.long, device=logits_NV.device)
     rows = torch.arange(len(logits_NV), device=logits_NV.device)
     for head in (*(head for head in HEADS if 4 * head < vocabulary), vocabulary):
         likeliest, order = _likeliest(probabilities, head)
         # Decided per row, so that no row depends on the others.
-        held = likeliest.double().sum(-1) >= sampling.top_p
+        held = (likeliest.double().sum(-1) >= sampling.top_p) | (likeliest[:, -1] == 0)
         chosen[rows] = _inverse(likeliest, order, uniforms_N[rows], sampling.top_p)
         wide = (~held).nonzero().squeeze(1)
         if head == vocabulary or not len(wide):

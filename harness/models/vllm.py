@@ -104,6 +104,9 @@ class VllmEngine:
         return SamplingParams(
             temperature=0.0 if request.greedy else self.sampling.temperature,
             top_p=self.sampling.top_p,
+            top_k=self.sampling.top_k,  # 0 is all there too
+            min_p=self.sampling.min_p,
+            repetition_penalty=self.sampling.repetition_penalty,
             max_tokens=self.sampling.max_new_tokens,
             stop=list(filter(None, request.stop)),
             include_stop_str_in_output=True,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from harness.errors import QprobeError
 from harness.models.engine import Sampling
+from harness.models.template_variables import read_variables
 from harness.stages.option_values import CheckedOptions, flag_of
 from sandbox.factory import SandboxKind
 
@@ -117,6 +118,17 @@ class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
     max_new_tokens: int | None = option(
         None, "longest completion, in tokens [default: 300, or 1024 with a chat prompt]", least=1
     )
+    top_k: int = option(Sampling.top_k, "number of likeliest tokens drawn from; 0 is all", least=0)
+    min_p: float = option(
+        Sampling.min_p, "least probability of a token, as a share of the likeliest token's", least=0.0, most=1.0
+    )
+    repetition_penalty: float = option(
+        Sampling.repetition_penalty, "divisor of positive logits of tokens that occurred before; 1 is none", above=0.0
+    )
+    system_prompt: str = option(Sampling.system_prompt, "system message of a chat prompt")
+    chat_template_kwargs: tuple[str, ...] = option(
+        (), "variables of the model's chat template, such as enable_thinking=false [default: none]", metavar="KEY=VALUE"
+    )
     greedy: bool = option(False, "draw the greedy completion of each problem too, as a baseline")
     batch_size: int | None = option(None, "sequences decoded together [default: 128; vLLM: its default]", least=1)
     adapter: str | None = option(None, "folder of a PEFT adapter for the model")
@@ -124,7 +136,16 @@ class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
     @property
     def sampling(self) -> Sampling:
         """The rule by which tokens are drawn, before a chat prompt raises the longest completion."""
-        return Sampling(self.temperature, self.top_p, self.max_new_tokens or Sampling.max_new_tokens)
+        return Sampling(
+            self.temperature,
+            self.top_p,
+            self.max_new_tokens or Sampling.max_new_tokens,
+            self.top_k,
+            self.min_p,
+            self.repetition_penalty,
+            self.system_prompt,
+            read_variables(self.chat_template_kwargs),
+        )
 
     @property
     def adapted_model(self) -> str:

@@ -35,6 +35,11 @@ BAD: dict[str, tuple[Any, ...]] = {
     "temperature": (-0.1, float("nan"), float("inf"), "warm"),
     "top_p": (0, 1.1, float("nan"), "x"),
     "max_new_tokens": (0, 600, "many"),
+    "top_k": (-1, "many"),
+    "min_p": (-0.1, 1.1, float("nan"), "x"),
+    "repetition_penalty": (0, float("nan"), float("inf"), "x"),
+    "system_prompt": ("Be brief.",),  # beside a prompt that is no chat
+    "chat_template_kwargs": (["thinking"], ["a=1", "a=2"], ["enable_thinking=false"]),
     "greedy": ("perhaps",),
     "batch_size": (0, "many"),
     "adapter": ("nowhere",),

@@ -67,6 +67,21 @@ def test_what_is_kept_of_a_completion(opened: Opened):
         assert done.token_ids == () or len(done.token_ids) == done.tokens
 
 
+def test_rules_of_sampling(opened: Opened):
+    """One token to draw from is the greedy text, which a penalty then changes."""
+    free, cold = (opened(Sampling(temperature, 1.0, 12)) for temperature in (2.0, 0.0))
+    greedy = texts(cold)
+    assert texts(free) != greedy
+    assert texts(opened(Sampling(2.0, 1.0, 12, top_k=1))) == greedy
+    assert texts(opened(Sampling(2.0, 1.0, 12, min_p=1.0))) == greedy
+    assert texts(opened(Sampling(0.0, 1.0, 12, repetition_penalty=50.0))) != greedy
+
+
+def texts(engine: Engine) -> list[str]:
+    drawn = dict(engine.generate(work(4)))
+    return [drawn[at].text for at in range(4)]
+
+
 def test_a_stop_string_ends_a_completion(opened: Opened):
     engine = opened(Sampling(max_new_tokens=12))
     free = dict(engine.generate(work(6)))

@@ -315,6 +315,37 @@ def test_chat(server: ModelServer):
     assert done == dict(engine(server).generate([Request("x", (), 3)]))[0]
 
 
+RULES = {"top_k": 3, "min_p": 0.1, "repetition_penalty": 1.2}
+
+
+def test_options_that_the_protocol_lacks(server: ModelServer):
+    """As vLLM and SGLang name them, and none of them unless it is given."""
+    told = Sampling(max_new_tokens=6, system_prompt="Hi", chat_template_kwargs={"enable_thinking": False}, **RULES)
+    asked = [Request("x", (), 3, chat=True)]
+    list(OpenAIEngine(f"openai:tiny,url={server.url}", told).generate(asked))
+    sent = server.seen[-1]
+    assert {name: sent[name] for name in RULES} == RULES
+    assert sent["chat_template_kwargs"] == {"enable_thinking": False}
+    assert [message["role"] for message in sent["messages"]] == ["system", "user"]
+    list(engine(server).generate(asked))
+    assert not {*RULES, "chat_template_kwargs"} & server.seen[-1].keys()
+
+
+@pytest.mark.parametrize("field", [*RULES, "chat_template_kwargs"])
+def test_an_option_that_a_server_refuses_is_never_left_out(server: ModelServer, field: str):
+    server.refuses = {field}
+    told = Sampling(max_new_tokens=6, chat_template_kwargs={"x": 1}, **RULES)
+    with pytest.raises(QprobeError, match=f"refuses {field}: leave out --{field.replace('_', '-')}, or use another"):
+        list(OpenAIEngine(f"openai:tiny,url={server.url}", told).generate([Request("x", (), 3, chat=True)]))
+
+
+def test_an_option_that_openai_lacks_is_refused_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(QprobeError, match="has no min_p: leave out --min-p, or name another server in url="):
+        OpenAIEngine("openai:gpt", Sampling(min_p=0.1))
+
+
 @pytest.mark.parametrize(
     ("faults", "says"),
     [

@@ -1,15 +1,20 @@
 """Prompts in a model's own chat template, the same on every day."""
 
-from collections.abc import Iterator
+import inspect
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from types import MappingProxyType
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers.utils import chat_template_utils
 
 from harness.errors import QprobeError
 from harness.models.hf.pretrained import Pretrained
+from harness.models.template_variables import OPTION
 
 
 def asks_for_date(model: Pretrained) -> bool:
@@ -17,15 +22,37 @@ def asks_for_date(model: Pretrained) -> bool:
     return "strftime_now" in str(model.tokenizer.chat_template or "")
 
 
-def chat_prompt(model: Pretrained, message: str) -> str:
-    """Return a user's message in the chat template, up to where the answer begins. Raises QprobeError without one."""
+def chat_prompt(
+    model: Pretrained, message: str, system: str = "", variables: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """Return a system message and a user's in the chat template, up to where the answer begins.
+
+    Raises QprobeError without a template, and for a system message or variables that the template does not read.
+    """
     tokenizer = model.tokenizer
     if not tokenizer.chat_template:
         raise QprobeError(f"{model.name} has no chat template: give it a prompt to continue, not a chat.")
-    with _today(model.template_date):
-        messages = [{"role": "user", "content": message}]
-        prompt: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    _check_variables(model, variables)
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": message})
+    try:
+        with _today(model.template_date):
+            prompt: str = tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **variables
+            )
+    except (TemplateError, TypeError, ValueError) as error:
+        raise QprobeError(f"The chat template of {model.name} fails: {error}.") from error
+    if system.strip() not in prompt:
+        raise QprobeError(f"The chat template of {model.name} leaves a system message out: give no --system-prompt.")
     return prompt
+
+
+def _check_variables(model: Pretrained, variables: Mapping[str, Any]) -> None:
+    template = str(model.tokenizer.chat_template)
+    for name in variables:
+        taken = inspect.signature(model.tokenizer.apply_chat_template).parameters
+        if name in taken or name == "messages" or not re.search(rf"(?<![\w.]){re.escape(name)}\b", template):
+            raise QprobeError(f"The chat template of {model.name} reads no variable {name}: leave it out of {OPTION}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 from harness.models.engine import Generated
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_cache import Prefilled, SlotCache
+from harness.models.logit_rules import earlier_tokens
 from harness.models.sampling import Sampling, draw, uniforms
 from harness.models.stop_strings import StopFinder
 from harness.models.token_text import TokenText
@@ -88,7 +89,8 @@ class Decoder:
         greedy = [row.job.greedy for row in rows]
         greedy_N = torch.tensor(greedy, device=logits_NV.device) if any(greedy) else None
         uniforms_N = torch.tensor(numbers, dtype=torch.float64, device=logits_NV.device)
-        chosen, logprobs = draw(logits_NV, uniforms_N, self._sampling, greedy_N)
+        earlier = earlier_tokens([(row.job.prompt, row.ids) for row in rows], self._sampling, logits_NV.device)
+        chosen, logprobs = draw(logits_NV, uniforms_N, self._sampling, greedy_N, earlier)
         drawn = torch.stack([chosen.double(), logprobs.double()]).tolist()  # one transfer from a GPU
         for row, token, logprob in zip(rows, *drawn, strict=True):
             if not row.finish_reason:

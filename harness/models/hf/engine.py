@@ -1,7 +1,6 @@
 """Completions from a causal transformers model, on CPU or GPU, batched across problems."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -42,7 +41,7 @@ class HfEngine:
     def identity(self) -> dict[str, Any]:
         """Everything that a completion depends on besides its request."""
         date = {"date": self.model.template_date.isoformat()} if asks_for_date(self.model) else {}
-        return {"fingerprint": self.model.fingerprint, "text_version": TEXT_VERSION, **date, **asdict(self.sampling)}
+        return {"fingerprint": self.model.fingerprint, "text_version": TEXT_VERSION, **date, **self.sampling.identity}
 
     @property
     def caveat(self) -> str:
@@ -56,10 +55,14 @@ class HfEngine:
 
     def prompt_text(self, request: Request) -> str:
         """Return the prompt, in the chat template where the request is a chat. Raises QprobeError without one."""
-        return chat_prompt(self.model, request.prompt) if request.chat else request.prompt
+        if not request.chat:
+            return request.prompt
+        sampling = self.sampling
+        return chat_prompt(self.model, request.prompt, sampling.system_prompt, sampling.chat_template_kwargs)
 
     def check(self, requests: Sequence[Request]) -> None:
-        """Raise QprobeError where the context is too short for a prompt and its completion."""
+        """Raise QprobeError where the context is too short for a prompt and its completion, or options do not fit."""
+        self.sampling.check_prompts(requests)
         prompts = map(self.prompt_text, requests)
         check_context(self.model.tokenizer, prompts, self.sampling.max_new_tokens, self.model.context)
 

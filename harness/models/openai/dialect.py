@@ -19,7 +19,10 @@ DEFAULTS = {"temperature": 1.0, "top_p": 1.0}
 SKIP_SPECIAL = "skip_special_tokens"
 """A field of vLLM and SGLang, which other servers may refuse."""
 
-EXTRA = (SKIP_SPECIAL, *RENAMED.values())
+OWN = ("top_k", "min_p", "repetition_penalty", "chat_template_kwargs")
+"""Options of sampling that OpenAI's protocol lacks, as vLLM and SGLang name them. None is left out when refused."""
+
+EXTRA = (SKIP_SPECIAL, *OWN, *RENAMED.values())
 """Fields that the client's `create` has no argument for, in every release or for every kind of request."""
 
 REFUSAL = re.compile(
@@ -67,7 +70,7 @@ class Dialect:
 
     def learn(self, sent: Mapping[str, Any], refusal: Refusal) -> None:
         """Note the field that was refused, if it can be done without. Raises QprobeError for one that cannot."""
-        stops = len(sent.get("stop") or ())
+        stops, extra = len(sent.get("stop") or ()), sent.get("extra_body", {})
         for old, new in RENAMED.items():
             if old in sent and (new in refusal.message or (refusal.names(old) and UNKNOWN.search(refusal.message))):
                 self._names[old] = new
@@ -85,7 +88,10 @@ class Dialect:
                     raise QprobeError(_own_sampling(field, sent[field]))
                 self._left_out.add(field)
                 return
-        self._left_out |= {SKIP_SPECIAL} & sent.get("extra_body", {}).keys()
+        for field in OWN:
+            if field in extra and refusal.names(field):
+                raise QprobeError(f"refuses {field}: leave out --{field.replace('_', '-')}, or use another server")
+        self._left_out |= {SKIP_SPECIAL} & extra.keys()
 
 
 def _most_stops(message: str, count: int) -> int | None:

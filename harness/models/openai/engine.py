@@ -5,14 +5,14 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.characters import whole_characters
 from harness.models.engine import Generated, Request, Sampling
-from harness.models.openai.dialect import SKIP_SPECIAL
+from harness.models.openai.dialect import OWN, SKIP_SPECIAL
 from harness.models.openai.server import Server
 from harness.models.spec import parse_spec
 
@@ -36,6 +36,7 @@ class OpenAIEngine:
         parsed = parse_spec(spec, ("openai",))
         self.server = Server(parsed)
         self.sampling = sampling
+        self._check_sampling()
         self._samples = parsed.number("n", 1, 128)
 
     @property
@@ -46,7 +47,7 @@ class OpenAIEngine:
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that a completion depends on besides its request, as far as a server tells."""
-        return {"engine": "openai", "model": self.server.model, **asdict(self.sampling)}
+        return {"engine": "openai", "model": self.server.model, **self.sampling.identity}
 
     @property
     def caveat(self) -> str:
@@ -59,7 +60,14 @@ class OpenAIEngine:
 
     def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError where the server is down or has no such model."""
+        self.sampling.check_prompts(requests)
         self.server.check()
+
+    def _check_sampling(self) -> None:
+        """Raise QprobeError for options that OpenAI's own server does not have; other servers may have them."""
+        if self.server.is_public and (given := [name for name in OWN if name in self.sampling.identity]):
+            flag = f"--{given[0].replace('_', '-')}"
+            raise QprobeError(f"{self.server.url} has no {given[0]}: leave out {flag}, or name another server in url=.")
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions and yield each when it arrives, all that arrived before an error is raised."""
@@ -102,6 +110,10 @@ class OpenAIEngine:
             group = group[len(completions) :]
         return drawn
 
+    def _system(self) -> list[dict[str, str]]:
+        prompt = whole_characters(self.sampling.system_prompt)
+        return [{"role": "system", "content": prompt}] if prompt else []
+
     def _body(self, group: Sequence[Placed]) -> dict[str, Any]:
         first, prompt = group[0][1], whole_characters(group[0][1].prompt)
         body: dict[str, Any] = {
@@ -110,8 +122,9 @@ class OpenAIEngine:
             "temperature": 0.0 if first.greedy else self.sampling.temperature,
             "top_p": self.sampling.top_p,
         }
+        body |= {name: value for name, value in self.sampling.identity.items() if name in OWN}
         if first.chat:
-            body |= {"messages": [{"role": "user", "content": prompt}], "logprobs": True}
+            body |= {"messages": [*self._system(), {"role": "user", "content": prompt}], "logprobs": True}
         else:
             body |= {"prompt": prompt, "logprobs": 1}
         if first.stop:
