@@ -77,7 +77,7 @@ def test_a_token_is_drawn_as_from_the_logits_of_transformers(
 
 
 def is_clear(logits: torch.Tensor, ids: torch.Tensor, sampling: Sampling) -> bool:
-    """Return whether no token stands so near a border that rounding decides; tokens that tie stand at one of top-p's."""
+    """Return whether no token stands so near a border that rounding decides; two tokens that tie do, for top-p."""
     processors = theirs(sampling)
     before = processors[: len(processors) - (sampling.top_p < 1) - (sampling.min_p > 0)]
     p = LogitsProcessorList(before)(ids, logits.clone())[0].double().softmax(-1).sort(descending=True).values
