@@ -181,7 +181,7 @@ def _side(run: Path, name: str) -> Side:
             raise QprobeError(f"{run} holds the report of a transfer, which qprobe report prints; compare takes runs.")
         return _side_of_report(name, published)
     with Store(run, read_only=True) as store:
-        inputs = read_inputs(store)
+        inputs = read_inputs(store, among_all=True)
         if inputs.has_stale_probes:
             load_scores(store)  # raises: the objectives would be missing without a word
     return _side_of_run(name, inputs)

@@ -5,19 +5,25 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import Problem
 from harness.errors import NoProbesError, QprobeError, StaleProbesError
 from harness.reports.extraction_failures import sample_failures
 from harness.reports.visible_answers import VisibleAnswers, visible_answers
 from harness.runs.completion import GREEDY, Completion, SampleId
+from harness.runs.features import vector_kernels
 from harness.runs.scores import Scores, load_scores, sample_rewards
 from harness.runs.store import Store
 from harness.runs.unprobed import unprobed_scores
 from harness.runs.verdict_sets import VerdictSet
-from harness.stats import SampleFeatures, baseline_scores
+from harness.stats import SampleFeatures, Selector, baseline_scores, baseline_selectors
+from harness.stats.baselines import VECTOR_AGREEMENT
 from harness.stats.estimators import Bools, Floats, Ints
 from sandbox import Outcome
+
+OUTPUTS = "outputs"
+"""The name of the groups of samples whose programs give the same answer to the test that the prompt shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class ReportInputs:
     objectives: Mapping[str, Floats]  # out-of-fold scores by objective
     raw_scores: Mapping[str, Floats]  # the same as the probes gave them, before each fold's temperature
     baselines: Mapping[str, Floats]  # scores by baseline
+    selectors: Mapping[str, Selector] = field(default_factory=dict)  # of baselines that compare the drawn samples alone
     given: Mapping[str, Floats] = field(default_factory=dict)  # scores from files, by name; they may know labels
 
     @property
@@ -97,9 +104,10 @@ class ReportInputs:
         return sum(len(item.samples) for item in self.problems) - len(self.verdicts)
 
 
-def read_inputs(store: Store) -> ReportInputs:
+def read_inputs(store: Store, *, among_all: bool = False) -> ReportInputs:
     """Read a run's verdicts, completions and out-of-fold scores, each once.
 
+    With `among_all` the inputs serve for selection among all samples of a problem alone, without reading vectors.
     Raises QprobeError without verdicts.
     """
     scores, has_stale_probes = _scores(store)
@@ -134,8 +142,16 @@ def read_inputs(store: Store) -> ReportInputs:
         mask_PN=mask_PN,
         objectives=objectives,
         raw_scores={name: _raw_scores(scores, name, scores_PN) for name, scores_PN in objectives.items()},
-        baselines=baselines_of(scores.features, mask_PN, visible),
+        baselines=(baselines := baselines_of(scores.features, mask_PN, visible)),
+        selectors={} if among_all else _selectors(store, scores, visible, baselines),
     )
+
+
+def _selectors(
+    store: Store, scores: Scores, visible: VisibleAnswers | None, baselines: Mapping[str, Floats]
+) -> dict[str, Selector]:
+    kernels = vector_kernels(store, scores.problem_ids, scores.indices_PN) if VECTOR_AGREEMENT in baselines else {}
+    return selectors_of(scores.features, visible, baselines, kernels)
 
 
 def _scores(store: Store) -> tuple[Scores, bool]:
@@ -157,8 +173,22 @@ def baselines_of(features: SampleFeatures, mask_PN: Bools, visible: VisibleAnswe
         return {}
     if visible is None:
         return baseline_scores(features, mask_PN)
-    features = replace(features, groups={**features.groups, "outputs": visible.groups_PN})
-    return {**baseline_scores(features, mask_PN), "passes shown test": visible.passes_PN}
+    return {**baseline_scores(_with_outputs(features, visible), mask_PN), "passes shown test": visible.passes_PN}
+
+
+def selectors_of(
+    features: SampleFeatures,
+    visible: VisibleAnswers | None,
+    baselines: Mapping[str, Floats],
+    kernels: Mapping[str, NDArray[np.floating]],
+) -> dict[str, Selector]:
+    """Return the selectors of those baselines that compare the drawn samples alone, by name."""
+    selectors = baseline_selectors(_with_outputs(features, visible) if visible else features, kernels)
+    return {name: selector for name, selector in selectors.items() if name in baselines}
+
+
+def _with_outputs(features: SampleFeatures, visible: VisibleAnswers) -> SampleFeatures:
+    return replace(features, groups={**features.groups, OUTPUTS: visible.groups_PN})
 
 
 def _problem_samples(store: Store, verdicts: Mapping[SampleId, Outcome]) -> Iterator[ProblemSamples]:

@@ -76,6 +76,7 @@ def selection(inputs: ReportInputs, k: int | None = None) -> Summary:
         control_limits_CP=inputs.scores.control_limits_CP,
         random_CPN=inputs.scores.random_CPN,
         baselines={**inputs.baselines, **inputs.given},
+        selectors=inputs.selectors,
         others=greedy,
         lengths_PN=inputs.scores.features.lengths_PN,
     )
@@ -154,6 +155,7 @@ def best_of_every_k(inputs: ReportInputs) -> BestOfK:
     ks = list(range(1, max(inputs.samples_per_problem[1], 1) + 1))
     with _without_smaller_problems():
         values = {name: best_of_k(scores_PN, rewards_PN, mask_PN, ks) for name, scores_PN in inputs.all_scores.items()}
+        values |= {name: selector.curve(rewards_PN, mask_PN, ks) for name, selector in inputs.selectors.items()}
         values["pass@k"] = np.stack([pass_at_k(rewards_PN, mask_PN, k) for k in ks], axis=1)
     values["pass@1"] = np.repeat(values["pass@k"][:, :1], len(ks), axis=1)
     return BestOfK(ks, [_series(name, values_PK.T) for name, values_PK in values.items()])

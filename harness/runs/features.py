@@ -1,6 +1,6 @@
 """Features of samples that need no label: the inputs of the baselines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from harness.runs.store import Store
 from harness.runs.vector_store import StoredVectors
 from harness.stats import SampleFeatures
 from harness.stats.baselines import CENTROID, VECTOR_AGREEMENT
-from harness.stats.centrality import centroid_distances, mean_cosines
+from harness.stats.centrality import centred_kernel, centroid_distances, cosine_kernel, mean_cosines
 
 PROGRAMS = "programs"
 """The name of the groups of samples whose programs are the same."""
@@ -60,21 +60,47 @@ def vector_scores(
 ) -> dict[str, NDArray[np.float64]]:
     """Return scores of each sample's vectors beside those of its problem's other samples, [P, N] by name in tables.
 
-    Means over layers and poolings. Empty where samples have no vectors, or no problem has two samples.
+    Of several layers and poolings, the mean cosine, and the distance in the space of all of them. Empty where samples
+    have no vectors, or no problem has two samples.
+    """
+    scores = {name: np.zeros(indices_PN.shape) for name in (VECTOR_AGREEMENT, CENTROID)}
+    row = -1
+    for row, there_N, by_view in _vectors_by_problem(store, problem_ids, indices_PN):
+        scores[VECTOR_AGREEMENT][row, there_N] = np.mean([mean_cosines(each_ND) for each_ND in by_view], axis=0)
+        squares_N = np.mean([centroid_distances(each_ND) ** 2 for each_ND in by_view], axis=0)
+        scores[CENTROID][row, there_N] = -np.sqrt(squares_N)
+    return scores if row >= 0 else {}
+
+
+def vector_kernels(
+    store: Store, problem_ids: Sequence[str], indices_PN: NDArray[np.int64]
+) -> dict[str, NDArray[np.float32]]:
+    """Return what the scores of `vector_scores` are made of: the products of each problem's vectors, [P, N, N]."""
+    samples = indices_PN.shape[1]
+    kernels = {name: np.zeros((*indices_PN.shape, samples), np.float32) for name in (VECTOR_AGREEMENT, CENTROID)}
+    row = -1
+    for row, there_N, by_view in _vectors_by_problem(store, problem_ids, indices_PN):
+        pairs = np.ix_(there_N, there_N)
+        kernels[VECTOR_AGREEMENT][row][pairs] = np.mean([cosine_kernel(each_ND) for each_ND in by_view], axis=0)
+        kernels[CENTROID][row][pairs] = np.mean([centred_kernel(each_ND) for each_ND in by_view], axis=0)
+    return kernels if row >= 0 else {}
+
+
+def _vectors_by_problem(
+    store: Store, problem_ids: Sequence[str], indices_PN: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.bool_], list[NDArray[np.float32]]]]:
+    """Yield each problem's row, the places of its samples and their vectors by view, one problem at a time.
+
+    Nothing where samples have no vectors, or no problem has two samples.
     """
     about = store.about
     if about.view is None or about.embeddings[about.view].shards is None or (indices_PN >= 0).sum(1).max(initial=0) < 2:
-        return {}
+        return
     vectors = StoredVectors.open(store, about.view)
     if vectors.missing(_ids(problem_ids, indices_PN)) or not vectors.has_files:
-        return {}
-    scores = {name: np.zeros(indices_PN.shape) for name in (VECTOR_AGREEMENT, CENTROID)}
+        return
     for row, (problem_id, indices_N) in enumerate(zip(problem_ids, indices_PN, strict=True)):
-        there_N = indices_N >= 0
-        by_view = vectors.read(_ids([problem_id], indices_N[None])).values()  # one problem at a time: it bounds memory
-        scores[VECTOR_AGREEMENT][row, there_N] = np.mean([mean_cosines(each_ND) for each_ND in by_view], axis=0)
-        scores[CENTROID][row, there_N] = -np.mean([centroid_distances(each_ND) for each_ND in by_view], axis=0)
-    return scores
+        yield row, indices_N >= 0, list(vectors.read(_ids([problem_id], indices_N[None])).values())
 
 
 def _ids(problem_ids: Sequence[str], indices_PN: NDArray[np.int64]) -> list[SampleId]:

@@ -23,11 +23,11 @@ from harness.probes.contrast import contrast_on
 from harness.probes.controls import random_directions
 from harness.probes.plans import plan_at
 from harness.progress import SILENT, Progress
-from harness.reports.inputs import baselines_of
+from harness.reports.inputs import baselines_of, selectors_of
 from harness.reports.sections import at_few_ks, default_ks
 from harness.reports.transfer import Tested, TransferReport
 from harness.reports.visible_answers import visible_answers
-from harness.runs.features import sample_features
+from harness.runs.features import sample_features, vector_kernels
 from harness.runs.probe_files import row_figures, save_probes
 from harness.runs.problem_sets import ProblemSet, refuse_other_vectors
 from harness.runs.scores import current
@@ -118,8 +118,11 @@ def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer
     with Store(test.folder, read_only=True) as store:
         features = sample_features(store, samples.problem_ids, indices_PN)
         answers = visible_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
+        kernels = vector_kernels(store, samples.problem_ids, indices_PN)
     features = replace(features, scores={**features.scores, CONTRAST: contrast_on(train, samples).numpy()})
 
+    baselines = baselines_of(features, mask_PN, answers)
+    selectors = selectors_of(features, answers, baselines, kernels)
     limits = dict(zip(result.objectives, result.limits_O, strict=True))
 
     def summary(k: int | None) -> Summary:
@@ -133,7 +136,8 @@ def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer
             control_CPN=result.control_CPN[test.name].numpy(),
             control_limits_CP=np.repeat(result.control_limits_C[:, None], len(mask_PN), axis=1),
             random_CPN=random_CPN,
-            baselines=baselines_of(features, mask_PN, answers),
+            baselines=baselines,
+            selectors=selectors,
             lengths_PN=features.lengths_PN,
         )
 

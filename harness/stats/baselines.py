@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.stats.centrality import typical_lengths
 from harness.stats.estimators import Bools, Floats, Ints
+from harness.stats.selectors import Central, Selector, TypicalLength, Vote
 
 VECTOR_AGREEMENT = "agreement (vectors)"
 CENTROID = "near centroid"
 CONTRAST = "contrast direction"
+TYPICAL_LENGTH = "typical length"
 
 USES_LABELS = frozenset({CONTRAST})
 """The names of scores that learn from the labels of other problems: no baselines without labels."""
@@ -43,16 +46,27 @@ def baseline_scores(features: SampleFeatures, mask_PN: Bools) -> dict[str, Float
     if features.lengths_PN is not None:
         scores["shortest"] = -features.lengths_PN
         scores["longest"] = features.lengths_PN
-        scores["typical length"] = typical_lengths(features.lengths_PN, mask_PN)
+        scores[TYPICAL_LENGTH] = typical_lengths(features.lengths_PN, mask_PN)
     for name, groups_PN in features.groups.items():
         scores[f"agreement ({name})"] = agreement(groups_PN, mask_PN)
     return {**scores, **features.scores}
 
 
+def baseline_selectors(features: SampleFeatures, kernels: Mapping[str, NDArray[np.floating]]) -> dict[str, Selector]:
+    """Return the baselines that compare the drawn samples alone, by name; their scores compare all stored ones.
+
+    `kernels` holds the products of each problem's vectors [P, N, N], by name.
+    """
+    selectors: dict[str, Selector] = {name: Central(kernel_PNN) for name, kernel_PNN in kernels.items()}
+    if features.lengths_PN is not None:
+        selectors[TYPICAL_LENGTH] = TypicalLength(features.lengths_PN)
+    return {**selectors, **{f"agreement ({name})": Vote(groups_PN) for name, groups_PN in features.groups.items()}}
+
+
 def agreement(groups_PN: Ints, mask_PN: Bools) -> Floats:
     """Return the number of graded samples of the problem that agree with each sample, itself included [P, N].
 
-    The count is over all stored samples, even where selection is among fewer.
+    The count is over all stored samples; where selection is among fewer, `Vote` counts the drawn ones.
     """
     same_PNN = (groups_PN[:, :, None] == groups_PN[:, None, :]) & mask_PN[:, None, :]
     return np.where(mask_PN, same_PNN.sum(2), 0).astype(np.float64)

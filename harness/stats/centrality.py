@@ -18,6 +18,24 @@ def mean_cosines(vectors_ND: NDArray[np.floating]) -> Floats:
     return np.asarray((units_ND * others_ND).sum(1) / max(len(rows_ND) - 1, 1))
 
 
+def cosine_kernel(vectors_ND: NDArray[np.floating]) -> Floats:
+    """Return the cosine of every pair of vectors [N, N]: the products of which `mean_cosines` are means."""
+    norms_N1 = np.linalg.norm(vectors_ND.astype(np.float64), axis=1, keepdims=True)
+    units_ND = vectors_ND / np.where(norms_N1 > 0, norms_N1, 1.0)
+    kernel_NN = units_ND @ units_ND.T
+    np.fill_diagonal(kernel_NN, 1.0)  # for vectors of zeros too: the mean leaves the vector itself out
+    return np.asarray(kernel_NN)
+
+
+def centred_kernel(vectors_ND: NDArray[np.floating]) -> Floats:
+    """Return the product of every pair of vectors [N, N] less their mean, in the unit of `centroid_distances`."""
+    centred_ND = vectors_ND.astype(np.float64) - vectors_ND.astype(np.float64).mean(0)
+    kernel_NN = centred_ND @ centred_ND.T
+    unit = np.diag(kernel_NN).mean() if len(kernel_NN) else 0.0
+    equal = not centroid_distances(vectors_ND).any()
+    return np.asarray(np.zeros_like(kernel_NN) if equal else kernel_NN / unit)
+
+
 def centroid_distances(vectors_ND: NDArray[np.floating]) -> Floats:
     """Return the distance [N] of each vector from the mean of its problem's, in units of their root mean square.
 

@@ -9,6 +9,7 @@ from harness.stats.estimators import Bools, Floats, Ints, pass_at_1, pass_at_k, 
 from harness.stats.intervals import crossed_means, finite_mean, percentile_interval
 from harness.stats.ranks import within_problem_auc, without_length
 from harness.stats.rules import BY_SOFTMAX, selection_by_limits
+from harness.stats.selectors import Selector
 from harness.stats.table import RESAMPLES, TableRow, tabulate
 
 CONTROL = "shuffled labels"
@@ -56,6 +57,7 @@ def summarise(
     control_limits_CP: Sequence[Ints] | Ints | None = None,
     random_CPN: Sequence[Floats] | Floats = (),
     baselines: Mapping[str, Floats] | None = None,
+    selectors: Mapping[str, Selector] | None = None,
     others: Mapping[str, Floats] | None = None,
     lengths_PN: Floats | None = None,
     resamples: int = RESAMPLES,
@@ -65,8 +67,9 @@ def summarise(
 
     `scores` has the out-of-fold scores [P, N] of each objective, for softmax selection at `beta` among k samples (among
     all graded ones if None), or for the rules in `limits` and `control_limits_CP` (see `selection_by_limits`);
-    `baselines` has scores [P, N] of which the best is selected; `others` has values [P] that need no selection, such as
-    the reward of the greedy sample; the controls have C draws each, and their rows are means over these. Every row
+    `baselines` has scores [P, N] of which the best is selected, except that a selector of the same name decides among
+    k samples; each of the other `selectors` has its own row. `others` has values [P] that need no selection, such
+    as the reward of the greedy sample; the controls have C draws each, and their rows are means over these. Every row
     leaves out problems without a graded sample, or with fewer than k. Raises QprobeError for rewards outside 0 to 1 and
     for scores that are not finite.
     """
@@ -76,6 +79,11 @@ def summarise(
     rules |= {name: _Rule(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
     values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
     values |= {name: rule.value(rewards_PN, mask_PN) for name, rule in rules.items()}
+    values |= {
+        name: selector.expected(rewards_PN, mask_PN, k)
+        for name, selector in (selectors or {}).items()
+        if k is not None or name not in rules
+    }
     draws = {
         RANDOM: [_Rule(scores_PN, 0.0, k) for scores_PN in random_CPN],
         CONTROL: [

@@ -7,10 +7,16 @@ from harness.reports.render.headline import best_of_several, controls
 from harness.reports.render.numbers import counted, model_text, short
 from harness.reports.render.rules import rule_notes
 from harness.reports.report import Report
+from harness.reports.transfer import Tested
 from harness.stats import CALIBRATED, Calibration, Difference, SelectionRule
+from harness.stats.baselines import CENTROID, TYPICAL_LENGTH, VECTOR_AGREEMENT
 from sandbox import Status
 
 AMONG_K = "Among k: exact expectations over all subsets of k samples; * marks p below .05."
+BY_SUBSETS = (
+    "Among k, a baseline that compares samples compares the k alone; for vectors and typical length the expectation is "
+    "the mean over 1,000 drawn subsets."
+)
 INTERVALS = (
     "Intervals: 95 %, bootstrap over problems; gains and p-values are paired by problem, p-values Holm-corrected."
 )
@@ -125,7 +131,7 @@ def _tests(report: Report) -> list[str]:
 
 
 def _few_samples(report: Report) -> list[str]:
-    lines = [AMONG_K] if report.rows_at_k else []
+    lines = among_k(report)
     graded = report.per_problem.graded if report.per_problem else []
     for k in report.ks:
         if k > report.samples_per_problem[0]:
@@ -133,6 +139,13 @@ def _few_samples(report: Report) -> list[str]:
             problems = counted(few, "problem") + (" has" if few == 1 else " have") if few else "Some problems have"
             lines.append(f"Warning: {problems} fewer than {k} graded samples and no value at k = {k}.")
     return lines
+
+
+def among_k(report: Report | Tested) -> list[str]:
+    """Return the notes on selection among k samples; none without it."""
+    names = {row.name for part in report.rows_at_k for row in part.rows}
+    drawn = [BY_SUBSETS] if names & {VECTOR_AGREEMENT, CENTROID, TYPICAL_LENGTH} else []
+    return [AMONG_K, *drawn] if report.rows_at_k else []
 
 
 def _calibration(report: Report) -> list[str]:

@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.reports.render.notes import AMONG_K, INTERVALS
+from harness.reports.render.notes import INTERVALS, among_k
 from harness.reports.render.numbers import counted
 from harness.reports.render.rules import RULES
 from harness.reports.render.tables import ROW_HEADER, at_k_cells, gains_by_rule, is_gain, row_cells
@@ -27,7 +27,7 @@ def notes(report: TransferReport) -> list[str]:
         if test.problems_without_signal
     ]
     lines += [RULES] if any(test.rules for test in report.tests) else []
-    lines += [AMONG_K] if any(test.rows_at_k for test in report.tests) else []
+    lines += dict.fromkeys(line for test in report.tests for line in among_k(test))
     if report.near_duplicates:
         twins = counted(len(report.near_duplicates), "training problem")
         action = "left out" if report.left_out else "trained on; --leave-out-duplicates leaves them out"
