@@ -1,5 +1,6 @@
 """Small real models, made with random weights: the same architectures and files as large ones."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,65 @@ def save_qwen2(folder: Path) -> Path:
         bos_token_id=None,
     )
     return _save(folder, Qwen2ForCausalLM(config))
+
+
+GGUF_NAMES = {
+    "model.embed_tokens": "token_embd",
+    "model.layers": "blk",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+}
+"""Part of a tensor's name in transformers -> in llama.cpp."""
+
+
+def save_gguf(file: Path, folder: Path) -> Path:
+    """The Qwen2 of a folder as a GGUF file, matrices in 8 bits. Needs the package gguf."""
+    from gguf import GGMLQuantizationType, GGUFWriter, quants
+
+    model = Qwen2ForCausalLM.from_pretrained(folder)
+    config, words = model.config, tokenizer()
+    writer = GGUFWriter(file, "qwen2")
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(config.vocab_size)
+    saved = json.loads(words.backend_tokenizer.to_str())["model"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    names = sorted(saved["vocab"], key=saved["vocab"].get)
+    writer.add_token_list(names)
+    writer.add_token_types([3 if name in ("<eos>", "<pad>") else 1 for name in names])  # 3: a control token
+    writer.add_token_merges([" ".join(pair) for pair in saved["merges"]])
+    writer.add_eos_token_id(0)
+    writer.add_pad_token_id(1)
+    writer.add_chat_template("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}")
+    for name, tensor in model.state_dict().items():
+        for theirs, llama in GGUF_NAMES.items():
+            name = name.replace(theirs, llama)
+        if tensor.ndim == 2:
+            kind = GGMLQuantizationType.Q8_0
+            writer.add_tensor(name, quants.quantize(tensor.numpy(), kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(name, tensor.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
 
 
 def save_mistral(folder: Path, *, window: int = 8) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.errors import QprobeError
 from harness.models.engine import Generated, Request, Sampling
 from harness.models.hf.engine import HfEngine, check_context
+from harness.models.hf.gguf import SUFFIX
 from harness.models.spec import in_home, parse_spec
 from harness.models.token_text import TokenText
 from harness.models.tokens import prompt_ids
@@ -30,6 +31,8 @@ class VllmEngine:
         self._spec.check_options(OPTIONS)
         for key in NUMBERS:
             self._spec.number(key, 1, 10**7)
+        if self._spec.name.endswith(SUFFIX):
+            raise QprobeError(f"vllm: takes no {SUFFIX} file: write hf: instead of vllm:, or name a folder.")
         if find_spec("vllm") is None:
             raise QprobeError(
                 "vllm: models need the package vllm and a GPU: pip install vllm, or write hf: instead of vllm:."

@@ -41,6 +41,9 @@ def test_a_spec_is_taken_apart():
         ("hf:x,dtpye=float16", "Unknown option 'dtpye' of hf. Choose from"),
         ("hf:x,dtype=int3", "Unknown value dtype=int3. Choose from auto, float32, bfloat16, float16"),
         ("hf:x,quantize=2bit", "Unknown value quantize=2bit. Choose from 8bit, 4bit"),
+        ("vllm:x.gguf", "vllm: takes no .gguf file: write hf: instead of vllm:, or name a folder."),
+        ("vllm:x,attn_implementation=eager", "Unknown option 'attn_implementation' of vllm. Choose from revision"),
+        ("openai:x,attn_implementation=eager", "Unknown option 'attn_implementation' of openai. Choose from url"),
         ("hf:x,trust_remote_code=yes", "Unknown value trust_remote_code=yes. Choose from true, false"),
     ],
 )

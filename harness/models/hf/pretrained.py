@@ -18,6 +18,7 @@ from benchmarks.hub_client import is_out_of_reach
 from harness.errors import QprobeError
 from harness.models.hf.adapters import check_adapter, with_adapter
 from harness.models.hf.devices import SPREADS, check_device
+from harness.models.hf.gguf import SUFFIX, check_gguf, dequantised, described, file_digest
 from harness.models.network import certificates, proxy_for
 from harness.models.spec import in_home, parse_spec
 
@@ -33,13 +34,24 @@ FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeErro
 """The errors of transformers for a folder or a hub id that cannot be read."""
 
 
-OPTIONS = ("revision", "dtype", "device", "device_map", "quantize", "trust_remote_code", "adapter", "date")
+OPTIONS = (
+    "revision",
+    "dtype",
+    "device",
+    "device_map",
+    "quantize",
+    "attn_implementation",
+    "trust_remote_code",
+    "adapter",
+    "date",
+)
 DATE = date(2025, 1, 1)
 """The day of chat templates that ask for today's: a run would mix prompts otherwise, and none could be repeated."""
 CONTEXT_NAMES = ("max_position_embeddings", "max_seq_len")
 """The names of the longest input in configurations."""
 DTYPES = {name: name for name in ("auto", "float32", "bfloat16", "float16")}
 QUANTIZED = {name: name for name in ("8bit", "4bit")}
+ATTENTION = {name: name for name in ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")}
 
 
 def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
@@ -56,6 +68,7 @@ def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
         dtype=parsed.one_of("dtype", DTYPES, "auto"),
         device_map=parsed.options.get("device_map"),
         quantize=parsed.one_of("quantize", QUANTIZED, ""),
+        attn_implementation=parsed.one_of("attn_implementation", ATTENTION, ""),
         trust_remote_code=parsed.flag("trust_remote_code"),
         adapter=in_home(adapter) if (adapter := parsed.options.get("adapter")) else None,
         template_date=parsed.day("date", DATE),
@@ -66,12 +79,13 @@ def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
 class Pretrained:
     """A model by name. Its configuration and tokenizer are read on first use, its weights by `load` alone."""
 
-    name: str  # a folder, or an id on the hub
+    name: str  # a folder, a GGUF file, or an id on the hub
     revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"
     device_map: str | None = None  # "auto" spreads a model over all GPUs (needs the package accelerate)
     quantize: str = ""  # "8bit" | "4bit", by the package bitsandbytes
+    attn_implementation: str = ""  # transformers' choice
     trust_remote_code: bool = False  # run code that comes with the model
     adapter: str | None = None  # a folder
     template_date: date = DATE  # what chat templates take for today
@@ -82,7 +96,9 @@ class Pretrained:
 
         A probe's card holds it and may come from anywhere, so it never allows a model's own code to run.
         """
-        options = {name: getattr(self, name) for name in ("revision", "dtype", "quantize", "adapter")}
+        options = {
+            name: getattr(self, name) for name in ("revision", "dtype", "quantize", "attn_implementation", "adapter")
+        }
         given = [f",{name}={value}" for name, value in options.items() if value and value != "auto"]
         return f"hf:{self.name}{''.join(given)}"
 
@@ -91,7 +107,9 @@ class Pretrained:
         check_device(self.device)
         if self.device_map is not None:
             check_device(self.device_map, SPREADS)
-        if self.is_local:
+        if self.is_gguf:
+            check_gguf(Path(self.name))
+        elif self.is_local:
             self._check_folder(Path(self.name))
         elif self.name.startswith((".", "/", "~")) or self.name.count("/") > 1:
             raise QprobeError(f"There is no folder {self.name}.")
@@ -99,6 +117,8 @@ class Pretrained:
             _check_hub()
         self._check_packages()
         _ = self.config, self.tokenizer
+        if self.attn_implementation:
+            self._check_attention()
         if self.adapter:
             check_adapter(Path(self.adapter), self.config)
 
@@ -115,10 +135,40 @@ class Pretrained:
             option = "quantize" if self.quantize else "device_map"
             raise QprobeError(f"{option}= needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
 
+    def _check_attention(self) -> None:
+        """Raise QprobeError where the model or this machine lacks the implementation of attention."""
+        import torch
+        from transformers import AutoModel
+
+        try:
+            if self.target_device == "cpu" and self.attn_implementation.startswith("flash"):
+                raise ValueError("it needs a GPU")
+            with _quiet(), torch.device("meta"):  # shapes alone: no weights are made
+                AutoModel.from_config(  # type: ignore[no-untyped-call]
+                    self.config,
+                    attn_implementation=self.attn_implementation,
+                    trust_remote_code=self.trust_remote_code,
+                )
+        except (*FAILURES, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0].rstrip(".")
+            raise QprobeError(
+                f"{self.name} cannot use attn_implementation={self.attn_implementation} here: {reason}."
+            ) from error
+
+    @property
+    def is_gguf(self) -> bool:
+        """True if the name is a file of llama.cpp's format."""
+        return self.name.endswith(SUFFIX)
+
     @property
     def is_local(self) -> bool:
-        """True if the name is a folder."""
-        return Path(self.name).is_dir()
+        """True if the name is a folder or a GGUF file."""
+        return self.is_gguf or Path(self.name).is_dir()
+
+    @property
+    def _folder(self) -> str:
+        """The folder or hub id with the configuration and the tokenizer."""
+        return str(described(Path(self.name))) if self.is_gguf else self.name
 
     @cached_property
     def config(self) -> Any:  # noqa: ANN401 - transformers' own, another class for each architecture
@@ -138,11 +188,11 @@ class Pretrained:
     def _read(self, part: str, from_pretrained: Any) -> Any:  # noqa: ANN401
         try:
             with _quiet():
-                return from_pretrained(self.name, **self._where)
+                return from_pretrained(self._folder, **self._where)
         except FAILURES as error:
             if self._where["local_files_only"]:
                 raise QprobeError(f"{self.name} is not on this machine, and the hub does not answer.") from error
-            where = "folder" if self.is_local else "hub (is the id right?)"
+            where = ("file" if self.is_gguf else "folder") if self.is_local else "hub (is the id right?)"
             reason = str(error).strip().split("\n")[0]
             raise QprobeError(f"The {part} of {self.name} cannot be read from the {where}: {reason}") from error
 
@@ -174,7 +224,7 @@ class Pretrained:
         from transformers.utils.hub import cached_file
 
         if self.is_local:
-            return path if (path := Path(self.name) / name).is_file() else None
+            return path if (path := Path(self._folder) / name).is_file() else None
         where = {"revision": self.revision, "local_files_only": self._where["local_files_only"]}
         quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
         found = cached_file(self.name, name, **where, **quiet)
@@ -186,10 +236,19 @@ class Pretrained:
 
         Options that round or adapt the weights change it too.
         """
-        own = _folder_digest(Path(self.name)) if self.is_local else self._commit
+        own = self._own_fingerprint
         changes = [self.dtype * (self.dtype != "auto"), self.quantize]
         changes.append(_folder_digest(Path(self.adapter)) if self.adapter else "")
+        if self.attn_implementation:
+            changes.append(self.attn_implementation)  # behind the others, whose fingerprints stay
         return hashlib.sha256("\n".join([own, *changes]).encode()).hexdigest()[:32] if any(changes) else own
+
+    @property
+    def _own_fingerprint(self) -> str:
+        """The fingerprint without options."""
+        if self.is_gguf:
+            return file_digest(Path(self.name))
+        return _folder_digest(Path(self.name)) if self.is_local else self._commit
 
     @property
     def _commit(self) -> str:
@@ -245,7 +304,11 @@ class Pretrained:
 
         backbone = self.adapter is not None and auto_class is AutoModel
         chosen: Any = AutoModelForCausalLM if backbone else auto_class
-        model, info = chosen.from_pretrained(self.name, **self._where, **self._placing(), output_loading_info=True)
+        placing = self._placing()
+        name = self.name
+        if self.is_gguf:
+            name = str(dequantised(Path(name), self.dtype if self.dtype in ("bfloat16", "float16") else "float32"))
+        model, info = chosen.from_pretrained(name, **self._where, **placing, output_loading_info=True)
         # An encoder's pooler is not used here, and many files lack it.
         if missing := sorted(name for name in info["missing_keys"] if "pooler" not in name):
             raise ValueError(f"its files lack {len(missing)} of its tensors, such as {missing[0]}")
@@ -266,6 +329,8 @@ class Pretrained:
         if self.quantize:
             bits = {f"load_in_{self.quantize}": True}
             placing["quantization_config"] = BitsAndBytesConfig(**bits)  # type: ignore[no-untyped-call]
+        if self.attn_implementation:
+            placing["attn_implementation"] = self.attn_implementation
         if self.device_map or self.quantize:
             placing["device_map"] = self.device_map or self.target_device
         return placing
