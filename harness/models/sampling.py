@@ -13,6 +13,9 @@ from harness.models.logit_rules import likeliest_only, penalised, without_unlike
 HEADS = (64, 1024)
 """Numbers of likeliest tokens that hold nearly every nucleus: more tokens are sorted only where they do not."""
 
+CACHED = 2**17
+"""The number of logits that a CPU reads at once: they stay in its cache while they are read several times."""
+
 
 def uniforms(seed: int, count: int) -> Tensor:
     """Return the random numbers of one sample, [count], float64: its t-th token is drawn with the t-th."""
@@ -59,6 +62,17 @@ def draw(
     `earlier_NT` holds each row's tokens so far, for the repetition penalty (`earlier_tokens`). The log-probability is
     the model's own, before any rule.
     """
+    rows = len(logits_NV) if logits_NV.is_cuda else max(1, CACHED // logits_NV.shape[1])
+    given = (logits_NV, uniforms_N, greedy_N, earlier_NT)
+    parts = [[None] * -(-len(logits_NV) // rows) if each is None else each.split(rows) for each in given]
+    drawn = [_draw(sampling, *part) for part in zip(*parts, strict=True)]
+    chosen, logprobs = (torch.cat(each) for each in zip(*drawn, strict=True))
+    return chosen, logprobs
+
+
+def _draw(
+    sampling: Sampling, logits_NV: Tensor, uniforms_N: Tensor, greedy_N: Tensor | None, earlier_NT: Tensor | None
+) -> tuple[Tensor, Tensor]:
     logits = logits_NV.float()
     ruled = penalised(logits, earlier_NT, sampling.repetition_penalty)
     chosen = ruled.argmax(-1) if sampling.temperature == 0 else _nucleus(ruled, uniforms_N, sampling)
