@@ -8,6 +8,7 @@ next group with a hypergeometric probability. All numbers are probabilities, and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -43,6 +44,8 @@ class Groups:
         below_G = 1 + ((self.values_GC[:, 1:] < level) & drawn_GC).sum(1)  # so many counts, from 0, are below the level
         ends_G = below_G + ((self.values_GC[:, 1:] == level) & drawn_GC).sum(1)
         wins_G = ends_G > below_G
+        if wins_G.all() and (ends_G == 2).all():
+            return self._all_apart(most)
         free_G, shut_G = ~wins_G & (below_G > caps_G), ~wins_G & (below_G == 1) & (caps_G > 0)
         least = int(below_G[wins_G].min())
         joined = _Joined(most, min(int(wins_G.sum()), most // least))
@@ -51,6 +54,23 @@ class Groups:
         for g in np.flatnonzero(~free_G & ~shut_G):
             joined.add(int(self.sizes_G[g]), int(below_G[g]), int(ends_G[g]), self.rewards_GC[g])
         return joined.shared_rewards()
+
+    def _all_apart(self, most: int) -> Floats:
+        """The part [J] where no two samples are of one group, so that each of the j drawn ones wins.
+
+        What `_Joined` gives, in vectors: with samples that hardly ever agree there are as many groups as samples.
+        """
+        total, chances_J, rewards_J = 0, np.zeros(most + 1), np.zeros(most + 1)
+        chances_J[0] = 1.0
+        for size, reward in zip(self.sizes_G.tolist(), self.rewards_GC[:, 1].tolist(), strict=True):
+            none_J, one_J = draw_chances(total, size, most)[:, :2].T
+            earned_J = rewards_J[:-1] + reward * chances_J[:-1]
+            rewards_J *= none_J
+            rewards_J[1:] += earned_J * one_J[1:]
+            joined_J = chances_J * none_J
+            joined_J[1:] += chances_J[:-1] * one_J[1:]
+            total, chances_J = total + size, joined_J
+        return np.asarray(rewards_J / np.maximum(np.arange(most + 1), 1))
 
 
 class _Joined:
@@ -86,6 +106,7 @@ class _Joined:
         return np.asarray(self.rewards_JT[:, 1:] @ shares_T)
 
 
+@lru_cache(maxsize=4096)  # problems of as many samples ask for the same ones
 def draw_chances(others: int, size: int, most: int) -> Floats:
     """Return the probability [J, C] that c of j samples drawn from `others` + `size` ones are among the `size`.
 
@@ -98,7 +119,9 @@ def draw_chances(others: int, size: int, most: int) -> Floats:
     possible_JC = (rest_JC >= 0) & (rest_JC <= others) & (j_J1 <= others + size)
     rest_JC, j_J1 = np.where(possible_JC, rest_JC, 0), np.minimum(j_J1, others + size)
     logs_JC = _log_choose(logs, size, c_C) + _log_choose(logs, others, rest_JC) - _log_choose(logs, others + size, j_J1)
-    return np.where(possible_JC, np.exp(logs_JC), 0.0)
+    chances_JC = np.where(possible_JC, np.exp(logs_JC), 0.0)
+    chances_JC.flags.writeable = False
+    return chances_JC
 
 
 def _log_choose(logs: Floats, n: int, k: Ints) -> Floats:

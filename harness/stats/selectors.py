@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.stats.estimators import Bools, Floats, Ints, pass_at_1, warn_where_short
 from harness.stats.group_selection import Groups, vote_of_k
 from harness.stats.rules import BY_SOFTMAX, selection_by_limits
-from harness.stats.subsets import CURVE_DRAWS, DRAWS, central, mean_over_subsets, typical, weighted_vote
+from harness.stats.subsets import DRAWS, central, curve_over_subsets, mean_over_subsets, typical, weighted_vote
 
 _NONE = np.iinfo(np.int64).min
 """A number that no group has."""
@@ -63,7 +63,7 @@ class _BySubsets:
 
     def curve(self, rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> Floats:
         """Return the expected reward [P, K] among each number of samples."""
-        return mean_over_subsets(self.chances, rewards_PN, mask_PN, ks, CURVE_DRAWS)
+        return curve_over_subsets(self.chances, rewards_PN, mask_PN, ks)
 
 
 @dataclass(frozen=True)

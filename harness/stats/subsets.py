@@ -5,7 +5,7 @@ problem's mean is at most 0.5 / sqrt(draws), .016 for the tables, and that of a 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import combinations
 
@@ -15,6 +15,9 @@ from harness.stats.estimators import Bools, Floats, Ints, warn_where_short
 
 DRAWS, CURVE_DRAWS = 1000, 100
 """Subsets for a figure in a table, and for a point of a curve."""
+
+EVERY_K, STEP = 10, math.sqrt(2)
+"""A curve has its own points up to the first number of samples, and behind it a point at every step of this factor."""
 
 Choose = Callable[[int, Ints, Bools], Floats]
 """Of a problem's number, the places [n] of its graded samples, and S subsets of them as members [S, n]: the chances
@@ -44,18 +47,44 @@ def mean_over_subsets(
     counts_P = mask_PN.sum(1)
     warn_where_short(counts_P, max((k for k in ks if k is not None), default=0))
     values_PK = np.full((len(mask_PN), len(ks)), np.nan)
-    for problem, mask_N in enumerate(mask_PN):
-        graded_n = np.flatnonzero(mask_N)
-        n, rewards_n = len(graded_n), rewards_PN[problem, graded_n]
-        for place, k in enumerate(ks):
+    graded = [np.flatnonzero(mask_N) for mask_N in mask_PN]
+    for place, k in enumerate(ks):  # problems inside, as most have as many samples, and so the same subsets
+        for problem, graded_n in enumerate(graded):
+            n, rewards_n = len(graded_n), rewards_PN[problem, graded_n]
             if n < (k or 1):
                 continue
             if (rewards_n == rewards_n[0]).all():  # every choice is equally good
                 values_PK[problem, place] = rewards_n[0]
                 continue
             chances_Sn = choose(problem, graded_n, subsets(n, k or n, draws))
-            values_PK[problem, place] = (chances_Sn @ rewards_n).mean()
+            values_PK[problem, place] = chances_Sn.mean(0) @ rewards_n
     return values_PK
+
+
+def curve_over_subsets(choose: Choose, rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> Floats:
+    """Return the expected reward [P, K] over ascending numbers of samples, between a few of them by interpolation.
+
+    Straight in the logarithm of k, in which such curves bend little between points that are near.
+    """
+    counts_P = mask_PN.sum(1)
+    own = few_ks(ks, set(counts_P.tolist()))
+    values_PK = mean_over_subsets(choose, rewards_PN, mask_PN, own, CURVE_DRAWS)
+    logs_K, own_logs_K = np.log(ks), np.log(own)
+    curves_PK = np.full((len(counts_P), len(ks)), np.nan)
+    for curve_K, values_K, count in zip(curves_PK, values_PK, counts_P, strict=True):
+        if (finite_K := np.isfinite(values_K)).any():
+            drawn_K = np.interp(logs_K, own_logs_K[finite_K], values_K[finite_K])
+            curve_K[:] = np.where(np.asarray(ks) <= count, drawn_K, np.nan)
+    return curves_PK
+
+
+def few_ks(ks: Sequence[int], always: Collection[int]) -> list[int]:
+    """Return the numbers that get their own point: the small ones, the last, those of `always`, and few between."""
+    few: list[int] = []
+    for k in ks:
+        if not few or k <= EVERY_K or k >= STEP * few[-1] or k in always or k == ks[-1]:
+            few.append(k)
+    return few
 
 
 def best_chances(scores_Sn: Floats, members_Sn: Bools) -> Floats:
