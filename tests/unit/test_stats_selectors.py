@@ -217,13 +217,13 @@ def test_a_curve_is_interpolated_between_numbers_of_samples_that_are_near():
     mask_PN[0, 70:] = False
     lengths_PN = 100.0 + rng.integers(0, 50, (40, 100)) + 10 * rewards_PN
     selector, ks = TypicalLength(lengths_PN), list(range(1, 101))
-    curve_PK = selector.curve(rewards_PN, mask_PN, ks)
     own = few_ks(ks, {70, 100})
     assert own == [*range(1, 11), 15, 22, 32, 46, 66, 70, 99, 100]
     assert few_ks([5], set()) == [5]
     assert few_ks([20, 25, 40], set()) == [20, 40]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a problem has 70 samples
+        curve_PK = selector.curve(rewards_PN, mask_PN, ks)
         exact_PK = mean_over_subsets(selector.chances, rewards_PN, mask_PN, ks, 400)
         own_PK = mean_over_subsets(selector.chances, rewards_PN, mask_PN, own, CURVE_DRAWS)
     np.testing.assert_array_equal(np.isnan(curve_PK), np.isnan(exact_PK))
