@@ -1,8 +1,8 @@
 """One guest as the pool sees it: jobs in, outcomes out, silence noticed."""
 
+import itertools
 import json
 import signal
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from sandbox.backend import Guest, GuestError
@@ -35,7 +35,7 @@ class GuestConnection:
         """Wait until the guest is ready. Raises GuestError."""
         self._guest = guest
         self.place = place
-        self.waiting: deque[Job] = deque()
+        self.waiting: dict[int, Job] = {}  # by number, in the order in which they were sent
         self._sent = 0
         self.proven = True  # whether the guest was well when it was last heard of, in this run
         self.retired = False  # whether the guest takes no more jobs, though nothing has failed
@@ -49,29 +49,33 @@ class GuestConnection:
         for job in jobs:
             _check_language(job)
             self._sent += 1
-            self.waiting.append(job)
+            self.waiting[self._sent] = job
             body = _body(job)
             parts += [wire.pack_job(_header(job, self._sent, len(body))), body]
         self._guest.write(b"".join(parts))
 
-    def receive(self, still_running: Callable[[], None]) -> tuple[Job, Outcome]:
+    def receive(self, still_running: Callable[[], None], take_back: Callable[[], None]) -> tuple[Job, Outcome]:
         """Wait for the outcome of the job that was sent first, and call `still_running` while it is slow.
 
-        Raises GuestError.
+        The guest may return the jobs behind a slow one, without having begun them: each, in the order in which they
+        were sent, waits here no more, and `take_back` is called. Raises GuestError.
         """
-        expected = self._sent - len(self.waiting) + 1
         while True:
             kind, number, payload = self._frame(_SILENCE_SECONDS)
+            first, *behind = itertools.islice(self.waiting, 2)
             if kind is Kind.BEAT:
                 still_running()
-            elif kind is Kind.RESULT:
-                if number != expected:
-                    raise GuestError("the guest answered out of turn")
+            elif kind is Kind.RETURNED and [number] == behind:
+                del self.waiting[number]
+                take_back()
+            elif kind is Kind.RESULT and number == first:
                 self.proven = True
                 result = wire.unpack_result(payload)
                 self.retired = result.last
-                outcome = _outcome(self.waiting[0], result)
-                return self.waiting.popleft(), outcome
+                outcome = _outcome(self.waiting[number], result)
+                return self.waiting.pop(number), outcome
+            else:
+                raise GuestError("the guest answered out of turn")
 
     def stop(self) -> None:
         """End the guest at once."""

@@ -187,6 +187,7 @@ class _Worker:
         self._at_hand: list[_Task] = []
         self._line: GuestConnection | None = None
         self._slow = False
+        self._was_slow = False
 
     def work(self) -> None:
         try:
@@ -216,8 +217,9 @@ class _Worker:
         if fresh:
             self._guest_line().send([task.job for task in fresh])
         try:
-            result = self._guest_line().receive(self._still_running)
+            result = self._guest_line().receive(self._still_running, self._take_back)
         finally:
+            self._was_slow = self._slow
             if self._slow:
                 self._slow = False
                 self._turns.resume()
@@ -241,10 +243,15 @@ class _Worker:
             self._slow = True
             self._turns.wait_for_slow_program()
 
+    def _take_back(self) -> None:
+        """Let other guests have the task behind a slow one. Its guest has not begun it."""
+        self._run.todo.put(self._at_hand.pop(1))
+
     def _take_tasks(self) -> list[_Task]:
         """Put more tasks at hand, and return those. A suspect is at hand alone."""
         fresh: list[_Task] = []
-        wanted = self._pool.ahead(self._run)
+        # Behind a slow program the next is often slow too (another sample of its problem), and would return the rest.
+        wanted = 1 if self._was_slow else self._pool.ahead(self._run)
         if self._turns.too_many() or len(self._at_hand) > wanted // 2:  # several at once: every message costs
             return fresh
         while len(self._at_hand) < wanted and not any(task.suspect for task in self._at_hand):

@@ -136,7 +136,15 @@ class JobRunner:
             limits.search()
             self._outbox.flush()
             if self._heartbeat.is_due(limits.started):
+                self._return_waiting_jobs()
                 self._outbox.put(wire.pack_frame(Kind.BEAT, header.number))
+
+    def _return_waiting_jobs(self) -> None:
+        """Tell the host which jobs wait behind a slow program, so that other guests may begin them."""
+        while select.select([self._inlet], [], [], 0)[0]:
+            header = wire.unpack_job(wire.read_exact(self._inlet, wire.JOB_BYTES))
+            wire.discard(self._inlet, header.body_bytes)
+            self._outbox.put(wire.pack_frame(Kind.RETURNED, header.number))
 
     def _sweep(self) -> tuple[float, int]:
         """End the candidate and all it left. Returns their CPU seconds, and the candidate's exit code."""

@@ -11,9 +11,9 @@ from .processes import cpu_clock, starved_seconds
 from .wire import JobHeader
 from .zygote import Zygote
 
-_FIRST_LOOK_SECONDS = 0.15
+_FIRST_LOOK_SECONDS = 0.06
 _LOOK_SECONDS = 0.25
-_FIRST_SEARCH_SECONDS = 0.12
+_FIRST_SEARCH_SECONDS = 0.05
 _SEARCH_FACTOR = 3
 """CPU time of a program when it is first searched for an endless loop, and how much more it is at each next search."""
 

@@ -2,7 +2,8 @@
 
 Host to guest: one `JobHeader`, then `body_bytes` bytes of JSON, which the supervisor passes on to the examiner unread.
 Guest to host: a `FrameHeader`, then `size` bytes. READY once, BEAT while a program runs, RESULT when nothing of the
-program is left. The supervisor alone writes to the host.
+program is left, RETURNED instead of a RESULT for a job that will not be begun because the one before it is slow. The
+supervisor alone writes to the host.
 Supervisor to examiner: a token, a `JobHeader` and the body. Examiner to supervisor: a `Report`, which begins with the
 token of its job.
 """
@@ -32,6 +33,7 @@ class Kind(IntEnum):
     READY = 1
     BEAT = 2
     RESULT = 3
+    RETURNED = 4
 
 
 class Verdict(IntEnum):
@@ -172,6 +174,17 @@ def read_exact(fd: int, size: int) -> bytes:
         parts.append(os.read(fd, missing))
         missing -= len(parts[-1])
     return b"".join(parts)
+
+
+def discard(fd: int, size: int) -> None:
+    """Read `size` bytes and keep none of them in memory. Raises StreamError where the stream ends before."""
+    buffer = memoryview(bytearray(min(size, CHUNK_BYTES)))
+    while size:
+        count = os.readv(fd, [buffer[:size]])
+        if not count:
+            raise StreamError("the stream ended")
+        buffer[:count] = bytes(count)
+        size -= count
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -53,6 +53,19 @@ def test_a_stream_that_ends_in_the_middle():
     os.close(out)
 
 
+def test_discarded_bytes_are_all_that_is_missing_afterwards():
+    out, into = os.pipe()
+    os.write(into, b"abcdefgh")
+    wire.discard(out, 5)
+    wire.discard(out, 0)
+    assert wire.read_exact(out, 3) == b"fgh"
+    os.write(into, b"abc")
+    os.close(into)
+    with pytest.raises(wire.StreamError):
+        wire.discard(out, 4)
+    os.close(out)
+
+
 def test_the_bfolder_empties_deep_locked_and_linked_folders(tmp_path: Path):
     folder, outside = tmp_path / "folder", tmp_path / "outside"
     folder.mkdir()
