@@ -28,12 +28,12 @@ class CallCase:
 
 def asked_cases(problem: Problem) -> list[CallCase]:
     """The assertions of the tests that are of the form `f(...) == value`."""
-    return [case for node in assertions(problem.tests) if (case := _case(node.test, problem.entry_point))]
+    return [case for node in assertions(problem.tests) if (case := call_case(node.test, problem.entry_point))]
 
 
 def shown_cases(problem: Problem) -> list[CallCase]:
     """The assertions and docstring examples that the prompt shows."""
-    shown = [case for node in _shown_assertions(problem.prompt) if (case := _case(node.test, problem.entry_point))]
+    shown = [case for node in _shown_assertions(problem.prompt) if (case := call_case(node.test, problem.entry_point))]
     return [*shown, *_examples(problem)]
 
 
@@ -63,7 +63,8 @@ def _examples(problem: Problem) -> Iterator[CallCase]:
                 yield CallCase(arguments, value)
 
 
-def _case(test: ast.expr, entry_point: str) -> CallCase | None:
+def call_case(test: ast.expr, entry_point: str) -> CallCase | None:
+    """The case that a tested expression states; None for one of another form."""
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
         arguments = _arguments(test.left, entry_point)
         return None if arguments is None else CallCase(arguments, ast.unparse(test.comparators[0]))

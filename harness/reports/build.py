@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.errors import QprobeError
 from harness.reports import sections
 from harness.reports.browser_data import BrowserData, browser_data
+from harness.reports.costs import costs
 from harness.reports.given_scores import with_scores
 from harness.reports.inputs import ReportInputs, read_inputs
 from harness.reports.report import Report
@@ -79,6 +80,8 @@ def report(inputs: ReportInputs, ks: Sequence[int] | None = None, greedy: Mappin
         has_stale_probes=inputs.has_stale_probes,
         commonest_details=sections.commonest_details(inputs),
         given=tuple(inputs.given),
+        costs=costs(inputs),
+        problems_with_generated_tests=inputs.generated.problems if inputs.generated else 0,
     )
 
 

@@ -1,6 +1,6 @@
 """Report inputs: everything that a report and its page are computed from, read from a run's store once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmarks import Problem
 from harness.errors import NoProbesError, QprobeError, StaleProbesError
 from harness.reports.extraction_failures import sample_failures
+from harness.reports.generated_answers import GeneratedAnswers, generated_answers
 from harness.reports.visible_answers import VisibleAnswers, visible_answers
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.features import vector_kernels
@@ -17,13 +18,15 @@ from harness.runs.scores import Scores, load_scores, sample_rewards
 from harness.runs.store import Store
 from harness.runs.unprobed import unprobed_scores
 from harness.runs.verdict_sets import VerdictSet
-from harness.stats import SampleFeatures, Selector, baseline_scores, baseline_selectors
-from harness.stats.baselines import VECTOR_AGREEMENT
+from harness.stats import SampleFeatures, Selector, agreement, baseline_scores, baseline_selectors
+from harness.stats.baselines import CODET, GENERATED, OUTPUTS, SHOWN, VECTOR_AGREEMENT
+from harness.stats.composed import Composed, composed
 from harness.stats.estimators import Bools, Floats, Ints
+from harness.stats.selectors import ByScores
 from sandbox import Outcome
 
-OUTPUTS = "outputs"
-"""The name of the groups of samples whose programs give the same answer to the test that the prompt shows."""
+PAPERS = "pg"
+"""The objective that a report leads with if it was trained: choosing the best of several by their results flatters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class ReportInputs:
     second_verdicts: Mapping[SampleId, Outcome]  # of the programs that were graded twice
     base_verdicts: Mapping[SampleId, Outcome]  # by the base tests alone
     visible: VisibleAnswers | None
+    generated: GeneratedAnswers | None
     scores: Scores
     has_stale_probes: bool  # older than the verdicts or vectors, and left out
     rewards_PN: Floats
@@ -75,6 +79,7 @@ class ReportInputs:
     raw_scores: Mapping[str, Floats]  # the same as the probes gave them, before each fold's temperature
     baselines: Mapping[str, Floats]  # scores by baseline
     selectors: Mapping[str, Selector] = field(default_factory=dict)  # of baselines that compare the drawn samples alone
+    composed: Mapping[str, Composed] = field(default_factory=dict)  # selections that the leading probe is a part of
     given: Mapping[str, Floats] = field(default_factory=dict)  # scores from files, by name; they may know labels
 
     @property
@@ -117,6 +122,7 @@ def read_inputs(store: Store, *, among_all: bool = False) -> ReportInputs:
     if not verdicts:
         raise QprobeError(f"{store.folder} has no verdicts: run qprobe grade {store.folder} first.")
     visible = visible_answers(store, grader, scores.problem_ids, scores.indices_PN)
+    generated = generated_answers(store, grader, scores.problem_ids, scores.indices_PN)
     rewards_PN, mask_PN = sample_rewards(verdicts, scores)
     objectives = dict(zip(scores.objectives, scores.scores_OPN, strict=True))
     embedding = about.embeddings[scores.settings["view"]] if objectives else None
@@ -136,22 +142,63 @@ def read_inputs(store: Store, *, among_all: bool = False) -> ReportInputs:
         second_verdicts=store.verdicts(VerdictSet.REGRADE.key(grader)),
         base_verdicts=store.verdicts(VerdictSet.BASE_TESTS.key(grader)),
         visible=visible,
+        generated=generated,
         scores=scores,
         has_stale_probes=has_stale_probes,
         rewards_PN=rewards_PN,
         mask_PN=mask_PN,
         objectives=objectives,
         raw_scores={name: _raw_scores(scores, name, scores_PN) for name, scores_PN in objectives.items()},
-        baselines=(baselines := baselines_of(scores.features, mask_PN, visible)),
-        selectors={} if among_all else _selectors(store, scores, visible, baselines),
+        baselines=(baselines := baselines_of(scores.features, mask_PN, visible, generated)),
+        selectors={} if among_all else _selectors(store, scores, visible, generated, baselines),
+        composed=_composed(scores, mask_PN, visible, generated),
     )
 
 
 def _selectors(
-    store: Store, scores: Scores, visible: VisibleAnswers | None, baselines: Mapping[str, Floats]
+    store: Store,
+    scores: Scores,
+    visible: VisibleAnswers | None,
+    generated: GeneratedAnswers | None,
+    baselines: Mapping[str, Floats],
 ) -> dict[str, Selector]:
     kernels = vector_kernels(store, scores.problem_ids, scores.indices_PN) if VECTOR_AGREEMENT in baselines else {}
-    return selectors_of(scores.features, visible, baselines, kernels)
+    return selectors_of(scores.features, visible, generated, baselines, kernels)
+
+
+def _composed(
+    scores: Scores, mask_PN: Bools, visible: VisibleAnswers | None, generated: GeneratedAnswers | None
+) -> dict[str, Composed]:
+    """Return the composed selections of the leading probe; none without probes."""
+    if not scores.objectives:
+        return {}
+    name = leading(scores.objectives)
+    place = scores.objectives.index(name)
+    rule = ByScores(scores.scores_OPN[place], scores.ruled(name).beta, scores.limits_OP[place])
+    return composed_of(name, rule, scores.features, mask_PN, scores.fold_P, visible, generated)
+
+
+def composed_of(
+    name: str,
+    rule: ByScores,
+    features: SampleFeatures,
+    mask_PN: Bools,
+    fold_P: Ints,
+    visible: VisibleAnswers | None,
+    generated: GeneratedAnswers | None,
+) -> dict[str, Composed]:
+    """Return the composed selections of one probe, by name in tables; none where no problem has two samples."""
+    if mask_PN.sum(1).max(initial=0) < 2:
+        return {}
+    filters = {SHOWN: visible.filter} if visible else {}
+    filters |= {GENERATED: generated.filter, CODET: generated.codet} if generated else {}
+    groups = {OUTPUTS: visible.groups_PN} if visible else features.groups
+    return composed(name, rule, filters, groups, features.log_probabilities_PN, mask_PN, fold_P)
+
+
+def leading(objectives: Sequence[str]) -> str:
+    """Return the paper's objective, or the first one."""
+    return PAPERS if PAPERS in objectives else objectives[0]
 
 
 def _scores(store: Store) -> tuple[Scores, bool]:
@@ -164,26 +211,35 @@ def _scores(store: Store) -> tuple[Scores, bool]:
         return unprobed_scores(store), True
 
 
-def baselines_of(features: SampleFeatures, mask_PN: Bools, visible: VisibleAnswers | None) -> dict[str, Floats]:
-    """Return scores [P, N] that need no probe, by name; `visible` holds the answers to the tests that prompts show.
+def baselines_of(
+    features: SampleFeatures, mask_PN: Bools, visible: VisibleAnswers | None, generated: GeneratedAnswers | None
+) -> dict[str, Floats]:
+    """Return scores [P, N] that need no probe, by name.
 
-    Empty where no problem has two samples to select from.
+    `visible` holds the answers to the tests that prompts show, `generated` those to tests that a model wrote. Empty
+    where no problem has two samples to select from.
     """
     if mask_PN.sum(1).max(initial=0) < 2:
         return {}
-    if visible is None:
-        return baseline_scores(features, mask_PN)
-    return {**baseline_scores(_with_outputs(features, visible), mask_PN), "passes shown test": visible.passes_PN}
+    scores = baseline_scores(_with_outputs(features, visible) if visible else features, mask_PN)
+    if visible:
+        scores[SHOWN] = visible.passes_PN
+    if generated:
+        scores[GENERATED] = generated.passed_PN
+        scores[CODET] = agreement(generated.sets_PN, mask_PN) * generated.passed_PN**2
+    return scores
 
 
 def selectors_of(
     features: SampleFeatures,
     visible: VisibleAnswers | None,
+    generated: GeneratedAnswers | None,
     baselines: Mapping[str, Floats],
     kernels: Mapping[str, NDArray[np.floating]],
 ) -> dict[str, Selector]:
     """Return the selectors of those baselines that compare the drawn samples alone, by name."""
     selectors = baseline_selectors(_with_outputs(features, visible) if visible else features, kernels)
+    selectors |= {CODET: generated.codet} if generated else {}
     return {name: selector for name, selector in selectors.items() if name in baselines}
 
 

@@ -103,6 +103,17 @@ class Stability:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """The cost of one row of the main table per problem, and of the labels that it learns from in all."""
+
+    completions: float  # programs drawn
+    test_completions: float  # completions with tests drawn
+    forward_passes: float  # completions read by the model whose vectors it needs
+    program_runs: float  # of one program on the shown test, or on all generated ones
+    labels: float  # verdicts of the training problems, the mean over folds
+
+
+@dataclass(frozen=True, slots=True)
 class PerProblem:
     """Figures per problem; all lists are in the order of `id`."""
 
@@ -160,6 +171,8 @@ class Report:
     has_stale_probes: bool = False  # the run's probes are older than its verdicts or vectors, and left out
     commonest_details: dict[str, str] = field(default_factory=dict)  # by failing status
     given: tuple[str, ...] = ()  # rows of scores from files, which may know labels
+    costs: dict[str, Cost] = field(default_factory=dict)  # by row of the main table
+    problems_with_generated_tests: int = 0  # on which the programs were run
 
     @property
     def has_probes(self) -> bool:
@@ -173,7 +186,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
-        absent: dict[str, Any] = {"per_problem": None, "rules": {}}
+        absent: dict[str, Any] = {"per_problem": None, "rules": {}, "costs": {}, "problems_with_generated_tests": 0}
         fields = {name: value for name, value in asdict(self).items() if name not in absent or value != absent[name]}
         return {"schema": SCHEMA, **jsonable(fields)}
 

@@ -76,7 +76,7 @@ def selection(inputs: ReportInputs, k: int | None = None) -> Summary:
         control_limits_CP=inputs.scores.control_limits_CP,
         random_CPN=inputs.scores.random_CPN,
         baselines={**inputs.baselines, **inputs.given},
-        selectors=inputs.selectors,
+        selectors={**inputs.selectors, **{name: part.selector for name, part in inputs.composed.items()}},
         others=greedy,
         lengths_PN=inputs.scores.features.lengths_PN,
     )
@@ -238,7 +238,8 @@ def difficulties(inputs: ReportInputs) -> list[Difficulty]:
 def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Difference]]:
     """Compare every pair of objectives, and each objective with each baseline; Holm's correction is per family.
 
-    The family "others" holds the scores that learn from labels, or that may.
+    The family "others" holds the scores that learn from labels, or that may; "composed" compares each composed
+    selection with its parts.
     """
     objectives = {name: summary.values[name] for name in inputs.objectives}
     greedy = ["greedy"] if "greedy" in summary.values else []
@@ -250,6 +251,8 @@ def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Differenc
         family: [(name, baseline) for name in inputs.objectives for baseline in baselines]
         for family, baselines in families.items()
     }
+    if inputs.composed:
+        pairs["composed"] = [(name, part) for name, selection in inputs.composed.items() for part in selection.parts]
     return {
         "objectives": differences(objectives),
         **{family: differences(summary.values, own) for family, own in pairs.items()},

@@ -10,6 +10,7 @@ from harness.runs.join import group_numbers, place
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
 from harness.stats.estimators import Floats, Ints
+from harness.stats.selectors import GroupChoice
 from sandbox import Outcome, Status
 
 _ANSWER = re.compile(r"answer (\d+) (True|False)$")
@@ -22,6 +23,11 @@ class VisibleAnswers:
     problems: int  # whose prompt shows a test
     groups_PN: Ints  # equal for samples of a problem with equal answers, unique for a sample without an answer
     passes_PN: Floats  # 1 if the answer is the expected one
+
+    @property
+    def filter(self) -> GroupChoice:
+        """One of the samples that give the expected answer, or of all where none does."""
+        return GroupChoice(self.passes_PN.astype(np.int64), self.passes_PN)
 
 
 def visible_answers(store: Store, grader: str, problem_ids: Sequence[str], indices_PN: Ints) -> VisibleAnswers | None:

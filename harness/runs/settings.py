@@ -1,11 +1,12 @@
 """The settings of a run, typed: what the stages wrote down, and what later stages hold to."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.engine import View
+from harness.runs.verdict_sets import VerdictSet
 
 VIEW, SHARD = "view ", "shard "
 """Before the key of an embedding or of a shard, in the store."""
@@ -38,6 +39,25 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True)
+class GeneratedTests:
+    """Tests that a model wrote, on which the programs were run."""
+
+    file: str
+    sha256: str  # of the file
+    digest: str  # of the tests that were taken from it
+    texts: float  # completions with tests per problem
+    weights: Mapping[str, Sequence[int]]  # by problem: how many completions have each test
+
+    def verdicts(self, grader: str) -> str:
+        """The name under which the store keeps the answers to these tests, beside a grader's verdicts."""
+        return f"{VerdictSet.GENERATED_TESTS.key(grader)} {self.digest}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as the store keeps them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """The settings that the stages of a run wrote down; "" or None where the stage has not run."""
 
@@ -51,6 +71,7 @@ class RunSettings:
     source: Source | None = None
     grading: str | None = None  # the grader of a grading that has begun
     grader: str | None = None  # of the last grading that has ended
+    generated_tests: GeneratedTests | None = None  # the last ones
     view: str | None = None  # key of the last embedding
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)  # by key
     shards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by key: embedder, views, width, precision
@@ -87,6 +108,7 @@ class RunSettings:
             source=Source(**stored["source"]) if "source" in stored else None,
             grading=stored.get("grading"),
             grader=stored.get("grader"),
+            generated_tests=GeneratedTests(**stored["generated_tests"]) if "generated_tests" in stored else None,
             view=stored.get("view"),
             embeddings={key: _embedding(value) for key, value in _with_prefix(stored, VIEW)},
             shards=dict(_with_prefix(stored, SHARD)),

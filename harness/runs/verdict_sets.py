@@ -12,6 +12,7 @@ class VerdictSet(StrEnum):
 
     REGRADE = "regrade"  # second verdicts of some programs: do verdicts stay the same
     VISIBLE_TEST = "visible-test"  # answers to the first test that a problem's prompt shows
+    GENERATED_TESTS = "generated-tests"  # the tests that a model wrote which a program passes
     BASE_TESTS = "base-tests"  # verdicts by the base tests of a benchmark that adds tests to another's
 
     def key(self, grader: str) -> str:

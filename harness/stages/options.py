@@ -195,6 +195,9 @@ class GradeOptions(WorkerOptions):
     )
     regrade: int = option(200, "programs graded twice, to count the verdicts that change", least=0, metavar="N")
     visible_tests: bool = option(False, "also run the test shown in the prompt, for two more baselines")
+    generated_tests: Path | None = option(
+        None, "also run the tests that a model wrote: JSON Lines of task_id and tests, or CodeT's files"
+    )
 
     @property
     def budget(self) -> "Budget":

@@ -8,6 +8,7 @@ from statistics import fmean
 from harness.errors import QprobeError
 from harness.reports.trackers import check_tracker
 from harness.stages.generate import plan
+from harness.stages.generated_tests import read_tests
 from harness.stages.option_values import flag_of
 from harness.stages.options import DeviceOptions, EmbedOptions, PipelineOptions, ProbeOptions, title_of
 from harness.stages.pipeline import check_fold_count, model_of, problems_of, reader_of, trains_probes
@@ -46,6 +47,8 @@ def check_pipeline(folder: Path, options: PipelineOptions, *, fetch: bool = True
     problems = problems_of(options)
     if trains_probes(options):
         check_fold_count(problems, options)
+    if options.generated_tests is not None:
+        read_tests(options.generated_tests, problems)
     work = None if options.samples else plan(problems, k=options.k, seed=options.seed, prompt=options.prompt)
     model = model_of(options).for_prompt(chat=bool(work and work.prompt.chat))
     if work:

@@ -171,6 +171,7 @@ class Run:
         return graded
 
     def _grade(self, sandbox: Sandbox, options: GradeOptions) -> GradedRun:
+        from harness.stages.generated_tests import run_generated_tests
         from harness.stages.grade import grade
         from harness.stages.regrade import regrade
         from harness.stages.visible_tests import run_visible_tests
@@ -179,6 +180,12 @@ class Run:
         graded = grade(self.store, sandbox, budget, self.progress)
         regrade(self.store, sandbox, budget, self.progress, options.regrade)
         without = options.visible_tests and not run_visible_tests(self.store, sandbox, budget, self.progress)
+        if options.generated_tests is not None:
+            tests = run_generated_tests(self.store, sandbox, budget, options.generated_tests, self.progress)
+            self.progress.message(
+                f"Ran the programs of {len(tests.weights)} problems on {sum(map(len, tests.weights.values())):,} tests "
+                f"of {tests.file}."
+            )
         passes = self.store.passes(graded.grader)
         solved = sum(count > 0 for count in passes.values())
         self.progress.message(f"Graded {graded.new:,} programs; {graded.reused:,} verdicts existed already.")

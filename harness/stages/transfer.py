@@ -23,6 +23,7 @@ from harness.probes.contrast import contrast_on
 from harness.probes.controls import random_directions
 from harness.probes.plans import plan_at
 from harness.progress import SILENT, Progress
+from harness.reports.generated_answers import generated_answers
 from harness.reports.inputs import baselines_of, selectors_of
 from harness.reports.sections import at_few_ks, default_ks
 from harness.reports.transfer import Tested, TransferReport
@@ -118,11 +119,12 @@ def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer
     with Store(test.folder, read_only=True) as store:
         features = sample_features(store, samples.problem_ids, indices_PN)
         answers = visible_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
+        generated = generated_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
         kernels = vector_kernels(store, samples.problem_ids, indices_PN)
     features = replace(features, scores={**features.scores, CONTRAST: contrast_on(train, samples).numpy()})
 
-    baselines = baselines_of(features, mask_PN, answers)
-    selectors = selectors_of(features, answers, baselines, kernels)
+    baselines = baselines_of(features, mask_PN, answers, generated)
+    selectors = selectors_of(features, answers, generated, baselines, kernels)
     limits = dict(zip(result.objectives, result.limits_O, strict=True))
 
     def summary(k: int | None) -> Summary:

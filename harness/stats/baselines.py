@@ -18,6 +18,10 @@ VECTOR_AGREEMENT = "agreement (vectors)"
 CENTROID = "near centroid"
 CONTRAST = "contrast direction"
 TYPICAL_LENGTH = "typical length"
+MEAN_LOGPROB = "mean log-probability"
+OUTPUTS = "outputs"
+"""The name of the groups of samples whose programs give the same answer to the test that the prompt shows."""
+SHOWN, GENERATED, CODET = "passes shown test", "passes generated tests", "CodeT"
 
 USES_LABELS = frozenset({CONTRAST})
 """The names of scores that learn from the labels of other problems: no baselines without labels."""
@@ -40,7 +44,7 @@ def baseline_scores(features: SampleFeatures, mask_PN: Bools) -> dict[str, Float
     """Return the score [P, N] of every baseline whose features are present, by its name in tables."""
     scores: dict[str, Floats] = {}
     if features.log_probabilities_PN is not None:
-        scores["mean log-probability"] = features.log_probabilities_PN
+        scores[MEAN_LOGPROB] = features.log_probabilities_PN
     if features.total_log_probabilities_PN is not None:
         scores["total log-probability"] = features.total_log_probabilities_PN
     if features.lengths_PN is not None:

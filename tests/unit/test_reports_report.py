@@ -315,3 +315,25 @@ def test_repeated_cross_validation(store: Store, result: Report):
         gains = [values_SOP[seed, at].mean() - rows["pass@1"].value for seed in range(3)]
         assert result.repeats.spread[row.name] == pytest.approx(np.std(gains, ddof=1))
     assert "| 3 repeats |" in markdown(result)
+
+
+def test_composed_selections_have_rows_costs_and_differences(store: Store, result: Report):
+    """The probe is nearly perfect here, so that what it is composed with must not spoil it."""
+    rows = {row.name: row for row in result.rows}
+    assert rows["vote by mse (programs)"].value > rows["agreement (programs)"].value
+    pairs = {(item.name, item.other): item for item in result.differences["composed"]}
+    for part in ("mse", "agreement (programs)"):
+        item = pairs["vote by mse (programs)", part]
+        assert item.value == pytest.approx(rows["vote by mse (programs)"].value - rows[part].value)
+    labels = 72 * 3 / 4  # of three folds in four
+    assert asdict(result.costs["vote by mse (programs)"]) == {
+        "completions": 6, "test_completions": 0, "forward_passes": 6, "program_runs": 0, "labels": labels,
+    }  # fmt: skip
+    assert result.costs["agreement (programs)"].labels == result.costs["agreement (programs)"].forward_passes == 0
+    assert result.costs["pass@1"].completions == 1
+    assert result.costs["contrast direction"].labels == labels
+    text = markdown(result)
+    assert "| vote by mse (programs) | agreement (programs) |" in text
+    assert "| vote by mse (programs) | 6 |  | 6 |  | 54 |" in text
+    assert "vote by mse (programs)" in {row.name for part in result.rows_at_k for row in part.rows}
+    assert Report.from_json(json.loads(json.dumps(result.as_json()))).costs == result.costs

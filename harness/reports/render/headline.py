@@ -3,12 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from harness.reports.inputs import PAPERS
 from harness.reports.render.numbers import interval, p_text, short
 from harness.reports.report import Report
 from harness.stats import CONTROL, RANDOM, TableRow
-
-PAPERS = "pg"
-"""The objective that a report leads with if it was trained: choosing the best of several by their results flatters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ SCORES = (
     "without what length predicts; between is the share of the variance between problems; difficulty is the rank "
     "correlation of a problem's mean score with its pass rate; calibration is the expected calibration error."
 )
+COSTS = (
+    "Cost: completions drawn, completions with tests drawn, completions read by the model of the vectors, and programs "
+    "run, per problem; labels are the verdicts that a probe learns from, in all. The oracle runs the hidden tests."
+)
 REPEATS = (
     "Repeats: each problem's mean over cross-validations with different folds; spread is the standard deviation of the "
     "gain over them."
@@ -61,7 +65,11 @@ def notes(report: Report) -> list[str]:
     """Return the notes of a report; those of the main table come first."""
     lines = _main(report) + rule_notes(report) + _programs(report) + _tests(report)
     lines += [REPEATS] if report.repeats is not None else []
-    lines += [*_few_samples(report), *([SCORES] if report.has_probes else [])]
+    lines += [
+        *_few_samples(report),
+        *([COSTS] if report.costs and report.has_probes else []),
+        *([SCORES] if report.has_probes else []),
+    ]
     lines += [*_calibration(report), *_differences(report)]
     if trusting := {mode: count for mode, count in report.grading_modes.items() if mode != "separate"}:
         listed = ", ".join(f"{count} {mode}" for mode, count in trusting.items())
@@ -123,6 +131,9 @@ def _tests(report: Report) -> list[str]:
     if report.problems_with_visible_test:
         count = counted(report.problems_with_visible_test, "problem")
         lines.append(f"Shown tests: in the prompts of {count}; passing one tells part of the verdict.")
+    if report.problems_with_generated_tests:
+        count = counted(report.problems_with_generated_tests, "problem")
+        lines.append(f"Generated tests: a model wrote tests of {count}; they are unchecked and decide no reward.")
     if report.errata:
         lines.append(
             f"Errata applied: {report.errata}; see benchmarks/errata. --no-errata grades the problems as published."

@@ -227,6 +227,24 @@ def baseline_cells(report: Report) -> TableCells:
     return (f"probe {probe.name} minus", "difference", "95 % interval", "p"), rows
 
 
+def composed_cells(report: Report) -> TableCells:
+    """Return every composed selection less each of its parts, paired by problem: header and rows."""
+    rows: list[Cells] = [
+        (item.name, item.other, short(item.value, "+"), interval(item.low, item.high, "+"), p_text(item.p_holm))
+        for item in report.differences.get("composed", [])
+    ]
+    return ("composed", "minus", "difference", "95 % interval", "p"), rows
+
+
+def cost_cells(report: Report) -> TableCells:
+    """Return what each selection needs per problem, and its training labels: header and rows; none without probes."""
+    rows: list[Cells] = []
+    for name, cost in report.costs.items() if report.has_probes else ():
+        per_problem = (cost.completions, cost.test_completions, cost.forward_passes, cost.program_runs)
+        rows.append((name, *(f"{number:,.0f}" if number else "" for number in (*per_problem, cost.labels))))
+    return ("cost", "completions", "tests", "forward passes", "program runs", "labels"), rows
+
+
 def pair_cells(report: Report) -> TableCells:
     """Return every pair of objectives: header and rows."""
     rows: list[Cells] = [
@@ -268,8 +286,10 @@ def tables(report: Report) -> list[TableCells]:
         selection_cells,
         difference_cells,
         baseline_cells,
+        composed_cells,
         rule_cells,
         at_k_cells,
+        cost_cells,
         curve_cells,
         score_cells,
         learning_cells,

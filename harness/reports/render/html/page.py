@@ -31,6 +31,8 @@ TITLES = {
     "selection": "Probes and baselines",
     "gain by rule": "Rules of selection",
     "gain of selection": "Selection among k samples",
+    "composed": "Composed selection against its parts",
+    "cost": "Cost of each selection",
     "best of k": "pass@1 by number of samples",
     "scores": "Properties of the scores",
     "training problems": "Learning curve",
