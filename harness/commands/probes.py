@@ -90,6 +90,9 @@ def transfer(
         preset=options.preset,
         choices=options.overrides,
         leave_out_duplicates=options.leave_out_duplicates,
+        k=options.k,
+        seeds=options.seeds,
+        greedy=options.greedy,
         progress=terminal,
     )
     show_transfer(report, train.folder, terminal, as_json=json)

@@ -82,6 +82,19 @@ class Mlp:
         return (hidden_MRH @ weights["out"][:, :, None])[..., 0] + weights["out_bias"][:, None]
 
 
+class TorchMlp(Mlp):
+    """A perceptron initialised as two of `torch.nn.Linear` are, uniformly within 1 / sqrt(inputs), as in the paper."""
+
+    def start(self, views: int, width: int, generator: torch.Generator) -> Weights:
+        bound, out_bound = (views * width) ** -0.5, self.hidden**-0.5
+        return {
+            "project": _uniform(generator, bound, views, self.hidden, width),
+            "offset": _uniform(generator, bound / views, views, self.hidden),
+            "out": _uniform(generator, out_bound, self.hidden),
+            "out_bias": _uniform(generator, out_bound),
+        }
+
+
 class Gated:
     """A linear score per view, weighted by a gate per view: sum_v g_v q_v / sum_v g_v, g = sigmoid(w' . x + b').
 
@@ -101,6 +114,8 @@ FORMS: dict[str, Form] = {
     "torch-linear": TorchLinear(),
     "mlp": Mlp(),
     "mlp-2": Mlp(layers=2),
+    "mlp-256": TorchMlp(256),
+    "mlp-1024": TorchMlp(1024),
     "gated": Gated(),
 }
 
@@ -110,6 +125,11 @@ def find_form(name: str) -> Form:
     if name not in FORMS:
         raise ProbeError(f"Unknown probe form {name!r}. Choose from {', '.join(FORMS)}.")
     return FORMS[name]
+
+
+def _uniform(generator: torch.Generator, bound: float, *shape: int) -> Tensor:
+    """Draw numbers uniformly within a bound."""
+    return torch.rand(shape, generator=generator).mul(2).sub(1).mul(bound)
 
 
 def _normal(generator: torch.Generator, *shape: int) -> Tensor:

@@ -114,13 +114,16 @@ class GridOverrides:
     betas: tuple[float, ...] = ()
 
     def plan(self, preset: str) -> TrainingPlan:
-        """Return the preset with these candidates. Raises ProbeError for a bad value, and for the preset paper."""
+        """Return the preset with these candidates. Raises ProbeError for a bad value; paper takes one form alone."""
         plan = find_plan(preset)
         overrides = {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
         if not overrides:
             return plan
-        if not plan.inner_folds:
-            raise ProbeError(f"The preset {preset} selects nothing: use nested or wide to select from several values.")
+        if not plan.inner_folds and (list(overrides) != ["forms"] or len(self.forms) > 1):
+            raise ProbeError(
+                f"The preset {preset} selects nothing: use nested or wide to select from several values, or give "
+                f"{preset} one --form."
+            )
         for form in self.forms:
             find_form(form)
         if not all(0 <= l2 < math.inf for l2 in self.l2s):

@@ -138,7 +138,7 @@ def read_inputs(store: Store, *, among_all: bool = False) -> ReportInputs:
         views=tuple((view.layer, view.pooling) for view in embedding.views) if embedding else (),
         problems=tuple(_problem_samples(store, verdicts)),
         verdicts=verdicts,
-        greedy_rewards=_greedy_rewards(graded),
+        greedy_rewards=own_greedy_rewards(graded),
         second_verdicts=store.verdicts(VerdictSet.REGRADE.key(grader)),
         base_verdicts=store.verdicts(VerdictSet.BASE_TESTS.key(grader)),
         visible=visible,
@@ -264,7 +264,7 @@ def _graded(problem: Problem, completion: Completion, outcome: Outcome | None) -
     return GradedSample(completion.index, completion.program, failures, outcome)
 
 
-def _greedy_rewards(graded: Mapping[SampleId, Outcome]) -> dict[str, float]:
+def own_greedy_rewards(graded: Mapping[SampleId, Outcome]) -> dict[str, float]:
     """Return the rewards of the run's own greedy samples, by problem."""
     rewards = {sample.problem_id: outcome.reward for sample, outcome in graded.items() if sample.sample == GREEDY}
     return {problem_id: reward for problem_id, reward in rewards.items() if reward is not None}

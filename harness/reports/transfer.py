@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from harness.reports.json_values import from_report_json, jsonable
 from harness.reports.report import RowsAtK
+from harness.reports.seed_table import SeedTable
 from harness.stats import TableRow
 
 SCHEMA = "qprobe-transfer/2"
@@ -23,6 +24,7 @@ class Tested:
     rows: tuple[TableRow, ...]  # as in a report's main table
     rows_at_k: tuple[RowsAtK, ...]
     rules: dict[str, tuple[TableRow, ...]] = field(default_factory=dict)  # by objective: a row per rule of selection
+    by_seed: SeedTable | None = None  # None for one seed without a k
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,9 @@ class TransferReport:
         """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
         fields = asdict(self)
         for test in fields["tests"]:
-            if not test["rules"]:
-                del test["rules"]
+            for name in ("rules", "by_seed"):
+                if not test[name]:
+                    del test[name]
         return {"schema": SCHEMA, **jsonable(fields)}
 
     @classmethod

@@ -242,7 +242,9 @@ class TrainOptions(SeedOptions):
     preset: str = option(
         "nested", "training: nested (all chosen in the training folds), wide (from more) or paper (as in the paper)"
     )
-    forms: tuple[str, ...] = option((), "probe forms tried: linear, mlp, mlp-2, gated [default: linear]", flag="--form")
+    forms: tuple[str, ...] = option(
+        (), "probe forms tried: linear, mlp, mlp-2, mlp-256, mlp-1024, gated [default: linear]", flag="--form"
+    )
     l2s: tuple[float, ...] = option(
         (), "weights of the L2 penalty tried [default: the preset's]", flag="--l2", least=0.0
     )
@@ -293,6 +295,11 @@ class TransferOptions(TrainOptions):
     TITLE: ClassVar[str] = "Probes"
 
     leave_out_duplicates: bool = option(False, "train on no problem whose prompt nearly equals that of a test problem")
+    k: int | None = option(
+        None, "samples to select among in the table over seeds, 48 in the paper [default: all]", least=1
+    )
+    seeds: int = option(1, "trainings, each with the next seed; a table shows their mean and spread", least=1)
+    greedy: bool = option(False, "fail unless the test runs hold greedy completions, whose row stands in each table")
 
 
 @dataclass(frozen=True, kw_only=True)

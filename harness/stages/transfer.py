@@ -4,10 +4,12 @@ This is the protocol of the Q-Probe paper: train on a split of MBPP, test on ano
 training. As in cross-validation, no problem may be on both sides, which is checked here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import QprobeError
 from harness.probes import (
@@ -24,8 +26,9 @@ from harness.probes.controls import random_directions
 from harness.probes.plans import plan_at
 from harness.progress import SILENT, Progress
 from harness.reports.generated_answers import generated_answers
-from harness.reports.inputs import baselines_of, selectors_of
+from harness.reports.inputs import baselines_of, leading, own_greedy_rewards, selectors_of
 from harness.reports.sections import at_few_ks, default_ks
+from harness.reports.seed_table import SeedTable, seed_table
 from harness.reports.transfer import Tested, TransferReport
 from harness.reports.visible_answers import visible_answers
 from harness.runs.features import sample_features, vector_kernels
@@ -37,6 +40,7 @@ from harness.stages.probe import grid_card
 from harness.stages.probe_reuse import as_card
 from harness.stats import RuledScores, Summary, rule_rows, summarise
 from harness.stats.baselines import CONTRAST
+from harness.stats.selectors import ByScores
 
 FOLDER = "transfer"
 
@@ -51,14 +55,20 @@ def transfer(
     preset: str = "nested",
     choices: GridOverrides | None = None,
     leave_out_duplicates: bool = False,
+    k: int | None = None,
+    seeds: int = 1,
+    greedy: bool = False,
     progress: Progress = SILENT,
 ) -> TransferReport:
     """Train every objective on `train`, score every set of `tests`, and save the probes in the training run.
 
     With `leave_out_duplicates`, training problems with nearly the prompt of a test problem are left out, and
-    near-duplicates among the others share an inner fold. Raises QprobeError where a set shares problems with
-    the training set, or has another model's vectors.
+    near-duplicates among the others share an inner fold. With several `seeds`, or a `k`, a table has the mean over
+    trainings with these seeds of selection among k samples. Raises QprobeError where a set shares problems with the
+    training set, has another model's vectors, or, with `greedy`, no greedy completions.
     """
+    rewards = {test.name: _greedy_rewards(test, required=greedy) for test in tests}
+    _check_k(k, tests)
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     for test in tests:
         refuse_other_vectors(train, test)
@@ -76,7 +86,17 @@ def transfer(
         groups=groups if leave_out_duplicates else None,
         progress=progress,
     )
-    tested = tuple(_tested(test, used_samples, test_samples[test.name], result) for test in tests)
+    tested = tuple(_tested(test, used_samples, test_samples[test.name], result, rewards[test.name]) for test in tests)
+    if seeds > 1 or k is not None:
+        train_again = partial(
+            train_and_test, used_samples, test_samples, objectives, beta=beta, plan=plan, controls=0, progress=progress
+        )
+        own_groups = groups if leave_out_duplicates else None
+        results = [result, *(train_again(seed=seed + turn, groups=own_groups) for turn in range(1, seeds))]
+        tested = tuple(
+            replace(one, by_seed=_by_seed(test_samples[one.name], one.name, results, k, seed, rewards[one.name]))
+            for one in tested
+        )
     _save(used, result, tested)
     return TransferReport(
         train=train.name,
@@ -113,7 +133,57 @@ def _only(samples: Samples, views: Sequence[View]) -> Samples:
     return replace(samples, vectors={view: samples.vectors[view] for view in views})
 
 
-def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer) -> Tested:
+def _greedy_rewards(test: ProblemSet, *, required: bool) -> dict[str, float]:
+    """The rewards of a test run's greedy completions, by problem. Raises QprobeError where they are required."""
+    with Store(test.folder, read_only=True) as store:
+        rewards = own_greedy_rewards(store.verdicts(current(store)["grader"], greedy=True))
+    own = {name: rewards[name] for name in test.samples.problem_ids if name in rewards}
+    if required and not own:
+        raise QprobeError(
+            f"{test.name} has no graded greedy completions: draw them with qprobe generate --greedy, and grade again."
+        )
+    return own
+
+
+def _check_k(k: int | None, tests: Sequence[ProblemSet]) -> None:
+    for test in tests:
+        most = int(test.samples.mask_PN.sum(1).max())
+        if k is not None and k > most:
+            raise QprobeError(f"Cannot select among {k} samples of {test.name}, which has at most {most} per problem.")
+
+
+def _by_seed(
+    samples: Samples, name: str, results: Sequence[Transfer], k: int | None, seed: int, greedy: Mapping[str, float]
+) -> SeedTable:
+    """The table of the probes of several seeds on one test set."""
+    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
+    objectives = results[0].objectives
+    probes = {
+        objective: [
+            ByScores(one.scores_OPN[name][place].numpy(), one.beta, int(one.limits_O[place])) for one in results
+        ]
+        for place, objective in enumerate(objectives)
+    }
+    counts_P = mask_PN.sum(1)
+    return seed_table(
+        rewards_PN,
+        mask_PN,
+        probes,
+        leading(objectives),
+        int(counts_P[counts_P > 0].min()) if k is None else k,
+        range(seed, seed + len(results)),
+        _in_order(greedy, samples),
+    )
+
+
+def _in_order(greedy: Mapping[str, float], samples: Samples) -> NDArray[np.float64] | None:
+    """The rewards of the greedy completions [P], NaN where one is missing; None without any."""
+    return np.array([greedy.get(name, np.nan) for name in samples.problem_ids]) if greedy else None
+
+
+def _tested(
+    test: ProblemSet, train: Samples, samples: Samples, result: Transfer, greedy: Mapping[str, float]
+) -> Tested:
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     indices_PN, random_CPN = samples.indices_PN.numpy(), random_directions(samples).numpy()
     with Store(test.folder, read_only=True) as store:
@@ -140,6 +210,7 @@ def _tested(test: ProblemSet, train: Samples, samples: Samples, result: Transfer
             random_CPN=random_CPN,
             baselines=baselines,
             selectors=selectors,
+            others={} if (greedy_P := _in_order(greedy, samples)) is None else {"greedy": greedy_P},
             lengths_PN=features.lengths_PN,
         )
 

@@ -74,6 +74,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "features": (["size"],),
     "track": ("nowhere",),
     "leave_out_duplicates": ("perhaps",),
+    "seeds": (0, "x"),
 }
 """Field of the options -> values that it cannot have. A new option needs one here."""
 

@@ -73,6 +73,7 @@ BAD = [
     (["--train-beta", "0"], "--train-beta must be above 0, not 0."),
     (["--train-beta", ""], "names nothing"),
     (["--preset", "paper", "--l2", "1"], "The preset paper selects nothing"),
+    (["--preset", "paper", "--form", "linear,mlp"], "or give paper one --form"),
     (["--preset", "paper"], "2 candidates (layers: 1/last, 2/last): embed with one layer and one pooling"),
     (["--preset", "best"], "Unknown preset 'best'. Choose from nested, wide, paper."),
     (["--beta", "nan"], "Invalid value for '--beta'"),

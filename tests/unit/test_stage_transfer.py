@@ -7,10 +7,14 @@ import pytest
 import torch
 
 from harness.errors import ProbeError, QprobeError
-from harness.probes import load_probe
+from harness.probes import GridOverrides, load_probe
 from harness.reports.render.transfer_tables import notes, transfer_markdown
+from harness.reports.transfer import TransferReport
+from harness.runs.completion import GREEDY, Completion
 from harness.runs.problem_sets import join_sets, load_set, load_sets
+from harness.runs.store import Store
 from harness.stages.transfer import transfer
+from sandbox import Outcome, Status
 from tests.runs import make_run
 from tests.tiny_models import save_llama
 
@@ -103,3 +107,32 @@ def test_a_split_by_rows_is_refused(runs: Path):
 def test_another_models_vectors_are_refused(runs: Path):
     with pytest.raises(ProbeError, match=r"alien has those of hf:.*other: run qprobe embed .*third --embedder hf:"):
         transfer(load_set("big:train", runs), [load_set("alien", runs)], ["mse"])
+
+
+def test_a_table_over_seeds_stands_beside_the_papers(runs: Path, tmp_path: Path, tiny_llama: Path):
+    """The paper's protocol with a form of its widths; greedy rows need greedy completions."""
+    train, options = load_set("big:train", runs), {"preset": "paper", "choices": GridOverrides(forms=("mlp-256",))}
+    result = transfer(train, [load_set("small", runs)], ["mse", "pg"], k=4, seeds=2, **options)
+    (table,) = (test.by_seed for test in result.tests)
+    rows = {row.name: row for row in table.rows}
+    assert list(rows) == ["pass@1", "mse", "pg", "pg (arg max)", "pass@4"]
+    assert (table.k, table.seeds) == (4, (0, 1))
+    assert rows["pg (arg max)"].value > 0.9
+    assert table.spread["pg"] > 0, "the seed decides the initial weights"
+    assert result.hyperparameters["pg"]["form"] == "mlp-256"
+    assert "| among 4, 2 seeds | pass@1 |" in transfer_markdown(result)
+    read = TransferReport.from_json(json.loads(json.dumps(result.as_json()))).tests[0].by_seed
+    assert repr(read.rows[2]) == repr(rows["pg"]), "repr: NaN"
+    assert "by_seed" not in transfer(train, [load_set("small", runs)], ["mse"]).as_json()["tests"][0]
+    with pytest.raises(QprobeError, match="small has no graded greedy completions: draw them"):
+        transfer(train, [load_set("small", runs)], ["mse"], greedy=True)
+    with pytest.raises(QprobeError, match="Cannot select among 7 samples of small, which has at most 6"):
+        transfer(train, [load_set("small", runs)], ["mse"], k=7)
+    folder = make_run(tmp_path / "greedy", tiny_llama, benchmark="own", numbers=range(40, 46))
+    with Store(folder) as store:
+        best = [Completion(item.id, GREEDY, item.prompt, "", item.prompt) for item in store.problems()]
+        store.add_completions(best)
+        store.add_verdicts("known", {completion.id: Outcome(Status.PASSED) for completion in best})
+    (test,) = transfer(train, [load_set(str(folder))], ["mse"], greedy=True, k=6).tests
+    assert {row.name: row for row in test.rows}["greedy"].value == 1.0
+    assert {row.name: row for row in test.by_seed.rows}["greedy"].gain == 0.5

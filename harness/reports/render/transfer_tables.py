@@ -1,14 +1,21 @@
 """A transfer report as tables: for the terminal (rich) and as Markdown."""
 
+import math
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.reports.render.notes import INTERVALS, among_k
-from harness.reports.render.numbers import counted
+from harness.reports.render.numbers import counted, interval, p_text, short
 from harness.reports.render.rules import RULES
 from harness.reports.render.tables import ROW_HEADER, at_k_cells, gains_by_rule, is_gain, row_cells
-from harness.reports.render.text import TableCells, markdown_table, terminal_table
+from harness.reports.render.text import Cells, TableCells, markdown_table, terminal_table
 from harness.reports.transfer import Tested, TransferReport
+
+SEEDS = (
+    "Seeds: each problem's mean over trainings with different seeds, over the problems with so many samples; spread is "
+    "the standard deviation over seeds of the mean over problems."
+)
 
 
 def heading(report: TransferReport, test: Tested) -> str:
@@ -26,6 +33,7 @@ def notes(report: TransferReport) -> list[str]:
         for test in report.tests
         if test.problems_without_signal
     ]
+    lines += [SEEDS] if any(test.by_seed for test in report.tests) else []
     lines += [RULES] if any(test.rules for test in report.tests) else []
     lines += dict.fromkeys(line for test in report.tests for line in among_k(test))
     if report.near_duplicates:
@@ -35,9 +43,29 @@ def notes(report: TransferReport) -> list[str]:
     return lines
 
 
+def _seed_cells(test: Tested) -> list[TableCells]:
+    """Return the table over seeds, and its differences: header and rows each."""
+    if (table := test.by_seed) is None:
+        return []
+    rows: list[Cells] = [
+        (*row_cells(row)[:5], short(table.spread.get(row.name, math.nan)), row_cells(row)[5]) for row in table.rows
+    ]
+    pairs: list[Cells] = [
+        (f"{item.name} - {item.other}", short(item.value, "+"), interval(item.low, item.high, "+"), p_text(item.p_holm))
+        for item in table.differences
+    ]
+    title = f"among {table.k}, {counted(len(table.seeds), 'seed')}"
+    return [((title, *ROW_HEADER[1:5], "spread", "p"), rows), (("difference", "value", "95 % interval", "p"), pairs)]
+
+
 def _tables(report: TransferReport, test: Tested) -> list[TableCells]:
     by_rule = gains_by_rule(test, {name: [selected] for name, selected in report.hyperparameters.items()})
-    sections: list[TableCells] = [(ROW_HEADER, list(map(row_cells, test.rows))), by_rule, at_k_cells(test)]
+    sections: list[TableCells] = [
+        *_seed_cells(test),
+        (ROW_HEADER, list(map(row_cells, test.rows))),
+        by_rule,
+        at_k_cells(test),
+    ]
     return [(header, rows) for header, rows in sections if rows]
 
 
