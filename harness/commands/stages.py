@@ -25,16 +25,32 @@ def import_(run: args.Run, options: ImportOptions, quiet: args.Quiet = False) ->
 
 
 @with_options(GenerateOptions)
-def generate(run: args.Run, options: GenerateOptions, quiet: args.Quiet = False) -> None:
+def generate(
+    run: args.Run,
+    options: GenerateOptions,
+    layers: Annotated[
+        str | None, typer.Option(help="layers whose hidden states are kept for embed, as embed --layers takes them")
+    ] = None,
+    pooling: Annotated[str | None, typer.Option(help="poolings kept with --layers: last, mean, prompt")] = None,
+    quiet: args.Quiet = False,
+) -> None:
     """Draw k completions per problem from a model."""
     from harness.stages.pipeline import model_of
     from harness.stages.problems import load_benchmark
     from harness.stages.run import Run
 
     problems = load_benchmark(options.benchmark, split=options.split, limit=options.limit, errata=options.errata)
+    model = model_of(options)
+    reader = model.embedder(layers, pooling) if layers or pooling else None
     with Run(run, progress=Terminal(quiet=quiet)) as opened:
         opened.generate(
-            problems, model_of(options), k=options.k, seed=options.seed, prompt=options.prompt, greedy=options.greedy
+            problems,
+            model,
+            k=options.k,
+            seed=options.seed,
+            prompt=options.prompt,
+            greedy=options.greedy,
+            reader=reader,
         )
 
 

@@ -9,6 +9,7 @@ from harness.errors import QprobeError
 from harness.models.tokens import Text, Tokens
 
 if TYPE_CHECKING:
+    from harness.models.completion_states import CompletionStates
     from harness.models.vectors import Vectors
 
 
@@ -93,6 +94,7 @@ class Generated:
         float | None
     )  # sum over the tokens of log p(token) at temperature 1, in nats; None where a server does not report it
     token_ids: tuple[int, ...] = ()  # the end token included; empty where a server does not report them
+    states: "CompletionStates | None" = None  # hidden states, where the engine was told to capture them
 
 
 class Engine(Protocol):
@@ -119,6 +121,13 @@ class Engine(Protocol):
 
     def check(self, requests: Sequence[Request]) -> None:
         """Raise QprobeError for a request that cannot be fulfilled; reads no weights and draws nothing."""
+        ...
+
+    def capture(self, embedder: "Embedder") -> bool:
+        """Capture, from now on, the hidden states that this embedder reads; False where that is not possible.
+
+        It is possible where both are the same model, weights and number format.
+        """
         ...
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:

@@ -64,7 +64,7 @@ def draw(
     """
     rows = len(logits_NV) if logits_NV.is_cuda else max(1, CACHED // logits_NV.shape[1])
     given = (logits_NV, uniforms_N, greedy_N, earlier_NT)
-    parts = [[None] * -(-len(logits_NV) // rows) if each is None else each.split(rows) for each in given]
+    parts = [[None] * -(-len(logits_NV) // rows) if each is None else torch.split(each, rows) for each in given]
     drawn = [_draw(sampling, *part) for part in zip(*parts, strict=True)]
     chosen, logprobs = (torch.cat(each) for each in zip(*drawn, strict=True))
     return chosen, logprobs

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from harness.errors import QprobeError
-from harness.models.engine import Generated, Request, Sampling
+from harness.models.engine import Embedder, Generated, Request, Sampling
 from harness.models.hf.engine import HfEngine, check_context
 from harness.models.hf.gguf import SUFFIX
 from harness.models.spec import in_home, parse_spec
@@ -88,6 +88,10 @@ class VllmEngine:
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().split("\n")[0]
             raise QprobeError(f"vLLM cannot load {self._spec.name}: {reason}") from error
+
+    def capture(self, embedder: Embedder) -> bool:
+        """Return False: vLLM does not hand over hidden states while it generates."""
+        return False
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions, some thousands at a time."""

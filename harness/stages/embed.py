@@ -57,7 +57,7 @@ def embed(store: Store, embedder: Embedder, progress: Progress = SILENT, precisi
     Raises QprobeError for an embedder that fails, or gives NaN or infinity.
     """
     wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
-    writing = _Writing(store, wanted.shards(store))
+    writing = VectorWriting(store, wanted.shards(store))
     shards = [shard.key for shard in writing.shards]
     about = {"embedder": embedder.name, **embedder.identity, "views": embedder.views, "shards": shards}
     store.note(f"view {wanted.key}", about)
@@ -82,7 +82,7 @@ def _vectors(embedder: Embedder, batch: Sequence[Item], views: Sequence[View]) -
     return vectors
 
 
-class _Writing:
+class VectorWriting:
     """The shards of one embedding, and the samples that each of them lacks."""
 
     def __init__(self, store: Store, shards: Sequence[VectorShard]) -> None:
@@ -114,7 +114,7 @@ class _Writing:
         return len(new)
 
 
-def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Iterator[list[Item]]:
+def _pending_batches(store: Store, embedder: Embedder, writing: VectorWriting) -> Iterator[list[Item]]:
     """Yield the batches that are left to embed.
 
     Batches are made of all texts and only then reduced to those that are left: a run that was killed resumes with the
@@ -127,7 +127,7 @@ def _pending_batches(store: Store, embedder: Embedder, writing: _Writing) -> Ite
         present = {problem: set.intersection(*writing.done(problem)) for problem in ids}
         lacking = {completion.id for completion in window if completion.id not in present[completion.problem_id]}
         if lacking:
-            for batch in _batches(_items(window, stops, embedder), shared=embedder.shares_prompts):
+            for batch in _batches(items_of(window, stops, embedder), shared=embedder.shares_prompts):
                 if pending := [item for item in batch if lacking.intersection(item.samples)]:
                     yield pending
 
@@ -144,7 +144,7 @@ def _windows(store: Store) -> Iterator[list[Completion]]:
         yield window
 
 
-def _items(window: Sequence[Completion], stops: Mapping[str, Sequence[str]], embedder: Embedder) -> list[Item]:
+def items_of(window: Sequence[Completion], stops: Mapping[str, Sequence[str]], embedder: Embedder) -> list[Item]:
     """Return every different text of some completions; `stops` holds each problem's stop strings."""
     samples: dict[Text, list[SampleId]] = defaultdict(list)
     for completion in window:
@@ -209,7 +209,7 @@ def embed_completions(
     rows = {completion.id: row for row, completion in enumerate(completions)}
     vectors = np.zeros((len(completions), len(embedder.views), embedder.width), dtype=np.float32)
     with progress.task("Embedding", len(completions)) as advance:
-        for batch in _batches(_items(completions, stops, embedder), shared=embedder.shares_prompts):
+        for batch in _batches(items_of(completions, stops, embedder), shared=embedder.shares_prompts):
             for item, item_vectors in zip(batch, _vectors(embedder, batch, embedder.views), strict=True):
                 vectors[[rows[sample] for sample in item.samples]] = item_vectors
                 advance(len(item.samples))

@@ -9,11 +9,13 @@ from benchmarks.data_files import well_formed
 from benchmarks.errata import errata_of
 from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
-from harness.models.engine import Engine, Generated, Request
+from harness.models.engine import Embedder, Engine, Generated, Request
 from harness.models.seeds import sample_seed
 from harness.progress import SILENT, Advance, Progress
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.store import Store
+from harness.runs.vector_file import Precision
+from harness.stages.capture import Capture
 from harness.stages.options import GenerateOptions
 from harness.stages.problems import Problems, count_in_splits
 from harness.stages.prompts import find_prompt
@@ -71,16 +73,30 @@ def draw(
 
     Raises QprobeError for a request that the engine cannot fulfil, before anything is drawn.
     """
-    wanted = work.wanted if pending is None else pending
+    for completion, _ in _drawn(engine, work, work.wanted if pending is None else pending):
+        yield completion
+
+
+def _drawn(
+    engine: Engine, work: GenerationPlan, wanted: Sequence[tuple[Problem, int]]
+) -> Iterator[tuple[Completion, Generated]]:
     requests = [_request(work, *item) for item in wanted]
     engine.check(requests)
     for position, generated in engine.generate(requests):
-        yield _completion(engine, work, *wanted[position], generated)
+        yield _completion(engine, work, *wanted[position], generated), generated
 
 
-def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progress = SILENT) -> int:
+def generate(
+    store: Store,
+    engine: Engine,
+    work: GenerationPlan,
+    progress: Progress = SILENT,
+    reader: Embedder | None = None,
+    precision: Precision = "float32",
+) -> int:
     """Draw what the run does not hold yet, and return how many were drawn. What was drawn is kept however this ends.
 
+    Where the engine can capture what `reader` reads, the vectors are kept too.
     Raises QprobeError where the run holds samples of a file, or of other settings.
     """
     engine.check(work.first_requests)
@@ -92,7 +108,8 @@ def generate(store: Store, engine: Engine, work: GenerationPlan, progress: Progr
     if pending and engine.caveat:
         progress.message(engine.caveat)
     with progress.task("Generating", total, total - len(pending)) as advance:
-        _keep(store, draw(engine, work, pending) if pending else iter(()), advance)
+        if pending:
+            _keep(store, _drawn(engine, work, pending), advance, _capture(store, engine, work, reader, precision))
     return len(pending)
 
 
@@ -117,18 +134,37 @@ def _settle(store: Store, engine: Engine, work: GenerationPlan) -> None:
     store.add_problems(work.problems)
 
 
-def _keep(store: Store, completions: Iterator[Completion], advance: Advance) -> None:
+def _capture(
+    store: Store, engine: Engine, work: GenerationPlan, reader: Embedder | None, precision: Precision
+) -> Capture | None:
+    """Return what keeps the vectors of `reader` while the engine writes; None where the engine cannot capture them."""
+    if reader is None or not engine.capture(reader):
+        return None
+    return Capture(store, reader, precision, {problem.id: work.prompt.stops(problem) for problem in work.problems})
+
+
+def _keep(
+    store: Store, drawn: Iterator[tuple[Completion, Generated]], advance: Advance, capture: Capture | None
+) -> None:
     """Keep completions as they come, a few seconds' worth at a time; the last of them also when drawing fails."""
-    drawn: list[Completion] = []
+    batch: list[tuple[Completion, Generated]] = []
     kept = time.monotonic()
     try:
-        for completion in completions:
-            drawn.append(completion)
+        for one in drawn:
+            batch.append(one)
             if time.monotonic() - kept >= KEEP_SECONDS:
-                advance(store.add_completions(drawn))
-                drawn, kept = [], time.monotonic()
+                advance(_add(store, batch, capture))
+                batch, kept = [], time.monotonic()
     finally:
-        advance(store.add_completions(drawn))
+        advance(_add(store, batch, capture))
+
+
+def _add(store: Store, batch: Sequence[tuple[Completion, Generated]], capture: Capture | None) -> int:
+    added = store.add_completions([completion for completion, _ in batch])
+    if capture:
+        states = {one.id: drawn.states for one, drawn in batch if drawn.states and one.index != GREEDY}
+        capture.keep([completion for completion, _ in batch if completion.id in states], states)
+    return added
 
 
 def _request(work: GenerationPlan, problem: Problem, index: int) -> Request:

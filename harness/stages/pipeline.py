@@ -36,7 +36,17 @@ def run_stages(run: Run, options: PipelineOptions) -> None:
         if trains_probes(options):
             check_fold_count(run.store.problems(), options)
     else:
-        run.generate(problems, model, k=options.k, seed=options.seed, prompt=options.prompt, greedy=options.greedy)
+        reader = reader_of(options).embedder(options.layers, options.pooling) if trains_probes(options) else None
+        run.generate(
+            problems,
+            model,
+            k=options.k,
+            seed=options.seed,
+            prompt=options.prompt,
+            greedy=options.greedy,
+            reader=reader,
+            precision=options.precision,
+        )
     run.grade(options=options)
     if trains_probes(options) and _can_learn(run):
         run.embed(reader_of(options), layers=options.layers, pooling=options.pooling, precision=options.precision)

@@ -26,8 +26,10 @@ from harness.stages.problems import Problems
 from sandbox import Sandbox, open_sandbox
 
 if TYPE_CHECKING:  # only the stages that need torch import it
+    from harness.models.engine import Embedder
     from harness.probes import CrossValidation
     from harness.reports.report import Report
+    from harness.runs.vector_file import Precision
     from harness.stages.embed import Embedded
     from harness.stages.grade import Graded
     from harness.stages.import_samples import Imported
@@ -133,8 +135,14 @@ class Run:
         seed: int = GenerateOptions.seed,
         prompt: str = GenerateOptions.prompt,
         greedy: bool = GenerateOptions.greedy,
+        reader: "Embedder | None" = None,
+        precision: "Precision" = EmbedOptions.precision,
     ) -> int:
-        """Draw the samples of each problem that are missing, and return how many were drawn. Raises QprobeError."""
+        """Draw the samples of each problem that are missing, and return how many were drawn. Raises QprobeError.
+
+        Where `reader` (`model.embedder(layers, pooling)`) reads the model that writes, its vectors are kept on the
+        way, and `embed` need not read the samples again.
+        """
         from harness.stages.generate import count_cut, generate, plan
 
         work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy)
@@ -142,7 +150,7 @@ class Run:
         settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
         engine = model.engine()
         with self._recorded("generate", settings):
-            drawn = generate(self.store, engine, work, self.progress)
+            drawn = generate(self.store, engine, work, self.progress, reader, precision)
         self.progress.message(f"Generated {drawn:,} samples.")
         samples, cut = self.store.count_samples(), count_cut(self.store)
         if cut > CUT_SHARE * samples:

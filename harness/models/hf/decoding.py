@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.models.engine import Generated
+from harness.models.hf.captured import StateRing
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_cache import Prefilled, SlotCache
 from harness.models.logit_rules import earlier_tokens
@@ -45,6 +46,7 @@ class ActiveRow:
     ids: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finish_reason: str = ""  # "" until it has ended
+    states_LD: Tensor | None = None  # of the prompt's last token, where states are captured
 
     @property
     def length(self) -> int:
@@ -65,6 +67,7 @@ class Decoder:
         self._slots: SlotCache | None = None
         self._prefilled: dict[tuple[int, ...], Prefilled] = {}
         self._prompt_slots: dict[tuple[int, ...], int] = {}
+        self._ring: StateRing | None = None
 
     @torch.inference_mode()
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Generated]]:
@@ -78,6 +81,7 @@ class Decoder:
                 return
             self._slots.use([row.length for row in self._rows])
             logits_NV = self._forward.step([row.ids[-1] for row in self._rows], self._slots)
+            self._capture()
             yield from self._draw(self._rows, logits_NV)
 
     def _draw(self, rows: Sequence[ActiveRow], logits_NV: Tensor) -> Iterator[tuple[int, Generated]]:
@@ -92,7 +96,7 @@ class Decoder:
         earlier = earlier_tokens([(row.job.prompt, row.ids) for row in rows], self._sampling, logits_NV.device)
         chosen, logprobs = draw(logits_NV, uniforms_N, self._sampling, greedy_N, earlier)
         drawn = torch.stack([chosen.double(), logprobs.double()]).tolist()  # one transfer from a GPU
-        for row, token, logprob in zip(rows, *drawn, strict=True):
+        for slot, (row, token, logprob) in enumerate(zip(rows, *drawn, strict=True)):
             if not row.finish_reason:
                 if not math.isfinite(logprob):
                     raise FloatingPointError
@@ -100,16 +104,27 @@ class Decoder:
                 row.logprob += logprob
                 row.finish_reason = self._finish_reason(row)
                 if row.finish_reason:
-                    yield row.job.position, self._generated(row)
+                    yield row.job.position, self._generated(row, slot)
 
     def _finish_reason(self, row: ActiveRow) -> str:
         if row.ids[-1] in self._end_tokens or row.finder.found(row.ids):
             return "stop"
         return "length" if len(row.ids) == self._sampling.max_new_tokens else ""
 
-    def _generated(self, row: ActiveRow) -> Generated:
+    def _generated(self, row: ActiveRow, slot: int) -> Generated:
+        """Return a row that has ended. One that ended with its first token was in no slot, and has no states."""
         text = self._token_text.written(row.ids, self._end_tokens)
-        return Generated(text, row.finish_reason, len(row.ids), row.logprob, tuple(row.ids))
+        states = None
+        if self._ring is not None and row.states_LD is not None and row.length:
+            states = self._ring.states(slot, row.length, row.states_LD)
+        return Generated(text, row.finish_reason, len(row.ids), row.logprob, tuple(row.ids), states)
+
+    def _capture(self) -> None:
+        """Keep the states of the tokens that the last step read."""
+        states_NLD = self._forward.states(len(self._rows))
+        if states_NLD is not None and self._forward.watch is not None:
+            self._ring = self._ring or StateRing(self._forward.watch.layers, self._size, states_NLD)
+            self._ring.add(states_NLD, [row.length for row in self._rows])
 
     # -- slots ---------------------------------------------------------------------------------------------------
 
@@ -131,7 +146,8 @@ class Decoder:
 
     def _row(self, job: Job) -> ActiveRow:
         numbers = uniforms(job.seed, self._sampling.max_new_tokens).tolist()
-        return ActiveRow(job, StopFinder(self._token_text, job.stop), numbers)
+        finder, prefilled = StopFinder(self._token_text, job.stop), self._prefilled[job.prompt]
+        return ActiveRow(job, finder, numbers, states_LD=prefilled.states_LD)
 
     def _prefill(self, jobs: Sequence[Job]) -> None:
         """Compute the jobs' prompts, except those that are already computed."""
@@ -146,6 +162,8 @@ class Decoder:
         """Put rows into free slots, and their prompts into prompt slots that no other row reads."""
         for slot, row in zip(free, rows, strict=False):
             self._rows[slot : slot + 1] = [row]
+        if self._ring is not None:
+            self._ring.start(free[: len(rows)])
         wanted = {row.job.prompt for row in self._rows}
         self._prompt_slots = {prompt: slot for prompt, slot in self._prompt_slots.items() if prompt in wanted}
         new = [prompt for prompt in dict.fromkeys(row.job.prompt for row in rows) if prompt not in self._prompt_slots]
@@ -171,6 +189,8 @@ class Decoder:
         gaps = sorted(set(range(len(active))) - set(active))
         if moved := active[len(active) - len(gaps) :]:
             self._slots.move(moved, gaps, max(self._rows[slot].length for slot in moved))
+            if self._ring is not None:
+                self._ring.move(moved, gaps)
         for gap, slot in zip(gaps, moved, strict=True):
             self._rows[gap] = self._rows[slot]
         del self._rows[len(active) :]

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 
 from harness.errors import QprobeError
-from harness.models.engine import BATCH_SIZE, Generated, Request
+from harness.models.completion_states import CAPTURED_POOLINGS
+from harness.models.engine import BATCH_SIZE, Embedder, Generated, Request
 from harness.models.hf.batch_decoding import BatchDecoder
+from harness.models.hf.captured import LayerWatch
 from harness.models.hf.chat import asks_for_date, chat_prompt
 from harness.models.hf.decoding import Decoder, Job
 from harness.models.hf.embedder import is_causal
@@ -31,6 +33,7 @@ class HfEngine:
             raise QprobeError(f"{self.model.name} is an encoder ({kind}) and writes no text: choose a causal model.")
         self.sampling = sampling
         self.batch_size = batch_size or BATCH_SIZE
+        self._layers: tuple[int, ...] = ()  # whose states are captured
 
     @property
     def name(self) -> str:
@@ -79,7 +82,8 @@ class HfEngine:
     @cached_property
     def _forward(self) -> Forward | None:
         """None where the model needs `BatchDecoder`."""
-        forward = Forward(self._weights, self.model.target_device)
+        watch = LayerWatch(self._weights, self.model.layers, self._layers) if self._layers else None
+        forward = Forward(self._weights, self.model.target_device, watch)
         return forward if takes_slots(forward) else None
 
     @cached_property
@@ -88,6 +92,14 @@ class HfEngine:
         named = self._weights.generation_config.eos_token_id
         tokens = named if isinstance(named, list) else [named]
         return sorted({token for token in (*tokens, self.model.tokenizer.eos_token_id) if token is not None})
+
+    def capture(self, embedder: Embedder) -> bool:
+        """Capture the states that this embedder reads, where it reads this very model before its last token drawn."""
+        same = embedder.identity.get("fingerprint") == self.model.fingerprint
+        if same and CAPTURED_POOLINGS.issuperset(view.pooling for view in embedder.views):
+            self._layers = tuple(sorted({view.layer for view in embedder.views}))
+            self.__dict__.pop("_forward", None)  # one that watches other layers
+        return bool(self._layers)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions, and yield each with its request's position when it ends.

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 
 from harness.models.hf import shared_attention
+from harness.models.hf.captured import LayerWatch
 from harness.models.hf.kv_cache import Prefilled, SlotCache
 
 PRECISE = 1e-3
@@ -22,8 +23,9 @@ layers give .04 and .10 in bfloat16."""
 class Forward:
     """Calls a model, with the argument names of this release of transformers."""
 
-    def __init__(self, model: Any, device: str) -> None:  # noqa: ANN401 - transformers' own
-        self.model, self.device = model, device
+    def __init__(self, model: Any, device: str, watch: LayerWatch | None = None) -> None:  # noqa: ANN401 - transformers' own
+        """With a watch, prompts and steps give the hidden states that it sees."""
+        self.model, self.device, self.watch = model, device, watch
         accepted = inspect.signature(model.forward).parameters
         self._cache_name = "cache" if "cache" in accepted else "past_key_values"
         self._keeps_logits = "logits_to_keep" in accepted
@@ -48,7 +50,8 @@ class Forward:
         )
         rows = torch.arange(len(prompts), device=self.device)
         logits_PV = out.logits[rows, last if self._keeps_logits else lengths - 1]
-        return [Prefilled(cache, row, len(prompt), logits_PV[row]) for row, prompt in enumerate(prompts)]
+        states = self.watch.at(rows, lengths - 1) if self.watch else [None] * len(prompts)
+        return [Prefilled(cache, row, len(prompt), logits_PV[row], states[row]) for row, prompt in enumerate(prompts)]
 
     def slots(self, prefilled: Cache) -> SlotCache:
         """Return empty slots for a cache that `prefill` filled."""
@@ -73,6 +76,11 @@ class Forward:
             self._config._attn_implementation = usual
         logits: Tensor = out.logits[:, -1]
         return logits
+
+    def states(self, rows: int) -> Tensor | None:
+        """Return the watched states of the last step, [rows, layers, width]."""
+        numbers = torch.arange(rows, device=self.device)
+        return self.watch.at(numbers, torch.zeros_like(numbers)) if self.watch else None
 
 
 @torch.inference_mode()

@@ -30,7 +30,7 @@ class HiddenStates:
 
     def __init__(self, model: Any, depth: int) -> None:  # noqa: ANN401 - transformers' own
         self._model = model
-        self._blocks = _blocks(model, depth)
+        self._blocks = blocks_of(model, depth)
         self._accepted = set(inspect.signature(model.forward).parameters)
         # The argument for keys and values of earlier tokens; its name differs between releases of transformers.
         self._cache_name = next((name for name in ("cache", "past_key_values") if name in self._accepted), "")
@@ -123,7 +123,7 @@ class Prompt:
         self.cache = cache
 
 
-def _blocks(model: Any, depth: int) -> nn.ModuleList:  # noqa: ANN401
+def blocks_of(model: Any, depth: int) -> nn.ModuleList:  # noqa: ANN401
     """Return the model's layers: its first list of as many modules as its configuration has layers."""
     for module in getattr(model, "language_model", model).modules():
         if isinstance(module, nn.ModuleList) and len(module) == depth:

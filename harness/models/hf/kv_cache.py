@@ -24,12 +24,13 @@ PADDING = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Prefilled:
-    """A prompt's keys and values, in one row of a cache of transformers, and the logits after it."""
+    """A prompt's keys and values, in one row of a cache of transformers, and the logits and states after it."""
 
     cache: Any
     source: int  # the row
     length: int
     logits_V: Tensor
+    states_LD: Tensor | None  # of its last token, where layers are watched
 
 
 class KvBlock:

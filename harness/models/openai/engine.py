@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.characters import whole_characters
-from harness.models.engine import Generated, Request, Sampling
+from harness.models.engine import Embedder, Generated, Request, Sampling
 from harness.models.openai.dialect import OWN, SKIP_SPECIAL
 from harness.models.openai.server import Server
 from harness.models.spec import parse_spec
@@ -68,6 +68,10 @@ class OpenAIEngine:
         if self.server.is_public and (given := [name for name in OWN if name in self.sampling.identity]):
             flag = f"--{given[0].replace('_', '-')}"
             raise QprobeError(f"{self.server.url} has no {given[0]}: leave out {flag}, or name another server in url=.")
+
+    def capture(self, embedder: Embedder) -> bool:
+        """Return False: a server does not send hidden states."""
+        return False
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions and yield each when it arrives, all that arrived before an error is raised."""

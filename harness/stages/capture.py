@@ -1,0 +1,48 @@
+"""Vectors of completions from the states that their model kept while it wrote them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.models.completion_states import CompletionStates
+from harness.models.engine import Embedder
+from harness.models.vectors import Vectors
+from harness.runs.completion import Completion, SampleId
+from harness.runs.store import Store
+from harness.runs.vector_file import Precision
+from harness.runs.vector_store import EmbeddingSpec
+from harness.stages.embed import Item, VectorWriting, items_of
+
+
+class Capture:
+    """Writes captured vectors where `embed` with the same embedder then finds them."""
+
+    def __init__(
+        self, store: Store, embedder: Embedder, precision: Precision, stops: Mapping[str, Sequence[str]]
+    ) -> None:
+        """`stops` holds each problem's stop strings."""
+        wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
+        self._embedder, self._stops = embedder, stops
+        self._writing = VectorWriting(store, wanted.shards(store))
+
+    def keep(self, completions: Sequence[Completion], states: Mapping[SampleId, CompletionStates]) -> int:
+        """Write the vectors of completions that the store holds already, and return how many were captured.
+
+        A completion whose end the states do not reach is left to `embed`.
+        """
+        items, vectors = [], []
+        for item in items_of(completions, self._stops, self._embedder):
+            taken = self._vectors(item, states)
+            if taken is not None:
+                items.append(item)
+                vectors.append(taken)
+        return self._writing.write(items, np.stack(vectors)) if items else 0
+
+    def _vectors(self, item: Item, states: Mapping[SampleId, CompletionStates]) -> Vectors | None:
+        """Return an item's vectors where the embedder would read the very tokens that were drawn."""
+        kept = next((states[sample] for sample in item.samples if sample in states), None)
+        tokens, end = item.tokens, item.tokens.end - item.tokens.start
+        if kept is None or tokens.cut or tuple(tokens.ids[tokens.start : tokens.end]) != item.text.token_ids[:end]:
+            return None
+        vectors = kept.vectors(self._writing.views, end)
+        return vectors if vectors is not None and np.isfinite(vectors).all() else None
