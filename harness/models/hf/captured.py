@@ -52,7 +52,7 @@ class StateRing:
     """The captured states of the rows that are being decoded; row i is in slot i."""
 
     def __init__(self, layers: tuple[int, ...], slots: int, like_NLD: Tensor) -> None:
-        """Make room for so many rows of such states."""
+        """Allocate so many slots for states like these."""
         self._layers = layers
         self._recent_NRLD = like_NLD.new_zeros(slots, RECENT, *like_NLD.shape[1:])
         self._sums_NLD = like_NLD.new_zeros(slots, *like_NLD.shape[1:], dtype=torch.float32)
