@@ -95,6 +95,8 @@ class Generated:
     )  # sum over the tokens of log p(token) at temperature 1, in nats; None where a server does not report it
     token_ids: tuple[int, ...] = ()  # the end token included; empty where a server does not report them
     states: "CompletionStates | None" = None  # hidden states, where the engine was told to capture them
+    least_logprob: float | None = None  # the least of those log p(token)
+    self_certainty: float | None = None  # mean over the tokens of KL(uniform || p) in nats (arXiv 2502.18581)
 
 
 class Engine(Protocol):

@@ -28,6 +28,8 @@ class Completion:
     logprob: float | None = None  # sum over those tokens of log p(token) at temperature 1, in nats
     seed: int | None = None
     token_ids: tuple[int, ...] = ()  # those tokens as drawn; empty where the engine does not tell them
+    least_logprob: float | None = None  # the least log p(token) of those tokens
+    self_certainty: float | None = None  # mean over those tokens of KL(uniform || p) in nats
 
     @property
     def id(self) -> SampleId:

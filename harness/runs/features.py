@@ -28,11 +28,15 @@ def sample_features(store: Store, problem_ids: tuple[str, ...], indices_PN: NDAr
     lengths = {sample: float(len(completion.continuation)) for sample, completion in completions.items()}
     groups = group_numbers(dict(zip(completions, prints, strict=True)))
     totals = {sample: completion.logprob for sample, completion in completions.items()}
+    least = {sample: completion.least_logprob for sample, completion in completions.items()}
+    certainties = {sample: completion.self_certainty for sample, completion in completions.items()}
     means = {sample: _mean_logprob(completion) for sample, completion in completions.items()}
     return SampleFeatures(
         lengths_PN=place(lengths, problem_ids, indices_PN, 0.0),
         log_probabilities_PN=_if_all_known(means, problem_ids, indices_PN),
         total_log_probabilities_PN=_if_all_known(totals, problem_ids, indices_PN),
+        least_log_probabilities_PN=_if_all_known(least, problem_ids, indices_PN),
+        self_certainties_PN=_if_all_known(certainties, problem_ids, indices_PN),
         groups={PROGRAMS: place(groups, problem_ids, indices_PN, -1)},
         scores=vector_scores(store, problem_ids, indices_PN),
     )

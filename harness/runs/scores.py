@@ -21,6 +21,7 @@ from sandbox import Outcome
 SCORES_FILE = "scores.safetensors"
 ARRAYS = ("indices_PN", "scores_OPN", "limits_OP", "control_CPN", "control_limits_CP", "random_CPN", "fold_P")
 LENGTHS, LOGPROBS, TOTAL_LOGPROBS = "lengths_PN", "log_probabilities_PN", "total_log_probabilities_PN"
+LEAST_LOGPROBS, CERTAINTIES = "least_log_probabilities_PN", "self_certainties_PN"
 GROUPS, BASELINE = "groups ", "baseline "
 """The beginnings of the names of arrays that have a name in tables: groups of samples that agree, and scores."""
 
@@ -97,6 +98,8 @@ def _feature_arrays(features: SampleFeatures) -> dict[str, NDArray[Any]]:
         LENGTHS: features.lengths_PN,
         LOGPROBS: features.log_probabilities_PN,
         TOTAL_LOGPROBS: features.total_log_probabilities_PN,
+        LEAST_LOGPROBS: features.least_log_probabilities_PN,
+        CERTAINTIES: features.self_certainties_PN,
     }
     named |= {f"{GROUPS}{name}": groups_PN for name, groups_PN in features.groups.items()}
     named |= {f"{BASELINE}{name}": scores_PN for name, scores_PN in features.scores.items()}
@@ -109,6 +112,8 @@ def _features_of(arrays: dict[str, NDArray[Any]]) -> SampleFeatures:
         lengths_PN=arrays.pop(LENGTHS, None),
         log_probabilities_PN=arrays.pop(LOGPROBS, None),
         total_log_probabilities_PN=arrays.pop(TOTAL_LOGPROBS, None),
+        least_log_probabilities_PN=arrays.pop(LEAST_LOGPROBS, None),
+        self_certainties_PN=arrays.pop(CERTAINTIES, None),
         groups=_take_out(arrays, GROUPS),
         scores=_take_out(arrays, BASELINE),
     )

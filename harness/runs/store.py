@@ -41,6 +41,9 @@ CREATE TABLE IF NOT EXISTS completions (
 CREATE TABLE IF NOT EXISTS tokens (
     problem_id TEXT, idx INTEGER, ids BLOB, PRIMARY KEY (problem_id, idx)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS certainties (
+    problem_id TEXT, idx INTEGER, least_logprob REAL, self_certainty REAL, PRIMARY KEY (problem_id, idx)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     grader TEXT, problem_id TEXT, idx INTEGER, status TEXT, detail TEXT, cpu_seconds REAL, wall_seconds REAL,
     mode TEXT, PRIMARY KEY (grader, problem_id, idx)
@@ -189,12 +192,15 @@ class Store:
         Returns how many were new.
         """
         rows = [astuple(completion) for completion in completions]
-        drawn = [(*row[:2], array("I", row[-1]).tobytes()) for row in rows if row[-1]]
+        drawn = [(*row[:2], array("I", ids).tobytes()) for row in rows if (ids := row[_COLUMNS])]
+        certainties = [(*row[:2], *row[-2:]) for row in rows if row[-2:] != (None, None)]
         with self._transaction():
             before = self._db.total_changes
-            self._db.executemany(f"INSERT OR IGNORE INTO completions VALUES ({_marks(9)})", [row[:-1] for row in rows])
+            marks, columns = _marks(_COLUMNS), [row[:_COLUMNS] for row in rows]
+            self._db.executemany(f"INSERT OR IGNORE INTO completions VALUES ({marks})", columns)
             new = self._db.total_changes - before
             self._db.executemany("INSERT OR IGNORE INTO tokens VALUES (?, ?, ?)", drawn)
+            self._db.executemany("INSERT OR IGNORE INTO certainties VALUES (?, ?, ?, ?)", certainties)
         return new
 
     def replace_programs(self, programs: Mapping[SampleId, str]) -> None:
@@ -219,7 +225,7 @@ class Store:
 
     def _completions(self, where: str, values: tuple[object, ...]) -> Iterator[Completion]:
         rows = self._db.execute(_COMPLETIONS.format(where=where), values)
-        return (Completion(*(*row[:-1], tuple(array("I", row[-1] or b"")))) for row in rows)
+        return (Completion(*(*row[:_COLUMNS], tuple(array("I", row[_COLUMNS] or b"")), *row[-2:])) for row in rows)
 
     def sample_ids(self, *, greedy: bool = False) -> list[SampleId]:
         """Return the ids of the samples, in the order of `completions`; with `greedy` the greedy ones too."""
@@ -317,11 +323,15 @@ class Store:
         return int(count)
 
 
+_COLUMNS = 9
+"""Fields of a completion that are columns of its table; its tokens come next, then its certainties."""
+
 _PROBLEM = tuple(field.name for field in fields(Problem))
 _OUTCOME = tuple(field.name for field in fields(Outcome))
 _COMPLETIONS = (
-    "SELECT c.*, t.ids FROM completions c JOIN problems p ON p.id = c.problem_id "
-    "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
+    "SELECT c.*, t.ids, s.least_logprob, s.self_certainty FROM completions c JOIN problems p ON p.id = c.problem_id "
+    "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx "
+    "LEFT JOIN certainties s ON s.problem_id = c.problem_id AND s.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
 )
 _LACKING = (
     "SELECT COUNT(*) FROM completions c WHERE c.idx >= 0 AND (SELECT COUNT(*) FROM vectors v "

@@ -184,4 +184,6 @@ def _completion(engine: Engine, work: GenerationPlan, problem: Problem, index: i
         logprob=drawn.logprob,
         seed=sample_seed(work.seed, problem.id, index),
         token_ids=drawn.token_ids,
+        least_logprob=drawn.least_logprob,
+        self_certainty=drawn.self_certainty,
     )

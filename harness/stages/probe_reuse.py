@@ -34,6 +34,7 @@ def fingerprint(store: Store, samples: Samples, objectives: Sequence[str], setti
         sha256.update(np.ascontiguousarray(tensor.numpy()).data)
     for completion in store.completions():  # of which baselines are made
         known = [*completion.id, completion.prompt, completion.program, completion.logprob, completion.tokens]
+        known += [completion.least_logprob, completion.self_certainty]
         sha256.update(json.dumps(known).encode())
     return sha256.hexdigest()
 

@@ -34,6 +34,8 @@ class SampleFeatures:
     lengths_PN: Floats | None = None  # of the program, in tokens or characters
     log_probabilities_PN: Floats | None = None  # mean per token, under the model that generated it
     total_log_probabilities_PN: Floats | None = None  # of the whole completion, the sum over its tokens
+    least_log_probabilities_PN: Floats | None = None  # of its least likely token
+    self_certainties_PN: Floats | None = None  # mean over its tokens of KL(uniform || p)
     groups: Mapping[str, Ints] = field(
         default_factory=dict
     )  # by name: samples of a problem that agree have the same number
@@ -47,6 +49,10 @@ def baseline_scores(features: SampleFeatures, mask_PN: Bools) -> dict[str, Float
         scores[MEAN_LOGPROB] = features.log_probabilities_PN
     if features.total_log_probabilities_PN is not None:
         scores["total log-probability"] = features.total_log_probabilities_PN
+    if features.least_log_probabilities_PN is not None:
+        scores["least log-probability"] = features.least_log_probabilities_PN
+    if features.self_certainties_PN is not None:
+        scores["self-certainty"] = features.self_certainties_PN
     if features.lengths_PN is not None:
         scores["shortest"] = -features.lengths_PN
         scores["longest"] = features.lengths_PN

@@ -176,4 +176,5 @@ def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: A
         finish_reason=choice.finish_reason or "",
         tokens=len(logprobs) or of_all,
         logprob=total if logprobs and math.isfinite(total) else None,
+        least_logprob=float(min(logprobs)) if logprobs and math.isfinite(total) else None,
     )
