@@ -93,6 +93,8 @@ def transfer(
         k=options.k,
         seeds=options.seeds,
         greedy=options.greedy,
+        learning_curve=options.learning_curve,
+        by_layer=options.by_layer,
         progress=terminal,
     )
     show_transfer(report, train.folder, terminal, as_json=json)

@@ -14,6 +14,7 @@ from harness.reports.render.files import FILES, write_report
 from harness.reports.render.formats import FORMATS
 from harness.reports.render.formats import terminal as terminal_text
 from harness.reports.render.text import csv_text, latex_table, markdown_table
+from harness.reports.render.transfer_figures import transfer_figures
 from harness.reports.render.transfer_tables import transfer_markdown, transfer_tables
 from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
@@ -81,8 +82,10 @@ def show_transfer(report: TransferReport, run: Path, terminal: Terminal, *, as_j
     from harness.stages.transfer import FOLDER as TRANSFER
 
     text = json.dumps(report.as_json(), indent=1)
-    for name, content in (("json", text + "\n"), ("md", transfer_markdown(report))):
-        with atomic_write(run / TRANSFER / f"report.{name}") as draft:
+    files = {"report.json": text + "\n", "report.md": transfer_markdown(report)}
+    files |= {f"{name}.svg": figure for name, figure in transfer_figures(report).items()}
+    for name, content in files.items():
+        with atomic_write(run / TRANSFER / name) as draft:
             draft.write_text(content, encoding="utf-8")
     if as_json:
         print(text)

@@ -13,6 +13,14 @@ SCHEMA = "qprobe-transfer/2"
 
 
 @dataclass(frozen=True, slots=True)
+class Gains:
+    """The rows of every objective at one point of a curve."""
+
+    setting: str  # a number of training problems, or a layer with its pooling
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tested:
     """The figures of the probes on one test set."""
 
@@ -25,6 +33,8 @@ class Tested:
     rows_at_k: tuple[RowsAtK, ...]
     rules: dict[str, tuple[TableRow, ...]] = field(default_factory=dict)  # by objective: a row per rule of selection
     by_seed: SeedTable | None = None  # None for one seed without a k
+    learning: tuple[Gains, ...] = ()  # over the number of training problems
+    by_layer: tuple[Gains, ...] = ()  # of probes that read one layer alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class TransferReport:
         """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
         fields = asdict(self)
         for test in fields["tests"]:
-            for name in ("rules", "by_seed"):
+            for name in ("rules", "by_seed", "learning", "by_layer"):
                 if not test[name]:
                     del test[name]
         return {"schema": SCHEMA, **jsonable(fields)}

@@ -299,6 +299,8 @@ class TransferOptions(TrainOptions):
         None, "samples to select among in the table over seeds, 48 in the paper [default: all]", least=1
     )
     seeds: int = option(1, "trainings, each with the next seed; a table shows their mean and spread", least=1)
+    learning_curve: bool = option(False, "also train on 10, 20, 50, ... problems: a table and a figure")
+    by_layer: bool = option(False, "also train on each layer alone: a table and a figure of the gains")
     greedy: bool = option(False, "fail unless the test runs hold greedy completions, whose row stands in each table")
 
 

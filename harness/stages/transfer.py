@@ -17,7 +17,6 @@ from harness.probes import (
     GridOverrides,
     Samples,
     Transfer,
-    View,
     group_near_duplicates,
     train_and_test,
 )
@@ -38,6 +37,7 @@ from harness.runs.scores import current
 from harness.runs.store import Store
 from harness.stages.probe import grid_card
 from harness.stages.probe_reuse import as_card
+from harness.stages.transfer_curves import layer_gains, learning_gains, only
 from harness.stats import RuledScores, Summary, rule_rows, summarise
 from harness.stats.baselines import CONTRAST
 from harness.stats.selectors import ByScores
@@ -58,13 +58,16 @@ def transfer(
     k: int | None = None,
     seeds: int = 1,
     greedy: bool = False,
+    learning_curve: bool = False,
+    by_layer: bool = False,
     progress: Progress = SILENT,
 ) -> TransferReport:
     """Train every objective on `train`, score every set of `tests`, and save the probes in the training run.
 
     With `leave_out_duplicates`, training problems with nearly the prompt of a test problem are left out, and
     near-duplicates among the others share an inner fold. With several `seeds`, or a `k`, a table has the mean over
-    trainings with these seeds of selection among k samples. Raises QprobeError where a set shares problems with the
+    trainings with these seeds of selection among k samples; `learning_curve` trains on fewer problems too, and
+    `by_layer` on each layer alone. Raises QprobeError where a set shares problems with the
     training set, has another model's vectors, or, with `greedy`, no greedy completions.
     """
     rewards = {test.name: _greedy_rewards(test, required=greedy) for test in tests}
@@ -87,12 +90,24 @@ def transfer(
         progress=progress,
     )
     tested = tuple(_tested(test, used_samples, test_samples[test.name], result, rewards[test.name]) for test in tests)
+    train_on = partial(
+        train_and_test,
+        objectives=objectives,
+        beta=beta,
+        plan=plan,
+        groups=groups if leave_out_duplicates else None,
+        controls=0,
+        progress=progress,
+    )
+    if learning_curve:
+        curves = learning_gains(used_samples, test_samples, partial(train_on, seed=seed), seed, k)
+        tested = tuple(replace(one, learning=curves[one.name]) for one in tested)
+    if by_layer:
+        curves = layer_gains(used_samples, test_samples, partial(train_on, seed=seed), k)
+        tested = tuple(replace(one, by_layer=curves[one.name]) for one in tested)
     if seeds > 1 or k is not None:
-        train_again = partial(
-            train_and_test, used_samples, test_samples, objectives, beta=beta, plan=plan, controls=0, progress=progress
-        )
-        own_groups = groups if leave_out_duplicates else None
-        results = [result, *(train_again(seed=seed + turn, groups=own_groups) for turn in range(1, seeds))]
+        again = (train_on(used_samples, test_samples, seed=seed + turn) for turn in range(1, seeds))
+        results = [result, *again]
         tested = tuple(
             replace(one, by_seed=_by_seed(test_samples[one.name], one.name, results, k, seed, rewards[one.name]))
             for one in tested
@@ -126,11 +141,7 @@ def _same_views(train: ProblemSet, tests: Sequence[ProblemSet]) -> tuple[Samples
     if not views:
         views_of = "; ".join(f"{part.name}: {', '.join(map(str, part.samples.views))}" for part in (train, *tests))
         raise QprobeError(f"The sets share no layer and pooling ({views_of}): embed them with the same --layers.")
-    return _only(train.samples, views), {test.name: _only(test.samples, views) for test in tests}
-
-
-def _only(samples: Samples, views: Sequence[View]) -> Samples:
-    return replace(samples, vectors={view: samples.vectors[view] for view in views})
+    return only(train.samples, views), {test.name: only(test.samples, views) for test in tests}
 
 
 def _greedy_rewards(test: ProblemSet, *, required: bool) -> dict[str, float]:

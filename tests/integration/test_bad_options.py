@@ -75,6 +75,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "track": ("nowhere",),
     "leave_out_duplicates": ("perhaps",),
     "seeds": (0, "x"),
+    "by_layer": ("perhaps",),
 }
 """Field of the options -> values that it cannot have. A new option needs one here."""
 

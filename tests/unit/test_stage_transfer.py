@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
 
 from harness.errors import ProbeError, QprobeError
 from harness.probes import GridOverrides, load_probe
+from harness.reports.render.transfer_figures import transfer_figures
 from harness.reports.render.transfer_tables import notes, transfer_markdown
 from harness.reports.transfer import TransferReport
 from harness.runs.completion import GREEDY, Completion
@@ -136,3 +138,34 @@ def test_a_table_over_seeds_stands_beside_the_papers(runs: Path, tmp_path: Path,
     (test,) = transfer(train, [load_set(str(folder))], ["mse"], greedy=True, k=6).tests
     assert {row.name: row for row in test.rows}["greedy"].value == 1.0
     assert {row.name: row for row in test.by_seed.rows}["greedy"].gain == 0.5
+
+
+def test_curves_over_training_problems_and_layers(runs: Path):
+    """Every layer shows which sample passes, and a probe of ten problems is trained as that of all."""
+    train, tests = load_set("big:train", runs), [load_set("big:validation", runs)]
+    result = transfer(train, tests, ["mse", "pg"], learning_curve=True, by_layer=True)
+    (test,) = result.tests
+    assert [part.setting for part in test.learning] == ["10"]
+    assert [part.setting for part in test.by_layer] == ["1/last", "2/last"]
+    main = {row.name: row for row in test.rows}
+    for row in test.learning[-1].rows:
+        assert row.value == pytest.approx(main[row.name].value, abs=0.01), "all problems, the same seed"
+        assert row.gain == pytest.approx(row.value - 0.5)
+    text = transfer_markdown(result)
+    assert "| gain by training problems | 10 |" in text
+    assert "| gain by layer | 1/last | 2/last |" in text
+    figures = transfer_figures(result)
+    assert figures.keys() == {"learning-curve-1", "by-layer-1"}
+    tree = ElementTree.fromstring(figures["by-layer-1"])
+    assert tree.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "2/last" in figures["by-layer-1"]
+    assert TransferReport.from_json(json.loads(json.dumps(result.as_json()))).tests[0].by_layer[1].setting == "2/last"
+
+
+def test_a_learning_curve_grows_to_all_problems(runs: Path):
+    train = join_sets(load_sets(["big:train", "big:validation"], runs))
+    (test,) = transfer(train, [load_set("big:test", runs)], ["mse"], learning_curve=True, k=3).tests
+    assert [part.setting for part in test.learning] == ["10", "14"]
+    assert test.by_seed.k == 3
+    seeded = {row.name: row for row in test.by_seed.rows}["mse"].value
+    assert seeded == pytest.approx(test.learning[-1].rows[0].value, abs=0.01), "rounding may select another rule"

@@ -76,7 +76,7 @@ def gains_by_rule(report: Report | Tested, chosen: Mapping[str, Sequence[dict[st
     for name, own in report.rules.items():
         by_kind = {row.name: row for row in own}
         gains = [*(by_kind[kind] for kind in kinds), main[name]]
-        rows.append((name, *map(_gain_cell, gains), _counted([rule_words(choice) for choice in chosen[name]])))
+        rows.append((name, *map(gain_cell, gains), _counted([rule_words(choice) for choice in chosen[name]])))
     return ("gain by rule", *kinds, "as selected", "selected"), rows
 
 
@@ -99,14 +99,14 @@ def at_k_cells(report: Report | Tested) -> TableCells:
         return (), []
     columns = [(f"among {part.k}", part.rows) for part in report.rows_at_k] + [("among all", report.rows)]
     rows = [
-        (rows[-1].name, *(_gain_cell(row) for row in rows))
+        (rows[-1].name, *(gain_cell(row) for row in rows))
         for rows in zip(*(rows for _, rows in columns), strict=True)
         if not rows[-1].name.startswith("pass@")
     ]
     return ("gain of selection", *(title for title, _ in columns)), rows
 
 
-def _gain_cell(row: TableRow) -> str:
+def gain_cell(row: TableRow) -> str:
     """Return the gain, with a star if it is significant after correction: +.031*."""
     if math.isnan(row.gain):
         return ""

@@ -1,6 +1,7 @@
 """A transfer report as tables: for the terminal (rich) and as Markdown."""
 
 import math
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -8,9 +9,9 @@ from rich.text import Text
 from harness.reports.render.notes import INTERVALS, among_k
 from harness.reports.render.numbers import counted, interval, p_text, short
 from harness.reports.render.rules import RULES
-from harness.reports.render.tables import ROW_HEADER, at_k_cells, gains_by_rule, is_gain, row_cells
+from harness.reports.render.tables import ROW_HEADER, at_k_cells, gain_cell, gains_by_rule, is_gain, row_cells
 from harness.reports.render.text import Cells, TableCells, markdown_table, terminal_table
-from harness.reports.transfer import Tested, TransferReport
+from harness.reports.transfer import Gains, Tested, TransferReport
 
 SEEDS = (
     "Seeds: each problem's mean over trainings with different seeds, over the problems with so many samples; spread is "
@@ -58,6 +59,15 @@ def _seed_cells(test: Tested) -> list[TableCells]:
     return [((title, *ROW_HEADER[1:5], "spread", "p"), rows), (("difference", "value", "95 % interval", "p"), pairs)]
 
 
+def _gain_cells(title: str, gains: Sequence[Gains]) -> list[TableCells]:
+    """Return the gain of each objective at each setting: header and rows; * is p below .05."""
+    if not gains:
+        return []
+    columns = zip(*(part.rows for part in gains), strict=True)
+    rows: list[Cells] = [(own[0].name, *map(gain_cell, own)) for own in columns]
+    return [((title, *(part.setting for part in gains)), rows)]
+
+
 def _tables(report: TransferReport, test: Tested) -> list[TableCells]:
     by_rule = gains_by_rule(test, {name: [selected] for name, selected in report.hyperparameters.items()})
     sections: list[TableCells] = [
@@ -65,6 +75,8 @@ def _tables(report: TransferReport, test: Tested) -> list[TableCells]:
         (ROW_HEADER, list(map(row_cells, test.rows))),
         by_rule,
         at_k_cells(test),
+        *_gain_cells("gain by training problems", test.learning),
+        *_gain_cells("gain by layer", test.by_layer),
     ]
     return [(header, rows) for header, rows in sections if rows]
 
