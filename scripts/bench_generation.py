@@ -5,10 +5,12 @@
     python -m scripts.bench_generation --random 8x256         # a model of that many layers and that width
     python -m scripts.bench_generation --model hf:Qwen/Qwen2.5-Coder-0.5B --max-new-tokens 300 --device cuda
 
-Ours is the two stages as `qprobe run` has them, the run's files included. The paper's way is a problem at a time:
+Ours is the two stages as `qprobe run` has them, the run's files included: vectors are captured while the model writes.
+The paper's way is a problem at a time:
 `generate` with all hidden states kept, until every sequence of the problem has met a stop string, then the states of
-one layer at each completion's last token. Both draw the very same samples (checked), by the same random numbers.
-A random model ends a completion with every 50th token, on average.
+one layer at each completion's last token. Both draw by the same random numbers: the same samples, to rounding.
+A random model ends a completion with every 50th token, on average. Plain `generate` batches across problems and draws
+other samples, without vectors; the bound is the time of the model's matrix products alone, with as many rows as ours.
 
 Processor time is what tells on a machine that others use too; it needs one thread, which is the default here.
 """
@@ -16,38 +18,28 @@ Processor time is what tells on a machine that others use too; it needs one thre
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-from unittest import mock
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
 
-from benchmarks import Problem
 from benchmarks.mini import MODEL
 from benchmarks.registry import open_benchmark
 from harness.commands.terminal import Terminal
-from harness.models.hf import embedder as hf_embedder
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.engine import HfEngine
-from harness.models.hf.pooling import Spans, pool
-from harness.models.hf.stopping_criteria import RowStops
-from harness.models.sampling import Sampling, SeededDraws
-from harness.models.seeds import sample_seed
-from harness.models.stop_strings import StopFinder
+from harness.models.sampling import Sampling
 from harness.models.tokens import prompt_ids
 from harness.runs.completion import SampleId
 from harness.runs.store import Store
 from harness.stages.embed import embed
 from harness.stages.generate import GenerationPlan, generate
 from harness.stages.prompts import find_prompt
+from scripts.generation_baselines import Paper, Plain, Seconds, paper, plain, product_rate, timed
 from scripts.random_model import VOCABULARY, save_random_model
 
-T = TypeVar("T")
 QUIET = Terminal(quiet=True)
 MEAN_TOKENS = 50
 
@@ -64,20 +56,41 @@ def main() -> None:
         measure(Path(folder), options)
 
 
-def measure(folder: Path, options: argparse.Namespace) -> None:
-    """Both ways, with one model."""
+@dataclass(frozen=True)
+class Models:
+    """One model, read three times: to write, to write and capture, and to read."""
+
+    bare: HfEngine
+    engine: HfEngine
+    embedder: HfEmbedder
+
+
+def open_models(options: argparse.Namespace) -> Models:
+    """Return the models with their weights read, which is not timed."""
     sampling = Sampling(max_new_tokens=options.max_new_tokens)
-    engine = HfEngine(options.model, sampling, batch_size=options.batch_size, device=options.device)
-    embedder = HfEmbedder(options.model, device=options.device)
-    work = workload(engine, options)
-    _ = engine._forward, embedder._states  # weights are read and looked at by both, and not timed
-    rounds = []
-    for number in range(options.rounds):  # in turn, so that what else the machine does meets both
-        made = ours(folder / str(number), engine, embedder, work, options.device)
-        theirs = [paper(engine, embedder, problem, work, options.device) for problem in work.problems]
+    engines = [
+        HfEngine(options.model, sampling, batch_size=options.batch_size, device=options.device) for _ in range(2)
+    ]
+    embedder = HfEmbedder(options.model, layers=options.layers, pooling=options.pooling, device=options.device)
+    engines[1].capture(embedder)
+    _ = engines[0]._forward, engines[1]._forward, embedder._states
+    return Models(engines[0], engines[1], embedder)
+
+
+def measure(folder: Path, options: argparse.Namespace) -> None:
+    """Every way, with one model, in turn: what else the machine does meets all."""
+    models = open_models(options)
+    work, device = workload(models.bare, options), options.device
+    rounds, plains = [], []
+    for number in range(options.rounds):
+        made = ours(folder / str(number), models, work, device)
+        theirs = [paper(models.bare, models.embedder, problem, work, device) for problem in work.problems]
+        plains += [plain(models.bare, work, rows, device) for rows in options.plain]
         rounds.append((made, theirs))
     describe([made for made, _ in rounds], work)
-    compare(rounds)
+    compare_paper(rounds)
+    rows = models.bare.batch_size
+    compare_rates([made for made, _ in rounds], plains, product_rate(models.bare._weights, rows), rows)
 
 
 def parse() -> argparse.Namespace:
@@ -90,6 +103,9 @@ def parse() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--layers", help="layers whose states are read, as in qprobe embed")
+    parser.add_argument("--pooling")
+    parser.add_argument("--plain", type=int, nargs="*", default=[20, 80], help="batch sizes of plain generate")
     return parser.parse_args()
 
 
@@ -107,114 +123,41 @@ def workload(engine: HfEngine, options: argparse.Namespace) -> GenerationPlan:
 
 
 @dataclass(frozen=True)
-class Seconds:
-    """The time that a piece of work took."""
-
-    wall: float
-    cpu: float
-
-    def __add__(self, other: "Seconds") -> "Seconds":
-        return Seconds(self.wall + other.wall, self.cpu + other.cpu)
-
-    def __str__(self) -> str:
-        return f"{self.wall:.1f} s ({self.cpu:.1f} s of processor time)"
-
-
-@dataclass(frozen=True)
 class Ours:
     """The samples that our stages made, and their cost."""
 
     token_ids: dict[SampleId, tuple[int, ...]]
-    generating: Seconds
-    embedding: Seconds
-    unshared: Seconds  # embedding without sharing prompts
-    state_bytes: int  # hidden states in memory at once
+    bare: Seconds  # generation without vectors
+    generating: Seconds  # generation that captures them
+    embedding: Seconds  # what was not captured
+    second_pass: Seconds  # all vectors by a second pass, as for the samples of another model
+
+    @property
+    def took(self) -> Seconds:
+        """Samples and vectors."""
+        return self.generating + self.embedding
+
+    @property
+    def tokens(self) -> int:
+        """The number of tokens drawn."""
+        return sum(map(len, self.token_ids.values()))
 
 
-@dataclass(frozen=True)
-class Paper:
-    """The samples that the paper's way made of one problem, and their cost."""
-
-    token_ids: dict[SampleId, tuple[int, ...]]
-    took: Seconds
-    state_bytes: int
-
-
-class Unshared(HfEmbedder):
-    """Computes each sample's prompt anew."""
-
-    shares_prompts = False
-
-
-def ours(folder: Path, engine: HfEngine, embedder: HfEmbedder, work: GenerationPlan, device: str) -> Ours:
-    """Both stages; the embedding once more, with nothing shared, in a separate run."""
-    with Store(folder / "run", create=True) as store, Store(folder / "again", create=True) as other:
-        _, generating = timed(lambda: generate(store, engine, work, QUIET), device)
-        other.add_problems(store.problems())
-        other.add_completions(store.completions())
-        watched = Watched()
-        with mock.patch.object(hf_embedder, "pool", watched):
-            _, embedding = timed(lambda: embed(store, embedder, QUIET), device)
-        unshared = Unshared(embedder.name, device=device)
-        unshared.__dict__["_weights"] = embedder._weights
-        _, alone = timed(lambda: embed(other, unshared, QUIET), device)
+def ours(folder: Path, models: Models, work: GenerationPlan, device: str) -> Ours:
+    """Both stages, the vectors captured on the way, and both without."""
+    with Store(folder / "bare", create=True) as store:
+        _, bare = timed(lambda: generate(store, models.bare, work, QUIET), device)
+        _, second = timed(lambda: embed(store, models.embedder, QUIET), device)
+    with Store(folder / "run", create=True) as store:
+        _, generating = timed(lambda: generate(store, models.engine, work, QUIET, models.embedder), device)
+        _, embedding = timed(lambda: embed(store, models.embedder, QUIET), device)
         ids = {completion.id: completion.token_ids for completion in store.completions()}
-    return Ours(ids, generating, embedding, alone, watched.most)
-
-
-class Watched:
-    """Pools, and notes how many bytes of hidden states it was ever given."""
-
-    most = 0
-
-    def __call__(self, states_NTD: torch.Tensor, spans: Spans, pooling: str) -> torch.Tensor:
-        self.most = max(self.most, states_NTD.nbytes)
-        return pool(states_NTD, spans, pooling)
-
-
-def paper(engine: HfEngine, embedder: HfEmbedder, problem: Problem, work: GenerationPlan, device: str) -> Paper:
-    """One problem: its samples drawn side by side until the last has ended, every hidden state kept."""
-    seeds = [sample_seed(work.seed, problem.id, index) for index in range(work.k)]
-    prompt = prompt_ids(engine.model.tokenizer, problem.prompt)
-
-    def draw() -> tuple[Any, RowStops]:
-        ids = torch.tensor([prompt] * work.k, device=device)
-        endings = RowStops(
-            engine._end_tokens, [StopFinder(engine._token_text, problem.stop) for _ in seeds], len(prompt)
-        )
-        out = engine._weights.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
-                do_sample=False,  # the processor below leaves one token
-                max_new_tokens=engine.sampling.max_new_tokens,
-                pad_token_id=engine._end_tokens[0],
-                output_hidden_states=True,
-                return_dict_in_generate=True,
-            ),
-            logits_processor=[SeededDraws(engine.sampling, seeds, [False] * work.k)],
-            stopping_criteria=[endings],
-        )
-        lengths = [endings.length(row, len(out.hidden_states)) for row in range(work.k)]
-        layer = embedder.layers[0]
-        vectors = [out.hidden_states[max(0, n - 1)][layer][row, -1].float().cpu() for row, n in enumerate(lengths)]
-        assert len(torch.stack(vectors)) == work.k
-        return out, endings
-
-    with torch.inference_mode():
-        (out, endings), took = timed(draw, device)
-    kept = sum(layer.nbytes for step in out.hidden_states for layer in step)
-    drawn = out.sequences[:, len(prompt) :].tolist()
-    ids = {
-        SampleId(problem.id, row): tuple(sequence[: endings.length(row, len(sequence))])
-        for row, sequence in enumerate(drawn)
-    }
-    return Paper(ids, took, kept)
+    return Ours(ids, bare, generating, embedding, second)
 
 
 def describe(rounds: Sequence[Ours], work: GenerationPlan) -> None:
     """The samples there are, and how long ours took; the round that took least processor time."""
-    made = min(rounds, key=lambda measurement: (measurement.generating + measurement.embedding).cpu)
+    made = min(rounds, key=lambda measurement: measurement.took.cpu)
     lengths_PN = np.array(
         [[len(made.token_ids[SampleId(problem.id, n)]) for n in range(work.k)] for problem in work.problems]
     )
@@ -224,17 +167,27 @@ def describe(rounds: Sequence[Ours], work: GenerationPlan) -> None:
         f"  tokens per sample: 10 % {low:.0f}, median {middle:.0f}, 90 % {high:.0f}; "
         f"a problem's mean {lengths_PN.mean():.1f}, its longest {lengths_PN.max(1).mean():.1f}"
     )
-    print(f"ours: generation {made.generating}, embedding {made.embedding}")
-    print(f"  embedding is {made.embedding.cpu / (made.generating + made.embedding).cpu:.0%} of both")
-    saved = 1 - made.embedding.cpu / made.unshared.cpu
-    print(f"  embedding with no prompt shared: {made.unshared}; sharing saves {saved:.0%}")
+    print(f"ours: generation {made.generating}, embedding what was not captured {made.embedding}")
+    overheads = [measurement.generating.cpu / measurement.bare.cpu - 1 for measurement in rounds]
+    print(f"  capturing costs {np.median(overheads):+.1%} of generation without it ({made.bare})")
+    print(f"  a second pass over all samples: {made.second_pass}")
 
 
-def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
+def compare_rates(rounds: Sequence[Ours], plains: Sequence[Plain], bound: float, rows: int) -> None:
+    """Tokens per second of generation alone, beside plain `generate` and the matrix products."""
+    rate = float(np.median([made.tokens / made.bare.cpu for made in rounds]))
+    print(f"generation: ours {rate:.0f} tokens per second of processor time with {rows} rows")
+    for each in plains:
+        theirs = each.tokens / each.took.cpu
+        print(f"  plain generate, {each.rows} rows: {theirs:.0f}; ours is {rate / theirs:.1f} times as fast")
+    print(f"  matrix products alone, {rows} rows: {bound:.0f}; ours reaches {rate / bound:.0%}")
+
+
+def compare_paper(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
     """Both ways side by side: the median of the rounds, and the least and the most."""
     by_cpu, by_clock = [], []
     for made, theirs in rounds:
-        mine = made.generating + made.embedding
+        mine = made.took
         total = sum((measurement.took for measurement in theirs), start=Seconds(0.0, 0.0))
         drawn = {sample: ids for measurement in theirs for sample, ids in measurement.token_ids.items()}
         same = sum(made.token_ids[sample] == ids for sample, ids in drawn.items())
@@ -245,21 +198,8 @@ def compare(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
     for ratios, of in ((by_cpu, "by processor time"), (by_clock, "by the clock")):
         spread = f"{min(ratios):.1f} to {max(ratios):.1f} in {len(ratios)} rounds"
         print(f"ours is {np.median(ratios):.1f} times as fast {of} ({spread})")
-    made, theirs = rounds[0]
-    most = max(measurement.state_bytes for measurement in theirs)
-    print(
-        f"hidden states in memory: ours {made.state_bytes / 1e6:.2f} MB, the paper's way {most / 1e6:.2f} MB, "
-        f"{most / made.state_bytes:.0f} times as many"
-    )
-
-
-def timed(work: Callable[[], T], device: str) -> tuple[T, Seconds]:
-    """Return the result of the work, and the time it took."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    if device != "cpu":
-        torch.cuda.synchronize()
-    return result, Seconds(time.perf_counter() - wall, time.process_time() - cpu)
+    most = max(measurement.state_bytes for measurement in rounds[0][1])
+    print(f"the paper's way holds {most / 1e6:,.0f} MB of hidden states at once")
 
 
 if __name__ == "__main__":
