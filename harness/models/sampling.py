@@ -1,6 +1,9 @@
 """Sampling of tokens: inverse transform, with random numbers that belong to the sample and not to the batch."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,23 +33,56 @@ class SeededDraws(LogitsProcessor):
         self._sampling = sampling
         self._greedy = torch.tensor(greedy)
         self._uniforms_NT = torch.stack([uniforms(seed, sampling.max_new_tokens) for seed in seeds])
-        self._logprobs: list[Tensor] = []
+        self._steps: list[Drawn] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Turn the logits [rows, vocabulary] into ones that allow the drawn token alone.
 
         Raises FloatingPointError for logits that hold NaN or infinity.
         """
-        numbers = self._uniforms_NT[:, len(self._logprobs)].to(scores.device)
-        chosen, logprobs = draw(scores, numbers, self._sampling, self._greedy.to(scores.device), input_ids)
-        if not bool(logprobs.isfinite().all()):
+        numbers = self._uniforms_NT[:, len(self._steps)].to(scores.device)
+        drawn = draw(scores, numbers, self._sampling, self._greedy.to(scores.device), input_ids)
+        if not bool(drawn.logprobs_N.isfinite().all()):
             raise FloatingPointError
-        self._logprobs.append(logprobs.cpu())
-        return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
+        self._steps.append(Drawn(*(each.cpu() for each in drawn)))
+        return torch.full_like(scores, -torch.inf).scatter(1, drawn.tokens_N[:, None], 0.0)
 
-    def logprob(self, row: int, tokens: int) -> float:
-        """Return the sum over a row's first `tokens` drawn tokens of log p(token) at temperature 1, in nats."""
-        return float(sum(float(step[row]) for step in self._logprobs[:tokens]))
+    def confidence(self, row: int, tokens: int) -> "Confidence":
+        """Return that of a row's first `tokens` drawn tokens."""
+        confidence = Confidence()
+        for step in self._steps[:tokens]:
+            confidence.add(float(step.logprobs_N[row]), float(step.certainties_N[row]))
+        return confidence
+
+
+@dataclass(slots=True)
+class Confidence:
+    """The confidence of a model in the tokens of one completion."""
+
+    tokens: int = 0
+    logprob: float = 0.0  # sum over the tokens of log p(token) at temperature 1, in nats
+    least_logprob: float = 0.0
+    certainty: float = 0.0  # sum over the tokens of KL(uniform || p), in nats
+
+    def add(self, logprob: float, certainty: float) -> None:
+        """Add a token."""
+        self.tokens += 1
+        self.logprob += logprob
+        self.least_logprob = min(self.least_logprob, logprob)
+        self.certainty += certainty
+
+    @property
+    def self_certainty(self) -> float | None:
+        """The mean over the tokens; None where the model excludes tokens of its vocabulary, so that it is infinite."""
+        return self.certainty / self.tokens if math.isfinite(self.certainty) else None
+
+
+class Drawn(NamedTuple):
+    """One token per row, drawn from logits."""
+
+    tokens_N: Tensor
+    logprobs_N: Tensor  # of the tokens at temperature 1, in nats
+    certainties_N: Tensor  # KL(uniform || p) in nats (Kang et al. 2025, arXiv 2502.18581)
 
 
 def draw(
@@ -55,30 +91,31 @@ def draw(
     sampling: Sampling,
     greedy_N: Tensor | None = None,
     earlier_NT: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return one token per row, [rows], and its log-probability at temperature 1 in nats, [rows].
+) -> Drawn:
+    """Return one token per row.
 
     The token of row i is the inverse of the tempered, top-p distribution function over token ids at uniforms[i].
-    `earlier_NT` holds each row's tokens so far, for the repetition penalty (`earlier_tokens`). The log-probability is
-    the model's own, before any rule.
+    `earlier_NT` holds each row's tokens so far, for the repetition penalty (`earlier_tokens`). Log-probabilities and
+    certainties are the model's own, before any rule.
     """
-    rows = len(logits_NV) if logits_NV.is_cuda else max(1, CACHED // logits_NV.shape[1])
+    rows = max(1, CACHED // logits_NV.shape[1]) if logits_NV.device.type == "cpu" else len(logits_NV)
     given = (logits_NV, uniforms_N, greedy_N, earlier_NT)
     parts = [[None] * -(-len(logits_NV) // rows) if each is None else torch.split(each, rows) for each in given]
     drawn = [_draw(sampling, *part) for part in zip(*parts, strict=True)]
-    chosen, logprobs = (torch.cat(each) for each in zip(*drawn, strict=True))
-    return chosen, logprobs
+    return Drawn(*(torch.cat(each) for each in zip(*drawn, strict=True)))
 
 
 def _draw(
     sampling: Sampling, logits_NV: Tensor, uniforms_N: Tensor, greedy_N: Tensor | None, earlier_NT: Tensor | None
-) -> tuple[Tensor, Tensor]:
+) -> Drawn:
     logits = logits_NV.float()
     ruled = penalised(logits, earlier_NT, sampling.repetition_penalty)
     chosen = ruled.argmax(-1) if sampling.temperature == 0 else _nucleus(ruled, uniforms_N, sampling)
     if greedy_N is not None and sampling.temperature != 0:
         chosen = torch.where(greedy_N, ruled.argmax(-1), chosen)
-    return chosen, logits.gather(1, chosen[:, None]).squeeze(1) - logits.logsumexp(-1)
+    sums = logits.logsumexp(-1)
+    certainties = sums - logits.mean(-1) - math.log(logits.shape[1])
+    return Drawn(chosen, logits.gather(1, chosen[:, None]).squeeze(1) - sums, certainties)
 
 
 def _nucleus(logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling) -> Tensor:

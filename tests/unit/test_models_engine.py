@@ -1,5 +1,6 @@
 """The transformers engine, its decoding loop, and sampling."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def test_the_loop_draws_what_plain_generate_draws(engine: HfEngine):
     assert [theirs[position].text for position in range(9)] == [done.text for done in ours]
     assert [theirs[position].finish_reason for position in range(9)] == [done.finish_reason for done in ours]
     assert [theirs[i].logprob for i in range(9)] == pytest.approx([done.logprob for done in ours], abs=1e-3)
+    for name in ("least_logprob", "self_certainty"):
+        assert [getattr(theirs[i], name) for i in range(9)] == pytest.approx(
+            [getattr(done, name) for done in ours], abs=1e-3
+        )
+    assert all(done.logprob <= done.least_logprob < 0 < done.self_certainty for done in ours)
 
 
 @pytest.mark.parametrize("save", [save_mamba, save_bloom])
@@ -202,7 +208,7 @@ def test_a_stop_string_is_found_with_the_token_that_completes_it(text: str, stop
 def test_draws_have_the_nucleus_distribution(logits: list[float], temperature: float, top_p: float):
     """Over a fine grid of uniform numbers the tokens come as often as an independent nucleus says."""
     grid = (torch.arange(4000, dtype=torch.float64) + 0.5) / 4000
-    drawn, _ = draw(torch.tensor([logits]).expand(4000, -1), grid, Sampling(temperature, top_p))
+    drawn, *_ = draw(torch.tensor([logits]).expand(4000, -1), grid, Sampling(temperature, top_p))
     probabilities = [float(p) for p in (torch.tensor(logits, dtype=torch.float64) / temperature).softmax(-1)]
     by_rank = sorted(probabilities, reverse=True)
     before = [sum(by_rank[:rank]) for rank in range(len(by_rank))]
@@ -219,7 +225,7 @@ def test_a_large_vocabulary_is_drawn_from_as_a_small_one():
     logits = torch.randn(200, 4 * HEADS[-1] + 900, generator=generator) * sharpness
     logits += torch.linspace(0, 1e-3, logits.shape[1])  # no ties
     numbers = torch.rand(200, dtype=torch.float64, generator=generator)
-    drawn, logprobs = draw(logits, numbers, Sampling())
+    drawn, logprobs, certainties = draw(logits, numbers, Sampling())
     for row in range(200):
         p, order = (logits[row].double() / 0.8).softmax(-1).sort(descending=True)
         tokens, places = order[p.cumsum(0) - p < 0.95].sort()
@@ -227,6 +233,9 @@ def test_a_large_vocabulary_is_drawn_from_as_a_small_one():
         rank = int((mass / mass[-1] <= numbers[row]).sum())
         assert abs(tokens.tolist().index(int(drawn[row])) - rank) <= 1, "the right token, or its neighbour by rounding"
     assert torch.allclose(logprobs, logits.log_softmax(-1).gather(1, drawn[:, None])[:, 0], atol=1e-4)
+    uniform = torch.full_like(logits, -math.log(logits.shape[1]))
+    kl = torch.nn.functional.kl_div(logits.log_softmax(-1), uniform, log_target=True, reduction="none").sum(-1)
+    assert torch.allclose(certainties, kl, atol=1e-3)
 
 
 def test_tokens_that_change_places_by_rounding_change_nothing():
@@ -236,7 +245,7 @@ def test_tokens_that_change_places_by_rounding_change_nothing():
     draws = set()
     for seed in range(20):
         logits = 1e-6 * torch.randn(5, generator=torch.Generator().manual_seed(seed))
-        drawn, _ = draw(logits.expand(len(numbers), 5), numbers, Sampling(top_p=1.0))
+        drawn, *_ = draw(logits.expand(len(numbers), 5), numbers, Sampling(top_p=1.0))
         draws.add(tuple(drawn.tolist()))
     assert draws == {tuple((5 * numbers).long().tolist())}
 

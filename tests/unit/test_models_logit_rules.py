@@ -65,7 +65,7 @@ def test_a_token_is_drawn_as_from_the_logits_of_transformers(
     logits = torch.tensor(rows)
     texts = [(prompt, prompt[:at]) for at in range(len(rows))]
     numbers = torch.rand(len(rows), dtype=torch.float64, generator=torch.Generator().manual_seed(seed % 2**63))
-    chosen, logprobs = draw(logits, numbers, sampling, None, earlier_tokens(texts, sampling))
+    chosen, logprobs, _ = draw(logits, numbers, sampling, None, earlier_tokens(texts, sampling))
     for at, (before, drawn) in enumerate(texts):
         ids = torch.tensor([[*before, *drawn]])
         assume(is_clear(logits[at : at + 1], ids, sampling))

@@ -12,7 +12,7 @@ import torch
 from transformers import GenerationConfig
 
 from harness.models.engine import Generated
-from harness.models.hf.decoding import Job
+from harness.models.hf.decoding import Job, generated
 from harness.models.hf.stopping_criteria import RowStops
 from harness.models.sampling import Sampling, SeededDraws
 from harness.models.stop_strings import StopFinder
@@ -57,7 +57,7 @@ class BatchDecoder:
             tokens = stops.length(row, len(drawn))
             kept, reason = tuple(drawn[:tokens]), "stop" if stops.ended(row) else "length"
             text = self._token_text.written(kept, self._end_tokens)
-            yield job.position, Generated(text, reason, tokens, draws.logprob(row, tokens), kept)
+            yield job.position, generated(text, reason, kept, draws.confidence(row, tokens))
 
     def _plain_config(self) -> GenerationConfig:
         """Return a greedy configuration, as SeededDraws leaves one token; a model's own may add penalties or top-k."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from harness.models.completion_states import CompletionStates
 from harness.models.engine import Generated
 from harness.models.hf.captured import StateRing
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_cache import Prefilled, SlotCache
 from harness.models.logit_rules import earlier_tokens
-from harness.models.sampling import Sampling, draw, uniforms
+from harness.models.sampling import Confidence, Sampling, draw, uniforms
 from harness.models.stop_strings import StopFinder
 from harness.models.token_text import TokenText
 
@@ -44,7 +45,7 @@ class ActiveRow:
     finder: StopFinder
     numbers: list[float]  # the random numbers of its draws
     ids: list[int] = field(default_factory=list)
-    logprob: float = 0.0
+    confidence: Confidence = field(default_factory=Confidence)
     finish_reason: str = ""  # "" until it has ended
     states_LD: Tensor | None = None  # of the prompt's last token, where states are captured
 
@@ -52,6 +53,18 @@ class ActiveRow:
     def length(self) -> int:
         """The number of the row's positions in the cache: the last token drawn is not there yet."""
         return len(self.ids) - 1
+
+
+def generated(
+    text: str,
+    finish_reason: str,
+    ids: tuple[int, ...],
+    confidence: Confidence,
+    states: CompletionStates | None = None,
+) -> Generated:
+    """Return a completion that has ended, as engines yield it."""
+    least, certainty = confidence.least_logprob, confidence.self_certainty
+    return Generated(text, finish_reason, len(ids), confidence.logprob, ids, states, least, certainty)
 
 
 class Decoder:
@@ -94,14 +107,14 @@ class Decoder:
         greedy_N = torch.tensor(greedy, device=logits_NV.device) if any(greedy) else None
         uniforms_N = torch.tensor(numbers, dtype=torch.float64, device=logits_NV.device)
         earlier = earlier_tokens([(row.job.prompt, row.ids) for row in rows], self._sampling, logits_NV.device)
-        chosen, logprobs = draw(logits_NV, uniforms_N, self._sampling, greedy_N, earlier)
-        drawn = torch.stack([chosen.double(), logprobs.double()]).tolist()  # one transfer from a GPU
-        for slot, (row, token, logprob) in enumerate(zip(rows, *drawn, strict=True)):
+        tensors = draw(logits_NV, uniforms_N, self._sampling, greedy_N, earlier)
+        drawn = torch.stack([each.double() for each in tensors]).tolist()  # one transfer from a GPU
+        for slot, (row, token, logprob, certainty) in enumerate(zip(rows, *drawn, strict=True)):
             if not row.finish_reason:
                 if not math.isfinite(logprob):
                     raise FloatingPointError
                 row.ids.append(int(token))
-                row.logprob += logprob
+                row.confidence.add(logprob, certainty)
                 row.finish_reason = self._finish_reason(row)
                 if row.finish_reason:
                     yield row.job.position, self._generated(row, slot)
@@ -117,7 +130,7 @@ class Decoder:
         states = None
         if self._ring is not None and row.states_LD is not None and row.length:
             states = self._ring.states(slot, row.length, row.states_LD)
-        return Generated(text, row.finish_reason, len(row.ids), row.logprob, tuple(row.ids), states)
+        return generated(text, row.finish_reason, tuple(row.ids), row.confidence, states)
 
     def _capture(self) -> None:
         """Keep the states of the tokens that the last step read."""
