@@ -1,4 +1,4 @@
-"""What generation is compared with: the paper's way, plain `generate` in batches, and the model's matrix products."""
+"""Baselines of generation: the paper's way, plain `generate` in batches, and the model's matrix products."""
 
 import time
 from collections.abc import Callable
