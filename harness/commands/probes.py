@@ -95,6 +95,7 @@ def transfer(
         greedy=options.greedy,
         learning_curve=options.learning_curve,
         by_layer=options.by_layer,
+        features=options.features,
         progress=terminal,
     )
     show_transfer(report, train.folder, terminal, as_json=json)

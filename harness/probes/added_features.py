@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from harness.probes.samples import ProbeError, Samples
+from harness.stats.baselines import LENGTH as LENGTH
+from harness.stats.baselines import LOGPROB as LOGPROB
 from harness.stats.centrality import mean_cosines
 from harness.stats.estimators import Floats
 
-CENTRALITY, LENGTH, LOGPROB = "centrality", "length", "logprob"
+CENTRALITY = "centrality"
 FEATURES = (CENTRALITY, LENGTH, LOGPROB)
 """Mean cosine of the vector with those of the problem's other samples; log length; mean log-probability per token."""
 

@@ -193,7 +193,8 @@ def composed_of(
     filters = {SHOWN: visible.filter} if visible else {}
     filters |= {GENERATED: generated.filter, CODET: generated.codet} if generated else {}
     groups = {OUTPUTS: visible.groups_PN} if visible else features.groups
-    return composed(name, rule, filters, groups, features.log_probabilities_PN, mask_PN, fold_P)
+    known = (features.log_probabilities_PN, features.lengths_PN)
+    return composed(name, rule, filters, groups, *known, mask_PN, fold_P)
 
 
 def leading(objectives: Sequence[str]) -> str:

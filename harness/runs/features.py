@@ -11,7 +11,7 @@ from harness.runs.program_hash import fingerprints
 from harness.runs.store import Store
 from harness.runs.vector_store import StoredVectors
 from harness.stats import SampleFeatures
-from harness.stats.baselines import CENTROID, VECTOR_AGREEMENT
+from harness.stats.baselines import CENTROID, LENGTH, LOGPROB, VECTOR_AGREEMENT
 from harness.stats.centrality import centred_kernel, centroid_distances, cosine_kernel, mean_cosines
 
 PROGRAMS = "programs"
@@ -40,6 +40,20 @@ def sample_features(store: Store, problem_ids: tuple[str, ...], indices_PN: NDAr
         groups={PROGRAMS: place(groups, problem_ids, indices_PN, -1)},
         scores=vector_scores(store, problem_ids, indices_PN),
     )
+
+
+def feature_values(
+    store: Store, problem_ids: Sequence[str], indices_PN: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the features beside vectors that a probe may read, [P, N] by name; one that is not known is left out."""
+    completions = {completion.id: completion for completion in store.completions()}
+    lengths = {sample: float(len(completion.continuation)) for sample, completion in completions.items()}
+    means = {sample: _mean_logprob(completion) for sample, completion in completions.items()}
+    known = {
+        LENGTH: place(lengths, problem_ids, indices_PN, 0.0),
+        LOGPROB: _if_all_known(means, problem_ids, indices_PN),
+    }
+    return {name: values_PN for name, values_PN in known.items() if values_PN is not None}
 
 
 def _mean_logprob(completion: Completion) -> float | None:

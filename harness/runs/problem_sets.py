@@ -2,13 +2,17 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import ProbeError, QprobeError
 from harness.probes import Samples
+from harness.runs.features import feature_values
 from harness.runs.samples import load_samples
 from harness.runs.settings import Embedding
 from harness.runs.store import Store
@@ -26,11 +30,13 @@ class ProblemSet:
     samples: Samples
     prompts: dict[str, str]  # by problem
     embedding: Embedding
+    values: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # [P, N] of the samples, by feature
 
     def without(self, problem_ids: Sequence[str]) -> "ProblemSet":
         """The same set without some problems."""
         left = [place for place, name in enumerate(self.samples.problem_ids) if name not in set(problem_ids)]
-        return replace(self, samples=self.samples.take(left))
+        values = {name: values_PN[left] for name, values_PN in self.values.items()}
+        return replace(self, samples=self.samples.take(left), values=values)
 
 
 def load_sets(names: Sequence[str], runs: Path = Path("results")) -> list[ProblemSet]:
@@ -43,10 +49,19 @@ def join_sets(sets: Sequence[ProblemSet]) -> ProblemSet:
     first, *others = sets
     for other in others:
         refuse_other_vectors(first, other)
+    samples = Samples.together([part.samples for part in sets])
+    spare = [(0, samples.mask_PN.shape[1] - part.samples.mask_PN.shape[1]) for part in sets]
     return replace(
         first,
         name=",".join(part.name for part in sets),
-        samples=Samples.together([part.samples for part in sets]),
+        samples=samples,
+        values={
+            name: np.concatenate(
+                [np.pad(part.values[name], ((0, 0), width)) for part, width in zip(sets, spare, strict=True)]
+            )
+            for name in first.values
+            if all(name in part.values for part in sets)
+        },
         prompts={name: prompt for part in sets for name, prompt in part.prompts.items()},
     )
 
@@ -70,7 +85,8 @@ def load_set(name: str, runs: Path = Path("results")) -> ProblemSet:
             raise QprobeError(f"{folder} has no samples of split {split!r}.")
         about = store.about
         prompts = {problem.id: problem.prompt for problem in problems}
-        return ProblemSet(name, folder, about.benchmark, samples, prompts, about.require_embedding(folder))
+        values = feature_values(store, samples.problem_ids, samples.indices_PN.numpy())
+        return ProblemSet(name, folder, about.benchmark, samples, prompts, about.require_embedding(folder), values)
 
 
 def _find(name: str, runs: Path) -> tuple[Path, str | None]:

@@ -251,6 +251,9 @@ class TrainOptions(SeedOptions):
     learning_rates: tuple[float, ...] = option(
         (), "learning rates tried [default: the preset's]", flag="--learning-rate", above=0.0
     )
+    features: tuple[str, ...] = option(
+        (), "features beside the vectors, without labels: some of centrality, length, logprob [default: none]"
+    )
     train_betas: tuple[float, ...] = option(
         (),
         "training temperatures tried, for pg, dpo and listwise [default: the preset's]",
@@ -282,9 +285,6 @@ class ProbeOptions(TrainOptions):
     folds: int | None = option(None, "number of folds [default: 5, or one per problem where there are fewer]", least=2)
     learning_curve: bool = option(False, "also train on 10, 20, 50, ... problems; takes some minutes more")
     repeats: int = option(1, "cross-validations, each with other folds; the report shows their mean", least=1)
-    features: tuple[str, ...] = option(
-        (), "features beside the vectors, without labels: some of centrality, length, logprob [default: none]"
-    )
     group_duplicates: bool = option(False, "keep problems with nearly equal prompts in the same fold")
 
 

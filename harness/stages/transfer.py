@@ -20,6 +20,7 @@ from harness.probes import (
     group_near_duplicates,
     train_and_test,
 )
+from harness.probes.added_features import check_features, with_features
 from harness.probes.contrast import contrast_on
 from harness.probes.controls import random_directions
 from harness.probes.plans import plan_at
@@ -60,6 +61,7 @@ def transfer(
     greedy: bool = False,
     learning_curve: bool = False,
     by_layer: bool = False,
+    features: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> TransferReport:
     """Train every objective on `train`, score every set of `tests`, and save the probes in the training run.
@@ -67,9 +69,10 @@ def transfer(
     With `leave_out_duplicates`, training problems with nearly the prompt of a test problem are left out, and
     near-duplicates among the others share an inner fold. With several `seeds`, or a `k`, a table has the mean over
     trainings with these seeds of selection among k samples; `learning_curve` trains on fewer problems too, and
-    `by_layer` on each layer alone. Raises QprobeError where a set shares problems with the
-    training set, has another model's vectors, or, with `greedy`, no greedy completions.
+    `by_layer` on each layer alone; `features` are read beside the vectors. Raises QprobeError where a set shares
+    problems with the training set, has another model's vectors, or, with `greedy`, no greedy completions.
     """
+    check_features(features)
     rewards = {test.name: _greedy_rewards(test, required=greedy) for test in tests}
     _check_k(k, tests)
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
@@ -79,9 +82,13 @@ def transfer(
     twins = _near_duplicates(train, tests, groups)
     used = train.without(twins) if leave_out_duplicates else train
     used_samples, test_samples = _same_views(used, tests)
+    read, tested_on = used_samples, test_samples  # as the probes read them; controls and baselines read vectors alone
+    if features:
+        read = with_features(used_samples, features, used.values)
+        tested_on = {test.name: with_features(test_samples[test.name], features, test.values) for test in tests}
     result = train_and_test(
-        used_samples,
-        test_samples,
+        read,
+        tested_on,
         objectives,
         seed=seed,
         beta=beta,
@@ -100,26 +107,33 @@ def transfer(
         progress=progress,
     )
     if learning_curve:
-        curves = learning_gains(used_samples, test_samples, partial(train_on, seed=seed), seed, k)
+        curves = learning_gains(read, tested_on, partial(train_on, seed=seed), seed, k)
         tested = tuple(replace(one, learning=curves[one.name]) for one in tested)
     if by_layer:
-        curves = layer_gains(used_samples, test_samples, partial(train_on, seed=seed), k)
+        curves = layer_gains(read, tested_on, partial(train_on, seed=seed), k)
         tested = tuple(replace(one, by_layer=curves[one.name]) for one in tested)
     if seeds > 1 or k is not None:
-        again = (train_on(used_samples, test_samples, seed=seed + turn) for turn in range(1, seeds))
+        again = (train_on(read, tested_on, seed=seed + turn) for turn in range(1, seeds))
         results = [result, *again]
         tested = tuple(
             replace(one, by_seed=_by_seed(test_samples[one.name], one.name, results, k, seed, rewards[one.name]))
             for one in tested
         )
-    _save(used, result, tested)
+    _save(used, result, tested, features)
     return TransferReport(
         train=train.name,
         benchmark=train.benchmark,
         problems=len(used_samples.problem_ids),
         near_duplicates=tuple(twins),
         left_out=leave_out_duplicates,
-        settings={"seed": seed, "beta": result.beta, "fixed_beta": beta, "preset": preset, "grid": grid_card(plan)},
+        settings={
+            "seed": seed,
+            "beta": result.beta,
+            "fixed_beta": beta,
+            "preset": preset,
+            "grid": grid_card(plan),
+            **({"features": list(features)} if features else {}),
+        },
         hyperparameters={name: as_card(selected) for name, selected in result.chosen.items()},
         tests=tested,
     )
@@ -240,7 +254,7 @@ def _ruled(result: Transfer, test: str, objective: str) -> RuledScores:
     return RuledScores(scores_PN, result.beta if selected.temperature else 0.0, among_P)
 
 
-def _save(train: ProblemSet, result: Transfer, tested: Sequence[Tested]) -> None:
+def _save(train: ProblemSet, result: Transfer, tested: Sequence[Tested], features: Sequence[str]) -> None:
     """Save the probes beside those of the training run, with their figures on the test sets."""
     figures: dict[str, dict[str, float]] = {name: {} for name in result.objectives}
     for test in tested:
@@ -249,4 +263,5 @@ def _save(train: ProblemSet, result: Transfer, tested: Sequence[Tested]) -> None
             on_test = row_figures(rows[name], rows["pass@1"])
             own.update({f"{test.name} {figure}": value for figure, value in on_test.items()})
     with Store(train.folder) as store:
-        save_probes(store, train.folder / FOLDER, result.probes, figures)
+        probes = {name: probe.reading(features) for name, probe in result.probes.items()}
+        save_probes(store, train.folder / FOLDER, probes, figures)

@@ -7,6 +7,7 @@ import numpy as np
 
 from harness.stats.baselines import MEAN_LOGPROB
 from harness.stats.estimators import Bools, Floats, Ints
+from harness.stats.ranks import without_length
 from harness.stats.selection import softmax_chances
 from harness.stats.selectors import ByScores, GroupChoice, Selector, WeightedVote
 
@@ -28,6 +29,7 @@ def composed(
     filters: Mapping[str, GroupChoice],
     votes: Mapping[str, Ints],
     log_probabilities_PN: Floats | None,
+    lengths_PN: Floats | None,
     mask_PN: Bools,
     fold_P: Ints,
 ) -> dict[str, Composed]:
@@ -48,6 +50,9 @@ def composed(
     if log_probabilities_PN is not None:
         total_PN = standard(log_probabilities_PN, mask_PN, fold_P) + standard(rule.scores_PN, mask_PN, fold_P)
         selections[f"log-probability + {probe}"] = Composed(ByScores(total_PN), (probe, MEAN_LOGPROB))
+    if lengths_PN is not None:
+        residual = replace(rule, scores_PN=without_length(rule.scores_PN, lengths_PN, mask_PN))
+        selections[f"{probe} less length"] = Composed(residual, (probe,))
     return selections
 
 

@@ -169,3 +169,25 @@ def test_a_learning_curve_grows_to_all_problems(runs: Path):
     assert test.by_seed.k == 3
     seeded = {row.name: row for row in test.by_seed.rows}["mse"].value
     assert seeded == pytest.approx(test.learning[-1].rows[0].value, abs=0.01), "rounding may select another rule"
+
+
+def test_probes_read_features_in_a_transfer(runs: Path, tmp_path: Path, tiny_llama: Path):
+    """Joined sets of several widths, and a card that says what the probe reads; log-probabilities are not known."""
+    train = join_sets(load_sets(["big:train", "big:validation"], runs))
+    assert train.values["length"].shape == train.samples.mask_PN.shape
+    test = load_set("big:test", runs)
+    result = transfer(train, [test], ["mse"], features=["centrality", "length"])
+    assert result.settings["features"] == ["centrality", "length"]
+    probe = load_probe(runs / "first" / "transfer" / "mse.safetensors")
+    assert probe.card.features == ("centrality", "length")
+    assert probe.card.width == test.samples.vectors[test.samples.views[0]].shape[2] + 2
+    plain = transfer(train, [test], ["mse"])
+    controls = [{row.name: row.value for row in one.tests[0].rows}["random direction"] for one in (result, plain)]
+    assert controls[0] == controls[1], "controls read the vectors alone"
+    assert "features" not in plain.settings
+    with pytest.raises(ProbeError, match="The samples' logprob is not known"):
+        transfer(train, [test], ["mse"], features=["logprob"])
+    narrow = load_set(str(make_run(tmp_path / "few", tiny_llama, benchmark="few", numbers=range(50, 52), samples=3)))
+    joined = join_sets([load_set("small", runs), narrow])
+    assert joined.values["length"][-1].tolist() == [*narrow.values["length"][-1].tolist(), 0.0, 0.0, 0.0]
+    assert joined.without(["small/30"]).values["length"].shape[0] == len(joined.samples.problem_ids) - 1

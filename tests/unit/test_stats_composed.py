@@ -24,7 +24,7 @@ def test_every_composition_gains_more_than_its_parts_where_both_know_something()
     rule, choice = ByScores(scores_PN, 0.3), GroupChoice(passes_PN.astype(int), passes_PN)
     logprobs_PN = rewards_PN + 2 * np.random.default_rng(1).standard_normal(rewards_PN.shape)
     groups = {"outputs": np.where(rewards_PN > 0, 0, np.arange(8))}
-    made = composed("pg", rule, {"passes shown test": choice}, groups, logprobs_PN, mask_PN, np.arange(60) % 5)
+    made = composed("pg", rule, {"passes shown test": choice}, groups, logprobs_PN, None, mask_PN, np.arange(60) % 5)
     assert {name: part.parts for name, part in made.items()} == {
         "shown test, then pg": ("pg", "passes shown test"),
         "vote by pg (outputs)": ("pg", "agreement (outputs)"),
@@ -42,14 +42,14 @@ def test_a_rule_without_a_temperature_weighs_no_vote():
     scores_PN, _, mask_PN, _ = data(0)
     groups = {"programs": np.zeros(mask_PN.shape, dtype=int)}
     rule = ByScores(scores_PN, 0.0, np.full(60, UNLIMITED))
-    assert composed("mse", rule, {}, groups, None, mask_PN, np.zeros(60, dtype=int)) == {}
+    assert composed("mse", rule, {}, groups, None, None, mask_PN, np.zeros(60, dtype=int)) == {}
 
 
 def test_a_nearly_random_probe_leaves_the_vote_to_the_majority():
     _, rewards_PN, mask_PN, _ = data(3)
     groups_PN = np.random.default_rng(0).integers(0, 3, mask_PN.shape)
     rule = ByScores(1e-9 * np.random.default_rng(1).standard_normal(mask_PN.shape), 1.0)
-    made = composed("pg", rule, {}, {"outputs": groups_PN}, None, mask_PN, np.zeros(60, dtype=int))
+    made = composed("pg", rule, {}, {"outputs": groups_PN}, None, None, mask_PN, np.zeros(60, dtype=int))
     levels_PN = np.ones(mask_PN.shape)
     majority_P = GroupChoice(groups_PN, levels_PN, counts=True).expected(rewards_PN, mask_PN, None)
     chosen_P = made["vote by pg (outputs)"].selector.expected(rewards_PN, mask_PN, None)
@@ -73,3 +73,17 @@ def test_standard_scores_have_one_unit_per_fold(seed: int):
             np.testing.assert_allclose(standard_PN[here_PN], np.concatenate(centred) / deviation, atol=1e-9)
     assert standard(np.ones((2, 2)), np.ones((2, 2), dtype=bool), np.zeros(2)).tolist() == [[0.0, 0.0], [0.0, 0.0]]
     assert pytest.approx(0.0, abs=1e-9) == (standard_PN.sum(1)).max()
+
+
+def test_a_probe_that_is_length_selects_nothing_without_it():
+    """The control: what is left of scores beside their regression on log length."""
+    rng = np.random.default_rng(0)
+    lengths_PN, mask_PN = np.exp(rng.standard_normal((40, 6))), np.ones((40, 6), dtype=bool)
+    lengths_PN = 50 + 200 * lengths_PN
+    rewards_PN = (lengths_PN < np.median(lengths_PN, axis=1, keepdims=True)).astype(float)
+    fold_P = np.zeros(40, dtype=int)
+    rule = ByScores(-np.log(lengths_PN), 0.1)
+    (control,) = composed("pg", rule, {}, {}, None, lengths_PN, mask_PN, fold_P).values()
+    assert control.parts == ("pg",)
+    assert rule.expected(rewards_PN, mask_PN, None).mean() > 0.9
+    assert control.selector.expected(rewards_PN, mask_PN, None).mean() == pytest.approx(0.5, abs=1e-6)
