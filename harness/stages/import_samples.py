@@ -66,7 +66,7 @@ def import_samples(
     _settle(store, benchmark, path, complete=not done.bad)
     store.note("benchmark_problems", len(sampled) + len(missing))
     store.add_problems(sampled)
-    done.warnings = _left_out(benchmark)
+    done.warnings = left_out(benchmark)
     if missing:
         done.warnings.append(
             f"{_coverage(path, sampled, missing)}: figures are of these. --complete makes it an error."
@@ -93,8 +93,8 @@ def _coverage(path: Path, sampled: Sequence[Problem], missing: Sequence[str]) ->
     return f"{path.name} has samples of {len(sampled):,} of {total:,} problems (not of {named})"
 
 
-def _left_out(benchmark: Benchmark) -> list[str]:
-    """One sentence about the benchmark's rows that are beyond what can be read."""
+def left_out(benchmark: Benchmark) -> list[str]:
+    """Return a sentence about the benchmark's rows that are beyond what can be read."""
     rows: Sequence[str] = getattr(benchmark, "left_out", ())
     return [f"{benchmark.name}: rows left out because they cannot be read: {len(rows)} ({rows[0]})."] if rows else []
 

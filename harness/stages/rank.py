@@ -91,11 +91,11 @@ def _problems_in(path: Path) -> list[Problem]:
     """The problems that the rows themselves describe: an id and a prompt is all that a probe asks for."""
     problems: dict[str, Problem] = {}
     for number, row in numbered_rows(path):
-        if isinstance(row, ValueError) or "task_id" not in row:
+        if isinstance(row, ValueError) or not {"task_id", "problem"} & row.keys():
             continue  # the reader will say what is wrong with it
         if "prompt" not in row:
             raise QprobeError(f"{path}, line {number}: the row has no prompt; give --benchmark to look prompts up.")
-        name = str(row["task_id"])
+        name = str(row["task_id"] if "task_id" in row else row["problem"])
         problems.setdefault(name, Problem(name, str(row["prompt"]), entry_point="", tests=""))
     return list(problems.values())
 

@@ -144,11 +144,14 @@ class Run:
         way, and `embed` need not read the samples again.
         """
         from harness.stages.generate import count_cut, generate, plan
+        from harness.stages.import_samples import left_out
 
         work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy)
         model = model.for_prompt(chat=work.prompt.chat)
         settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
         engine = model.engine()
+        for warning in left_out(problems.benchmark):
+            self.progress.message(f"WARNING: {warning}")
         with self._recorded("generate", settings):
             drawn = generate(self.store, engine, work, self.progress, reader, precision)
         self.progress.message(f"Generated {drawn:,} samples.")

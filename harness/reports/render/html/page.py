@@ -60,7 +60,7 @@ def page(report: Report, data: BrowserData | None = None, origin: Sequence[tuple
     All text from models, benchmarks and users is escaped by the template or packed, and the page's policy allows only
     the style sheet and the script in it: no network, and no script from a completion.
     """
-    data = jsonable(data)
+    data = {**jsonable(data), "first": _first(report)} if data else None
     style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     templates = Environment(
         loader=PackageLoader("harness.reports.render.html", "assets"),
@@ -88,6 +88,12 @@ def page(report: Report, data: BrowserData | None = None, origin: Sequence[tuple
         policy=_policy(style, script),
         markup=Markup,
     )
+
+
+def _first(report: Report) -> str:
+    """Return the objective that the browser opens with, the one of the highest pass@1; "" without probes."""
+    values = {row.name: row.value for row in report.rows if row.name in report.hyperparameters}
+    return max(values, key=lambda name: values[name], default="")
 
 
 def _in_words(cells: TableCells) -> TableCells:

@@ -56,7 +56,7 @@ async function unpack(text) {
 }
 
 const state = { q: "", objective: "", show: "", status: "", order: "", problem: "" };
-let data = { objectives: [], problems: [] };
+let data = { objectives: [], first: "", problems: [] };
 
 function readHash() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -64,7 +64,7 @@ function readHash() {
 }
 
 function writeHash() {
-  const usual = { objective: data.objectives[0] };
+  const usual = { objective: data.first };
   const kept = new URLSearchParams(Object.entries(state).filter(([name, value]) => value && value !== usual[name]));
   if (kept.size || location.hash.includes("=")) history.replaceState(null, "", "#" + kept);
 }
@@ -312,7 +312,7 @@ async function startBrowser() {
   data = await unpack(byId("data").textContent);
   options(byId("objective"), data.objectives);
   options(byId("status"), [...new Set(data.problems.flatMap((problem) => problem.status))].sort());
-  state.objective = data.objectives[0] ?? "";
+  state.objective = data.first;
   byId("objective").hidden = !data.objectives.length;
   readHash();
   for (const name of ["objective", "show", "status", "order"]) {
