@@ -6,12 +6,13 @@ import numpy as np
 
 from harness.models.completion_states import CompletionStates
 from harness.models.engine import Embedder
+from harness.models.tokens import Text
 from harness.models.vectors import Vectors
 from harness.runs.completion import Completion, SampleId
 from harness.runs.store import Store
 from harness.runs.vector_file import Precision
 from harness.runs.vector_store import EmbeddingSpec
-from harness.stages.embed import Item, VectorWriting, items_of
+from harness.stages.embed import Item, VectorWriting, as_text, items_of
 
 
 class Capture:
@@ -22,21 +23,34 @@ class Capture:
     ) -> None:
         """`stops` holds each problem's stop strings."""
         wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
-        self._embedder, self._stops = embedder, stops
+        self._store, self._embedder, self._stops = store, embedder, stops
         self._writing = VectorWriting(store, wanted.shards(store))
+        self._held: dict[str, dict[Text, SampleId]] = {}  # problem -> text -> a sample whose vectors are held
 
     def keep(self, completions: Sequence[Completion], states: Mapping[SampleId, CompletionStates]) -> int:
         """Write the vectors of completions that the store holds already, and return how many were captured.
 
         A completion whose end the states do not reach is left to `embed`.
         """
-        items, vectors = [], []
+        items, vectors, captured = [], [], 0
         for item in items_of(completions, self._stops, self._embedder):
-            taken = self._vectors(item, states)
-            if taken is not None:
+            held = self._held_texts(item.samples[0].problem_id)
+            if item.text in held:  # equal samples have equal vectors, whatever their batches rounded
+                captured += self._writing.share(held[item.text], item.samples)
+            elif (taken := self._vectors(item, states)) is not None:
+                held[item.text] = item.samples[0]
                 items.append(item)
                 vectors.append(taken)
-        return self._writing.write(items, np.stack(vectors)) if items else 0
+        return captured + (self._writing.write(items, np.stack(vectors)) if items else 0)
+
+    def _held_texts(self, problem_id: str) -> dict[Text, SampleId]:
+        """Return the texts of a problem whose vectors the run holds; a resumed run is read once."""
+        if problem_id not in self._held:
+            present = set.intersection(*self._writing.done(problem_id))
+            held = [one for one in self._store.completions(problem_id) if one.id in present]
+            texts = ((as_text(one, self._stops[problem_id]), one.id) for one in held)
+            self._held[problem_id] = dict(texts)
+        return self._held[problem_id]
 
     def _vectors(self, item: Item, states: Mapping[SampleId, CompletionStates]) -> Vectors | None:
         """Return an item's vectors where the embedder would read the very tokens that were drawn."""

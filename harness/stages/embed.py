@@ -95,6 +95,12 @@ class VectorWriting:
         """Return, for each shard, the problem's samples that it holds."""
         return [set(self._store.vector_rows(shard.key, problem_id)) for shard in self.shards]
 
+    def share(self, sample: SampleId, others: Sequence[SampleId]) -> int:
+        """Give other samples of the same text the vectors of one that has them. Returns their number."""
+        held = {shard.key: self._store.vector_rows(shard.key, sample.problem_id)[sample] for shard in self.shards}
+        self._store.add_vector_rows({key: dict.fromkeys(others, row) for key, row in held.items()})
+        return len(others)
+
     def write(self, batch: Sequence[Item], vectors: Vectors) -> int:
         """Write a batch's vectors where they are missing, and commit them. Returns the number of new samples."""
         problems = {sample.problem_id for item in batch for sample in item.samples}

@@ -18,6 +18,7 @@ from harness.models.hf.engine import HfEngine
 from harness.models.hf.pooling import Spans, pool
 from harness.models.sampling import Sampling
 from harness.models.tokens import Tokens
+from harness.runs.completion import SampleId
 from harness.runs.store import Store
 from harness.runs.vector_store import read_views
 from harness.stages.embed import embed
@@ -76,6 +77,25 @@ def test_captured_vectors_are_those_of_a_second_pass(model: str, rows: int, tmp_
         ids = store.sample_ids()
         for view, vectors in read_views(store, done.view, ids).items():
             np.testing.assert_allclose(vectors, read_views(other, again.view, ids)[view], atol=2e-4, err_msg=str(view))
+
+
+def test_equal_samples_have_equal_vectors(tmp_path: Path):
+    """To the bit, although they were drawn in unlike batches, and in two sittings."""
+    model = f"hf:{save_qwen2(tmp_path / 'model')}"
+    engine = HfEngine(model, Sampling(temperature=0, max_new_tokens=24), batch_size=7, device="cpu")
+    with Store(tmp_path / "run", create=True) as store:
+        for k in (2, 5):
+            generate(store, engine, work(k), QUIET, read(model))
+        (shard,) = store.about.shards
+        rows = store.vector_rows(shard)
+        assert rows
+        for problem in store.problems():
+            assert len({row for sample, row in rows.items() if sample.problem_id == problem.id}) <= 1
+        done = embed(store, read(model), QUIET)
+        for problem in store.problems():
+            group = [SampleId(problem.id, index) for index in range(5)]
+            for vectors in read_views(store, done.view, group).values():
+                assert (vectors == vectors[0]).all()
 
 
 def test_capture_changes_no_sample(model: str, tmp_path: Path):
