@@ -161,6 +161,9 @@ def test_the_page_explains_its_names_at_the_top(drawn: tuple[Report, dict[str, F
     baselines = next(entry for entry in guide(drawn[0]) if "without labels" in entry[1])[0]
     assert "shortest" in baselines
     assert not any(name in baselines for name in USES_LABELS), "the contrast direction needs labels"
+    parts = {item.name for item in drawn[0].differences["composed"]}
+    assert parts
+    assert not any(name in baselines for name in parts), "they need a probe"
 
 
 def test_the_page_names_date_command_versions_and_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

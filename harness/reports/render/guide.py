@@ -13,7 +13,8 @@ def guide(report: Report) -> list[Entry]:
     probes = [row.name for row in report.rows if row.name in report.hyperparameters]
     controls = [row.name for row in report.rows if row.name in (CONTROL, RANDOM)]
     labelled = [row.name for row in report.rows if row.name in USES_LABELS]
-    named = {"pass@1", *probes, *labelled, *controls, *report.given}
+    composed = list(dict.fromkeys(item.name for item in report.differences.get("composed", [])))
+    named = {"pass@1", *probes, *labelled, *controls, *report.given, *composed}
     *others, oracle = (row.name for row in report.rows if row.name not in named)
     entries = [("pass@1", "The share of samples that pass all tests of their problem: the mean over problems.")]
     if probes:
@@ -29,6 +30,9 @@ def guide(report: Report) -> list[Entry]:
     if labelled:
         text = "The mean vector of passes less that of failures, over other problems: a probe without training."
         entries.append((", ".join(labelled), text))
+    if composed:
+        text = "A probe together with a filter, a vote or another score, or without what length explains of its score."
+        entries.append((", ".join(composed), text))
     if report.given:
         entries.append((", ".join(report.given), "Scores from files: each selects the best-scored sample."))
     if controls:
