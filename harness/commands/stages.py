@@ -35,23 +35,14 @@ def generate(
     quiet: args.Quiet = False,
 ) -> None:
     """Draw k completions per problem from a model."""
-    from harness.stages.pipeline import model_of
+    from harness.stages.pipeline import draw_samples, model_of
     from harness.stages.problems import load_benchmark
     from harness.stages.run import Run
 
     problems = load_benchmark(options.benchmark, split=options.split, limit=options.limit, errata=options.errata)
-    model = model_of(options)
-    reader = model.embedder(layers, pooling) if layers or pooling else None
+    reader = model_of(options).embedder(layers, pooling) if layers or pooling else None
     with Run(run, progress=Terminal(quiet=quiet)) as opened:
-        opened.generate(
-            problems,
-            model,
-            k=options.k,
-            seed=options.seed,
-            prompt=options.prompt,
-            greedy=options.greedy,
-            reader=reader,
-        )
+        draw_samples(opened, problems, options, reader)
 
 
 def extract(

@@ -10,9 +10,10 @@ from pathlib import Path
 from benchmarks import Problem
 from benchmarks.data_files import sha256, user_path
 from harness.errors import OneSidedError
+from harness.models.engine import Embedder
 from harness.models.model import Model
 from harness.runs.store import Store
-from harness.stages.options import GenerateOptions, PipelineOptions
+from harness.stages.options import EmbedOptions, GenerateOptions, PipelineOptions, Precision
 from harness.stages.problems import Problems, load_benchmark
 from harness.stages.run import Run
 
@@ -30,27 +31,38 @@ def run_pipeline(run: Run, options: PipelineOptions) -> None:
 
 def run_stages(run: Run, options: PipelineOptions) -> None:
     """Do whatever of the pipeline the run does not hold yet, with options that were checked."""
-    problems, model = problems_of(options), model_of(options)
+    problems = problems_of(options)
     if options.samples:
         run.import_samples(problems, options.samples, format=options.format, complete=options.complete)
         if trains_probes(options):
             check_fold_count(run.store.problems(), options)
     else:
         reader = reader_of(options).embedder(options.layers, options.pooling) if trains_probes(options) else None
-        run.generate(
-            problems,
-            model,
-            k=options.k,
-            seed=options.seed,
-            prompt=options.prompt,
-            greedy=options.greedy,
-            reader=reader,
-            precision=options.precision,
-        )
+        draw_samples(run, problems, options, reader, options.precision)
     run.grade(options=options)
     if trains_probes(options) and _can_learn(run):
         run.embed(reader_of(options), layers=options.layers, pooling=options.pooling, precision=options.precision)
         _probe(run, options)
+
+
+def draw_samples(
+    run: Run,
+    problems: Problems,
+    options: GenerateOptions,
+    reader: Embedder | None,
+    precision: Precision = EmbedOptions.precision,
+) -> None:
+    """Draw the samples that the options ask for, and capture what `reader` reads."""
+    run.generate(
+        problems,
+        model_of(options),
+        k=options.k,
+        seed=options.seed,
+        prompt=options.prompt,
+        greedy=options.greedy,
+        reader=reader,
+        precision=precision,
+    )
 
 
 def check_fold_count(problems: Iterable[Problem], options: PipelineOptions) -> None:

@@ -82,43 +82,28 @@ def transfer(
     twins = _near_duplicates(train, tests, groups)
     used = train.without(twins) if leave_out_duplicates else train
     used_samples, test_samples = _same_views(used, tests)
-    read, tested_on = used_samples, test_samples  # as the probes read them; controls and baselines read vectors alone
-    if features:
-        read = with_features(used_samples, features, used.values)
-        tested_on = {test.name: with_features(test_samples[test.name], features, test.values) for test in tests}
-    result = train_and_test(
-        read,
-        tested_on,
-        objectives,
-        seed=seed,
-        beta=beta,
-        plan=plan,
-        groups=groups if leave_out_duplicates else None,
-        progress=progress,
-    )
-    tested = tuple(_tested(test, used_samples, test_samples[test.name], result, rewards[test.name]) for test in tests)
+    read, tested_on = _as_read(used, used_samples, tests, test_samples, features)
     train_on = partial(
         train_and_test,
         objectives=objectives,
         beta=beta,
         plan=plan,
         groups=groups if leave_out_duplicates else None,
-        controls=0,
         progress=progress,
     )
+    result = train_on(read, tested_on, seed=seed)
+    tested = [_tested(test, used_samples, test_samples[test.name], result, rewards[test.name]) for test in tests]
+    train_again = partial(train_on, controls=0)  # the controls of the first training are those reported
     if learning_curve:
-        curves = learning_gains(read, tested_on, partial(train_on, seed=seed), seed, k)
-        tested = tuple(replace(one, learning=curves[one.name]) for one in tested)
+        curves = learning_gains(read, tested_on, partial(train_again, seed=seed), seed, k)
+        tested = [replace(one, learning=curves[one.name]) for one in tested]
     if by_layer:
-        curves = layer_gains(read, tested_on, partial(train_on, seed=seed), k)
-        tested = tuple(replace(one, by_layer=curves[one.name]) for one in tested)
+        curves = layer_gains(read, tested_on, partial(train_again, seed=seed), k)
+        tested = [replace(one, by_layer=curves[one.name]) for one in tested]
     if seeds > 1 or k is not None:
-        again = (train_on(read, tested_on, seed=seed + turn) for turn in range(1, seeds))
-        results = [result, *again]
-        tested = tuple(
-            replace(one, by_seed=_by_seed(test_samples[one.name], one.name, results, k, seed, rewards[one.name]))
-            for one in tested
-        )
+        results = [result, *(train_again(read, tested_on, seed=seed + turn) for turn in range(1, seeds))]
+        tables = {name: _by_seed(test_samples[name], name, results, k, seed, rewards[name]) for name in test_samples}
+        tested = [replace(one, by_seed=tables[one.name]) for one in tested]
     _save(used, result, tested, features)
     return TransferReport(
         train=train.name,
@@ -135,7 +120,7 @@ def transfer(
             **({"features": list(features)} if features else {}),
         },
         hyperparameters={name: as_card(selected) for name, selected in result.chosen.items()},
-        tests=tested,
+        tests=tuple(tested),
     )
 
 
@@ -156,6 +141,20 @@ def _same_views(train: ProblemSet, tests: Sequence[ProblemSet]) -> tuple[Samples
         views_of = "; ".join(f"{part.name}: {', '.join(map(str, part.samples.views))}" for part in (train, *tests))
         raise QprobeError(f"The sets share no layer and pooling ({views_of}): embed them with the same --layers.")
     return only(train.samples, views), {test.name: only(test.samples, views) for test in tests}
+
+
+def _as_read(
+    train: ProblemSet,
+    train_samples: Samples,
+    tests: Sequence[ProblemSet],
+    test_samples: Mapping[str, Samples],
+    features: Sequence[str],
+) -> tuple[Samples, dict[str, Samples]]:
+    """Return the samples as probes read them, with the features; controls and baselines read the vectors alone."""
+    if not features:
+        return train_samples, dict(test_samples)
+    tested_on = {test.name: with_features(test_samples[test.name], features, test.values) for test in tests}
+    return with_features(train_samples, features, train.values), tested_on
 
 
 def _greedy_rewards(test: ProblemSet, *, required: bool) -> dict[str, float]:

@@ -47,6 +47,11 @@ class LayerWatch:
         taken = [self._states[layer][rows, positions] for layer in self.layers]
         return torch.stack([each.to(taken[-1].device) for each in taken], dim=1)
 
+    def of_step(self, rows: int) -> Tensor:
+        """Return the states of a pass that read one token of each row, [rows, layers, width]."""
+        numbers = torch.arange(rows)
+        return self.at(numbers, torch.zeros_like(numbers))
+
 
 class StateRing:
     """The captured states of the rows that are being decoded; row i is in slot i."""

@@ -134,10 +134,11 @@ class Decoder:
 
     def _capture(self) -> None:
         """Keep the states of the tokens that the last step read."""
-        states_NLD = self._forward.states(len(self._rows))
-        if states_NLD is not None and self._forward.watch is not None:
-            self._ring = self._ring or StateRing(self._forward.watch.layers, self._size, states_NLD)
-            self._ring.add(states_NLD, [row.length for row in self._rows])
+        if self._forward.watch is None:
+            return
+        states_NLD = self._forward.watch.of_step(len(self._rows))
+        self._ring = self._ring or StateRing(self._forward.watch.layers, self._size, states_NLD)
+        self._ring.add(states_NLD, [row.length for row in self._rows])
 
     # -- slots ---------------------------------------------------------------------------------------------------
 

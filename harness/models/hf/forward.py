@@ -77,11 +77,6 @@ class Forward:
         logits: Tensor = out.logits[:, -1]
         return logits
 
-    def states(self, rows: int) -> Tensor | None:
-        """Return the watched states of the last step, [rows, layers, width]."""
-        numbers = torch.arange(rows, device=self.device)
-        return self.watch.at(numbers, torch.zeros_like(numbers)) if self.watch else None
-
 
 @torch.inference_mode()
 def takes_slots(forward: Forward) -> bool:
