@@ -38,6 +38,7 @@ class HubData:
     sha256: str = ""  # of its rows; "" where it is not published
     digest: Callable[[Iterable[JsonRow]], str] = rows_digest
     otherwise: str = "use another benchmark"  # the advice to a user without the hub
+    command: str = "qprobe benchmarks fetch"  # fetches it by its name
 
     @property
     def kept(self) -> Path:
@@ -121,11 +122,11 @@ class HubData:
     def _missing(self, why: str) -> str:
         return (
             f"{self.name} is not available: {why}, and there is no cached copy in {self.kept.parent}. Connect once and "
-            f"run qprobe benchmarks fetch {self.name}, or {self.otherwise}."
+            f"run {self.command} {self.name}, or {self.otherwise}."
         )
 
     def _damaged(self, why: str) -> str:
-        return f"{self.kept} is damaged ({why}); remove it and run qprobe benchmarks fetch again."
+        return f"{self.kept} is damaged ({why}); remove it and run {self.command} again."
 
 
 def cache_folder() -> Path:

@@ -97,8 +97,8 @@ def check(
     if json:
         print(jsonlib.dumps([{**asdict(result), "fails": result.fails} for result in checks], indent=1))
     else:
-        terminal.out.print(_table(checks))
-        _print_findings(checks, terminal)
+        terminal.out.print(checks_table(checks))
+        print_findings(checks, terminal)
     if failed := [result.name for result in checks if result.fails]:
         raise QprobeError(f"{benchmark.name}: {len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}.")
 
@@ -152,10 +152,11 @@ def _card(benchmark: "Benchmark", problems: "Sequence[Problem]") -> dict[str, An
     }
 
 
-def _table(checks: "Sequence[Check]") -> Table:
+def checks_table(checks: "Sequence[Check]", unit: str = "problems") -> Table:
+    """Return the results of checks, one row each."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("check", "result", "problems"):
-        table.add_column(title, no_wrap=True, justify="right" if title == "problems" else "left")
+    for title in ("check", "result", unit):
+        table.add_column(title, no_wrap=True, justify="right" if title == unit else "left")
     table.add_column("")
     for one in checks:
         count = len(one.findings)
@@ -165,7 +166,8 @@ def _table(checks: "Sequence[Check]") -> Table:
     return table
 
 
-def _print_findings(checks: "Sequence[Check]", terminal: Terminal) -> None:
+def print_findings(checks: "Sequence[Check]", terminal: Terminal) -> None:
+    """Print the first findings of each check."""
     for one in checks:
         if one.findings or one.known:
             terminal.out.print(f"{one.name}:", style="bold red" if one.fails else "bold", highlight=False)

@@ -14,6 +14,7 @@ from harness import __version__
 from harness.commands import benchmarks as catalogue
 from harness.commands import compare as comparison
 from harness.commands import look, probes, stages
+from harness.commands import pairs as preference_data
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
 from harness.commands.config import RENAMED
@@ -66,6 +67,7 @@ app.command(cls=GroupedCommand)(stages.export)
 app.command(cls=GroupedCommand)(probes.transfer)
 app.command(cls=GroupedCommand)(probes.rank)
 app.add_typer(catalogue.benchmarks)
+app.add_typer(preference_data.pairs)
 app.add_typer(inspection.sandbox)
 
 
