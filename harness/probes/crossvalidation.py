@@ -107,8 +107,10 @@ def cross_validations(
     trials: list[Trial] = [(name, None) for name in objectives]
     trials += permuted_trials(objectives, controls)
     fold_SP = {seed: assign_folds(samples.problem_ids, folds, seed, groups) for seed in seeds}
+    # Where the other folds serve as inner ones, what is trained without two folds is validated on both: half the work.
+    shares = plan.inner_folds == plan.inner_used == folds - 1
     tasks = [
-        Task(objective, fold_SP[seed] != fold, seed, permutation)
+        Task(objective, fold_SP[seed] != fold, seed, permutation, fold_SP[seed] if shares else None)
         for seed in seeds
         for objective, permutation in trials
         for fold in range(folds)

@@ -38,6 +38,7 @@ class Task:
     train_P: Tensor  # bool: the problems it may learn from
     seed: int = 0
     permutation: int | None = None  # seed of the permutation of the rewards it learns from, for a control
+    inner_P: Tensor | None = None  # the inner fold of each problem, if it is not to be drawn
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,8 @@ def _with_few_problems(plan: TrainingPlan, problems: int) -> TrainingPlan:
 
 def _inner_folds(samples: Samples, task: Task, plan: TrainingPlan, groups: Groups) -> list[Tensor]:
     """The training problems held out for validation, [P] for each inner fold that is used."""
+    if task.inner_P is not None:
+        return [task.train_P & (task.inner_P == fold) for fold in sorted(set(task.inner_P[task.train_P].tolist()))]
     problems_T = task.train_P.nonzero().flatten()
     fold_T = assign_folds([samples.problem_ids[i] for i in problems_T.tolist()], plan.inner_folds, task.seed, groups)
     folds = []

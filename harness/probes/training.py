@@ -2,14 +2,15 @@
 
 Every minibatch is shared by all probes that read the same views: one matrix product serves all folds, objectives,
 hyperparameters and seeds, and a mask tells each probe which problems it may learn from. Finished probes are removed, so
-that the rest train faster. The result for a probe does not depend on which others are trained beside it.
+that the rest train faster. The result for a probe does not depend on which others are trained beside it. Two that differ
+only in the problems on which they are validated are trained once.
 
-Dimensions: M probes in training together, K permutations of the rewards, P problems, N samples of a problem, R rows,
+Dimensions: M probes in training at once, K permutations of the rewards, P problems, N samples of a problem, R rows,
 G groups of S samples in a minibatch, V views, H linear maps, D width, E epochs, B rules of selection with S figures.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -34,6 +35,12 @@ from harness.stats.rules import SelectionRule
 
 TRAINING = "Training probes"
 """The title of every progress task that `train` adds to."""
+
+WEIGHTS_AT_ONCE = 40_000_000
+"""Weights of all probes in training at once: with their gradients and moments, some 1.5 GB."""
+
+PAIRS_AT_ONCE = 20_000_000
+"""Pairs of samples of one minibatch whose losses are computed at once, for all probes of an objective together."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,20 @@ def train(
     order = sorted(range(len(specs)), key=lambda position: _sort_key(specs[position]))
     trained: dict[int, Trained] = {}
     for _, positions in groupby(order, key=lambda position: _sort_key(specs[position])[:2]):
-        batch_specs = {position: specs[position] for position in positions}
-        for position, result in _BatchTrainer(samples, batch_specs, schedule, rules, moments).run():
-            trained[position] = result
-            advance()
+        for some in _at_once(samples, [(position, specs[position]) for position in positions]):
+            for position, result in _BatchTrainer(samples, dict(some), schedule, rules, moments).run():
+                trained[position] = result
+                advance()
     return [trained[position] for position in range(len(specs))]
+
+
+def _at_once(samples: Samples, specs: Sequence[tuple[int, ProbeSpec]]) -> Iterator[Sequence[tuple[int, ProbeSpec]]]:
+    """The specs in parts whose weights for one form and its views are not too many for the memory."""
+    hyperparameters = specs[0][1].hyperparameters
+    width = samples.vectors[hyperparameters.views[0]].shape[-1]
+    start = find_form(hyperparameters.form).start(len(hyperparameters.views), width, torch.Generator())
+    most = max(1, WEIGHTS_AT_ONCE // sum(weight.numel() for weight in start.values()))
+    return (specs[begin : begin + most] for begin in range(0, len(specs), most))
 
 
 def measure(samples: Samples) -> dict[View, Moments]:
@@ -96,12 +112,15 @@ class _BatchTrainer:
     ) -> None:
         self.samples, self.schedule, self.rules = samples, schedule, rules
         self.keys, self.specs = list(specs), list(specs.values())
+        by_training: dict[Hashable, int] = {}
+        self.rows = [by_training.setdefault(_training_of(spec), len(by_training)) for spec in self.specs]
+        self.distinct = [self.specs[self.rows.index(row)] for row in range(len(by_training))]
         hyperparameters = self.specs[0].hyperparameters
         self.scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
         self.objectives = {name: find_objective(name) for name in {spec.objective for spec in self.specs}}
         permutations = sorted({spec.permutation for spec in self.specs}, key=lambda seed: -1 if seed is None else seed)
         self.rewards_KPN = torch.stack([_permuted(samples, seed) for seed in permutations])
-        self.batch = ProbeBatch.of(samples, self.specs, permutations, moments)
+        self.batch = ProbeBatch.of(samples, self.distinct, permutations, moments)
         self.adam = Adam(self._initial_weights(), self.batch.rate_M)
         self.curves: list[list[Curve]] = [[] for _ in self.specs]
 
@@ -115,7 +134,7 @@ class _BatchTrainer:
                 factor = 0.5 * (1 + math.cos(math.pi * elapsed)) if self.schedule.decay else 1.0
                 self._step(minibatch.to(self.rewards_KPN.device), factor)
             for position, figures_BS in validate(
-                self.scorer, self.specs, self.batch, self.adam.weights, self.rewards_KPN, self.rules
+                self.scorer, self.specs, self.rows, self.batch, self.adam.weights, self.rewards_KPN, self.rules
             ):
                 self.curves[position].append(figures_BS)
             yield from self._retire_finished(epoch + 1)
@@ -125,7 +144,7 @@ class _BatchTrainer:
     def _initial_weights(self) -> Weights:
         """Each probe's initial weights, which depend on its seed alone."""
         width = self.batch.mean_MVD.shape[-1]
-        seeds = [spec.seed for spec in self.specs]
+        seeds = [spec.seed for spec in self.distinct]
         by_seed = {
             seed: self.scorer.form.start(len(self.scorer.views), width, torch.Generator().manual_seed(seed))
             for seed in set(seeds)
@@ -150,7 +169,7 @@ class _BatchTrainer:
         rewards_KGS = self.rewards_KPN[:, problems_G1, minibatch.places_GS]
         mask_MGS = minibatch.mask_GS & self.batch.train_MP[:, problems_G1]
         slopes: list[Tensor] = []
-        for name, rows in self._rows_by_objective():
+        for name, rows in self._rows_by_objective(minibatch.mask_GS.numel() * minibatch.mask_GS.shape[1]):
             rewards_MGS = rewards_KGS[self.batch.permutation_M[rows]] if len(rewards_KGS) > 1 else rewards_KGS
             context = Context(self.batch.beta_M[rows, None, None], self.batch.mean_reward_M[rows, None, None])
             own_MGS = scores_MGS[rows].requires_grad_()
@@ -158,30 +177,38 @@ class _BatchTrainer:
             slopes += torch.autograd.grad(losses_M.sum(), own_MGS)
         return torch.cat(slopes)
 
-    def _rows_by_objective(self) -> Iterator[tuple[str, slice]]:
-        """Yield each objective with the rows of the batch that are trained on it."""
-        start = 0
-        for name, group in groupby(spec.objective for spec in self.specs):
+    def _rows_by_objective(self, pairs: int) -> Iterator[tuple[str, slice]]:
+        """Yield each objective with the rows of the batch that are trained on it, a part of them at a time.
+
+        `pairs` is the number of pairs of samples in the minibatch.
+        """
+        start, most = 0, max(1, PAIRS_AT_ONCE // pairs)
+        for name, group in groupby(spec.objective for spec in self.distinct):
             stop = start + len(list(group))
-            yield name, slice(start, stop)
+            yield from ((name, slice(first, min(first + most, stop))) for first in range(start, stop, most))
             start = stop
 
     def _retire_finished(self, epochs: int) -> Iterator[tuple[int, Trained]]:
-        """Yield the probes that have finished, and remove them from the batch."""
+        """Yield the probes that have finished, and remove from the batch those that no other has to be validated as."""
         finished = [self._is_finished(position, epochs) for position in range(len(self.specs))]
         if not any(finished):
             return
         folded = self.batch.folded(self.adam.weights)
         for position in (position for position, is_finished in enumerate(finished) if is_finished):
-            weights = {name: weight[position].clone() for name, weight in folded.items()}
+            weights = {name: weight[self.rows[position]].clone() for name, weight in folded.items()}
             yield self.keys[position], self._trained(position, weights, epochs)
         kept = [position for position, is_finished in enumerate(finished) if not is_finished]
+        rows = sorted({self.rows[position] for position in kept})
+        place_of = {row: place for place, row in enumerate(rows)}
+        self.rows = [place_of[self.rows[position]] for position in kept]
+        self.distinct = [self.distinct[row] for row in rows]
         self.keys = [self.keys[position] for position in kept]
         self.specs = [self.specs[position] for position in kept]
         self.curves = [self.curves[position] for position in kept]
-        rows = torch.tensor(kept, dtype=torch.long, device=self.rewards_KPN.device)
-        self.batch = self.batch.take(rows)
-        self.adam.keep(rows)
+        if len(rows) < len(self.batch.l2_M):
+            kept_rows = torch.tensor(rows, dtype=torch.long, device=self.rewards_KPN.device)
+            self.batch = self.batch.take(kept_rows)
+            self.adam.keep(kept_rows)
 
     def _is_finished(self, position: int, epochs: int) -> bool:
         spec, curve = self.specs[position], self.curves[position]
@@ -208,6 +235,12 @@ class _BatchTrainer:
         )
         curve_EBS = np.stack(curve) if curve else np.zeros((0, len(self.rules), 4))
         return Trained(spec, Probe(card, weights), curve_EBS)
+
+
+def _training_of(spec: ProbeSpec) -> Hashable:
+    """All that the training of a probe depends on, apart from where it stops."""
+    train_bytes = spec.train_P.numpy().tobytes()
+    return spec.objective, spec.hyperparameters, train_bytes, spec.epochs, spec.seed, spec.permutation
 
 
 def _permuted(samples: Samples, permutation: int | None) -> Tensor:

@@ -32,6 +32,7 @@ NUMBERS_AT_ONCE = 4_000_000
 def validate(
     scorer: Scorer,
     specs: Sequence[ProbeSpec],
+    rows: Sequence[int],
     batch: ProbeBatch,
     weights: Weights,
     rewards_KPN: Tensor,
@@ -39,7 +40,7 @@ def validate(
 ) -> Iterator[tuple[int, Curve]]:
     """Yield the figures [B, 4] of every probe with validation problems, with its position in `specs`.
 
-    Probes with the same validation problems are scored together.
+    `rows` has the place of each in the batch. Probes with the same validation problems are scored together.
     """
     by_problems: dict[bytes, list[int]] = {}
     for position, spec in enumerate(specs):
@@ -48,7 +49,10 @@ def validate(
     problems = [torch.from_numpy(np.frombuffer(key, dtype=bool).nonzero()[0]) for key in by_problems]
     parts = list(zip(problems, by_problems.values(), strict=True))
     for some in _at_once(parts, scorer.samples.mask_PN.shape[1]):
-        scored = [_score(scorer, batch, weights, rewards_KPN, *part) for part in some]
+        scored = [
+            _score(scorer, batch, weights, rewards_KPN, problems_Q, [rows[position] for position in positions])
+            for problems_Q, positions in some
+        ]
         most = max(len(problems_Q) for problems_Q, _ in some)
         scores_MQN, rewards_MQN, mask_MQN = (
             torch.cat([pad(part, (0, 0, 0, most - part.shape[1])) for part in kind])
@@ -74,13 +78,13 @@ def _at_once(parts: Sequence[tuple[Tensor, list[int]]], width: int) -> Iterator[
 
 
 def _score(
-    scorer: Scorer, batch: ProbeBatch, weights: Weights, rewards_KPN: Tensor, problems_Q: Tensor, positions: list[int]
+    scorer: Scorer, batch: ProbeBatch, weights: Weights, rewards_KPN: Tensor, problems_Q: Tensor, rows: list[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The scores of the probes at these positions on some problems, their rewards, and the mask: [M, Q, N] each."""
+    """The scores of the probes in these rows of the batch on some problems, their rewards, the mask: [M, Q, N] each."""
     problems_Q = problems_Q.to(rewards_KPN.device)
-    rows = torch.tensor(positions, device=rewards_KPN.device)
-    part = batch.take(rows)
-    scores_MQN = scorer.whole(part.folded({name: weight[rows] for name, weight in weights.items()}), problems_Q)
+    rows_M = torch.tensor(rows, device=rewards_KPN.device)
+    part = batch.take(rows_M)
+    scores_MQN = scorer.whole(part.folded({name: weight[rows_M] for name, weight in weights.items()}), problems_Q)
     rewards_MQN = rewards_KPN[part.permutation_M][:, problems_Q]
     return scores_MQN, rewards_MQN, scorer.samples.mask_PN[problems_Q].expand_as(scores_MQN)
 

@@ -142,7 +142,8 @@ def test_a_leak_between_folds_would_show():
     assert summary(halves, grouped)["pairwise"].auc == pytest.approx(0.5, abs=0.1)
 
 
-def test_nothing_of_a_held_out_problem_reaches_the_probe_that_scores_it():
+@pytest.mark.parametrize("inner", [QUICK, replace(QUICK, inner_used=3)], ids=["drawn", "other folds"])
+def test_nothing_of_a_held_out_problem_reaches_the_probe_that_scores_it(inner: TrainingPlan):
     """Rewards of a whole fold, and vectors of half of it, are changed: the other half is scored as before."""
     samples = plant(20, 8, 6, signal=3.0).samples
     fold_P = assign_folds(samples.problem_ids, 4, seed=0)
@@ -151,7 +152,7 @@ def test_nothing_of_a_held_out_problem_reaches_the_probe_that_scores_it():
     after = replace(before, vectors={PLANTED: before.vectors[PLANTED].clone()}, rewards_PN=samples.rewards_PN.clone())
     after.vectors[PLANTED][spoilt] *= 100
     after.rewards_PN[fold_P == 2] = 1 - after.rewards_PN[fold_P == 2]
-    one, two = (cross_validate(data, ["mse", "pg"], folds=4, plan=QUICK, controls=0) for data in (before, after))
+    one, two = (cross_validate(data, ["mse", "pg"], folds=4, plan=inner, controls=0) for data in (before, after))
     torch.testing.assert_close(two.scores_OPN[:, other], one.scores_OPN[:, other], rtol=1e-6, atol=1e-8)
     assert not torch.allclose(two.scores_OPN[:, fold_P != 2], one.scores_OPN[:, fold_P != 2], rtol=1e-2)
 

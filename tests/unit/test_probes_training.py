@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from harness.probes import Hyperparameters, Samples, Schedule, View
+from harness.probes import Hyperparameters, Samples, Schedule, View, training, validation
 from harness.probes.batch import ProbeSpec
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
@@ -53,6 +53,40 @@ def test_trained_together_is_trained_alone():
         for name, weight in alone.probe.weights.items():
             torch.testing.assert_close(weight, among_others.probe.weights[name], rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(torch.tensor(alone.curve_EBS), torch.tensor(among_others.curve_EBS))
+
+
+def test_probes_that_differ_in_validation_alone_are_trained_once(monkeypatch: pytest.MonkeyPatch):
+    """Each stops where it would stop alone, though the other goes on."""
+    samples, schedule = doubled(plant(24, 10, 12, signal=0.0).samples), replace(SCHEDULE, epochs=12)
+    fold_P, sizes = torch.arange(24) % 6, []
+    twins = [
+        replace(spec, train_P=fold_P >= 3, validate_P=fold_P == fold) for spec in specs(24)[:3] for fold in range(3)
+    ]
+    step = training.Adam.step
+    monkeypatch.setattr(
+        training.Adam, "step", lambda adam, *rest: (sizes.append(len(adam.weights["offset"])), step(adam, *rest))
+    )
+    together = train(samples, twins, schedule)
+    assert max(sizes) == 3
+    assert len({len(trained.curve_EBS) for trained in together}) > 1
+    for spec, among_others in zip(twins, together, strict=True):
+        (alone,) = train(samples, [spec], schedule)
+        assert alone.probe.card == among_others.probe.card
+        torch.testing.assert_close(torch.tensor(alone.curve_EBS), torch.tensor(among_others.curve_EBS))
+        for name, weight in alone.probe.weights.items():
+            torch.testing.assert_close(weight, among_others.probe.weights[name], rtol=1e-9, atol=1e-9)
+
+
+def test_parts_of_a_batch_make_no_difference(monkeypatch: pytest.MonkeyPatch):
+    samples = doubled(plant(16, 10, 12).samples)
+    whole = train(samples, specs(16), SCHEDULE)
+    for limit in ("WEIGHTS_AT_ONCE", "PAIRS_AT_ONCE"):
+        monkeypatch.setattr(training, limit, 1)
+    monkeypatch.setattr(validation, "NUMBERS_AT_ONCE", 1)
+    for one, other in zip(whole, train(samples, specs(16), SCHEDULE), strict=True):
+        torch.testing.assert_close(torch.tensor(one.curve_EBS), torch.tensor(other.curve_EBS))
+        for name, weight in one.probe.weights.items():
+            torch.testing.assert_close(weight, other.probe.weights[name], rtol=1e-9, atol=1e-9)
 
 
 def test_the_same_program_gives_the_same_bits():
