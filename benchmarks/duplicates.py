@@ -2,13 +2,60 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
+
+from benchmarks.problem import Problem
 
 SHINGLE = 3
 
+ALIKE = 0.5
+"""The Jaccard similarity of near-duplicates."""
 
-def group_near_duplicates(prompts: Mapping[str, str], threshold: float = 0.5) -> dict[str, int]:
+_TEST = re.compile(r"^\s*(assert\b|>>>).*$", re.MULTILINE)
+
+
+def group_problems(problems: Sequence[Problem], folds: int) -> dict[str, int]:
+    """Return a group number for each problem, the same for those with nearly the same description or reference.
+
+    Tests that a prompt shows are no part of its description: they differ between problems that are otherwise equal.
+    Where the groups are too few for so many folds, or one has more than half of the problems, only equal ones share a
+    group; where these are too few as well, none do.
+    """
+    for threshold in (ALIKE, 1.0):
+        groups = _joined([_by_text(problems, kind, threshold) for kind in (_description, _reference)])
+        sizes = Counter(groups.values())
+        if len(sizes) >= folds and 2 * max(sizes.values()) <= len(problems):
+            return groups
+    return {problem.id: number for number, problem in enumerate(problems)}
+
+
+def _description(problem: Problem) -> str:
+    return _TEST.sub("", problem.prompt)
+
+
+def _reference(problem: Problem) -> str:
+    return problem.solution.removeprefix(problem.prompt)
+
+
+def _by_text(problems: Sequence[Problem], text_of: Callable[[Problem], str], threshold: float) -> dict[str, int]:
+    """The groups by one text; a problem without it is by itself."""
+    texts = {problem.id: text_of(problem).strip() or problem.id for problem in problems}
+    return group_near_duplicates(texts, threshold)
+
+
+def _joined(groupings: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The groups of problems that share one in any of the groupings, directly or through others."""
+    names = list(groupings[0])
+    leader = list(range(len(names)))
+    for groups in groupings:
+        first: dict[int, int] = {}
+        for place, name in enumerate(names):
+            leader[_find(leader, place)] = _find(leader, first.setdefault(groups[name], place))
+    return _numbered(names, leader)
+
+
+def group_near_duplicates(prompts: Mapping[str, str], threshold: float = ALIKE) -> dict[str, int]:
     """Return a group number for each problem, the same for near-duplicates: the `groups` of cross-validation.
 
     Two prompts are near-duplicates where the Jaccard similarity of their sets of three-word shingles is at least the
@@ -18,8 +65,13 @@ def group_near_duplicates(prompts: Mapping[str, str], threshold: float = 0.5) ->
     leader = list(range(len(prompts)))
     for first, second in _similar([_shingles(prompt) for prompt in prompts.values()], threshold):
         leader[_find(leader, first)] = _find(leader, second)
+    return _numbered(list(prompts), leader)
+
+
+def _numbered(names: Sequence[str], leader: list[int]) -> dict[str, int]:
+    """The number of each problem's group, counted in the order of the problems."""
     numbers: dict[int, int] = {}
-    places = {problem: _find(leader, place) for place, problem in enumerate(prompts)}
+    places = {problem: _find(leader, place) for place, problem in enumerate(names)}
     return {problem: numbers.setdefault(place, len(numbers)) for problem, place in places.items()}
 
 

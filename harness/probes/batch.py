@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from harness.probes.controls import Permutation
 from harness.probes.forms import Weights
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.moments import Moments
@@ -25,7 +26,7 @@ class ProbeSpec:
     validate_P: Tensor | None = None  # bool: the problems on which it is validated after each epoch
     epochs: int | None = None  # epochs of a probe without validation; None for the whole schedule
     seed: int = 0  # seed of its initial weights
-    permutation: int | None = None  # seed of the permutation of the rewards it learns from, for a control
+    permutation: Permutation | None = None  # of the rewards it learns from, for a control
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ProbeBatch:
         cls,
         samples: Samples,
         specs: Sequence[ProbeSpec],
-        permutations: Sequence[int | None],
+        permutations: Sequence[Permutation | None],
         moments: Mapping[View, Moments] | None,
     ) -> "ProbeBatch":
         """The batch of probes that read the same views; without `moments`, vectors are not standardised."""

@@ -1,6 +1,7 @@
 """Controls: scores without any information about correctness; a report that shows a gain for them is wrong."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,13 +12,28 @@ from harness.probes.samples import Samples
 DRAWS = 20
 """The number of draws of each control: with five, shuffled labels once gained by chance (one demo seed of three)."""
 
+DRAWS_WITHIN = 10
+"""The number of draws of the control that is permuted within problems: it may gain, so that a few are enough."""
 
-def permuted_trials(objectives: Sequence[str], count: int) -> list[tuple[str, int]]:
-    """Return the objective of each of `count` controls on shuffled labels, and the seed of its permutation.
+
+class Permutation(NamedTuple):
+    """A random permutation of the rewards, among all samples or within each problem."""
+
+    seed: int
+    within: bool = False
+
+
+def draws_each(objectives: int, draws: int) -> int:
+    """Return the draws for all objectives: each has as many, two at least, and together there are no fewer."""
+    return objectives * max(2, -(-draws // max(objectives, 1)))
+
+
+def permuted_trials(objectives: Sequence[str], count: int, *, within: bool = False) -> list[tuple[str, Permutation]]:
+    """Return the objective of each of `count` controls on shuffled labels, and its permutation.
 
     The objectives take turns: a control of one alone would say nothing of how the others select.
     """
-    return [(objectives[seed % len(objectives)], seed) for seed in range(count)]
+    return [(objectives[seed % len(objectives)], Permutation(seed, within)) for seed in range(count)]
 
 
 def random_directions(samples: Samples, count: int = DRAWS, *, seed: int = 0) -> Tensor:

@@ -7,21 +7,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.probes.controls import DRAWS, permuted_trials
+from harness.probes.controls import DRAWS, Permutation, permuted_trials, random_directions
 from harness.probes.folds import assign_folds
 from harness.probes.model_selection import Selected
-from harness.probes.nested import Fitted, Task, fit
+from harness.probes.nested import Fitted, Task, fit, select_rules
 from harness.probes.plans import TrainingPlan, plan_at, score_beta
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
 from harness.probes.samples import ProbeError, Samples
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress
-from harness.stats.estimators import Ints
+from harness.stats.estimators import Floats, Ints
 from harness.stats.rule_table import RuledScores
+from harness.stats.summary import CONTROL, WITHIN, Control
 
-Trial = tuple[str, int | None]
-"""An objective, and the seed of the permutation of the rewards it is trained on; None for the rewards themselves."""
+Trial = tuple[str, Permutation | None]
+"""An objective, and the permutation of the rewards it is trained on; None for the rewards themselves."""
+
+FOLDINGS = 10
+"""The default number of cross-validations, each with other folds."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,11 @@ class CrossValidation:
     problem_ids: tuple[str, ...]
     objectives: tuple[str, ...]
     scores_OPN: Tensor  # float64; 0 outside the samples' mask
-    control_CPN: Tensor  # control: the objectives in turn on rewards permuted among all samples, C times; must not gain
+    controls: Mapping[str, Control]  # by the name of its row; those on rewards permuted among all samples must not gain
     fold_P: Tensor  # the fold in which each problem was held out
     chosen: Mapping[str, tuple[Selected, ...]]  # by objective: the result of model selection in each fold
     beta: float
     limits_OP: Ints  # the rule of selection in each problem's fold
-    control_limits_CP: Ints  # likewise for the control
     without_signal: int  # problems whose samples all pass or all fail; they stay in every average
 
     def ruled(self, objective: str) -> RuledScores:
@@ -93,35 +96,50 @@ def cross_validations(
     objectives: Sequence[str] = DEFAULT_OBJECTIVES,
     *,
     folds: int = 5,
-    seeds: Sequence[int] = range(10),
+    seeds: Sequence[int] = range(FOLDINGS),
     beta: float | None = None,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     controls: int = 0,
+    controls_within: int = 0,
     progress: Progress = SILENT,
 ) -> list[CrossValidation]:
-    """Run `cross_validate` for every seed, all trained together; a seed draws the folds and the initial weights."""
+    """Run `cross_validate` for every seed, all trained together; a seed draws the folds and the initial weights.
+
+    The draws of the controls, `controls_within` of them on rewards permuted within problems, are divided among the
+    seeds.
+    """
     plan = plan_at(plan, beta)
     for name in objectives:
         find_objective(name)
-    trials: list[Trial] = [(name, None) for name in objectives]
-    trials += permuted_trials(objectives, controls)
-    fold_SP = {seed: assign_folds(samples.problem_ids, folds, seed, groups) for seed in seeds}
+    trials = _trials(objectives, len(seeds), controls, controls_within)
+    fold_SP = [assign_folds(samples.problem_ids, folds, seed, groups) for seed in seeds]
     # Where the other folds serve as inner ones, what is trained without two folds is validated on both: half the work.
     shares = plan.inner_folds == plan.inner_used == folds - 1
     tasks = [
-        Task(objective, fold_SP[seed] != fold, seed, permutation, fold_SP[seed] if shares else None)
-        for seed in seeds
-        for objective, permutation in trials
-        for fold in range(folds)
+        [
+            Task(objective, fold_P != fold, seed, permutation, fold_P if shares else None)
+            for objective, permutation in own
+            for fold in range(folds)
+        ]
+        for seed, fold_P, own in zip(seeds, fold_SP, trials, strict=True)
     ]
     with progress.task(TRAINING, 0) as advance:
-        fitted = iter(fit(samples, tasks, plan, groups, advance=advance))
+        fitted = iter(fit(samples, [task for own in tasks for task in own], plan, groups, advance=advance))
     results = []
-    for seed in seeds:
-        by_trial = {trial: [next(fitted) for _ in range(folds)] for trial in trials}
-        results.append(_assemble(samples, objectives, fold_SP[seed], by_trial, score_beta(beta)))
+    for fold_P, own in zip(fold_SP, trials, strict=True):
+        by_trial = {trial: [next(fitted) for _ in range(folds)] for trial in own}
+        results.append(_assemble(samples, objectives, fold_P, by_trial, score_beta(beta)))
     return results
+
+
+def _trials(objectives: Sequence[str], seeds: int, controls: int, within: int) -> list[list[Trial]]:
+    """The trials of each seed: every objective, and its part of the controls; an objective's are with several seeds."""
+    trials: list[list[Trial]] = [[(name, None) for name in objectives] for _ in range(seeds)]
+    for draws in (permuted_trials(objectives, controls), permuted_trials(objectives, within, within=True)):
+        for number, draw in enumerate(draws):
+            trials[number // len(objectives) % seeds].append(draw)
+    return trials
 
 
 def _assemble(
@@ -133,26 +151,75 @@ def _assemble(
 ) -> CrossValidation:
     """The cross-validation of one seed."""
     scores = {trial: held_out_scores(samples, fitted, fold_P, beta) for trial, fitted in by_trial.items()}
-    control = [scores_PN for (_, permutation), scores_PN in scores.items() if permutation is not None]
+    limits = {trial: limits_of([one.selected for one in fitted], fold_P) for trial, fitted in by_trial.items()}
+    controls = {}
+    for name, within in ((CONTROL, False), (WITHIN, True)):
+        own = [trial for trial in by_trial if trial[1] is not None and trial[1].within == within]
+        controls[name] = Control(
+            _stacked([scores[trial].numpy() for trial in own], samples.mask_PN.shape),
+            np.array([limits[trial] for trial in own], dtype=np.int64).reshape(-1, len(fold_P)),
+            tuple(objective for objective, _ in own),
+        )
     return CrossValidation(
         samples.problem_ids,
         tuple(objectives),
         torch.stack([scores[name, None] for name in objectives]),
-        torch.stack(control) if control else torch.zeros(0, *samples.mask_PN.shape, dtype=torch.float64),
+        controls,
         fold_P,
         {name: tuple(fitted.selected for fitted in by_trial[name, None]) for name in objectives},
         beta,
-        np.stack([_limits(by_trial[name, None], fold_P) for name in objectives]),
-        np.array([_limits(by_trial[trial], fold_P) for trial in scores if trial[1] is not None]).reshape(
-            -1, len(fold_P)
-        ),
+        np.stack([limits[name, None] for name in objectives]),
         samples.without_signal(),
     )
 
 
-def _limits(fitted: Sequence[Fitted], fold_P: Tensor) -> Ints:
-    """The limit [P] of the rule that was selected in each problem's fold."""
-    return np.array([fitted[fold].selected.rule.limit for fold in fold_P.tolist()], dtype=np.int64)
+def _stacked(scores: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
+    return np.stack(scores) if scores else np.zeros((0, *shape))
+
+
+def limits_of(selected: Sequence[Selected], fold_P: Tensor) -> Ints:
+    """Return the limit [P] of the rule that was selected in each problem's fold."""
+    return np.array([selected[fold].rule.limit for fold in fold_P.tolist()], dtype=np.int64)
+
+
+def joined_controls(results: Sequence[CrossValidation]) -> dict[str, Control]:
+    """Return the draws of each control in all cross-validations."""
+    joined = {}
+    for name in results[0].controls:
+        parts = [result.controls[name] for result in results]
+        limits = [part.limits_CP for part in parts if part.limits_CP is not None]
+        objectives = tuple(objective for part in parts for objective in part.objectives)
+        joined[name] = Control(np.concatenate([part.scores_CPN for part in parts]), np.concatenate(limits), objectives)
+    return joined
+
+
+def random_control(
+    samples: Samples,
+    fold_SP: Sequence[Tensor],
+    seeds: Sequence[int],
+    *,
+    beta: float | None = None,
+    plan: TrainingPlan | str = "nested",
+    groups: Mapping[str, int] | None = None,
+    draws: int = DRAWS,
+) -> Control:
+    """Return random directions, with the rule of selection that the inner folds select for each as for a probe.
+
+    The draws are divided among the cross-validations.
+    """
+    plan = plan_at(plan, beta)
+    scores_CPN = random_directions(samples, draws, seed=seeds[0])
+    limits_CP = np.zeros((draws, len(samples.problem_ids)), dtype=np.int64)
+    for number, (seed, fold_P) in enumerate(zip(seeds, fold_SP, strict=True)):
+        draws_M = torch.arange(number, draws, len(seeds))
+        own_MPN = scores_CPN[draws_M].clone()
+        for fold in range(int(fold_P.max()) + 1) if len(draws_M) else ():
+            chosen = select_rules(samples, own_MPN, Task("", fold_P != fold, seed), plan, groups)
+            here_P = fold_P == fold
+            for draw, selected in zip(draws_M.tolist(), chosen, strict=True):
+                scores_CPN[draw, here_P] *= rescale(score_beta(beta), selected)
+                limits_CP[draw, here_P.numpy()] = selected.rule.limit
+    return Control(scores_CPN.numpy(), limits_CP)
 
 
 def held_out_scores(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, beta: float) -> Tensor:

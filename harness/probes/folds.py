@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from benchmarks.duplicates import group_near_duplicates
 from harness.probes.samples import ProbeError
 
 DEFAULT_FOLDS = 5
@@ -19,17 +18,12 @@ def default_folds(problems: int) -> int:
     return max(2, min(DEFAULT_FOLDS, problems))
 
 
-def check_folds(prompts: Mapping[str, str], folds: int | None, *, group_duplicates: bool = False) -> None:
-    """Raise ProbeError for fewer problems, or groups of near-duplicates, than cross-validation needs.
-
-    `prompts` holds the prompt of each problem; `folds` is None for the default number.
-    """
-    units = len(set(group_near_duplicates(prompts).values())) if group_duplicates else len(prompts)
+def check_folds(problems: int, folds: int | None) -> None:
+    """Raise ProbeError for fewer problems than cross-validation needs; `folds` is None for the default number."""
     least = FEWEST_PROBLEMS if folds is None else folds
-    if units < least:
-        named = "groups of problems" if group_duplicates else "problems"
+    if problems < least:
         remedy = "take more problems" if folds is None else "ask for fewer folds"
-        raise ProbeError(f"{units} {named} cannot make {least} folds: {remedy}.")
+        raise ProbeError(f"{problems} problems cannot make {least} folds: {remedy}.")
 
 
 def assign_folds(problem_ids: Sequence[str], folds: int, seed: int, groups: Mapping[str, int] | None = None) -> Tensor:

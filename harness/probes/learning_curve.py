@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from harness.probes.crossvalidation import held_out_scores
+from harness.probes.crossvalidation import held_out_scores, limits_of
 from harness.probes.folds import assign_folds
 from harness.probes.nested import Fitted, Task, fit
 from harness.probes.plans import TrainingPlan, plan_at, score_beta
 from harness.probes.samples import ProbeError, Samples
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Advance, Progress
+from harness.stats.estimators import Floats
+from harness.stats.rules import selection_by_limits
+
+SEEDS = range(3)
 
 
 def learning_curve(
@@ -20,28 +25,37 @@ def learning_curve(
     sizes: Sequence[int],
     *,
     folds: int = 5,
-    seed: int = 0,
+    seeds: Sequence[int] = SEEDS,
     beta: float | None = None,
     plan: TrainingPlan | str = "nested",
     groups: Mapping[str, int] | None = None,
     progress: Progress = SILENT,
-) -> Tensor:
-    """Return out-of-fold scores [S, P, N] for S sizes of the training set, for softmax selection at `beta`.
+) -> Floats:
+    """Return the expected reward [T, S, P] of each problem, for T sizes of the training set and every seed.
 
-    The folds are those of `cross_validate`. The training problems of each fold are put in one random order, and a
-    training set is the beginning of it, so that a larger set contains every smaller one. Raises ProbeError for a size
-    that a fold does not have.
+    Selection is by the rule that each probe's inner folds select. The folds are those of `cross_validate`. The training
+    problems of each fold are put in one random order, and a training set is the beginning of it, so that a larger set
+    contains every smaller one. Raises ProbeError for a size that a fold does not have.
     """
     plan = plan_at(plan, beta)
-    fold_P = assign_folds(samples.problem_ids, folds, seed, groups)
-    order_P = torch.randperm(len(fold_P), generator=torch.Generator().manual_seed(seed + 1))
-    scores = []
+    values_TSP = np.zeros((len(sizes), len(seeds), len(samples.problem_ids)))
     with progress.task(TRAINING, 0) as advance:
-        for size in sizes:
-            train_sets = [_first(order_P, fold_P != fold, size) for fold in range(folds)]
-            fitted = [_fit_on(samples, objective, train_P, seed, plan, groups, advance) for train_P in train_sets]
-            scores.append(held_out_scores(samples, fitted, fold_P, score_beta(beta)))
-    return torch.stack(scores)
+        for place, seed in enumerate(seeds):
+            fold_P = assign_folds(samples.problem_ids, folds, seed, groups)
+            order_P = torch.randperm(len(fold_P), generator=torch.Generator().manual_seed(seed + 1))
+            for row, size in enumerate(sizes):
+                train_sets = [_first(order_P, fold_P != fold, size) for fold in range(folds)]
+                fitted = [_fit_on(samples, objective, train_P, seed, plan, groups, advance) for train_P in train_sets]
+                values_TSP[row, place] = _values(samples, fitted, fold_P, score_beta(beta))
+    return values_TSP
+
+
+def _values(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, beta: float) -> Floats:
+    """The expected reward [P] of each problem by the probe of its fold."""
+    scores_PN = held_out_scores(samples, fitted, fold_P, beta).numpy()
+    rewards_PN, mask_PN = samples.rewards_PN.double().cpu().numpy(), samples.mask_PN.cpu().numpy()
+    limits_P = limits_of([one.selected for one in fitted], fold_P)
+    return selection_by_limits(scores_PN, rewards_PN, mask_PN, beta, limits_P)
 
 
 def _first(order_P: Tensor, train_P: Tensor, size: int) -> Tensor:

@@ -14,14 +14,16 @@ from torch import Tensor
 
 from harness.errors import OneSidedError
 from harness.probes.batch import ProbeSpec
+from harness.probes.controls import Permutation
 from harness.probes.folds import assign_folds
+from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.model_selection import Selected, select
 from harness.probes.moments import Moments
 from harness.probes.plans import SAMPLE_WISE, TrainingPlan
 from harness.probes.probe import Card, Probe
 from harness.probes.samples import ProbeError, Samples, View
 from harness.probes.training import Trained, measure, train
-from harness.probes.validation import Curve
+from harness.probes.validation import Curve, selection_figures
 from harness.progress import Advance, ignore
 
 Groups = Mapping[str, int] | None
@@ -37,7 +39,7 @@ class Task:
     objective: str
     train_P: Tensor  # bool: the problems it may learn from
     seed: int = 0
-    permutation: int | None = None  # seed of the permutation of the rewards it learns from, for a control
+    permutation: Permutation | None = None  # of the rewards it learns from, for a control
     inner_P: Tensor | None = None  # the inner fold of each problem, if it is not to be drawn
 
 
@@ -146,6 +148,27 @@ def _select_nested(
         curves_TEBS = np.stack(list(islice(curves, len(tried) * plan.inner_used)))
         selected.append(select(tried, plan, curves_TEBS, _units(samples, task, groups)))
     return selected
+
+
+def select_rules(
+    samples: Samples, scores_MPN: Tensor, task: Task, plan: TrainingPlan, groups: Groups = None
+) -> list[Selected]:
+    """Select the rule of scores that need no training, M times, on the inner folds on which it is selected for probes.
+
+    The task's objective and its permutation play no part.
+    """
+    candidate = Hyperparameters((), form="")
+    if not plan.inner_folds:
+        (rule,), unknown = plan.rules, float("nan")
+        return [Selected(candidate, 0, rule, rule.temperature, rule.k, unknown, unknown)] * len(scores_MPN)
+    units = _units(samples, task, groups)
+    plan = _with_few_problems(plan, units)
+    figures = []
+    for held_out_P in _inner_folds(samples, task, plan, groups):
+        rewards_QN, mask_QN = samples.rewards_PN[held_out_P], samples.mask_PN[held_out_P]
+        figures.append(selection_figures(scores_MPN[:, held_out_P], rewards_QN.to(scores_MPN), mask_QN, plan.rules))
+    curves_FMBS = np.stack(figures)
+    return [select([candidate], plan, curves_FMBS[:, [m]], units) for m in range(len(scores_MPN))]
 
 
 def _units(samples: Samples, task: Task, groups: Groups) -> int:

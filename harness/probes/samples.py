@@ -118,15 +118,19 @@ class Samples:
             self.indices_PN.to(device),
         )
 
-    def shuffled(self, seed: int) -> "Samples":
+    def shuffled(self, seed: int, *, within: bool = False) -> "Samples":
         """The same samples with the rewards permuted among all graded samples: the control of every probe.
 
-        A permutation within each problem is not a control: a feature that separates easy problems from hard ones may
-        also separate good samples from bad, so that a probe that learns it has a genuine gain.
+        With `within`, they are permuted within each problem. A probe that learns from these may have a genuine gain: a
+        feature that separates easy problems from hard ones may also separate good samples from bad.
         """
-        mask_PN = self.mask_PN.cpu()
+        mask_PN, generator = self.mask_PN.cpu(), torch.Generator().manual_seed(seed)
         graded_R = self.rewards_PN.cpu()[mask_PN]
-        order_R = torch.randperm(len(graded_R), generator=torch.Generator().manual_seed(seed))
+        if within:  # a random order of the samples, sorted by problem
+            order_R = torch.rand(mask_PN.shape, generator=generator)[mask_PN].argsort()
+            order_R = order_R[mask_PN.nonzero()[order_R, 0].argsort(stable=True)]
+        else:
+            order_R = torch.randperm(len(graded_R), generator=generator)
         permuted_PN = torch.zeros(mask_PN.shape).masked_scatter(mask_PN, graded_R[order_R])
         return replace(self, rewards_PN=permuted_PN.to(self.rewards_PN.device))
 

@@ -2,8 +2,8 @@
 
 Every minibatch is shared by all probes that read the same views: one matrix product serves all folds, objectives,
 hyperparameters and seeds, and a mask tells each probe which problems it may learn from. Finished probes are removed, so
-that the rest train faster. The result for a probe does not depend on which others are trained beside it. Two that differ
-only in the problems on which they are validated are trained once.
+that the rest train faster. The result for a probe does not depend on which others are trained beside it. Two
+that differ only in the problems on which they are validated are trained once.
 
 Dimensions: M probes in training at once, K permutations of the rewards, P problems, N samples of a problem, R rows,
 G groups of S samples in a minibatch, V views, H linear maps, D width, E epochs, B rules of selection with S figures.
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from harness.probes.adam import Adam
 from harness.probes.batch import ProbeBatch, ProbeSpec
+from harness.probes.controls import Permutation
 from harness.probes.forms import Weights, find_form
 from harness.probes.hyperparameters import Schedule
 from harness.probes.minibatches import Minibatch, draw_minibatches
@@ -118,7 +119,7 @@ class _BatchTrainer:
         hyperparameters = self.specs[0].hyperparameters
         self.scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
         self.objectives = {name: find_objective(name) for name in {spec.objective for spec in self.specs}}
-        permutations = sorted({spec.permutation for spec in self.specs}, key=lambda seed: -1 if seed is None else seed)
+        permutations = sorted({spec.permutation for spec in self.specs}, key=lambda permutation: permutation or (-1,))
         self.rewards_KPN = torch.stack([_permuted(samples, seed) for seed in permutations])
         self.batch = ProbeBatch.of(samples, self.distinct, permutations, moments)
         self.adam = Adam(self._initial_weights(), self.batch.rate_M)
@@ -243,9 +244,11 @@ def _training_of(spec: ProbeSpec) -> Hashable:
     return spec.objective, spec.hyperparameters, train_bytes, spec.epochs, spec.seed, spec.permutation
 
 
-def _permuted(samples: Samples, permutation: int | None) -> Tensor:
-    """The rewards [P, N], as they are or permuted with that seed."""
-    return samples.rewards_PN if permutation is None else samples.shuffled(permutation).rewards_PN
+def _permuted(samples: Samples, permutation: Permutation | None) -> Tensor:
+    """The rewards [P, N], as they are or permuted."""
+    if permutation is None:
+        return samples.rewards_PN
+    return samples.shuffled(permutation.seed, within=permutation.within).rewards_PN
 
 
 def _squared_norms(weights: Weights) -> Tensor:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.probes.controls import DRAWS, permuted_trials
+from harness.probes.controls import DRAWS, permuted_trials, random_directions
 from harness.probes.crossvalidation import rescale, scores_of
 from harness.probes.model_selection import Selected
-from harness.probes.nested import Fitted, Task, fit
+from harness.probes.nested import Fitted, Task, fit, select_rules
 from harness.probes.plans import TrainingPlan, find_plan, plan_at, score_beta
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
@@ -18,6 +18,7 @@ from harness.probes.samples import ProbeError, Samples
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress
 from harness.stats.estimators import Ints
+from harness.stats.summary import Control
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,25 @@ def train_and_test(
         np.array([one.selected.rule.limit for one in trained]),
         np.array([one.selected.rule.limit for one in permuted]),
     )
+
+
+def random_transfer(
+    train: Samples,
+    test: Samples,
+    *,
+    seed: int = 0,
+    beta: float | None = None,
+    plan: TrainingPlan | str = "nested",
+    groups: Mapping[str, int] | None = None,
+) -> Control:
+    """Return the scores of a test set by random directions, whose rules are selected on the training problems."""
+    plan = plan_at(plan, beta)
+    everything_P = torch.ones(len(train.problem_ids), dtype=torch.bool)
+    chosen = select_rules(train, random_directions(train), Task("", everything_P, seed), plan, groups)
+    scales_C = torch.tensor([rescale(score_beta(beta), selected) for selected in chosen], dtype=torch.float64)
+    limits_C = np.array([selected.rule.limit for selected in chosen])
+    scores_CPN = (random_directions(test) * scales_C[:, None, None]).numpy()
+    return Control(scores_CPN, np.repeat(limits_C[:, None], len(test.problem_ids), axis=1))
 
 
 def train_probes(

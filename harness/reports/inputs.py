@@ -75,7 +75,7 @@ class ReportInputs:
     has_stale_probes: bool  # older than the verdicts or vectors, and left out
     rewards_PN: Floats
     mask_PN: Bools  # the graded samples
-    objectives: Mapping[str, Floats]  # out-of-fold scores by objective
+    objectives: Mapping[str, Floats]  # out-of-fold scores by objective, of the first cross-validation
     raw_scores: Mapping[str, Floats]  # the same as the probes gave them, before each fold's temperature
     baselines: Mapping[str, Floats]  # scores by baseline
     selectors: Mapping[str, Selector] = field(default_factory=dict)  # of baselines that compare the drawn samples alone
@@ -89,8 +89,13 @@ class ReportInputs:
 
     @property
     def limits(self) -> dict[str, Ints]:
-        """The rule of selection by each problem's fold [P], by objective; see `selection_by_limits`."""
-        return dict(zip(self.scores.objectives, self.scores.limits_OP, strict=True))
+        """The rules of selection by each problem's fold [S, P], by objective; see `selection_by_limits`."""
+        return {name: self.scores.of(name)[1] for name in self.objectives}
+
+    @property
+    def all_foldings(self) -> dict[str, Floats]:
+        """The scores of every objective in all cross-validations [S, P, N]."""
+        return {name: self.scores.of(name)[0] for name in self.objectives}
 
     @property
     def all_scores(self) -> dict[str, Floats]:

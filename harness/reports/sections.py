@@ -4,6 +4,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,9 @@ from harness.reports.report import (
 from harness.runs.features import PROGRAMS
 from harness.runs.scores import sample_rewards
 from harness.stats import (
+    CONTROL,
+    RANDOM,
+    WITHIN,
     Calibration,
     Difference,
     Difficulty,
@@ -39,7 +43,6 @@ from harness.stats import (
     relate_to_difficulty,
     reward_against_kl,
     rule_rows,
-    softmax_selection,
     summarise,
     tabulate,
     within_problem_auc,
@@ -49,6 +52,9 @@ from harness.stats.estimators import Bools, Floats, Ints
 from harness.stats.intervals import finite_mean
 from harness.stats.table import RESAMPLES
 from sandbox import Status
+
+CONTROLS = (RANDOM, CONTROL, WITHIN)
+"""The controls in the order of their rows."""
 
 DEFAULT_KS = (1, 5, 10)
 PASS_AT_KS = (1, 10, 100)
@@ -68,24 +74,23 @@ def selection(inputs: ReportInputs, k: int | None = None) -> Summary:
     return summarise(
         inputs.rewards_PN,
         inputs.mask_PN,
-        inputs.objectives,
+        inputs.all_foldings,
         beta=inputs.beta,
         k=k,
         limits=inputs.limits,
-        control_CPN=inputs.scores.control_CPN,
-        control_limits_CP=inputs.scores.control_limits_CP,
-        random_CPN=inputs.scores.random_CPN,
+        controls={name: inputs.scores.controls[name] for name in CONTROLS if name in inputs.scores.controls},
         baselines={**inputs.baselines, **inputs.given},
         selectors={**inputs.selectors, **{name: part.selector for name, part in inputs.composed.items()}},
         others=greedy,
         lengths_PN=inputs.scores.features.lengths_PN,
+        design=inputs.scores.design,
     )
 
 
 def rules(inputs: ReportInputs) -> dict[str, tuple[TableRow, ...]]:
     """Return the gains of every probe by each rule of selection, among all samples of a problem."""
     probes = {name: inputs.scores.ruled(name) for name in inputs.objectives}
-    return rule_rows(inputs.rewards_PN, inputs.mask_PN, probes) if probes else {}
+    return rule_rows(inputs.rewards_PN, inputs.mask_PN, probes, design=inputs.scores.design) if probes else {}
 
 
 def default_ks(most: int) -> tuple[int, ...]:
@@ -171,22 +176,19 @@ def learning_curve(inputs: ReportInputs) -> LearningCurve | None:
     learning, rewards_PN, mask_PN = inputs.scores.learning, inputs.rewards_PN, inputs.mask_PN
     if learning is None:
         return None
-    values = [softmax_selection(scores_PN, rewards_PN, mask_PN, inputs.beta) for scores_PN in learning.scores_SPN]
-    values_SP = np.stack([pass_at_1(rewards_PN, mask_PN), *values])
-    return LearningCurve([0, *learning.problems], _series(learning.objective, values_SP))
+    values = {"0": pass_at_1(rewards_PN, mask_PN)}
+    values |= {str(size): values_SP for size, values_SP in zip(learning.problems, learning.values_TSP, strict=True)}
+    rows = tabulate(values, base="0", oracle="0", design=replace(inputs.scores.design, folds_SP=learning.folds_SP))
+    line = CurveSeries(learning.objective, *([getattr(row, part) for row in rows] for part in ("value", "low", "high")))
+    return LearningCurve([0, *learning.problems], line)
 
 
 def repeated(inputs: ReportInputs, summary: Summary) -> Repeated | None:
-    """Return the effect of the random folds on the objectives, and their figures averaged over it."""
-    if (repeats := inputs.scores.repeats) is None:
+    """Return the effect of the random folds on the objectives; None for a single cross-validation."""
+    if len(inputs.scores.seeds) < 2:
         return None
-    names, values_SOP = list(inputs.objectives), repeats.values_SOP
-    values = {"pass@1": pass_at_1(inputs.rewards_PN, inputs.mask_PN)}
-    values |= dict(zip(names, values_SOP.mean(0), strict=True))
-    values["pass@k"] = summary.values[summary.rows[-1].name]
-    rows = tabulate(values, base="pass@1", oracle="pass@k", compared=set(names))
-    spread_O = np.nanmean(values_SOP, axis=2).std(axis=0, ddof=1)  # pass@1 is the same in all of them
-    return Repeated(repeats.seeds, tuple(rows[1:-1]), dict(zip(names, spread_O.tolist(), strict=True)))
+    spread = {name: float(np.nanmean(values_SP, axis=1).std(ddof=1)) for name, values_SP in summary.by_folding.items()}
+    return Repeated(inputs.scores.seeds, tuple(summary[name] for name in spread), spread)
 
 
 def frontiers(inputs: ReportInputs) -> list[Frontier]:
@@ -238,10 +240,12 @@ def difficulties(inputs: ReportInputs) -> list[Difficulty]:
 def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Difference]]:
     """Compare every pair of objectives, and each objective with each baseline; Holm's correction is per family.
 
-    The family "others" holds the scores that learn from labels, or that may; "composed" compares each composed
-    selection with its parts.
+    Intervals hold for a whole family at once. The family "others" holds the scores that learn from labels, or that may;
+    "composed" compares each composed selection with its parts, and "controls" each objective with its own draws of a
+    control: the difference is the selectivity of its probes.
     """
-    objectives = {name: summary.values[name] for name in inputs.objectives}
+    compare = partial(differences, simultaneous=True, design=inputs.scores.design)
+    values, objectives = summary.paired, {name: summary.paired[name] for name in inputs.objectives}
     greedy = ["greedy"] if "greedy" in summary.values else []
     families = {
         "baselines": [*greedy, *(name for name in inputs.baselines if name not in USES_LABELS)],
@@ -253,10 +257,29 @@ def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Differenc
     }
     if inputs.composed:
         pairs["composed"] = [(name, part) for name, selection in inputs.composed.items() for part in selection.parts]
+    controls, own_controls = _own_controls(inputs, summary)
     return {
-        "objectives": differences(objectives),
-        **{family: differences(summary.values, own) for family, own in pairs.items()},
+        "objectives": compare(objectives),
+        **{family: compare(values, own) for family, own in pairs.items()},
+        "controls": [replace(item, other=own_controls[item.other]) for item in compare(*controls)],
     }
+
+
+def _own_controls(
+    inputs: ReportInputs, summary: Summary
+) -> tuple[tuple[dict[str, Floats], list[tuple[str, str]]], dict[str, str]]:
+    """Return the values and pairs of each objective and its draws of a control, and the control's name of each key."""
+    values, pairs, names = dict(summary.paired), [], {}
+    for control in (CONTROL, WITHIN):
+        if control not in summary.draws:
+            continue
+        trained = inputs.scores.controls[control].objectives
+        for name in inputs.objectives:
+            if own := [place for place, objective in enumerate(trained) if objective == name]:
+                key = f"{name} {control}"
+                values[key], names[key] = summary.draws[control][own].mean(0), control
+                pairs.append((name, key))
+    return (values, pairs), names
 
 
 def distinct_programs(inputs: ReportInputs) -> Ints:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.probes import CrossValidation, Probe, Samples
+from harness.probes import Probe, Samples
 from harness.runs.atomic import atomic_write
+from harness.runs.scores import Scores
 from harness.runs.store import Store
 from harness.stats import TableRow, rule_rows, summarise
 
@@ -48,17 +49,19 @@ def save_probes(
     return paths
 
 
-def out_of_fold_figures(samples: Samples, result: CrossValidation) -> dict[str, dict[str, float]]:
+def out_of_fold_figures(samples: Samples, scores: Scores) -> dict[str, dict[str, float]]:
     """Return the out-of-fold figures of each objective: means over problems, gains over pass@1, 95 % intervals.
 
     Those without a prefix are of the rule that each fold found best; then come the gains of every rule.
     """
-    scores = {name: result.scores_of(name).numpy() for name in result.objectives}
-    rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
-    limits = dict(zip(result.objectives, result.limits_OP, strict=True))
-    summary = summarise(rewards_PN, mask_PN, scores, beta=result.beta, limits=limits)
-    figures = {name: row_figures(summary[name], summary["pass@1"]) for name in scores}
-    for name, rows in rule_rows(rewards_PN, mask_PN, {name: result.ruled(name) for name in scores}).items():
+    rewards_PN, mask_PN, names = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy(), scores.objectives
+    own = {name: scores.of(name)[0] for name in names}
+    limits = {name: scores.of(name)[1] for name in names}
+    beta = scores.settings["beta"]
+    summary = summarise(rewards_PN, mask_PN, own, beta=beta, limits=limits, design=scores.design)
+    figures = {name: row_figures(summary[name], summary["pass@1"]) for name in names}
+    ruled = {name: scores.ruled(name) for name in names}
+    for name, rows in rule_rows(rewards_PN, mask_PN, ruled, design=scores.design).items():
         for row in rows:
             figures[name] |= {f"{row.name} {part}": getattr(row, part) for part in ("gain", "gain_low", "gain_high")}
     return figures

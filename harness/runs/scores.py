@@ -15,61 +15,83 @@ from harness.runs.atomic import atomic_write
 from harness.runs.completion import SampleId
 from harness.runs.join import place
 from harness.runs.store import Store
-from harness.stats import RuledScores, SampleFeatures
+from harness.stats import Control, Design, RuledScores, SampleFeatures
 from sandbox import Outcome
 
 SCORES_FILE = "scores.safetensors"
-ARRAYS = ("indices_PN", "scores_OPN", "limits_OP", "control_CPN", "control_limits_CP", "random_CPN", "fold_P")
+ARRAYS = ("indices_PN", "scores_SOPN", "limits_SOP", "among_SOP", "folds_SP", "units_P")
 LENGTHS, LOGPROBS, TOTAL_LOGPROBS = "lengths_PN", "log_probabilities_PN", "total_log_probabilities_PN"
 LEAST_LOGPROBS, CERTAINTIES = "least_log_probabilities_PN", "self_certainties_PN"
-GROUPS, BASELINE = "groups ", "baseline "
-"""The beginnings of the names of arrays that have a name in tables: groups of samples that agree, and scores."""
+GROUPS, BASELINE, CONTROLS, LIMITS = "groups ", "baseline ", "control ", "limits "
+"""The beginnings of the names of arrays that have a name in tables: groups of samples that agree, scores of baselines
+and controls, and the rules of selection of the latter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """Out-of-fold scores of one objective at S sizes of the training set."""
+    """Values of one objective at T sizes of the training set, in S cross-validations."""
 
     objective: str
     problems: tuple[int, ...]  # the sizes, in problems
-    scores_SPN: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    """Values of the same cross-validation under S seeds, which decide the folds and everything else that is random."""
-
-    seeds: tuple[int, ...]
-    values_SOP: NDArray[np.float64]  # expected reward of softmax selection among all samples; NaN where none is graded
+    values_TSP: NDArray[np.float64]  # expected reward by the rule that each problem's fold selected
+    folds_SP: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Out-of-fold scores of a run. P problems, N samples of a problem, O objectives, C controls."""
+    """Out-of-fold scores of a run. S cross-validations, P problems, N samples of a problem, O objectives, C controls.
 
-    settings: dict[str, Any]  # of the cross-validation: grader, view, folds, seed, beta, preset, grid
+    What is shown of single samples is of the first cross-validation.
+    """
+
+    settings: dict[str, Any]  # of the cross-validations: grader, view, folds, seed, beta, preset, grid
     problem_ids: tuple[str, ...]
     objectives: tuple[str, ...]
     indices_PN: NDArray[np.int64]  # the sample's index; -1 for padding
-    scores_OPN: NDArray[np.float64]
-    limits_OP: NDArray[np.int64]  # the rule of selection by each problem's fold; see stats.selection_by_limits
-    control_CPN: NDArray[np.float64]  # by probes trained on shuffled labels
-    control_limits_CP: NDArray[np.int64]
-    random_CPN: NDArray[np.float64]  # by random directions of the vectors
-    fold_P: NDArray[np.int64]
-    chosen: dict[str, list[dict[str, Any]]]  # hyperparameters selected in each fold, by objective
+    seeds: tuple[int, ...]  # of the cross-validations
+    scores_SOPN: NDArray[np.float32]
+    limits_SOP: NDArray[np.int64]  # the rule of selection by each problem's fold; see stats.selection_by_limits
+    among_SOP: NDArray[np.int64]  # samples of the best arg max among k, by each problem's fold; 0 where none was tried
+    folds_SP: NDArray[np.int64]
+    units_P: NDArray[np.int64]  # problems with the same number are near-duplicates, and never in two folds
+    controls: dict[str, Control]  # by the name of the row
+    chosen: dict[str, list[dict[str, Any]]]  # hyperparameters selected in each fold of the first, by objective
     features: SampleFeatures
     learning: Learning | None = None
-    repeats: Repeats | None = None
     inputs: str = ""  # a hash of all that they were computed from; "" where it is not known
 
+    @property
+    def scores_OPN(self) -> NDArray[np.float64]:  # noqa: N802 - dimensions
+        """The scores of the first cross-validation."""
+        return np.asarray(self.scores_SOPN[0], dtype=np.float64)
+
+    @property
+    def limits_OP(self) -> NDArray[np.int64]:  # noqa: N802 - dimensions
+        """The rules of the first cross-validation."""
+        return np.asarray(self.limits_SOP[0])
+
+    @property
+    def fold_P(self) -> NDArray[np.int64]:  # noqa: N802 - dimensions
+        """The folds of the first cross-validation."""
+        return np.asarray(self.folds_SP[0])
+
+    @property
+    def design(self) -> Design:
+        """What intervals must allow for."""
+        folds_SP = self.folds_SP if len(self.folds_SP) > 1 else None
+        units_P = self.units_P if len(set(self.units_P.tolist())) < len(self.units_P) else None
+        return Design(folds_SP, units_P)
+
+    def of(self, objective: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """One objective's scores in all cross-validations [S, P, N], and its rules [S, P]."""
+        place = self.objectives.index(objective)
+        return self.scores_SOPN[:, place].astype(np.float64), self.limits_SOP[:, place]
+
     def ruled(self, objective: str) -> RuledScores:
-        """One objective's scores with the parameters of its rules."""
-        folds = self.chosen[objective]
-        ks = [selected["k"] for selected in folds]
-        among_P = None if None in ks else np.array(ks)[self.fold_P]
-        beta = self.settings["beta"] if folds[0]["temperature"] else 0.0
-        return RuledScores(self.scores_OPN[self.objectives.index(objective)], beta, among_P)
+        """One objective's scores in all cross-validations with the parameters of its rules."""
+        among_SP = self.among_SOP[:, self.objectives.index(objective)]
+        beta = self.settings["beta"] if self.chosen[objective][0]["temperature"] else 0.0
+        return RuledScores(self.of(objective)[0], beta, among_SP if among_SP.all() else None)
 
 
 def current(store: Store) -> dict[str, Any]:
@@ -80,14 +102,15 @@ def current(store: Store) -> dict[str, Any]:
 
 def save_scores(store: Store, scores: Scores) -> None:
     """Write the scores into the run's folder, over earlier ones."""
-    card = {name: getattr(scores, name) for name in ("settings", "problem_ids", "objectives", "chosen", "inputs")}
+    names = ("settings", "problem_ids", "objectives", "seeds", "chosen", "inputs")
+    card = {name: getattr(scores, name) for name in names}
+    card["controls"] = {name: control.objectives for name, control in scores.controls.items()}
     arrays = {name: getattr(scores, name) for name in ARRAYS} | _feature_arrays(scores.features)
+    arrays |= {f"{CONTROLS}{name}": control.scores_CPN for name, control in scores.controls.items()}
+    arrays |= {f"{LIMITS}{name}": control.limits_CP for name, control in scores.controls.items()}
     if scores.learning is not None:
         card["learning"] = {"objective": scores.learning.objective, "problems": scores.learning.problems}
-        arrays["learning_SPN"] = scores.learning.scores_SPN
-    if scores.repeats is not None:
-        card["repeats"] = {"seeds": scores.repeats.seeds}
-        arrays["repeats_SOP"] = scores.repeats.values_SOP
+        arrays |= {"learning_TSP": scores.learning.values_TSP, "learning_folds_SP": scores.learning.folds_SP}
     with atomic_write(store.folder / SCORES_FILE) as draft:
         save_file(arrays, draft, metadata={"card": json.dumps(card)})
 
@@ -144,20 +167,25 @@ def load_scores(store: Store) -> Scores:
         raise QprobeError(
             f"The probes of {store.folder} are from an earlier version of qprobe: run qprobe probe again."
         )
-    learnt_SPN, about = arrays.pop("learning_SPN", None), card.get("learning", {})
-    learning = Learning(about["objective"], tuple(about["problems"]), learnt_SPN) if about else None
-    values_SOP = arrays.pop("repeats_SOP", None)
-    repeats = None if values_SOP is None else Repeats(tuple(card["repeats"]["seeds"]), values_SOP)
+    learnt_TSP, about = arrays.pop("learning_TSP", None), card.get("learning", {})
+    learning = None
+    if about:
+        learning = Learning(about["objective"], tuple(about["problems"]), learnt_TSP, arrays.pop("learning_folds_SP"))
+    limits, scores = _take_out(arrays, LIMITS), _take_out(arrays, CONTROLS)
+    controls = {
+        name: Control(scores[name], limits[name], tuple(objectives)) for name, objectives in card["controls"].items()
+    }
     names = tuple(card["problem_ids"]), tuple(card["objectives"])
     features = _features_of(arrays)
     return Scores(
         card["settings"],
         *names,
         **arrays,
+        seeds=tuple(card["seeds"]),
+        controls=controls,
         chosen=card["chosen"],
         features=features,
         learning=learning,
-        repeats=repeats,
         inputs=card.get("inputs", ""),
     )
 

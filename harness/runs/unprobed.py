@@ -22,18 +22,18 @@ def unprobed_scores(store: Store) -> Scores:
     if not ids:
         raise QprobeError(f"{store.folder} has no samples: run qprobe import or qprobe generate first.")
     problem_ids, indices_PN = _places(ids)
-    no_scores = np.zeros((0, *indices_PN.shape))
     return Scores(
         settings=settings,
         problem_ids=problem_ids,
         objectives=(),
         indices_PN=indices_PN,
-        scores_OPN=no_scores,
-        limits_OP=np.zeros((0, len(problem_ids)), dtype=np.int64),
-        control_CPN=no_scores,
-        control_limits_CP=np.zeros((0, len(problem_ids)), dtype=np.int64),
-        random_CPN=no_scores,
-        fold_P=np.full(len(problem_ids), -1),
+        seeds=(),
+        scores_SOPN=np.zeros((1, 0, *indices_PN.shape), dtype=np.float32),
+        limits_SOP=np.zeros((1, 0, len(problem_ids)), dtype=np.int64),
+        among_SOP=np.zeros((1, 0, len(problem_ids)), dtype=np.int64),
+        folds_SP=np.full((1, len(problem_ids)), -1),
+        units_P=np.arange(len(problem_ids)),
+        controls={},
         chosen={},
         features=sample_features(store, problem_ids, indices_PN),
     )

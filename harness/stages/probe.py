@@ -6,23 +6,24 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from benchmarks.duplicates import group_problems
 from harness.probes import (
     DEFAULT_OBJECTIVES,
     CrossValidation,
     GridOverrides,
     Samples,
     TrainingPlan,
-    cross_validate,
     cross_validations,
-    group_near_duplicates,
     train_probes,
 )
 from harness.probes.added_features import LENGTH, LOGPROB, check_features, with_features
 from harness.probes.contrast import contrast_scores
-from harness.probes.controls import random_directions
-from harness.probes.folds import default_folds
+from harness.probes.controls import DRAWS, DRAWS_WITHIN, draws_each
+from harness.probes.crossvalidation import FOLDINGS, joined_controls, random_control
+from harness.probes.folds import assign_folds, default_folds
 from harness.probes.learning_curve import learning_curve
 from harness.probes.plans import plan_at, score_beta
 from harness.probes.samples import ProbeError
@@ -31,13 +32,15 @@ from harness.progress import SILENT, Progress, one_task
 from harness.runs.features import sample_features
 from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.runs.samples import load_samples
-from harness.runs.scores import Learning, Repeats, Scores, current, save_scores
+from harness.runs.scores import Learning, Scores, current, save_scores
 from harness.runs.store import Store
 from harness.stages.probe_reuse import as_card, fingerprint, kept_result
-from harness.stats import SampleFeatures, selection_by_limits
+from harness.stats import RANDOM, SampleFeatures, selected_values
 from harness.stats.baselines import CONTRAST
 
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
+LEARNING_REPEATS = 3
+"""Cross-validations of the learning curve: each size of each is trained by itself, which takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ def probe(
     beta: float | None = None,
     preset: str = "nested",
     learning: bool = False,
-    repeats: int = 1,
+    repeats: int = FOLDINGS,
     choices: GridOverrides | None = None,
-    group_duplicates: bool = False,
+    group_duplicates: bool = True,
     features: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Probed:
@@ -68,40 +71,48 @@ def probe(
     Nothing is trained where the run holds the scores and probes of just these inputs.
 
     `learning` adds the learning curve of `pg`, or of the first objective where `pg` is absent. `repeats` is the number
-    of cross-validations, each with other folds, from which the report takes the variance over folds. `choices` replaces
+    of cross-validations, each with other folds, whose mean the report shows. `choices` replaces
     candidates of the preset, and `beta` its rules of selection: by softmax at that temperature, at 0 by the arg max.
-    With `group_duplicates`, problems with nearly the same prompt share a fold; `features` are read beside the vectors.
-    By default there are five folds, or one per problem where there are fewer problems. Raises QprobeError where
-    verdicts or vectors are missing.
+    With `group_duplicates`, problems with nearly the same description or reference share a fold; `features` are read
+    beside the vectors. By default there are five folds, or one per problem where there are fewer problems. Raises
+    QprobeError where verdicts or vectors are missing.
     """
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     check_features(features)
     plain = load_samples(store)
     samples = add_features(store, plain, features) if features else plain
-    groups = near_duplicates(store, samples.problem_ids) if group_duplicates else None
     if folds is None:
-        folds = default_folds(len(set(groups.values()) if groups else samples.problem_ids))
+        folds = default_folds(len(samples.problem_ids))
+    groups = near_duplicates(store, samples.problem_ids, folds) if group_duplicates else None
     settings = {**current(store), "folds": folds, "seed": seed, "beta": score_beta(beta), "fixed_beta": beta}
     settings |= {"preset": preset, **({"features": list(features)} if features else {})}
-    settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None}
-    inputs = fingerprint(
-        store, samples, objectives, {**settings, "groups": groups, "learning": learning, "repeats": repeats}
-    )
+    settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None, "repeats": repeats}
+    inputs = fingerprint(store, samples, objectives, {**settings, "groups": groups, "learning": learning})
     if kept := kept_result(store, samples, inputs, objectives):
         return Probed(kept, reused=True)
+    training: dict[str, Any] = {"folds": folds, "beta": beta, "plan": plan, "groups": groups}
     with one_task(progress, TRAINING) as joined:
-        result = cross_validate(
-            samples, objectives, folds=folds, seed=seed, beta=beta, plan=plan, groups=groups, progress=joined
+        seeds = range(seed, seed + repeats)
+        results = cross_validations(
+            samples,
+            objectives,
+            seeds=seeds,
+            **training,
+            controls=draws_each(len(objectives), DRAWS),
+            controls_within=draws_each(len(objectives), DRAWS_WITHIN),
+            progress=joined,
         )
-        curve = _learn(samples, result, settings, plan, groups, joined) if learning else None
-        seeds = range(seed + 1, seed + repeats)
-        repeated = _repeat(samples, result, settings, seeds, plan, groups, joined) if seeds else None
-        scores = _scores(store, settings, plain, result, curve, repeated)
+        scores = _scores(store, settings, plain, results, seeds, groups)
+        scores.controls[RANDOM] = random_control(
+            plain, [result.fold_P for result in results], seeds, beta=beta, plan=plan, groups=groups
+        )
+        if learning:
+            scores = replace(scores, learning=_learn(samples, results[0], seeds, training, joined))
         save_scores(store, replace(scores, inputs=inputs))
         probes = train_probes(samples, objectives, seed=seed, plan=plan, groups=groups, progress=joined)
     probes = {name: trained.reading(features) for name, trained in probes.items()}
-    save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, result), folds)
-    return Probed(result, reused=False)
+    save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, scores), folds)
+    return Probed(results[0], reused=False)
 
 
 def add_features(store: Store, samples: Samples, names: Sequence[str]) -> Samples:
@@ -112,61 +123,34 @@ def add_features(store: Store, samples: Samples, names: Sequence[str]) -> Sample
 
 
 def _learn(
-    samples: Samples,
-    result: CrossValidation,
-    settings: dict[str, Any],
-    plan: TrainingPlan,
-    groups: dict[str, int] | None,
-    progress: Progress,
+    samples: Samples, result: CrossValidation, seeds: Sequence[int], training: dict[str, Any], progress: Progress
 ) -> Learning:
     """The learning curve, without the sizes whose training problems lack a pass or a failure."""
-    objective = "pg" if "pg" in result.objectives else result.objectives[0]
-    most = len(result.problem_ids) - int(result.fold_P.bincount().max())
-    options = {
-        "folds": settings["folds"],
-        "seed": settings["seed"],
-        "beta": settings["fixed_beta"],
-        "progress": progress,
-    }
+    objective, seeds = "pg" if "pg" in result.objectives else result.objectives[0], seeds[:LEARNING_REPEATS]
+    folds_SP = [assign_folds(samples.problem_ids, training["folds"], seed, training["groups"]) for seed in seeds]
+    most = min(len(result.problem_ids) - int(fold_P.bincount().max()) for fold_P in folds_SP)
     curve: dict[int, NDArray[np.float64]] = {}
     for size in [*(size for size in LEARNING_SIZES if size < most), most]:
         with suppress(ProbeError):
-            curve[size] = learning_curve(samples, objective, [size], **options, plan=plan, groups=groups)[0].numpy()
-    return Learning(objective, tuple(curve), np.stack(list(curve.values())))
-
-
-def _repeat(
-    samples: Samples,
-    result: CrossValidation,
-    settings: dict[str, Any],
-    seeds: Sequence[int],
-    plan: TrainingPlan,
-    groups: dict[str, int] | None,
-    progress: Progress,
-) -> Repeats:
-    """The values of this cross-validation, and of one more for each of the seeds."""
-    options = {"folds": settings["folds"], "beta": settings["fixed_beta"], "progress": progress}
-    others = cross_validations(samples, result.objectives, seeds=seeds, plan=plan, groups=groups, **options)
-    return Repeats((settings["seed"], *seeds), selection_values(samples, [result, *others]))
+            (curve[size],) = learning_curve(samples, objective, [size], seeds=seeds, **training, progress=progress)
+    return Learning(objective, tuple(curve), np.stack(list(curve.values())), torch.stack(folds_SP).numpy())
 
 
 def selection_values(samples: Samples, results: Sequence[CrossValidation]) -> NDArray[np.float64]:
     """The expected reward of each problem by the rule its fold selected, [cross-validations, objectives, P]."""
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
     values = [
-        [
-            selection_by_limits(scores_PN, rewards_PN, mask_PN, result.beta, limits_P)
-            for scores_PN, limits_P in zip(result.scores_OPN.numpy(), result.limits_OP, strict=True)
-        ]
+        selected_values(result.scores_OPN.numpy(), rewards_PN, mask_PN, result.beta, result.limits_OP)
         for result in results
     ]
     return np.array(values)
 
 
-def near_duplicates(store: Store, problem_ids: Sequence[str]) -> dict[str, int]:
-    """Return a number for each problem; near-duplicates share one. Read from the run's prompts."""
-    prompts = {problem.id: problem.prompt for problem in store.problems()}
-    return group_near_duplicates({problem_id: prompts[problem_id] for problem_id in problem_ids})
+def near_duplicates(store: Store, problem_ids: Sequence[str], folds: int) -> dict[str, int] | None:
+    """Return a number for each problem, the same for near-duplicates; None where no two would share a fold."""
+    problems = {problem.id: problem for problem in store.problems()}
+    groups = group_problems([problems[problem_id] for problem_id in problem_ids], folds)
+    return groups if len(set(groups.values())) < len(groups) else None
 
 
 def grid_card(plan: TrainingPlan) -> dict[str, Any]:
@@ -187,27 +171,31 @@ def _scores(
     store: Store,
     settings: dict[str, Any],
     samples: Samples,
-    result: CrossValidation,
-    learning: Learning | None,
-    repeats: Repeats | None,
+    results: Sequence[CrossValidation],
+    seeds: Sequence[int],
+    groups: dict[str, int] | None,
 ) -> Scores:
-    """The part of a cross-validation that the run saves."""
-    indices_PN = samples.indices_PN.numpy()
+    """The part of the cross-validations that the run saves, without the random directions."""
+    first = results[0]
+    none_P = np.zeros(len(first.problem_ids))
+    among_SOP = [
+        [none_P if (own_P := result.ruled(name).among) is None else own_P for name in result.objectives]
+        for result in results
+    ]
     return Scores(
         settings,
-        tuple(result.problem_ids),
-        tuple(result.objectives),
-        indices_PN,
-        result.scores_OPN.numpy(),
-        result.limits_OP,
-        result.control_CPN.numpy().astype(np.float64),
-        result.control_limits_CP,
-        random_directions(samples, seed=settings["seed"]).numpy(),
-        result.fold_P.numpy(),
-        {name: [as_card(selected) for selected in folds] for name, folds in result.chosen.items()},
-        _features(store, samples, result),
-        learning,
-        repeats,
+        tuple(first.problem_ids),
+        tuple(first.objectives),
+        samples.indices_PN.numpy(),
+        tuple(seeds),
+        np.stack([result.scores_OPN.numpy().astype(np.float32) for result in results]),
+        np.stack([result.limits_OP for result in results]),
+        np.array(among_SOP, dtype=np.int64),
+        np.stack([result.fold_P.numpy() for result in results]),
+        np.array([place if groups is None else groups[name] for place, name in enumerate(first.problem_ids)]),
+        joined_controls(results),
+        {name: [as_card(selected) for selected in folds] for name, folds in first.chosen.items()},
+        _features(store, samples, first),
     )
 
 

@@ -58,12 +58,11 @@ def kept_result(store: Store, samples: Samples, inputs: str, objectives: Sequenc
         scores.problem_ids,
         scores.objectives,
         torch.from_numpy(scores.scores_OPN),
-        torch.from_numpy(scores.control_CPN),
+        scores.controls,
         torch.from_numpy(scores.fold_P),
         {name: tuple(map(_selected, folds)) for name, folds in scores.chosen.items()},
         float(scores.settings["beta"]),
         scores.limits_OP,
-        scores.control_limits_CP,
         samples.without_signal(),
     )
 

@@ -22,8 +22,8 @@ from harness.probes import (
 )
 from harness.probes.added_features import check_features, with_features
 from harness.probes.contrast import contrast_on
-from harness.probes.controls import random_directions
 from harness.probes.plans import plan_at
+from harness.probes.transfer import random_transfer
 from harness.progress import SILENT, Progress
 from harness.reports.generated_answers import generated_answers
 from harness.reports.inputs import baselines_of, leading, own_greedy_rewards, selectors_of
@@ -39,7 +39,7 @@ from harness.runs.store import Store
 from harness.stages.probe import grid_card
 from harness.stages.probe_reuse import as_card
 from harness.stages.transfer_curves import layer_gains, learning_gains, only
-from harness.stats import RuledScores, Summary, rule_rows, summarise
+from harness.stats import CONTROL, RANDOM, Control, RuledScores, Summary, rule_rows, summarise
 from harness.stats.baselines import CONTRAST
 from harness.stats.selectors import ByScores
 
@@ -92,7 +92,13 @@ def transfer(
         progress=progress,
     )
     result = train_on(read, tested_on, seed=seed)
-    tested = [_tested(test, used_samples, test_samples[test.name], result, rewards[test.name]) for test in tests]
+    random = {
+        name: random_transfer(used_samples, own, seed=seed, beta=beta, plan=plan) for name, own in test_samples.items()
+    }
+    tested = [
+        _tested(test, used_samples, test_samples[test.name], result, random[test.name], rewards[test.name])
+        for test in tests
+    ]
     train_again = partial(train_on, controls=0)  # the controls of the first training are those reported
     if learning_curve:
         curves = learning_gains(read, tested_on, partial(train_again, seed=seed), seed, k)
@@ -206,10 +212,15 @@ def _in_order(greedy: Mapping[str, float], samples: Samples) -> NDArray[np.float
 
 
 def _tested(
-    test: ProblemSet, train: Samples, samples: Samples, result: Transfer, greedy: Mapping[str, float]
+    test: ProblemSet,
+    train: Samples,
+    samples: Samples,
+    result: Transfer,
+    random: Control,
+    greedy: Mapping[str, float],
 ) -> Tested:
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
-    indices_PN, random_CPN = samples.indices_PN.numpy(), random_directions(samples).numpy()
+    indices_PN = samples.indices_PN.numpy()
     with Store(test.folder, read_only=True) as store:
         features = sample_features(store, samples.problem_ids, indices_PN)
         answers = visible_answers(store, current(store)["grader"], samples.problem_ids, indices_PN)
@@ -229,9 +240,13 @@ def _tested(
             beta=result.beta,
             k=k,
             limits={name: np.full(len(mask_PN), limit) for name, limit in limits.items()},
-            control_CPN=result.control_CPN[test.name].numpy(),
-            control_limits_CP=np.repeat(result.control_limits_C[:, None], len(mask_PN), axis=1),
-            random_CPN=random_CPN,
+            controls={
+                RANDOM: random,
+                CONTROL: Control(
+                    result.control_CPN[test.name].numpy(),
+                    np.repeat(result.control_limits_C[:, None], len(mask_PN), axis=1),
+                ),
+            },
             baselines=baselines,
             selectors=selectors,
             others={} if (greedy_P := _in_order(greedy, samples)) is None else {"greedy": greedy_P},

@@ -4,13 +4,13 @@ from harness.stats.baselines import SampleFeatures, agreement, baseline_scores, 
 from harness.stats.calibration import CALIBRATED, Calibration, Difficulty, calibrate, relate_to_difficulty
 from harness.stats.curves import Point, Tradeoff, best_of_k_curve, points, reward_against_kl
 from harness.stats.estimators import best_of_k, pass_at_1, pass_at_k
-from harness.stats.intervals import holm
+from harness.stats.intervals import Design, holm
 from harness.stats.ranks import within_problem_auc, without_length
 from harness.stats.rule_table import RuledScores, rule_rows
-from harness.stats.rules import ARG_MAX, KINDS, UNLIMITED, SelectionRule, selection_by_limits
+from harness.stats.rules import ARG_MAX, KINDS, UNLIMITED, SelectionRule, selected_values, selection_by_limits
 from harness.stats.selection import chances_of_k, softmax_chances, softmax_of_k, softmax_selection
 from harness.stats.selectors import Selector
-from harness.stats.summary import CONTROL, RANDOM, Summary, summarise
+from harness.stats.summary import CONTROL, RANDOM, WITHIN, Control, Summary, summarise
 from harness.stats.table import Difference, TableRow, differences, tabulate
 
 __all__ = [
@@ -20,7 +20,10 @@ __all__ = [
     "KINDS",
     "RANDOM",
     "UNLIMITED",
+    "WITHIN",
     "Calibration",
+    "Control",
+    "Design",
     "Difference",
     "Difficulty",
     "Point",
@@ -47,6 +50,7 @@ __all__ = [
     "relate_to_difficulty",
     "reward_against_kl",
     "rule_rows",
+    "selected_values",
     "selection_by_limits",
     "softmax_chances",
     "softmax_of_k",

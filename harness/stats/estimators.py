@@ -89,13 +89,15 @@ def tie_means(ranked_PN: Floats, ties_PN: Ints) -> Floats:
 
 
 def refuse_unusable(rewards_PN: Floats, mask_PN: Bools, scores: Mapping[str, Floats]) -> None:
-    """Raise QprobeError for a graded sample's reward outside 0 to 1, or a score of it that is not finite."""
+    """Check rewards, and scores [..., P, N].
+
+    Raise QprobeError for a graded sample's reward outside 0 to 1, or a score of it that is not finite."""
     graded_R = rewards_PN[mask_PN]
     if not ((graded_R >= 0) & (graded_R <= 1)).all():
         wrong = graded_R[~((graded_R >= 0) & (graded_R <= 1))][0]
         raise QprobeError(f"A reward is {wrong:g}: give rewards from 0 (fails) to 1 (passes).")
     for name, scores_PN in scores.items():
-        if broken := int((~np.isfinite(scores_PN[mask_PN])).sum()):
+        if broken := int((~np.isfinite(scores_PN[..., mask_PN])).sum()):
             raise QprobeError(f"{broken} scores of {name} are not finite: leave them out, or score again.")
 
 

@@ -1,14 +1,74 @@
 """Uncertainty over problems: bootstrap intervals, paired tests, and Holm's correction.
 
-Problems are the unit of resampling: a run's samples of one problem are not independent.
+Problems are the unit of resampling: a run's samples of one problem are not independent. Near-duplicate problems are
+resampled together. Probes bring a second source of chance: the folds, and training problems that folds share.
 """
 
 import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from harness.stats.estimators import Floats
+from harness.stats.estimators import Floats, Ints
+
+ROUNDING = 1e-6
+"""Differences of one problem's expected rewards that 32-bit scores may make."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """The dependence of problems: the folds that probes were trained on, and problems that are alike."""
+
+    folds_SP: Ints | None = None  # the fold of each problem, in S cross-validations with different folds
+    units_P: Ints | None = None  # problems with the same number are resampled together; None for each by itself
+
+    def counts(self, problems: int, resamples: int, seed: int) -> Floats:
+        """Return the count of each problem in each bootstrap resample [B, P]."""
+        if self.units_P is None:
+            return resample(problems, resamples, seed)
+        return resample(int(self.units_P.max()) + 1, resamples, seed)[:, self.units_P]
+
+    def signs(self, problems: int, resamples: int, seed: int) -> Floats:
+        """Return a random sign for each problem in each resample [B, P]."""
+        if self.units_P is None:
+            return _signs(problems, resamples, seed)
+        return _signs(int(self.units_P.max()) + 1, resamples, seed)[:, self.units_P]
+
+    def factors(self, values_SRP: Floats, draws_RB: Floats) -> Floats:
+        """Return how many times [R] wider than over problems alone each interval is, for the folds; 1 at least.
+
+        Resampled problems do not show that probes would differ with other training problems. The corrected variance of
+        repeated cross-validation does (Nadeau and Bengio 2003; Bouckaert and Frank 2004): with K folds, S times, it is
+        (1 / (S K) + 1 / (K - 1)) times the variance of the S K means over single folds. A row that is the same in all
+        cross-validations does not depend on training.
+        """
+        if self.folds_SP is None or len(self.folds_SP) < 2:
+            return np.ones(len(draws_RB))
+        folds = int(self.folds_SP.max()) + 1
+        means_RF = np.concatenate(
+            [
+                _fold_means(values_RP, fold_P, folds)
+                for values_RP, fold_P in zip(values_SRP, self.folds_SP, strict=True)
+            ],
+            axis=1,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a row of NaN has no variance
+            corrected_R = (1 / means_RF.shape[1] + 1 / (folds - 1)) * np.nanvar(means_RF, axis=1, ddof=1)
+            plain_R = np.nanvar(draws_RB, axis=1)
+        share_R = corrected_R / np.maximum(plain_R, ROUNDING**2)
+        trained_R = (np.nan_to_num(values_SRP) != np.nan_to_num(values_SRP[:1])).any(axis=(0, 2))
+        return np.where(trained_R & (share_R > 1), np.sqrt(share_R), 1.0)
+
+
+def _fold_means(values_RP: Floats, fold_P: Ints, folds: int) -> Floats:
+    """The mean of each row over the problems of each fold [R, F]; NaN for a fold without a value."""
+    return np.stack([finite_mean(values_RP[:, fold_P == fold]) for fold in range(folds)], axis=1)
+
+
+PLAIN = Design()
+"""One cross-validation, or none, of problems that are unlike each other."""
 
 
 @lru_cache(maxsize=4)
@@ -26,6 +86,12 @@ def _signs(problems: int, resamples: int, seed: int) -> Floats:
     signs_BP = np.array(np.random.default_rng(seed).integers(0, 2, size=(resamples, problems)) * 2.0 - 1.0)
     signs_BP.flags.writeable = False
     return signs_BP
+
+
+def widened(draws_RB: Floats, factors_R: Floats) -> Floats:
+    """Return draws that are so many times as far from their means."""
+    means_R1 = finite_mean(draws_RB)[:, None]
+    return np.asarray(means_R1 + factors_R[:, None] * (draws_RB - means_R1))
 
 
 def resampled_means(values_RP: Floats, counts_BP: Floats) -> Floats:
@@ -55,6 +121,22 @@ def percentile_interval(draws_RB: Floats, confidence: float = 0.95) -> tuple[Flo
     return low_R, high_R
 
 
+def simultaneous_interval(values_R: Floats, draws_RB: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """Return intervals low [R] and high [R] all of which hold at once with that confidence, by the bootstrap max-T.
+
+    The largest deviation of any row, in standard errors, gives one width for all: whichever row is looked at because it
+    is the best of them, its interval holds (Westfall and Young 1993).
+    """
+    errors_R = np.nan_to_num(draws_RB.std(axis=1))
+    deviations_RB = np.abs(draws_RB - draws_RB.mean(axis=1, keepdims=True))
+    varies_R = errors_R > 0
+    if not varies_R.any():
+        return values_R, values_R
+    largest_B = (deviations_RB[varies_R] / errors_R[varies_R, None]).max(axis=0)
+    width_R = np.percentile(largest_B, 100 * confidence) * errors_R
+    return values_R - width_R, values_R + width_R
+
+
 def finite_mean(values_RP: Floats) -> Floats:
     """Return the mean of each row [R] over the problems with a value; NaN for a row without values."""
     finite_RP = np.isfinite(values_RP)
@@ -63,15 +145,18 @@ def finite_mean(values_RP: Floats) -> Floats:
     return np.asarray(np.where(counts_R > 0, sums_R / np.clip(counts_R, 1, None), np.nan))
 
 
-def paired_p(differences_RP: Floats, resamples: int, seed: int) -> Floats:
+def paired_p(
+    differences_RP: Floats, resamples: int, seed: int, design: Design = PLAIN, factors_R: Floats | None = None
+) -> Floats:
     """Return the two-sided p-value [R] of mean zero for each row of paired differences, by random sign flips.
 
     Exact, up to the number of flips, where the differences are symmetric about zero. The observed signs count as one
-    of the flips (Phipson and Smyth 2010), so that p is never zero.
+    of the flips (Phipson and Smyth 2010), so that p is never zero. With `factors_R` the flipped means are so many times
+    as far from zero, as intervals are wider.
     """
     values_RP = np.where(np.isfinite(differences_RP), differences_RP, 0.0)
-    sums_RB = np.abs(values_RP @ _signs(values_RP.shape[1], resamples, seed).T)
-    observed_R = np.abs(values_RP.sum(1))
+    sums_RB = np.abs(values_RP @ design.signs(values_RP.shape[1], resamples, seed).T)
+    observed_R = np.abs(values_RP.sum(1)) / (1.0 if factors_R is None else factors_R)
     beyond_R = (sums_RB >= observed_R[:, None] - 1e-12).sum(1)
     return np.asarray((1 + beyond_R) / (1 + resamples))
 

@@ -90,3 +90,13 @@ def selection_by_limits(
         else:
             values_P[here_P] = softmax_selection(*parts, beta) if k is None else softmax_of_k(*parts, k, beta)
     return values_P
+
+
+def selected_values(
+    scores_SPN: Floats, rewards_PN: Floats, mask_PN: Bools, beta: float, limits_SP: Ints, k: int | None = None
+) -> Floats:
+    """Return `selection_by_limits` [S, P] for the scores of S cross-validations."""
+    parts = zip(scores_SPN, limits_SP, strict=True)
+    return np.stack(
+        [selection_by_limits(scores_PN, rewards_PN, mask_PN, beta, limits_P, k) for scores_PN, limits_P in parts]
+    )

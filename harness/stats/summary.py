@@ -1,19 +1,29 @@
 """The figures of a run: every probe beside the baselines, each with its interval and its gain over pass@1."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.stats.estimators import Bools, Floats, Ints, pass_at_1, pass_at_k, refuse_unusable
-from harness.stats.intervals import crossed_means, finite_mean, percentile_interval
+from harness.stats.intervals import PLAIN, Design, crossed_means, finite_mean, percentile_interval
 from harness.stats.ranks import within_problem_auc, without_length
-from harness.stats.rules import BY_SOFTMAX, selection_by_limits
+from harness.stats.rules import BY_SOFTMAX, selected_values
 from harness.stats.selectors import Selector
 from harness.stats.table import RESAMPLES, TableRow, tabulate
 
 CONTROL = "shuffled labels"
+WITHIN = "shuffled within problems"
 RANDOM = "random direction"
+
+
+@dataclass(frozen=True)
+class Control:
+    """The scores of a control, C draws of it."""
+
+    scores_CPN: Floats
+    limits_CP: Ints | None = None  # the rule of selection in each problem's fold; None for softmax selection
+    objectives: tuple[str, ...] = ()  # of each draw, where it is a trained probe
 
 
 @dataclass(frozen=True)
@@ -21,9 +31,16 @@ class Summary:
     """The table, and the value per problem of each of its rows."""
 
     rows: tuple[TableRow, ...]
-    values: Mapping[str, Floats]  # name of a row -> [P]; input of `differences`
+    values: Mapping[str, Floats]  # name of a row -> [P]
+    by_folding: Mapping[str, Floats]  # name of a probe -> [S, P], of each cross-validation
+    draws: Mapping[str, Floats]  # name of a control -> [C, P], of each draw
     k: int | None  # samples to select among; None for all samples of a problem
     beta: float  # temperature of the probes' selection
+
+    @property
+    def paired(self) -> dict[str, Floats]:
+        """The values to compare rows by: of each cross-validation where there are several; input of `differences`."""
+        return {**self.values, **self.by_folding}
 
     def __getitem__(self, name: str) -> TableRow:
         """The row of that name."""
@@ -32,17 +49,27 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Rule:
-    """A score, and the parameters of selection by it."""
+    """A score in S cross-validations, or the draws of a control, and the parameters of selection by it."""
 
-    scores_PN: Floats
+    scores_SPN: Floats
     beta: float
     k: int | None
-    limits_P: Ints | int = BY_SOFTMAX
+    limits_SP: Ints
 
-    def value(self, rewards_PN: Floats, mask_PN: Bools) -> Floats:
-        """The expected reward of each problem [P]."""
-        limits_P = np.broadcast_to(self.limits_P, len(mask_PN))
-        return selection_by_limits(self.scores_PN, rewards_PN, mask_PN, self.beta, limits_P, self.k)
+    @classmethod
+    def of(cls, scores: Floats, beta: float, k: int | None, limits: Ints | int = BY_SOFTMAX) -> "_Rule":
+        """The rule of scores [P, N] or [S, P, N] with limits to match."""
+        scores_SPN = scores.reshape(-1, *scores.shape[-2:])
+        return cls(scores_SPN, beta, k, np.broadcast_to(limits, scores_SPN.shape[:2]))
+
+    def values(self, rewards_PN: Floats, mask_PN: Bools) -> Floats:
+        """The expected reward of each problem [S, P]."""
+        return selected_values(self.scores_SPN, rewards_PN, mask_PN, self.beta, self.limits_SP, self.k)
+
+    def auc(self, rewards_PN: Floats, mask_PN: Bools) -> float:
+        """The AUC within problems, the mean over S."""
+        aucs = [finite_mean(within_problem_auc(scores_PN, rewards_PN, mask_PN)) for scores_PN in self.scores_SPN]
+        return float(np.mean(aucs))
 
 
 def summarise(
@@ -53,62 +80,69 @@ def summarise(
     beta: float = 0.1,
     k: int | None = None,
     limits: Mapping[str, Ints] | None = None,
-    control_CPN: Sequence[Floats] | Floats = (),
-    control_limits_CP: Sequence[Ints] | Ints | None = None,
-    random_CPN: Sequence[Floats] | Floats = (),
+    controls: Mapping[str, Control] | None = None,
     baselines: Mapping[str, Floats] | None = None,
     selectors: Mapping[str, Selector] | None = None,
     others: Mapping[str, Floats] | None = None,
     lengths_PN: Floats | None = None,
+    design: Design = PLAIN,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Summary:
-    """Tabulate pass@1, the probe of each objective, the baselines, random directions, shuffled labels and the oracle.
+    """Tabulate pass@1, the probe of each objective, the baselines, the controls and the oracle.
 
-    `scores` has the out-of-fold scores [P, N] of each objective, for softmax selection at `beta` among k samples (among
-    all graded ones if None), or for the rules in `limits` and `control_limits_CP` (see `selection_by_limits`);
-    `baselines` has scores [P, N] of which the best is selected, except that a selector of the same name decides among
-    k samples; each of the other `selectors` has its own row. `others` has values [P] that need no selection, such
-    as the reward of the greedy sample; the controls have C draws each, and their rows are means over these. Every row
+    `scores` has the out-of-fold scores of each objective, [P, N], or [S, P, N] for the mean over S cross-validations,
+    for softmax selection at `beta` among k samples (among all graded ones if None), or for the rules in `limits` (see
+    `selection_by_limits`); `baselines` has scores [P, N] of which the best is selected, except that a selector of the
+    same name decides among k samples; each of the other `selectors` has its own row. `others` has values [P] that need
+    no selection, such as the reward of the greedy sample; a control's row is the mean over its draws. Every row
     leaves out problems without a graded sample, or with fewer than k. Raises QprobeError for rewards outside 0 to 1 and
     for scores that are not finite.
     """
     refuse_unusable(rewards_PN, mask_PN, {**scores, **(baselines or {})})
     limits = limits or {}
-    rules = {name: _Rule(scores_PN, beta, k, limits.get(name, BY_SOFTMAX)) for name, scores_PN in scores.items()}
-    rules |= {name: _Rule(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
+    probes = {name: _Rule.of(own, beta, k, limits.get(name, BY_SOFTMAX)) for name, own in scores.items()}
+    rules = probes | {name: _Rule.of(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
+    drawn = {
+        name: _Rule.of(control.scores_CPN, beta, k, BY_SOFTMAX if control.limits_CP is None else control.limits_CP)
+        for name, control in (controls or {}).items()
+        if len(control.scores_CPN)
+    }
     values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
-    values |= {name: rule.value(rewards_PN, mask_PN) for name, rule in rules.items()}
+    values |= {name: rule.values(rewards_PN, mask_PN) for name, rule in rules.items()}
     values |= {
         name: selector.expected(rewards_PN, mask_PN, k)
         for name, selector in (selectors or {}).items()
         if k is not None or name not in rules
     }
-    draws = {
-        RANDOM: [_Rule(scores_PN, 0.0, k) for scores_PN in random_CPN],
-        CONTROL: [
-            _Rule(scores_PN, beta, k, BY_SOFTMAX if control_limits_CP is None else control_limits_CP[draw])
-            for draw, scores_PN in enumerate(control_CPN)
-        ],
-    }
-    controls = {
-        name: np.stack([rule.value(rewards_PN, mask_PN) for rule in rules_C])
-        for name, rules_C in draws.items()
-        if rules_C
-    }
-    values |= {name: draws_CP.mean(axis=0) for name, draws_CP in controls.items()}
+    values |= {name: rule.values(rewards_PN, mask_PN) for name, rule in drawn.items()}
     oracle = f"pass@{mask_PN.sum(1).max(initial=0) if k is None else k}"
     values[oracle] = _any_pass(rewards_PN, mask_PN) if k is None else pass_at_k(rewards_PN, mask_PN, k)
     if k is not None:  # pass@1 and greedy too: a table compares rows over the same problems
-        values = {name: np.where(mask_PN.sum(1) >= k, values_P, np.nan) for name, values_P in values.items()}
-    rows = tabulate(values, base="pass@1", oracle=oracle, compared=set(scores), resamples=resamples, seed=seed)
-    complete = [_with_ranks(row, rules.get(row.name), rewards_PN, mask_PN, lengths_PN) for row in rows]
-    for name, draws_CP in controls.items():
-        position = list(values).index(name)
-        aucs = [finite_mean(within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)) for rule in draws[name]]
-        row = replace(complete[position], auc=float(np.mean(aucs)))
-        complete[position] = _control(row, draws_CP, values["pass@1"], resamples, seed)
-    return Summary(tuple(complete), values, k, beta)
+        values = {name: np.where(mask_PN.sum(1) >= k, own, np.nan) for name, own in values.items()}
+    draws = {name: values[name] for name in drawn}
+    by_folding = {name: values[name] for name in probes}
+    values = {name: own.mean(axis=0) if own.ndim > 1 else own for name, own in values.items()}
+    rows = {
+        row.name: row
+        for row in tabulate(
+            {**values, **by_folding},
+            base="pass@1",
+            oracle=oracle,
+            compared=set(scores),
+            design=design,
+            resamples=resamples,
+            seed=seed,
+        )
+    }
+    for name, rule in {**rules, **drawn}.items():
+        rows[name] = replace(rows[name], auc=rule.auc(rewards_PN, mask_PN))
+    if lengths_PN is not None:
+        for name, rule in rules.items():
+            rows[name] = _without_length(rows[name], rule, rewards_PN, mask_PN, lengths_PN)
+    for name, draws_CP in draws.items():
+        rows[name] = _control(rows[name], draws_CP, values["pass@1"], resamples, seed)
+    return Summary(tuple(rows.values()), values, by_folding, draws, k, beta)
 
 
 def _any_pass(rewards_PN: Floats, mask_PN: Bools) -> Floats:
@@ -116,18 +150,11 @@ def _any_pass(rewards_PN: Floats, mask_PN: Bools) -> Floats:
     return np.where(mask_PN.any(1), ((rewards_PN > 0) & mask_PN).any(1), np.nan)
 
 
-def _with_ranks(
-    row: TableRow, rule: _Rule | None, rewards_PN: Floats, mask_PN: Bools, lengths_PN: Floats | None
-) -> TableRow:
-    """The row with the AUC of its scores and their gain without length, if it has scores."""
-    if rule is None:
-        return row
-    auc_P = within_problem_auc(rule.scores_PN, rewards_PN, mask_PN)
-    row = replace(row, auc=float(finite_mean(auc_P)))
-    if lengths_PN is None:
-        return row
-    residual = replace(rule, scores_PN=without_length(rule.scores_PN, lengths_PN, mask_PN))
-    gain_P = residual.value(rewards_PN, mask_PN) - pass_at_1(rewards_PN, mask_PN)
+def _without_length(row: TableRow, rule: _Rule, rewards_PN: Floats, mask_PN: Bools, lengths_PN: Floats) -> TableRow:
+    """The row with the gain of its scores without what length predicts of them."""
+    residual_SPN = np.stack([without_length(scores_PN, lengths_PN, mask_PN) for scores_PN in rule.scores_SPN])
+    values_SP = replace(rule, scores_SPN=residual_SPN).values(rewards_PN, mask_PN)
+    gain_P = values_SP.mean(axis=0) - pass_at_1(rewards_PN, mask_PN)
     return replace(row, gain_without_length=float(finite_mean(gain_P)))
 
 

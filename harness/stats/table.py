@@ -7,17 +7,28 @@ from itertools import combinations
 import numpy as np
 
 from harness.stats.estimators import Floats
-from harness.stats.intervals import finite_mean, holm, paired_p, percentile_interval, resample, resampled_means
+from harness.stats.intervals import (
+    PLAIN,
+    ROUNDING,
+    Design,
+    finite_mean,
+    holm,
+    paired_p,
+    percentile_interval,
+    resampled_means,
+    simultaneous_interval,
+    widened,
+)
 
 RESAMPLES = 10_000
-
-ROUNDING = 1e-6
-"""Differences of one problem\'s expected rewards that 32-bit scores may make."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of a table: means over problems, 95 % intervals from resampling problems, NaN for an empty cell."""
+    """One row of a table: means over problems, 95 % intervals from resampling problems, NaN for an empty cell.
+
+    Where a value is a mean over cross-validations, its intervals and p-values allow for the folds too.
+    """
 
     name: str
     value: float
@@ -48,30 +59,56 @@ class Difference:
     p_holm: float  # corrected for the number of differences
 
 
+@dataclass(frozen=True)
+class _Paired:
+    """Differences between rows, and what their intervals and p-values are made of."""
+
+    mean_RP: Floats  # over cross-validations
+    draws_RB: Floats  # means of resamples
+    factors_R: Floats  # of the draws' distances from their mean, and of the flipped means'
+
+    @classmethod
+    def of(cls, differences_SRP: Floats, design: Design, resamples: int, seed: int) -> "_Paired":
+        mean_RP = differences_SRP.mean(0)
+        draws_RB = resampled_means(mean_RP, design.counts(mean_RP.shape[1], resamples, seed))
+        factors_R = design.factors(differences_SRP, draws_RB)
+        return cls(mean_RP, widened(draws_RB, factors_R), factors_R)
+
+
+def _stacked(values: Mapping[str, Floats], names: Sequence[str]) -> Floats:
+    """The rows of these names in all cross-validations [S, R, P]; those without one are the same in all."""
+    foldings = max((len(values[name]) for name in names if values[name].ndim > 1), default=1)
+    return np.stack([np.broadcast_to(values[name], (foldings, values[name].shape[-1])) for name in names], axis=1)
+
+
 def tabulate(
     values: Mapping[str, Floats],
     *,
     base: str,
     oracle: str,
     compared: Collection[str] = (),
+    design: Design = PLAIN,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[TableRow]:
-    """Return a row per name, from its values per problem [P]; Holm's correction is over the rows in `compared`."""
+    """Return a row per name; Holm's correction is over the rows in `compared`.
+
+    Values are per problem [P], or per cross-validation and problem [S, P]: then the row is of the mean over these.
+    """
     names = list(values)
-    values_RP = np.stack([values[name] for name in names])
-    gains_RP = values_RP - values[base]
-    counts_BP = resample(values_RP.shape[1], resamples, seed)
-    gain_draws_RB = resampled_means(gains_RP, counts_BP)
-    top = names.index(oracle)
-    headroom_draws_RB = gain_draws_RB / _where_any(gain_draws_RB[top])
+    values_SRP = _stacked(values, names)
+    of_values = _Paired.of(values_SRP, design, resamples, seed)
+    gains = _Paired.of(values_SRP - values_SRP[:, [names.index(base)]], design, resamples, seed)
+    gains_RP, top = gains.mean_RP, names.index(oracle)
+    headroom_draws_RB = gains.draws_RB / _where_any(gains.draws_RB[top])
     headroom_R = finite_mean(gains_RP) / _where_any(finite_mean(gains_RP[top]))
-    p_R = np.where([name == base for name in names], np.nan, paired_p(beyond_rounding(gains_RP), resamples, seed))
+    p_R = paired_p(beyond_rounding(gains_RP), resamples, seed, design, gains.factors_R)
+    p_R = np.where([name == base for name in names], np.nan, p_R)
     columns = [
-        finite_mean(values_RP),
-        *percentile_interval(resampled_means(values_RP, counts_BP)),
+        finite_mean(of_values.mean_RP),
+        *percentile_interval(of_values.draws_RB),
         finite_mean(gains_RP),
-        *percentile_interval(gain_draws_RB),
+        *percentile_interval(gains.draws_RB),
         p_R,
         holm(np.where([name in compared for name in names], p_R, np.nan)),
         headroom_R,
@@ -94,16 +131,27 @@ def differences(
     values: Mapping[str, Floats],
     pairs: Sequence[tuple[str, str]] | None = None,
     *,
+    simultaneous: bool = False,
+    design: Design = PLAIN,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Difference]:
-    """Compare every pair of rows, or those in `pairs`, over the problems for which both have a value."""
+    """Compare every pair of rows, or those in `pairs`, over the problems for which both have a value.
+
+    Values are as in `tabulate`. With `simultaneous`, the intervals hold for all pairs at once.
+    """
     pairs = list(combinations(values, 2)) if pairs is None else list(pairs)
     if not pairs:
         return []
-    differences_RP = beyond_rounding(np.stack([values[name] - values[other] for name, other in pairs]))
-    counts_BP = resample(differences_RP.shape[1], resamples, seed)
-    low_R, high_R = percentile_interval(resampled_means(differences_RP, counts_BP))
-    p_R = paired_p(differences_RP, resamples, seed)
-    columns = (finite_mean(differences_RP), low_R, high_R, p_R, holm(p_R))
+    names = list(values)
+    ones, others = zip(*((names.index(name), names.index(other)) for name, other in pairs), strict=True)
+    values_SRP = _stacked(values, names)
+    paired = _Paired.of(beyond_rounding(values_SRP[:, ones] - values_SRP[:, others]), design, resamples, seed)
+    value_R = finite_mean(paired.mean_RP)
+    if simultaneous and len(pairs) > 1:
+        low_R, high_R = simultaneous_interval(value_R, paired.draws_RB)
+    else:
+        low_R, high_R = percentile_interval(paired.draws_RB)
+    p_R = paired_p(paired.mean_RP, resamples, seed, design, paired.factors_R)
+    columns = (value_R, low_R, high_R, p_R, holm(p_R))
     return [Difference(*pair, *(float(column[r]) for column in columns)) for r, pair in enumerate(pairs)]

@@ -82,7 +82,6 @@ BAD = [
     (["--seed", "-1"], "Invalid value for '--seed'"),
     (["--folds", "0"], "Invalid value for '--folds'"),
     (["--folds", "9"], "8 problems cannot make 9 folds"),
-    (["--folds", "8", "--group-duplicates"], "7 groups of problems cannot make 8 folds"),
     (["--objective", "listwize"], "Unknown objective 'listwize'. Did you mean listwise or pairwise?"),
 ]
 
@@ -97,7 +96,7 @@ def test_a_bad_value_is_one_sentence(run: Path, command: Command, options: list[
 
 def test_what_is_chosen_between_is_what_was_asked_for(copy: Path, command: Command):
     options = ["--form", "mlp", "--l2", "0.5", "--learning-rate", "0.02", "--train-beta", "0.7"]
-    grouped = ["--objective", "pg", "--folds", "2", "--group-duplicates", "-q"]
+    grouped = ["--objective", "pg", "--folds", "2", "--repeats", "2", "-q"]
     assert command("probe", str(copy), *grouped, *options) == (0, "")
     with Store(copy) as store:
         scores = load_scores(store)

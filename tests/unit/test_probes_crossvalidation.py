@@ -38,7 +38,7 @@ def one_thread() -> None:
 def summary(samples: Samples, result: CrossValidation) -> Summary:
     scores = {name: result.scores_of(name).numpy() for name in result.objectives}
     rewards_PN, mask_PN = samples.rewards_PN.double().numpy(), samples.mask_PN.numpy()
-    return summarise(rewards_PN, mask_PN, scores, control_CPN=result.control_CPN.numpy(), resamples=500)
+    return summarise(rewards_PN, mask_PN, scores, controls=result.controls, resamples=500)
 
 
 @given(st.integers(2, 60), st.integers(2, 8), st.integers(0, 99))

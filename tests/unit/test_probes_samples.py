@@ -1,5 +1,6 @@
 """Samples are joined by id, and unusable ones are refused by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from harness.probes import ProbeError, Samples, View
+from harness.probes.synthetic import plant
 
 VIEW = View(3, "mean")
 IDS = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("b", 2)]
@@ -66,6 +68,19 @@ def test_a_repeated_id_and_a_missing_row_are_refused():
         Samples.join([*IDS[:4], IDS[0]], {VIEW: vectors()}, REWARDS)
     with pytest.raises(ProbeError, match="5 samples, but 4 vectors"):
         Samples.join(IDS, {VIEW: vectors()[:4]}, REWARDS)
+
+
+def test_a_permutation_within_problems_keeps_each_ones_passes():
+    samples = plant(30, 8, 2).samples
+    mask_PN = torch.rand(30, 8, generator=torch.Generator().manual_seed(0)) < 0.8
+    samples = replace(samples, mask_PN=mask_PN, rewards_PN=samples.rewards_PN * mask_PN)
+    permuted = samples.shuffled(seed=5, within=True)
+    assert torch.equal(permuted.rewards_PN.sum(1), samples.rewards_PN.sum(1))
+    assert not permuted.rewards_PN[~mask_PN].any()
+    assert (permuted.rewards_PN != samples.rewards_PN).any(1).float().mean() > 0.4
+    places = torch.stack([samples.shuffled(seed, within=True).rewards_PN for seed in range(400)]).mean(0)
+    expected_P1 = samples.rewards_PN.sum(1, keepdim=True) / mask_PN.sum(1, keepdim=True)
+    torch.testing.assert_close(places, expected_P1 * mask_PN, atol=0.12, rtol=0)
 
 
 def test_a_permutation_of_rewards_keeps_the_number_of_passes():

@@ -7,6 +7,7 @@ import torch
 
 from harness.probes import Hyperparameters, Samples, Schedule, View, training, validation
 from harness.probes.batch import ProbeSpec
+from harness.probes.controls import Permutation
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
 from harness.probes.validation import REWARD
@@ -16,7 +17,7 @@ SPECS = [
     ("mse", "linear", 0.1, 0, None),
     ("pg", "linear", 0.01, 1, None),
     ("pairwise", "linear", 0.001, 0, None),
-    ("mse", "linear", 0.01, 0, 3),
+    ("mse", "linear", 0.01, 0, Permutation(3)),
     ("ce", "mlp", 0.01, 2, None),
     ("hinge", "mlp-2", 0.01, 0, None),
     ("copg", "gated", 0.01, 0, None),

@@ -53,8 +53,9 @@ def test_the_kept_result_is_the_trained_one(made: Path):
     assert not trained.reused
     assert trained.result.chosen == kept.result.chosen
     assert trained.result.problem_ids == kept.result.problem_ids
-    for name in ("scores_OPN", "control_CPN", "fold_P"):
-        torch.testing.assert_close(getattr(trained.result, name), getattr(kept.result, name), rtol=0, atol=0)
+    for name in ("scores_OPN", "fold_P"):
+        torch.testing.assert_close(getattr(trained.result, name), getattr(kept.result, name), rtol=1e-6, atol=1e-7)
+    assert {"shuffled labels", "shuffled within problems"} <= kept.result.controls.keys()
     assert trained.result.beta == kept.result.beta
     assert trained.result.without_signal == kept.result.without_signal
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from harness.errors import QprobeError
 from harness.stats import (
+    Control,
     SampleFeatures,
     baseline_scores,
     best_of_k,
@@ -78,8 +79,10 @@ def test_the_summary_has_a_row_for_everything():
         rewards_PN,
         mask_PN,
         {"mse": scores_PN, "pg": -scores_PN},
-        control_CPN=np.random.default_rng(0).standard_normal((4, *scores_PN.shape)),
-        random_CPN=np.random.default_rng(5).standard_normal((6, *scores_PN.shape)),
+        controls={
+            "random direction": Control(np.random.default_rng(5).standard_normal((6, *scores_PN.shape))),
+            "shuffled labels": Control(np.random.default_rng(0).standard_normal((4, *scores_PN.shape))),
+        },
         baselines={"shortest": scores_PN},
         others={"greedy": rewards_PN[:, 0]},
         lengths_PN=np.random.default_rng(1).random(scores_PN.shape) * 100 + 1,
