@@ -108,7 +108,7 @@ def _check_sources(options: PipelineOptions) -> None:
         raise QprobeError("Give either --model, which draws samples, or --samples, a file of them.")
 
 
-DEMO = PipelineOptions(benchmark="mini", k=16, max_new_tokens=96, batch_size=128, layers="-1")
+DEMO = PipelineOptions(benchmark="mini", k=16, max_new_tokens=96, batch_size=128, layers="-1", repeats=3)
 
 
 def demo(

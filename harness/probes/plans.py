@@ -7,7 +7,7 @@ from itertools import product
 from harness.probes.forms import find_form
 from harness.probes.hyperparameters import Hyperparameters, Schedule
 from harness.probes.samples import ProbeError, Samples, View
-from harness.stats.rules import SelectionRule
+from harness.stats.rules import NEARLY_RANDOM, SelectionRule
 
 SAMPLE_WISE = ("mse", "ce")
 """The objectives over single samples; the paper draws their minibatches without regard to problems."""
@@ -15,9 +15,6 @@ SAMPLE_WISE = ("mse", "ce")
 WITHOUT_POLICY = ("mse", "ce", "pairwise", "hinge", "copg")
 """The objectives without a softmax policy: the temperature in training makes no difference to them."""
 
-
-NEARLY_RANDOM = 1000.0
-"""A temperature at which softmax selection is as good as a random choice."""
 
 TEMPERATURES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, NEARLY_RANDOM)
 NUMBERS = (1, 2, 3, 5, 10, 20, 50)

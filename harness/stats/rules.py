@@ -15,6 +15,9 @@ KINDS = (ARG_MAX, SOFTMAX, AMONG)
 BY_SOFTMAX = 0
 """The limit of a problem that softmax selection decides; any other is the number of samples of an arg max."""
 
+NEARLY_RANDOM = 1000.0
+"""A temperature at which softmax selection is as good as a random choice, and counts as one."""
+
 UNLIMITED = 2**31
 """The limit of an arg max among all samples, however many."""
 
@@ -43,6 +46,8 @@ class SelectionRule:
     @property
     def limit(self) -> int:
         """The rule as a number, for `selection_by_limits`."""
+        if self.temperature >= NEARLY_RANDOM:
+            return 1
         return BY_SOFTMAX if self.temperature else self.k or UNLIMITED
 
     def chances(self, scores_PN: Floats, mask_PN: Bools) -> Floats:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats import differences, holm, tabulate
+from harness.stats import Design, differences, holm, tabulate
 from harness.stats.intervals import crossed_means, paired_p, percentile_interval, resample, resampled_means
 
 
@@ -97,3 +97,71 @@ def test_the_table_pairs_by_problem():
     (difference,) = differences(values, [("better", "base")], resamples=300)
     assert difference.value == pytest.approx(0.01)
     assert len(differences(values, resamples=300)) == 3
+
+
+def foldings(problems: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Values in ten cross-validations of five folds, whose probes differ: a fold's gain has a part of its own."""
+    rng = np.random.default_rng(seed)
+    folds_SP = np.stack([rng.permutation(problems) % 5 for _ in range(10)])
+    of_folds = 0.3 * rng.standard_normal((10, 5))
+    own_P = 0.1 * rng.standard_normal(problems)
+    return np.take_along_axis(of_folds, folds_SP, axis=1) + own_P, folds_SP
+
+
+def test_factors_are_the_corrected_variance_of_repeated_cross_validation():
+    """Nadeau and Bengio 2003, by hand; rows that no fold changes are as wide as over problems."""
+    values_SP, folds_SP = foldings(60)
+    values_SRP = np.stack([values_SP, np.broadcast_to(values_SP[0], values_SP.shape)], axis=1)
+    draws_RB = resampled_means(values_SRP.mean(0), resample(60, 4000, seed=0))
+    trained, fixed = Design(folds_SP).factors(values_SRP, draws_RB)
+    means = [
+        values_P[fold_P == fold].mean()
+        for values_P, fold_P in zip(values_SP, folds_SP, strict=True)
+        for fold in range(5)
+    ]
+    corrected = (1 / 50 + 1 / 4) * np.var(means, ddof=1)
+    assert trained == pytest.approx((corrected / draws_RB[0].var()) ** 0.5)
+    assert trained > 2
+    assert fixed == 1.0
+    assert Design(folds_SP[:1]).factors(values_SRP[:1], draws_RB).tolist() == [1.0, 1.0], "one folding shows nothing"
+    same_RB = np.full((2, 100), 0.5)
+    assert np.isfinite(Design(folds_SP).factors(values_SRP, same_RB)).all()
+
+
+def test_rows_of_foldings_are_their_mean_with_wider_intervals_and_larger_p():
+    values_SP, folds_SP = foldings(60)
+    values = {"base": np.zeros(60), "probe": values_SP + 0.06, "top": np.ones(60)}
+    _, probe, _ = tabulate(
+        values, base="base", oracle="top", compared={"probe"}, design=Design(folds_SP), resamples=2000
+    )
+    values["probe"] = values["probe"].mean(0)
+    _, plain, _ = tabulate(values, base="base", oracle="top", compared={"probe"}, resamples=2000)
+    assert probe.gain == pytest.approx(plain.gain)
+    assert probe.gain_low < plain.gain_low < plain.gain_high < probe.gain_high
+    assert probe.p > plain.p
+
+
+def test_near_duplicates_are_resampled_together():
+    """Twenty copies of each of ten problems say no more than the ten."""
+    own_P = np.random.default_rng(0).standard_normal(10)
+    units_P = np.repeat(np.arange(10), 20)
+    values = {"base": np.zeros(200), "copies": own_P[units_P], "top": np.full(200, 5.0)}
+    _, copies, _ = tabulate(values, base="base", oracle="top", design=Design(units_P=units_P), resamples=4000)
+    alone = {"base": np.zeros(10), "copies": own_P, "top": np.full(10, 5.0)}
+    _, single, _ = tabulate(alone, base="base", oracle="top", resamples=4000)
+    assert (copies.gain_low, copies.gain_high, copies.p) == pytest.approx((single.gain_low, single.gain_high, single.p))
+
+
+def test_simultaneous_intervals_hold_for_the_best_of_many():
+    """Ten rows without any gain: the interval of the highest holds zero as often as it says, the plain one rarely."""
+    rng = np.random.default_rng(0)
+    held = {True: 0, False: 0}
+    for run in range(200):
+        values = {"base": np.zeros(80), **{str(row): rng.standard_normal(80) for row in range(10)}}
+        pairs = [(str(row), "base") for row in range(10)]
+        for simultaneous in held:
+            items = differences(values, pairs, simultaneous=simultaneous, resamples=400, seed=run)
+            best = max(items, key=lambda item: item.value)
+            held[simultaneous] += best.low <= 0 <= best.high
+    assert held[True] >= 184
+    assert held[False] <= 170

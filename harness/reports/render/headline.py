@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harness.reports.inputs import PAPERS
 from harness.reports.render.numbers import interval, p_text, short
+from harness.reports.render.significance import is_significant
 from harness.reports.report import Report
 from harness.stats import CONTROL, RANDOM, TableRow
 
@@ -85,12 +86,12 @@ def best_of_several(report: Report) -> str:
 
 def controls(report: Report) -> str:
     """Return a line on the controls: their meaning, and why some lose; "" without controls."""
-    rows = [row for row in report.rows if row.name in (CONTROL, RANDOM)]
+    rows = [row for row in report.rows if row.name in (RANDOM, CONTROL)]
     if not rows:
         return ""
     text = f"Controls: {' and '.join(row.name for row in rows)} hold no information about verdicts and must not gain."
-    gaining = [row.name for row in rows if row.gain_low > 0]
-    losing = [f"{row.name} {short(row.gain, '+')}" for row in rows if row.gain < 0]
+    gaining = [row.name for row in rows if row.gain > 0 and is_significant(row)]
+    losing = [f"{row.name} {short(row.gain, '+')}" for row in rows if row.gain < 0 and is_significant(row)]
     if gaining:
         return f"Warning: {' and '.join(gaining)} gain. {text} Distrust the gains of the probes."
     if not losing:

@@ -18,7 +18,16 @@ BY_SUBSETS = (
     "the mean over 1,000 drawn subsets."
 )
 INTERVALS = (
-    "Intervals: 95 %, bootstrap over problems; gains and p-values are paired by problem, p-values Holm-corrected."
+    "Intervals: 95 %, bootstrap over problems; gains and p-values are paired by problem, p-values Holm-corrected; * "
+    "marks p below .05."
+)
+FOLDS_IN_INTERVALS = (
+    "Intervals and p-values of probes allow for the folds (corrected variance of repeated cross-validation); those of "
+    "differences hold for all rows of a table at once."
+)
+SELECTIVITY = (
+    "Selectivity: a probe less probes of the same objective on rewards shuffled among all samples, or within each "
+    "problem; what is left of a gain in the latter case comes from the difficulty of problems."
 )
 NO_PROBES = (
     "No probes: pass@k is the unbiased estimate over all subsets of k samples; the baselines select one sample by a "
@@ -37,8 +46,7 @@ COSTS = (
     "run, per problem; labels are the verdicts that a probe learns from, in all. The oracle runs the hidden tests."
 )
 REPEATS = (
-    "Repeats: each problem's mean over cross-validations with different folds; spread is the standard deviation of the "
-    "gain over them."
+    "Repeats: the means over cross-validations with different folds; spread is the gain's standard deviation over them."
 )
 
 _PRESETS = {
@@ -64,6 +72,7 @@ def main_notes(report: Report) -> list[str]:
 def notes(report: Report) -> list[str]:
     """Return the notes of a report; those of the main table come first."""
     lines = _main(report) + rule_notes(report) + _programs(report) + _tests(report)
+    lines += [SELECTIVITY] if report.differences.get("controls") else []
     lines += [REPEATS] if report.repeats is not None else []
     lines += [
         *_few_samples(report),
@@ -81,6 +90,7 @@ def _main(report: Report) -> list[str]:
     bundled = [ABOUT_MODEL] if is_bundled(report.source) else []
     compared = [line for line in (best_of_several(report), controls(report)) if line]
     method = [_probes(report), INTERVALS] if report.has_probes else [NO_PROBES, INTERVALS_WITHOUT_PROBES]
+    method += [FOLDS_IN_INTERVALS] if report.settings.get("repeats", 1) > 1 else []
     return [*bundled, *compared, *method, _signal(report)]
 
 
@@ -93,8 +103,22 @@ def _probes(report: Report) -> str:
         selection = f"softmax selection among all samples, {_EARLIER_PRESETS[settings['preset']]}"
     return (
         f"Probes: vectors of {model_text(report.embedder)}{added}; {settings['folds']}-fold cross-validation by "
-        f"problem, seed {settings['seed']}; {selection}."
+        f"problem, {_seeds(settings)}{_near_duplicates(report)}; {selection}."
     )
+
+
+def _seeds(settings: dict[str, Any]) -> str:
+    """Return the seeds, one for each folding; reports of before there were several show the first."""
+    seed, repeats = settings["seed"], settings.get("repeats", 1)
+    if repeats == 1:
+        return f"seed {seed}"
+    return f"the mean over {repeats} draws of the folds (seeds {seed} to {seed + repeats - 1})"
+
+
+def _near_duplicates(report: Report) -> str:
+    """Return how many problems share a fold because they are alike; "" for none."""
+    groups = report.settings.get("groups")
+    return f", near-duplicates in one fold ({report.problems:,} problems in {groups:,} groups)" if groups else ""
 
 
 def _fixed(settings: dict[str, Any]) -> str:

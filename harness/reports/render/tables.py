@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.reports.render.headline import leading_row
 from harness.reports.render.numbers import interval, model_text, p_text, share, short
+from harness.reports.render.significance import is_significant, p_value
 from harness.reports.render.text import Cells, TableCells
 from harness.reports.report import Report
 from harness.reports.transfer import Tested
@@ -50,17 +51,9 @@ def row_cells(row: TableRow) -> Cells:
     value = (row.name, short(row.value), interval(row.low, row.high))
     if row.name == "pass@1":
         return (*value, "", "", "")
-    gain = (short(row.gain, "+"), interval(row.gain_low, row.gain_high, "+"))
-    return (*value, *gain, "" if row.name.startswith("pass@") else p_value(row))
-
-
-def p_value(row: TableRow) -> str:
-    """Return the row's p-value as text, the corrected one if it has one."""
-    return p_text(_p(row))
-
-
-def _p(row: TableRow) -> float:
-    return row.p if math.isnan(row.p_holm) else row.p_holm
+    is_oracle = row.name.startswith("pass@")
+    gain = (short(row.gain, "+") if is_oracle else _gain_cell(row).strip(), interval(row.gain_low, row.gain_high, "+"))
+    return (*value, *gain, "" if is_oracle else p_value(row))
 
 
 def rule_cells(report: Report) -> TableCells:
@@ -110,7 +103,7 @@ def gain_cell(row: TableRow) -> str:
     """Return the gain, with a star if it is significant after correction: +.031*."""
     if math.isnan(row.gain):
         return ""
-    return short(row.gain, "+") + ("*" if _p(row) < 0.05 else " ")
+    return short(row.gain, "+") + ("*" if is_significant(row) else " ")
 
 
 def score_cells(report: Report) -> TableCells:
@@ -245,6 +238,20 @@ def cost_cells(report: Report) -> TableCells:
     return ("cost", "completions", "tests", "forward passes", "program runs", "labels"), rows
 
 
+def selectivity_cells(report: Report) -> TableCells:
+    """Return each probe less its own controls, paired by problem: header and rows."""
+    rows: list[Cells] = [
+        (
+            f"{item.name} - {item.other}",
+            short(item.value, "+"),
+            interval(item.low, item.high, "+"),
+            p_text(item.p_holm),
+        )
+        for item in report.differences.get("controls", [])
+    ]
+    return ("selectivity", "difference", "95 % interval", "p"), rows
+
+
 def pair_cells(report: Report) -> TableCells:
     """Return every pair of objectives: header and rows."""
     rows: list[Cells] = [
@@ -275,8 +282,8 @@ def extraction_cells(report: Report) -> TableCells:
 
 
 def is_gain(row: Cells) -> bool:
-    """Return True for a row of the main table that gains with its whole interval above zero."""
-    return len(row) == len(ROW_HEADER) and row[4].startswith("[+") and not row[0].startswith("pass@")
+    """Return True for a row of the main table with a significant gain."""
+    return len(row) == len(ROW_HEADER) and row[3].startswith("+") and row[3].endswith("*")
 
 
 def tables(report: Report) -> list[TableCells]:
@@ -287,6 +294,7 @@ def tables(report: Report) -> list[TableCells]:
         difference_cells,
         baseline_cells,
         composed_cells,
+        selectivity_cells,
         rule_cells,
         at_k_cells,
         cost_cells,

@@ -30,6 +30,7 @@ TITLES = {
     "pass@k": "Pass@k",
     "selection": "Probes and baselines",
     "gain by rule": "Rules of selection",
+    "selectivity": "Probes against their own controls",
     "gain of selection": "Selection among k samples",
     "composed": "Composed selection against its parts",
     "cost": "Cost of each selection",
