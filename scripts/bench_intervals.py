@@ -71,7 +71,7 @@ def summary(runs: Sequence[Sequence[Result]]) -> str:
     covered, gain, truth = (np.mean([getattr(one, part) for one in every]) for part in ("is_covered", "gain", "truth"))
     width = np.mean([result.high - result.low for result in every])
     return (
-        f"coverage {covered:.3f} of {len(every)} intervals, mean width {width:.3f}, gain {gain:+.4f}, true {truth:+.4f};"
+        f"coverage {covered:.3f} of {len(every)} intervals, mean width {width:.3f}, gain {gain:+.4f} ({truth:+.4f});"
         f" any significant gain in {gains:.1%} and loss in {losses:.1%} of {len(runs)} runs"
     )
 

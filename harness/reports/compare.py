@@ -19,6 +19,7 @@ from harness.runs.scores import load_scores
 from harness.runs.store import Store
 from harness.stats import TableRow, differences, points
 from harness.stats.estimators import Floats
+from harness.stats.intervals import finite_mean, percentile_interval, resample, resampled_means, widened
 from harness.stats.table import RESAMPLES
 
 SCHEMA = "qprobe-compare/2"
@@ -114,8 +115,8 @@ def compare_sides(sides: Sequence[Side], rows: Sequence[str] | None = None) -> C
         benchmark=", ".join(dict.fromkeys(side.benchmark for side in sides)),
         problems=len(ids),
         problems_left_out=left_out,
-        cells=tuple(_cells(values)),
-        differences=tuple(_differences(values, sides[0].name, rows)),
+        cells=tuple(_cells(values, factors := _factors(sides, rows))),
+        differences=tuple(_differences(values, factors, sides[0].name, rows)),
     )
 
 
@@ -219,17 +220,38 @@ def _values(side: Side, row: str, ids: Sequence[str]) -> Floats:
     return np.array([side.values[row][name] for name in ids], dtype=np.float64)
 
 
-def _cells(values: dict[tuple[str, str], Floats]) -> list[Cell]:
+Factors = dict[tuple[str, str], float]
+"""By run and row: how many times wider the report's interval is than over problems alone, for the folds of probes."""
+
+
+def _factors(sides: Sequence[Side], rows: Sequence[str]) -> Factors:
+    factors = {}
+    for side in sides:
+        for row in (row for row in rows if row in side.values and row in side.reported):
+            values_P = np.array(list(side.values[row].values()), dtype=np.float64)
+            (plain,) = points([0], values_P[None], resamples=RESAMPLES)
+            width = side.reported[row].high - side.reported[row].low
+            factors[side.name, row] = max(1.0, width / (plain.high - plain.low)) if plain.high > plain.low else 1.0
+    return factors
+
+
+def _cells(values: dict[tuple[str, str], Floats], factors: Factors) -> list[Cell]:
     """Return the means with the intervals that a report of the same problems has: as many resamples, one seed."""
-    means = points(range(len(values)), np.stack(list(values.values())), resamples=RESAMPLES)
-    return [Cell(row, run, point.value, point.low, point.high) for (run, row), point in zip(values, means, strict=True)]
+    values_RP = np.stack(list(values.values()))
+    draws_RB = resampled_means(values_RP, resample(values_RP.shape[1], RESAMPLES, 0))
+    low_R, high_R = percentile_interval(widened(draws_RB, np.array([factors.get(key, 1.0) for key in values])))
+    columns = zip(values, finite_mean(values_RP), low_R, high_R, strict=True)
+    return [Cell(row, run, float(value), float(low), float(high)) for (run, row), value, low, high in columns]
 
 
-def _differences(values: dict[tuple[str, str], Floats], base: str, rows: Sequence[str]) -> list[RunDifference]:
+def _differences(
+    values: dict[tuple[str, str], Floats], factors: Factors, base: str, rows: Sequence[str]
+) -> list[RunDifference]:
     """Return each later run less the first, row by row; corrected for their number, all rows together."""
     named = {f"{run}\n{row}": values_P for (run, row), values_P in values.items()}
     cells = [(row, run) for row in rows for run, of in values if of == row and run != base and (base, row) in values]
-    results = differences(named, [(f"{run}\n{row}", f"{base}\n{row}") for row, run in cells])
+    pairs = [(f"{run}\n{row}", f"{base}\n{row}") for row, run in cells]
+    results = differences(named, pairs, factors={f"{run}\n{row}": factor for (run, row), factor in factors.items()})
     return [
         RunDifference(row, run, base, result.value, result.low, result.high, result.p, result.p_holm)
         for (row, run), result in zip(cells, results, strict=True)

@@ -68,10 +68,13 @@ class _Paired:
     factors_R: Floats  # of the draws' distances from their mean, and of the flipped means'
 
     @classmethod
-    def of(cls, differences_SRP: Floats, design: Design, resamples: int, seed: int) -> "_Paired":
+    def of(
+        cls, differences_SRP: Floats, design: Design, resamples: int, seed: int, least: Floats | float = 1.0
+    ) -> "_Paired":
+        """The rows, with factors of at least `least`."""
         mean_RP = differences_SRP.mean(0)
         draws_RB = resampled_means(mean_RP, design.counts(mean_RP.shape[1], resamples, seed))
-        factors_R = design.factors(differences_SRP, draws_RB)
+        factors_R = np.maximum(design.factors(differences_SRP, draws_RB), least)
         return cls(mean_RP, widened(draws_RB, factors_R), factors_R)
 
 
@@ -133,12 +136,14 @@ def differences(
     *,
     simultaneous: bool = False,
     design: Design = PLAIN,
+    factors: Mapping[str, float] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Difference]:
     """Compare every pair of rows, or those in `pairs`, over the problems for which both have a value.
 
-    Values are as in `tabulate`. With `simultaneous`, the intervals hold for all pairs at once.
+    Values are as in `tabulate`. With `simultaneous`, the intervals hold for all pairs at once. `factors` has, by row,
+    how many times wider an interval is than over problems alone, where only the mean over cross-validations is known.
     """
     pairs = list(combinations(values, 2)) if pairs is None else list(pairs)
     if not pairs:
@@ -146,7 +151,9 @@ def differences(
     names = list(values)
     ones, others = zip(*((names.index(name), names.index(other)) for name, other in pairs), strict=True)
     values_SRP = _stacked(values, names)
-    paired = _Paired.of(beyond_rounding(values_SRP[:, ones] - values_SRP[:, others]), design, resamples, seed)
+    known = factors or {}
+    least_R = np.array([max(known.get(name, 1.0), known.get(other, 1.0)) for name, other in pairs])
+    paired = _Paired.of(beyond_rounding(values_SRP[:, ones] - values_SRP[:, others]), design, resamples, seed, least_R)
     value_R = finite_mean(paired.mean_RP)
     if simultaneous and len(pairs) > 1:
         low_R, high_R = simultaneous_interval(value_R, paired.draws_RB)

@@ -28,6 +28,7 @@ from harness.runs.program_hash import fingerprint, fingerprints
 from harness.runs.scores import load_scores
 from harness.runs.store import Store
 from harness.stages.probe import probe
+from harness.stats import selection_by_limits
 from sandbox import Outcome, Status
 from tests.made_run import fill
 
@@ -300,21 +301,43 @@ def test_a_greedy_run_is_a_row(store: Store, result: Report, tmp_path: Path):
 
 
 def test_repeated_cross_validation(store: Store, result: Report):
-    """The mean over cross-validations, by hand; the first is the report's own."""
-    values_SOP = load_scores(store).repeats.values_SOP
-    assert result.repeats.seeds == (0, 1, 2)
-    assert values_SOP.shape == (3, 2, PROBLEMS)
-    assert not np.array_equal(values_SOP[1], values_SOP[2])
+    """The mean over cross-validations, by hand, is the report's own."""
+    scores, inputs = load_scores(store), read_inputs(store)
+    assert result.repeats.seeds == scores.seeds == (0, 1, 2)
+    assert scores.scores_SOPN.shape[:3] == (3, 2, PROBLEMS)
+    assert len({fold_P.tobytes() for fold_P in scores.folds_SP}) == 3
+    parts = inputs.rewards_PN, inputs.mask_PN, inputs.beta
+    values_SOP = np.array(
+        [
+            [
+                selection_by_limits(own_PN.astype(float), *parts, limits_P)
+                for own_PN, limits_P in zip(*folding, strict=True)
+            ]
+            for folding in zip(scores.scores_SOPN, scores.limits_SOP, strict=True)
+        ]
+    )
     rows = {row.name: row for row in result.rows}
     for at, row in enumerate(result.repeats.rows):
-        assert result.per_problem.value[row.name] == pytest.approx(values_SOP[0, at].tolist())
-        assert rows[row.name].value == pytest.approx(values_SOP[0, at].mean())
+        assert result.per_problem.value[row.name] == pytest.approx(values_SOP[:, at].mean(0).tolist())
+        assert rows[row.name] == row
         assert row.value == pytest.approx(values_SOP[:, at].mean())
         assert row.gain == pytest.approx(row.value - rows["pass@1"].value)
         assert row.gain_low <= row.gain <= row.gain_high
         gains = [values_SOP[seed, at].mean() - rows["pass@1"].value for seed in range(3)]
         assert result.repeats.spread[row.name] == pytest.approx(np.std(gains, ddof=1))
     assert "| 3 repeats |" in markdown(result)
+    selectivity = {(item.name, item.other): item for item in result.differences["controls"]}
+    drawn = {name: control.objectives for name, control in scores.controls.items()}
+    assert {name: len(drawn[name]) for name in ("shuffled labels", "shuffled within problems")} == {
+        "shuffled labels": 20,
+        "shuffled within problems": 10,
+    }
+    control = scores.controls["shuffled labels"]
+    own = [place for place, name in enumerate(control.objectives) if name == "ce"]
+    draws_CP = [selection_by_limits(control.scores_CPN[at], *parts, control.limits_CP[at]) for at in own]
+    expected = rows["ce"].value - np.mean(draws_CP)
+    assert selectivity["ce", "shuffled labels"].value == pytest.approx(expected)
+    assert "| ce - shuffled labels | +" in markdown(result)
 
 
 def test_composed_selections_have_rows_costs_and_differences(store: Store, result: Report):

@@ -45,9 +45,7 @@ COSTS = (
     "Cost: completions drawn, completions with tests drawn, completions read by the model of the vectors, and programs "
     "run, per problem; labels are the verdicts that a probe learns from, in all. The oracle runs the hidden tests."
 )
-REPEATS = (
-    "Repeats: the means over cross-validations with different folds; spread is the gain's standard deviation over them."
-)
+REPEATS = "Repeats: means over draws of the folds; spread is the standard deviation of the gain over them."
 
 _PRESETS = {
     "nested": "hyperparameters and rule of selection selected inside the training folds",
