@@ -77,7 +77,7 @@ class Scores:
 
     @property
     def design(self) -> Design:
-        """What intervals must allow for."""
+        """The folds and near-duplicates, for which intervals allow."""
         folds_SP = self.folds_SP if len(self.folds_SP) > 1 else None
         units_P = self.units_P if len(set(self.units_P.tolist())) < len(self.units_P) else None
         return Design(folds_SP, units_P)

@@ -57,7 +57,7 @@ def test_trained_together_is_trained_alone():
 
 
 def test_probes_that_differ_in_validation_alone_are_trained_once(monkeypatch: pytest.MonkeyPatch):
-    """Each stops where it would stop alone, though the other goes on."""
+    """Each stops where it would stop alone, though the others continue."""
     samples, schedule = doubled(plant(24, 10, 12, signal=0.0).samples), replace(SCHEDULE, epochs=12)
     fold_P, sizes = torch.arange(24) % 6, []
     twins = [

@@ -100,7 +100,7 @@ def test_the_table_pairs_by_problem():
 
 
 def foldings(problems: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Values in ten cross-validations of five folds, whose probes differ: a fold's gain has a part of its own."""
+    """Values in ten cross-validations of five folds, whose probes differ: each fold adds a part to the gain."""
     rng = np.random.default_rng(seed)
     folds_SP = np.stack([rng.permutation(problems) % 5 for _ in range(10)])
     of_folds = 0.3 * rng.standard_normal((10, 5))
