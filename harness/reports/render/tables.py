@@ -52,7 +52,7 @@ def row_cells(row: TableRow) -> Cells:
     if row.name == "pass@1":
         return (*value, "", "", "")
     is_oracle = row.name.startswith("pass@")
-    gain = (short(row.gain, "+") if is_oracle else _gain_cell(row).strip(), interval(row.gain_low, row.gain_high, "+"))
+    gain = (short(row.gain, "+") if is_oracle else gain_cell(row).strip(), interval(row.gain_low, row.gain_high, "+"))
     return (*value, *gain, "" if is_oracle else p_value(row))
 
 
