@@ -1,7 +1,7 @@
 """Explanations of the names in a report, for a reader who sees one for the first time."""
 
 from harness.reports.report import Report
-from harness.stats import CONTROL, RANDOM
+from harness.stats import CONTROL, RANDOM, WITHIN
 from harness.stats.baselines import USES_LABELS
 
 Entry = tuple[str, str]
@@ -11,7 +11,7 @@ Entry = tuple[str, str]
 def guide(report: Report) -> list[Entry]:
     """Return the explanations of the names that the report has."""
     probes = [row.name for row in report.rows if row.name in report.hyperparameters]
-    controls = [row.name for row in report.rows if row.name in (CONTROL, RANDOM)]
+    controls = [row.name for row in report.rows if row.name in (CONTROL, RANDOM, WITHIN)]
     labelled = [row.name for row in report.rows if row.name in USES_LABELS]
     composed = list(dict.fromkeys(item.name for item in report.differences.get("composed", [])))
     named = {"pass@1", *probes, *labelled, *controls, *report.given, *composed}
@@ -37,7 +37,7 @@ def guide(report: Report) -> list[Entry]:
         entries.append((", ".join(report.given), "Scores from files: each selects the best-scored sample."))
     if controls:
         entries.append(
-            (", ".join(controls), "Controls: scores without information about verdicts, which must not gain.")
+            (", ".join(controls), "Controls: untrained scores, or probes of shuffled labels; those must not gain.")
         )
     if oracle != "pass@1":
         entries.append((oracle, "The share of problems with a sample that passes: no selection can exceed it."))

@@ -86,14 +86,15 @@ def best_of_several(report: Report) -> str:
 
 def controls(report: Report) -> str:
     """Return a line on the controls: their meaning, and why some lose; "" without controls."""
-    rows = [row for row in report.rows if row.name in (RANDOM, CONTROL)]
+    rows = {row.name: row for row in report.rows if row.name in (RANDOM, CONTROL)}
     if not rows:
         return ""
-    text = f"Controls: {' and '.join(row.name for row in rows)} hold no information about verdicts and must not gain."
-    gaining = [row.name for row in rows if row.gain > 0 and is_significant(row)]
-    losing = [f"{row.name} {short(row.gain, '+')}" for row in rows if row.gain < 0 and is_significant(row)]
-    if gaining:
-        return f"Warning: {' and '.join(gaining)} gain. {text} Distrust the gains of the probes."
+    text = f"Controls: {CONTROL} hold no information about verdicts and must not gain."
+    if RANDOM in rows:
+        text += f" A {RANDOM} is untrained; its gain is what the folds' selection of a rule makes of chance."
+    if CONTROL in rows and rows[CONTROL].gain > 0 and is_significant(rows[CONTROL]):
+        return f"Warning: {CONTROL} gain. {text} Distrust the gains of the probes."
+    losing = [f"{row.name} {short(row.gain, '+')}" for row in rows.values() if row.gain < 0 and is_significant(row)]
     if not losing:
         return text
     return (
