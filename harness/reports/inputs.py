@@ -22,7 +22,7 @@ from harness.stats import SampleFeatures, Selector, agreement, baseline_scores, 
 from harness.stats.baselines import CODET, GENERATED, OUTPUTS, SHOWN, VECTOR_AGREEMENT
 from harness.stats.composed import Composed, composed
 from harness.stats.estimators import Bools, Floats, Ints
-from harness.stats.selectors import ByScores
+from harness.stats.selectors import ByScores, Foldings
 from sandbox import Outcome
 
 PAPERS = "pg"
@@ -178,9 +178,15 @@ def _composed(
     if not scores.objectives:
         return {}
     name = leading(scores.objectives)
-    place = scores.objectives.index(name)
-    rule = ByScores(scores.scores_OPN[place], scores.ruled(name).beta, scores.limits_OP[place])
-    return composed_of(name, rule, scores.features, mask_PN, scores.fold_P, visible, generated)
+    beta = scores.ruled(name).beta
+    foldings = [
+        composed_of(name, ByScores(scores_PN, beta, limits_P), scores.features, mask_PN, fold_P, visible, generated)
+        for scores_PN, limits_P, fold_P in zip(*scores.of(name), scores.folds_SP, strict=True)
+    ]
+    return {
+        row: replace(first, selector=Foldings([folding[row].selector for folding in foldings]))
+        for row, first in foldings[0].items()
+    }
 
 
 def composed_of(

@@ -143,11 +143,15 @@ def curves(inputs: ReportInputs, ks: Sequence[int]) -> tuple[Curve, ...]:
     """Return best of k at a few k: every objective and pass@k."""
     with _without_smaller_problems():
         lines = [
-            Curve(name, _means(best_of_k(scores_PN, inputs.rewards_PN, inputs.mask_PN, ks)))
-            for name, scores_PN in inputs.objectives.items()
+            Curve(name, _means(_best_of_k(scores_SPN, inputs, ks))) for name, scores_SPN in inputs.all_foldings.items()
         ]
         oracle_PK = np.stack([pass_at_k(inputs.rewards_PN, inputs.mask_PN, k) for k in ks], axis=1)
     return (*lines, Curve("pass@k", _means(oracle_PK)))
+
+
+def _best_of_k(scores_SPN: Floats, inputs: ReportInputs, ks: Sequence[int]) -> Floats:
+    """Return the expected reward [P, K] of the best of k samples, the mean over cross-validations."""
+    return np.mean([best_of_k(scores_PN, inputs.rewards_PN, inputs.mask_PN, ks) for scores_PN in scores_SPN], axis=0)
 
 
 def _means(values_PK: Floats) -> tuple[float | None, ...]:
@@ -159,7 +163,9 @@ def best_of_every_k(inputs: ReportInputs) -> BestOfK:
     rewards_PN, mask_PN = inputs.rewards_PN, inputs.mask_PN
     ks = list(range(1, max(inputs.samples_per_problem[1], 1) + 1))
     with _without_smaller_problems():
-        values = {name: best_of_k(scores_PN, rewards_PN, mask_PN, ks) for name, scores_PN in inputs.all_scores.items()}
+        values = {name: _best_of_k(own_SPN, inputs, ks) for name, own_SPN in inputs.all_foldings.items()}
+        others = {**inputs.baselines, **inputs.given}
+        values |= {name: best_of_k(scores_PN, rewards_PN, mask_PN, ks) for name, scores_PN in others.items()}
         values |= {name: selector.curve(rewards_PN, mask_PN, ks) for name, selector in inputs.selectors.items()}
         values["pass@k"] = np.stack([pass_at_k(rewards_PN, mask_PN, k) for k in ks], axis=1)
     values["pass@1"] = np.repeat(values["pass@k"][:, :1], len(ks), axis=1)
@@ -187,7 +193,8 @@ def repeated(inputs: ReportInputs, summary: Summary) -> Repeated | None:
     """Return the effect of the random folds on the objectives; None for a single cross-validation."""
     if len(inputs.scores.seeds) < 2:
         return None
-    spread = {name: float(np.nanmean(values_SP, axis=1).std(ddof=1)) for name, values_SP in summary.by_folding.items()}
+    values = {name: summary.by_folding[name] for name in inputs.objectives}
+    spread = {name: float(np.nanmean(values_SP, axis=1).std(ddof=1)) for name, values_SP in values.items()}
     return Repeated(inputs.scores.seeds, tuple(summary[name] for name in spread), spread)
 
 

@@ -24,7 +24,10 @@ class Selector(Protocol):
     """A choice of one of a problem's samples."""
 
     def expected(self, rewards_PN: Floats, mask_PN: Bools, k: int | None) -> Floats:
-        """Return the expected reward [P] among k samples, or among all of a problem; NaN where it has fewer."""
+        """Return the expected reward [P] among k samples, or among all of a problem; NaN where it has fewer.
+
+        Of a choice in S cross-validations, [S, P].
+        """
         ...
 
     def curve(self, rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> Floats:
@@ -121,6 +124,21 @@ class ByScores:
         """The same for these problems, which may be repeated."""
         limits_P = np.broadcast_to(self.limits_P, len(self.scores_PN))
         return ByScores(self.scores_PN[rows_V], self.beta, limits_P[rows_V])
+
+
+@dataclass(frozen=True)
+class Foldings:
+    """A choice in S cross-validations, each by the scores of its own probes."""
+
+    selectors: Sequence[Selector]
+
+    def expected(self, rewards_PN: Floats, mask_PN: Bools, k: int | None) -> Floats:
+        """Return the expected reward [S, P] among k samples, or among all of a problem."""
+        return np.stack([selector.expected(rewards_PN, mask_PN, k) for selector in self.selectors])
+
+    def curve(self, rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> Floats:
+        """Return the expected reward [P, K] among each number of samples, the mean over S."""
+        return np.mean([selector.curve(rewards_PN, mask_PN, ks) for selector in self.selectors], axis=0)
 
 
 @dataclass(frozen=True)

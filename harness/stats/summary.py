@@ -32,7 +32,7 @@ class Summary:
 
     rows: tuple[TableRow, ...]
     values: Mapping[str, Floats]  # name of a row -> [P]
-    by_folding: Mapping[str, Floats]  # name of a probe -> [S, P], of each cross-validation
+    by_folding: Mapping[str, Floats]  # name of a probe's row -> [S, P], of each cross-validation
     draws: Mapping[str, Floats]  # name of a control -> [C, P], of each draw
     k: int | None  # samples to select among; None for all samples of a problem
     beta: float  # temperature of the probes' selection
@@ -121,7 +121,7 @@ def summarise(
     if k is not None:  # pass@1 and greedy too: a table compares rows over the same problems
         values = {name: np.where(mask_PN.sum(1) >= k, own, np.nan) for name, own in values.items()}
     draws = {name: values[name] for name in drawn}
-    by_folding = {name: values[name] for name in probes}
+    by_folding = {name: own for name, own in values.items() if own.ndim > 1 and name not in drawn}
     values = {name: own.mean(axis=0) if own.ndim > 1 else own for name, own in values.items()}
     rows = {
         row.name: row

@@ -67,8 +67,13 @@ def test_a_report_is_read_back_as_it_was_written(complete: Report):
 def test_every_table_of_the_page_has_a_title(complete: Report):
     _, _, html = page(complete).partition('id="tables"')
     titles = re.findall(r"<summary><h2>(.*?)</h2>", html)
-    assert len(titles) == len(set(titles)) == 15
-    assert {"Best objective against the others", "Repeated cross-validation", "Learning curve"} <= set(titles)
+    assert len(titles) == len(set(titles)) == 16
+    assert {
+        "Probes against their own controls",
+        "Best objective against the others",
+        "Repeated cross-validation",
+        "Learning curve",
+    } <= set(titles)
 
 
 def test_a_report_without_values_per_problem_is_read_back(complete: Report):

@@ -91,7 +91,7 @@ def controls(report: Report) -> str:
         return ""
     text = f"Controls: {CONTROL} hold no information about verdicts and must not gain."
     if RANDOM in rows:
-        text += f" A {RANDOM} is untrained; its gain is what the folds' selection of a rule makes of chance."
+        text += f" A {RANDOM} is untrained: only its rule of selection comes from the training folds."
     if CONTROL in rows and rows[CONTROL].gain > 0 and is_significant(rows[CONTROL]):
         return f"Warning: {CONTROL} gain. {text} Distrust the gains of the probes."
     losing = [f"{row.name} {short(row.gain, '+')}" for row in rows.values() if row.gain < 0 and is_significant(row)]
