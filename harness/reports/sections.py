@@ -151,7 +151,8 @@ def curves(inputs: ReportInputs, ks: Sequence[int]) -> tuple[Curve, ...]:
 
 def _best_of_k(scores_SPN: Floats, inputs: ReportInputs, ks: Sequence[int]) -> Floats:
     """Return the expected reward [P, K] of the best of k samples, the mean over cross-validations."""
-    return np.mean([best_of_k(scores_PN, inputs.rewards_PN, inputs.mask_PN, ks) for scores_PN in scores_SPN], axis=0)
+    values_SPK = [best_of_k(scores_PN, inputs.rewards_PN, inputs.mask_PN, ks) for scores_PN in scores_SPN]
+    return np.asarray(np.mean(values_SPK, axis=0))
 
 
 def _means(values_PK: Floats) -> tuple[float | None, ...]:

@@ -128,7 +128,7 @@ class ByScores:
 
 @dataclass(frozen=True)
 class Foldings:
-    """A choice in S cross-validations, each by the scores of its own probes."""
+    """A choice in S cross-validations, whose probes differ."""
 
     selectors: Sequence[Selector]
 
@@ -138,7 +138,8 @@ class Foldings:
 
     def curve(self, rewards_PN: Floats, mask_PN: Bools, ks: Sequence[int]) -> Floats:
         """Return the expected reward [P, K] among each number of samples, the mean over S."""
-        return np.mean([selector.curve(rewards_PN, mask_PN, ks) for selector in self.selectors], axis=0)
+        curves_SPK = [selector.curve(rewards_PN, mask_PN, ks) for selector in self.selectors]
+        return np.asarray(np.mean(curves_SPK, axis=0))
 
 
 @dataclass(frozen=True)
