@@ -97,6 +97,15 @@ def save_llama(folder: Path, *, layers: int = 2, width: int = 32, context: int =
     return _save(folder, LlamaForCausalLM(config))
 
 
+def save_teachable_llama(folder: Path) -> Path:
+    """A Llama whose head is large enough for an adapter below it to decide what is written."""
+    model = LlamaForCausalLM.from_pretrained(save_llama(folder))
+    with torch.no_grad():
+        model.lm_head.weight.mul_(30)
+    model.save_pretrained(folder)
+    return folder
+
+
 def save_gpt2(folder: Path) -> Path:
     """A GPT-2: learned absolute positions, no pad token."""
     torch.manual_seed(0)

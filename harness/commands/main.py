@@ -13,7 +13,7 @@ import typer
 from harness import __version__
 from harness.commands import benchmarks as catalogue
 from harness.commands import compare as comparison
-from harness.commands import look, probes, stages
+from harness.commands import look, probes, stages, training
 from harness.commands import pairs as preference_data
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
@@ -66,6 +66,8 @@ app.command()(comparison.compare)
 app.command(cls=GroupedCommand)(stages.export)
 app.command(cls=GroupedCommand)(probes.transfer)
 app.command(cls=GroupedCommand)(probes.rank)
+app.command(cls=GroupedCommand)(training.finetune)
+app.command()(training.score)
 app.add_typer(catalogue.benchmarks)
 app.add_typer(preference_data.pairs)
 app.add_typer(inspection.sandbox)

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.data_files import numbered_lines, parse_row, read_text
 from harness.errors import QprobeError
 from harness.reports.inputs import ReportInputs
+from harness.rewards.score_card import read_score_card
 from harness.runs.completion import SampleId
 from harness.runs.join import place
 
@@ -24,12 +25,14 @@ def with_scores(inputs: ReportInputs, files: Sequence[Path]) -> ReportInputs:
 
     Raises QprobeError for a file without exactly one finite score per graded sample, and for a name that is in use.
     """
-    given = dict(inputs.given)
+    given, cards = dict(inputs.given), dict(inputs.cards)
     for path in files:
         if path.stem in {*inputs.all_scores, *given, "pass@1", "greedy"}:
             raise QprobeError(f"The report has a row {path.stem} already: rename {path}.")
         given[path.stem] = _placed(path, inputs)
-    return replace(inputs, given=given)
+        if card := read_score_card(path):
+            cards[path.stem] = card
+    return replace(inputs, given=given, cards=cards)
 
 
 def _placed(path: Path, inputs: ReportInputs) -> "np.ndarray[Any, np.dtype[np.float64]]":

@@ -12,6 +12,7 @@ from harness.errors import NoProbesError, QprobeError, StaleProbesError
 from harness.reports.extraction_failures import sample_failures
 from harness.reports.generated_answers import GeneratedAnswers, generated_answers
 from harness.reports.visible_answers import VisibleAnswers, visible_answers
+from harness.rewards.score_card import ScoreCard
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.features import vector_kernels
 from harness.runs.scores import Scores, load_scores, sample_rewards
@@ -81,6 +82,7 @@ class ReportInputs:
     selectors: Mapping[str, Selector] = field(default_factory=dict)  # of baselines that compare the drawn samples alone
     composed: Mapping[str, Composed] = field(default_factory=dict)  # selections that the leading probe is a part of
     given: Mapping[str, Floats] = field(default_factory=dict)  # scores from files, by name; they may know labels
+    cards: Mapping[str, ScoreCard] = field(default_factory=dict)  # of those scores that qprobe score wrote
 
     @property
     def beta(self) -> float:

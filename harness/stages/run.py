@@ -145,12 +145,15 @@ class Run:
         """
         from harness.stages.generate import count_cut, generate, plan
         from harness.stages.import_samples import left_out
+        from harness.stages.trained_on import trained_warning
 
         work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy)
         model = model.for_prompt(chat=work.prompt.chat)
         settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
         engine = model.engine()
         for warning in left_out(problems.benchmark):
+            self.progress.message(f"WARNING: {warning}")
+        if warning := trained_warning([model.name], [problem.id for problem in problems]):
             self.progress.message(f"WARNING: {warning}")
         with self._recorded("generate", settings):
             drawn = generate(self.store, engine, work, self.progress, reader, precision)

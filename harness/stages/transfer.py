@@ -38,6 +38,7 @@ from harness.runs.scores import current
 from harness.runs.store import Store
 from harness.stages.probe import grid_card
 from harness.stages.probe_reuse import as_card
+from harness.stages.trained_on import refuse_trained
 from harness.stages.transfer_curves import layer_gains, learning_gains, only
 from harness.stats import CONTROL, RANDOM, Control, RuledScores, Summary, rule_rows, summarise
 from harness.stats.baselines import CONTRAST
@@ -78,6 +79,7 @@ def transfer(
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     for test in tests:
         refuse_other_vectors(train, test)
+        refuse_trained(test)
     groups = _groups(train, tests)
     twins = _near_duplicates(train, tests, groups)
     used = train.without(twins) if leave_out_duplicates else train

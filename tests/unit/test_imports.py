@@ -17,7 +17,19 @@ ABOVE = {
     "qprobe": {"tests", "scripts"},
     "scripts": {"tests"},
 }
-LAYERS = ("errors", "progress", "stats", "models", "probes", "runs", "reports", "stages", "commands")
+LAYERS = (
+    "errors",
+    "progress",
+    "stats",
+    "models",
+    "probes",
+    "runs",
+    "finetuning",
+    "rewards",
+    "reports",
+    "stages",
+    "commands",
+)
 """The parts of harness, the lowest first: each imports from those before it alone."""
 
 

@@ -29,22 +29,30 @@ def chat_prompt(
 
     Raises QprobeError without a template, and for a system message or variables that the template does not read.
     """
-    tokenizer = model.tokenizer
-    if not tokenizer.chat_template:
+    if not model.tokenizer.chat_template:
         raise QprobeError(f"{model.name} has no chat template: give it a prompt to continue, not a chat.")
     _check_variables(model, variables)
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": message})
-    try:
-        with _today(model.template_date):
-            prompt: str = tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **variables
-            )
-    except (TemplateError, TypeError, ValueError) as error:
-        raise QprobeError(f"The chat template of {model.name} fails: {error}.") from error
+    prompt = _rendered(model, messages, add_generation_prompt=True, **variables)
     if system.strip() not in prompt:
         raise QprobeError(f"The chat template of {model.name} leaves a system message out: give no --system-prompt.")
     return prompt
+
+
+def conversation(model: Pretrained, message: str, answer: str) -> str:
+    """Return a user's message and its answer in the chat template, as a reward model reads them."""
+    messages = [{"role": "user", "content": message}, {"role": "assistant", "content": answer}]
+    return _rendered(model, messages, add_generation_prompt=False)
+
+
+def _rendered(model: Pretrained, messages: list[dict[str, str]], **variables: Any) -> str:  # noqa: ANN401
+    try:
+        with _today(model.template_date):
+            text: str = model.tokenizer.apply_chat_template(messages, tokenize=False, **variables)
+    except (TemplateError, TypeError, ValueError) as error:
+        raise QprobeError(f"The chat template of {model.name} fails: {error}.") from error
+    return text
 
 
 def _check_variables(model: Pretrained, variables: Mapping[str, Any]) -> None:

@@ -143,7 +143,7 @@ class Pretrained:
         try:
             if self.target_device == "cpu" and self.attn_implementation.startswith("flash"):
                 raise ValueError("it needs a GPU")
-            with _quiet(), torch.device("meta"):  # shapes alone: no weights are made
+            with quiet(), torch.device("meta"):  # shapes alone: no weights are made
                 AutoModel.from_config(  # type: ignore[no-untyped-call]
                     self.config,
                     attn_implementation=self.attn_implementation,
@@ -187,7 +187,7 @@ class Pretrained:
 
     def _read(self, part: str, from_pretrained: Any) -> Any:  # noqa: ANN401
         try:
-            with _quiet():
+            with quiet():
                 return from_pretrained(self._folder, **self._where)
         except FAILURES as error:
             if self._where["local_files_only"]:
@@ -282,16 +282,17 @@ class Pretrained:
             remedy = "its files may be damaged; download them again, or choose another model"
         return QprobeError(f"The {quantity} of {self.spec} hold NaN or infinity in {dtype}: {remedy}.")
 
-    def load(self, auto_class: Any) -> Any:  # noqa: ANN401
+    def load(self, auto_class: Any, *, new: str = "", **changes: Any) -> Any:  # noqa: ANN401
         """Return the model, read with one of transformers' auto classes and ready for inference.
 
-        Raises QprobeError where that fails.
+        Its files may lack the tensors of the module called `new`; `changes` are of its configuration. Raises
+        QprobeError where it cannot be loaded.
         """
         import torch
 
         try:
-            with _quiet():
-                model = self._from_pretrained(auto_class)
+            with quiet():
+                model = self._from_pretrained(auto_class, new, changes)
         except (*FAILURES, RuntimeError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise QprobeError(f"{self.name} does not fit on {self.target_device}: try quantize=8bit.") from error
@@ -299,7 +300,7 @@ class Pretrained:
             raise QprobeError(f"The model {self.name} cannot be loaded: {reason}") from error
         return model.eval()
 
-    def _from_pretrained(self, auto_class: Any) -> Any:  # noqa: ANN401
+    def _from_pretrained(self, auto_class: Any, new: str, changes: dict[str, Any]) -> Any:  # noqa: ANN401
         from transformers import AutoModel, AutoModelForCausalLM
 
         backbone = self.adapter is not None and auto_class is AutoModel
@@ -308,9 +309,10 @@ class Pretrained:
         name = self.name
         if self.is_gguf:
             name = str(dequantised(Path(name), self.dtype if self.dtype in ("bfloat16", "float16") else "float32"))
-        model, info = chosen.from_pretrained(name, **self._where, **placing, output_loading_info=True)
+        model, info = chosen.from_pretrained(name, **self._where, **placing, **changes, output_loading_info=True)
         # An encoder's pooler is not used here, and many files lack it.
-        if missing := sorted(name for name in info["missing_keys"] if "pooler" not in name):
+        absent = (name for name in info["missing_keys"] if "pooler" not in name)
+        if missing := sorted(name for name in absent if not new or not name.startswith(f"{new}.")):
             raise ValueError(f"its files lack {len(missing)} of its tensors, such as {missing[0]}")
         if not self.device_map and not self.quantize:
             model = model.to(self.target_device)
@@ -337,7 +339,7 @@ class Pretrained:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries from printing: an error is one sentence, and a bar of theirs writes into ours.
 
     Their report of unused weights lists the head that an embedder has no use for.

@@ -1,0 +1,79 @@
+"""The card of an adapter: what it was trained on and how, as JSON beside its weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from harness.errors import QprobeError
+from harness.runs.atomic import atomic_write
+
+FILE = "qprobe_card.json"
+SCHEMA = "qprobe-adapter/1"
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterCard:
+    """The origin of an adapter."""
+
+    method: str  # of fine-tuning
+    key: str  # a digest of the data, the model and the settings
+    model: str  # as the user named it
+    fingerprint: str  # of the model's weights
+    benchmark: str
+    splits: tuple[str, ...]
+    problems: tuple[str, ...]  # those that it was trained on
+    rows: int
+    tokens: int  # of all rows, prompts included
+    data_sha256: str  # of the rows
+    settings: Mapping[str, Any]  # of LoRA and of the steps
+    parameters: int  # trained
+    steps: int
+    losses: tuple[float, ...]  # of every step
+
+    @property
+    def epoch_losses(self) -> list[float]:
+        """The mean loss of each epoch's steps."""
+        epochs = int(self.settings["epochs"])
+        size = len(self.losses) // epochs
+        return [fmean(self.losses[epoch * size : (epoch + 1) * size]) for epoch in range(epochs)]
+
+    def save(self, folder: Path) -> None:
+        """Write the card. Raises QprobeError where that fails."""
+        with atomic_write(folder / FILE) as draft:
+            draft.write_text(json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1), encoding="utf-8")
+
+
+def read_card(folder: Path) -> AdapterCard | None:
+    """Return an adapter's card; None for one that qprobe did not make. Raises QprobeError for a damaged card."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema"] != SCHEMA:
+            raise QprobeError(f"{path} is of another version of qprobe: {values['schema']}, not {SCHEMA}.")
+        lists = {"splits", "problems", "losses"}
+        names = [entry.name for entry in fields(AdapterCard)]
+        given: dict[str, Any] = {name: tuple(values[name]) if name in lists else values[name] for name in names}
+        return AdapterCard(**given)
+    except (ValueError, KeyError, TypeError) as error:
+        raise QprobeError(f"{path} is damaged ({error!r}): train the adapter again.") from error
+
+
+def trained_problems(models: Sequence[str]) -> dict[str, Path]:
+    """Return the problems that the adapters of some models were trained on, with the adapter's folder.
+
+    A model is written `SCHEME:NAME[,adapter=FOLDER]`.
+    """
+    from harness.models.registry import ENGINES
+    from harness.models.spec import in_home, parse_spec
+
+    problems: dict[str, Path] = {}
+    for model in filter(None, models):
+        adapter = parse_spec(model, tuple(ENGINES)).options.get("adapter")
+        card = read_card(Path(in_home(adapter))) if adapter else None
+        problems |= dict.fromkeys(card.problems if card else (), Path(adapter or ""))
+    return problems

@@ -1,0 +1,23 @@
+"""The logits of models of transformers that classify texts, in batches."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def logits_of(model: Any, rows: Sequence[Sequence[int]]) -> Tensor:  # noqa: ANN401 - transformers' or peft's own
+    """Return the logits [rows, labels] of token ids, padded on the right.
+
+    These models find a row's last token by the padding's id, so the padding is an id that no row holds.
+    """
+    longest = max(map(len, rows))
+    held = {token for row in rows for token in row}
+    filler = next(number for number in count() if number not in held)
+    model.config.get_text_config().pad_token_id = filler
+    ids_NT = torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows], device=model.device)
+    mask_NT = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=model.device)
+    logits: Tensor = model(input_ids=ids_NT, attention_mask=mask_NT).logits
+    return logits.float()

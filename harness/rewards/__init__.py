@@ -1,0 +1,1 @@
+"""Reward models: a score per sample by a model that reads its problem and its program."""
