@@ -3,6 +3,7 @@
     python scripts/bench_probes.py                                        # the paper's size: 464 x 200 x 4096
     python scripts/bench_probes.py --problems 60 --samples 40 --width 256 # small, a few seconds
     python scripts/bench_probes.py --device cuda
+    python scripts/bench_probes.py --foldings 10 --epochs 2               # ten cross-validations beside one
 
 qprobe's part is a full comparison: every objective, fold and l2 with nested selection, trained to convergence, scored
 out of fold and evaluated for every k. The paper's part is its loop (Adam at 5e-5, batches of 1000, 150 epochs, a
@@ -12,7 +13,8 @@ shuffled copy of the features every epoch) for five single probes: one objective
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,8 @@ import torch
 from torch.nn.functional import mse_loss
 
 from harness.probes import DEFAULT_OBJECTIVES, CrossValidation, Grid, Samples, Schedule, TrainingPlan, cross_validate
+from harness.probes.controls import DRAWS, DRAWS_WITHIN, draws_each
+from harness.probes.crossvalidation import cross_validations
 from harness.probes.synthetic import PLANTED, Planted, plant
 from harness.stats import best_of_k, pass_at_1
 from scripts.memory import memory_bytes
@@ -44,6 +48,8 @@ def main() -> None:
     print(f"qprobe: {size}: {own}, peak memory {1 + extra:.2f} x the features")
     report_quality(planted, result)
     report_every_k()
+    if options.foldings > 1:
+        report_foldings(samples, options)
     if not options.paper_epochs:
         return
     _, loop = timed(lambda: paper_probe(samples, options.paper_epochs), options.device)
@@ -77,6 +83,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--epochs", type=int, default=Schedule().epochs, help="epochs at most; two are enough for the peak of memory"
     )
+    parser.add_argument("--foldings", type=int, default=1, help="also time this many cross-validations beside one")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     return parser.parse_args()
@@ -92,6 +99,21 @@ def comparison(samples: Samples, options: argparse.Namespace) -> CrossValidation
     for scores_PN in result.scores_OPN.numpy():
         best_of_k(scores_PN, rewards_PN, mask_PN, range(1, options.samples + 1))
     return result
+
+
+def report_foldings(samples: Samples, options: argparse.Namespace) -> None:
+    """Print the time of one cross-validation by the default plan, and of several trained together with controls."""
+    plan = replace(TrainingPlan(), schedule=Schedule(epochs=options.epochs))
+    seeds, objectives = range(options.foldings), DEFAULT_OBJECTIVES
+    validate = partial(cross_validations, samples, folds=options.folds, plan=plan)
+    draws, within = (draws_each(len(objectives), count) for count in (DRAWS, DRAWS_WITHIN))
+    with_controls = partial(validate, controls=draws, controls_within=within)
+    _, one = timed(lambda: validate(seeds=[0]), options.device)
+    _, several = timed(lambda: validate(seeds=seeds), options.device)
+    _, one_controlled = timed(lambda: with_controls(seeds=[0]), options.device)
+    _, controlled = timed(lambda: with_controls(seeds=seeds), options.device)
+    print(f"one folding {one}, {options.foldings} foldings {several}: {several.cpu / one.cpu:.1f} times")
+    print(f"  with controls {one_controlled} and {controlled}: {controlled.cpu / one_controlled.cpu:.1f} times")
 
 
 def paper_probe(samples: Samples, epochs: int) -> torch.nn.Module:
