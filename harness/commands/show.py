@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.commands.terminal import Terminal
 from harness.reports.browser_data import BrowserData
 from harness.reports.compare import Comparison
+from harness.reports.kept import keep_report
 from harness.reports.published import read_published, what_is_missing
 from harness.reports.render import comparison_tables
 from harness.reports.render.files import FILES, write_report
@@ -24,14 +25,27 @@ from harness.runs.reading import is_read_only
 
 
 def show_report(
-    report: Report, data: BrowserData, run: Path, shown: Terminal, form: str, *, full: bool = False
+    report: Report,
+    data: BrowserData | None,
+    run: Path,
+    shown: Terminal,
+    form: str,
+    *,
+    full: bool = False,
+    key: str = "",
 ) -> None:
-    """Print the report in one of the forms of `--format`, and write all of them and the page into the run."""
+    """Print the report in one of the forms of `--format`, and write all of them and the page into the run.
+
+    Without the page's `data`, the run's folder holds these files. `key` is kept beside them, for `kept_report`.
+    """
     print_report(report, shown, form, full=full)
     if is_read_only(run):
         shown.message(f"{run} cannot be written to, so there is no report.html; --format json prints all figures.")
         return
-    write_report(report, data, run)
+    if data is not None:
+        write_report(report, data, run)
+        if key:
+            keep_report(run, key)
     if form == "table":
         more = "" if full or not report.has_probes else f" All tables: qprobe report {shlex.quote(str(run))} --full."
         shown.message(f"To look at: {run}/report.html.{more} As files: report.{', .'.join(FILES)}, .svg.")

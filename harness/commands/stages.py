@@ -114,6 +114,7 @@ def report(
     from harness.commands.show import show_published, show_report
     from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards
+    from harness.reports.kept import inputs_key, kept_report
     from harness.reports.published import is_published, what_is_missing
     from harness.runs.run_progress import unfinished
     from harness.runs.store import Store
@@ -127,8 +128,10 @@ def report(
         if missing := unfinished(store):
             Terminal(quiet=quiet).message(missing)
         rewards = greedy_rewards(greedy, store.about.benchmark) if greedy else None
-        result, data = report_and_page(store, args.numbers(k), rewards, scores or ())
-    show_report(result, data, run, Terminal(quiet=quiet), "json" if json else format_name, full=full)
+        key = "" if k or greedy or scores else inputs_key(run)
+        kept = kept_report(run, key) if key else None
+        result, data = (kept, None) if kept else report_and_page(store, args.numbers(k), rewards, scores or ())
+    show_report(result, data, run, Terminal(quiet=quiet), "json" if json else format_name, full=full, key=key)
     if track:
         from harness.reports.trackers import track as send
 

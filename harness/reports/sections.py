@@ -82,7 +82,7 @@ def selection(inputs: ReportInputs, k: int | None = None) -> Summary:
         baselines={**inputs.baselines, **inputs.given},
         selectors={**inputs.selectors, **{name: part.selector for name, part in inputs.composed.items()}},
         others=greedy,
-        lengths_PN=inputs.scores.features.lengths_PN,
+        lengths_PN=inputs.scores.features.lengths_PN if k is None else None,
         design=inputs.scores.design,
     )
 
