@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -100,49 +101,62 @@ def summarise(
     for scores that are not finite.
     """
     refuse_unusable(rewards_PN, mask_PN, {**scores, **(baselines or {})})
-    limits = limits or {}
-    probes = {name: _Rule.of(own, beta, k, limits.get(name, BY_SOFTMAX)) for name, own in scores.items()}
-    rules = probes | {name: _Rule.of(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
-    drawn = {
-        name: _Rule.of(control.scores_CPN, beta, k, BY_SOFTMAX if control.limits_CP is None else control.limits_CP)
-        for name, control in (controls or {}).items()
-        if len(control.scores_CPN)
-    }
-    values = {"pass@1": pass_at_1(rewards_PN, mask_PN), **(others or {})}
-    values |= {name: rule.values(rewards_PN, mask_PN) for name, rule in rules.items()}
-    values |= {
-        name: selector.expected(rewards_PN, mask_PN, k)
-        for name, selector in (selectors or {}).items()
-        if k is not None or name not in rules
-    }
-    values |= {name: rule.values(rewards_PN, mask_PN) for name, rule in drawn.items()}
+    rules = _probes(scores, beta, k, limits or {})
+    rules |= {name: _Rule.of(scores_PN, 0.0, k) for name, scores_PN in (baselines or {}).items()}
+    drawn = _drawn(controls or {}, beta, k)
     oracle = f"pass@{mask_PN.sum(1).max(initial=0) if k is None else k}"
-    values[oracle] = _any_pass(rewards_PN, mask_PN) if k is None else pass_at_k(rewards_PN, mask_PN, k)
+    values = {
+        "pass@1": pass_at_1(rewards_PN, mask_PN),
+        **(others or {}),
+        **_selected(rewards_PN, mask_PN, k, rules, selectors or {}),
+        **_selected(rewards_PN, mask_PN, k, drawn),
+        oracle: _any_pass(rewards_PN, mask_PN) if k is None else pass_at_k(rewards_PN, mask_PN, k),
+    }
     if k is not None:  # pass@1 and greedy too: a table compares rows over the same problems
         values = {name: np.where(mask_PN.sum(1) >= k, own, np.nan) for name, own in values.items()}
     draws = {name: values[name] for name in drawn}
     by_folding = {name: own for name, own in values.items() if own.ndim > 1 and name not in drawn}
     values = {name: own.mean(axis=0) if own.ndim > 1 else own for name, own in values.items()}
-    rows = {
-        row.name: row
-        for row in tabulate(
-            {**values, **by_folding},
-            base="pass@1",
-            oracle=oracle,
-            compared=set(scores),
-            design=design,
-            resamples=resamples,
-            seed=seed,
-        )
-    }
+    bootstrap = partial(tabulate, design=design, resamples=resamples, seed=seed)
+    table = bootstrap({**values, **by_folding}, base="pass@1", oracle=oracle, compared=set(scores))
+    rows = {row.name: row for row in table}
     for name, rule in {**rules, **drawn}.items():
-        rows[name] = replace(rows[name], auc=rule.auc(rewards_PN, mask_PN))
-    if lengths_PN is not None:
-        for name, rule in rules.items():
-            rows[name] = _without_length(rows[name], rule, rewards_PN, mask_PN, lengths_PN)
-    for name, draws_CP in draws.items():
-        rows[name] = _control(rows[name], draws_CP, values["pass@1"], resamples, seed)
+        row = replace(rows[name], auc=rule.auc(rewards_PN, mask_PN))
+        if lengths_PN is not None and name in rules:
+            row = _without_length(row, rule, rewards_PN, mask_PN, lengths_PN)
+        rows[name] = _control(row, draws[name], values["pass@1"], resamples, seed) if name in drawn else row
     return Summary(tuple(rows.values()), values, by_folding, draws, k, beta)
+
+
+def _probes(scores: Mapping[str, Floats], beta: float, k: int | None, limits: Mapping[str, Ints]) -> dict[str, _Rule]:
+    return {name: _Rule.of(own, beta, k, limits.get(name, BY_SOFTMAX)) for name, own in scores.items()}
+
+
+def _drawn(controls: Mapping[str, Control], beta: float, k: int | None) -> dict[str, _Rule]:
+    """Return the rules of the controls that have draws."""
+    return {
+        name: _Rule.of(control.scores_CPN, beta, k, BY_SOFTMAX if control.limits_CP is None else control.limits_CP)
+        for name, control in controls.items()
+        if len(control.scores_CPN)
+    }
+
+
+def _selected(
+    rewards_PN: Floats,
+    mask_PN: Bools,
+    k: int | None,
+    rules: Mapping[str, _Rule],
+    selectors: Mapping[str, Selector] | None = None,
+) -> dict[str, Floats]:
+    """Return the values of selection by rules and by selectors; among k samples, selectors go before rules."""
+    chosen = {name: own for name, own in (selectors or {}).items() if k is not None or name not in rules}
+    choices: dict[str, _Rule | Selector] = {**rules, **chosen}
+    return {
+        name: choice.values(rewards_PN, mask_PN)
+        if isinstance(choice, _Rule)
+        else choice.expected(rewards_PN, mask_PN, k)
+        for name, choice in choices.items()
+    }
 
 
 def _any_pass(rewards_PN: Floats, mask_PN: Bools) -> Floats:
