@@ -84,7 +84,7 @@ def embed(run: args.Run, options: EmbedOptions, quiet: args.Quiet = False) -> No
     from harness.stages.run import Run
 
     with Run(run, create=False, progress=Terminal(quiet=quiet)) as opened:
-        reader = load_model(options.embedder or "", device=options.device)
+        reader = load_model(options.embedder or "", device=options.device).at(options.location)
         opened.embed(reader, layers=options.layers, pooling=options.pooling, precision=options.precision)
 
 

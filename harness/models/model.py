@@ -37,6 +37,14 @@ class Model:
         """The model's name with its adapter in it."""
         return f"{self.spec},adapter={self.adapter}" if self.adapter else self.spec
 
+    def at(self, location: str) -> Self:
+        """Return the model read at a location inside its layers: res, attn or mlp. Raises QprobeError for a server."""
+        if location == "res":
+            return self
+        if not self.spec.startswith("hf:"):
+            raise QprobeError("--location is about models of transformers: leave it out.")
+        return replace(self, spec=f"{self.spec},location={location}")
+
     @property
     def settings(self) -> dict[str, Any]:
         """The model as a run's settings name it."""

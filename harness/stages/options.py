@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Precision = Literal["float32", "float16"]
+Location = Literal["res", "attn", "mlp"]
 
 
 def option(
@@ -223,6 +224,9 @@ class EmbedOptions(DeviceOptions):
     )
     pooling: str | None = option(
         None, "poolings: some of last, mean, prompt, after-stop [default: last; mean for encoders]"
+    )
+    location: Location = option(
+        "res", "place inside the layers: res (the residual stream), attn (the attention heads) or mlp"
     )
     precision: Precision = option("float32", "precision of the vectors on disk")
 

@@ -117,7 +117,7 @@ def model_of(options: GenerateOptions) -> Model:
 def reader_of(options: PipelineOptions) -> Model:
     """Return the model whose hidden states are read: the one that writes, unless another is named."""
     model = model_of(options)
-    return replace(model, spec=options.embedder, adapter=None) if options.embedder else model
+    return (replace(model, spec=options.embedder, adapter=None) if options.embedder else model).at(options.location)
 
 
 def default_folder(options: PipelineOptions) -> Path:

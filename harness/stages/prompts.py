@@ -4,12 +4,14 @@ import hashlib
 import re
 from pathlib import Path
 
-from benchmarks import Benchmark
+from benchmarks import Benchmark, Problem
 from benchmarks.data_files import user_path
 from benchmarks.prompt import Prompt
 from benchmarks.prompts import Shot, open_prompt, shot_of, with_shots
 from harness.errors import QprobeError
+from harness.runs.completion import Completion
 from harness.runs.store import Store
+from harness.runs.training_problems import training_problems, training_samples
 
 
 def find_prompt(spec: str, benchmark: Benchmark) -> Prompt:
@@ -24,19 +26,16 @@ def find_prompt(spec: str, benchmark: Benchmark) -> Prompt:
 
 
 def _successes(run: Path, count: int) -> list[Shot]:
-    """The passing samples of `count` problems of a run, one per problem, in an order that depends on the ids alone."""
+    """The passing samples of `count` training problems of a run, in an order that depends on the ids alone."""
     with Store(run, read_only=True) as store:
-        grader = store.about.require_grader(run)
-        passed: dict[str, int] = {}
-        for sample, outcome in sorted(store.verdicts(grader).items()):
-            if outcome.reward and sample.sample >= 0:
-                passed.setdefault(sample.problem_id, sample.sample)
-        chosen = sorted(passed, key=lambda name: hashlib.sha256(name.encode()).digest())[:count]
-        if count < 1 or len(chosen) < count:
-            raise QprobeError(f"{run} has passing samples of {len(passed)} problems; it cannot show {count} successes.")
-        problems = {problem.id: problem for problem in store.problems()}
-        shots = []
-        for name in chosen:
-            (success,) = store.completions(name, passed[name])
-            shots.append(shot_of(problems[name], success.program, problems[name].stop))
-        return shots
+        passed: dict[str, tuple[Problem, Completion]] = {}
+        for problem, completion, reward in training_samples(store, training_problems(store)):
+            if reward:
+                passed.setdefault(problem.id, (problem, completion))
+    chosen = sorted(passed, key=lambda name: hashlib.sha256(name.encode()).digest())[:count]
+    if count < 1 or len(chosen) < count:
+        raise QprobeError(
+            f"{run} has passing samples of {len(passed)} training problems; it cannot show {count} successes."
+        )
+    pairs = (passed[name] for name in chosen)
+    return [shot_of(problem, success.program, problem.stop) for problem, success in pairs]

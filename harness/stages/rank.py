@@ -106,6 +106,9 @@ def open_reader(probe: Probe, spec: str | None = None, device: str = "auto") -> 
     Raises ProbeError for another model, QprobeError where it cannot be found; no weights are read yet.
     """
     wanted = spec or probe.card.model
+    location = parse_spec(probe.card.model, tuple(EMBEDDERS)).options.get("location", "") if probe.card.model else ""
+    if location and ",location=" not in wanted:
+        wanted = f"{wanted},location={location}"
     if parse_spec(wanted, tuple(EMBEDDERS)).scheme == "hf":
         model = open_pretrained(wanted)
         model.check()

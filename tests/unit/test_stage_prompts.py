@@ -152,12 +152,27 @@ def test_successes_are_passing_samples_of_the_run(trained: Path):
 
 def test_successes_that_cannot_be_shown(trained: Path):
     for spec, says in [
-        (f"successes-3:{trained}", "has passing samples of 2 problems; it cannot show 3"),
+        (f"successes-3:{trained}", "has passing samples of 2 training problems; it cannot show 3"),
         ("successes-3", "write successes-3:RUN"),
         (f"successes-3:{trained}x", "is not a run"),
     ]:
         with pytest.raises(QprobeError, match=says):
             find_prompt(spec, open_benchmark("humaneval"))
+
+
+def test_successes_are_of_training_problems_alone(trained: Path):
+    with Store(trained) as store:
+        store.add_problems([Problem("T/9", "def t9():\n", "t9", "assert True", stop=("\ndef",))])
+        held_out = Completion("T/9", 0, "", "", "def t9():\n    return 9\n")
+        store.add_completions([held_out])
+        store.add_verdicts("g", {held_out.id: Outcome(Status.PASSED)})
+    assert "t9" not in find_prompt(f"successes-2:{trained}", open_benchmark("humaneval")).render(held_out_problem())
+    with pytest.raises(QprobeError, match="has passing samples of 2 training problems"):
+        find_prompt(f"successes-3:{trained}", open_benchmark("humaneval"))
+
+
+def held_out_problem() -> Problem:
+    return open_benchmark("humaneval").problems()[0]
 
 
 def template(tmp_path: Path, text: str) -> Prompt:

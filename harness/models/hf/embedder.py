@@ -18,6 +18,7 @@ from harness.models.engine import View
 from harness.models.hf.context import encoder_context
 from harness.models.hf.hidden_states import HiddenStates, OnStates, Prompt
 from harness.models.hf.layers import default_layer, parse_layers, parse_poolings
+from harness.models.hf.locations import check_location, width_of
 from harness.models.hf.pooling import Spans, pool
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.token_text import TokenText
@@ -39,6 +40,7 @@ class HfEmbedder:
         self.causal = is_causal(self.model.config)
         depth = self.model.layers
         self.layers = parse_layers(layers or default_layer(depth, causal=self.causal), depth)
+        check_location(self.model.location, self.layers, causal=self.causal)
         self.poolings = parse_poolings(pooling or ("last" if self.causal else "mean"), causal=self.causal)
         self._prompt: Prompt | None = None  # the last shared one
         self._tokenised: tuple[str | None, tuple[list[int], ...]] = (None, ())
@@ -51,7 +53,7 @@ class HfEmbedder:
     @property
     def width(self) -> int:
         """The number of values in a vector."""
-        return self.model.width
+        return width_of(self.model.config, self.model.location)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -76,7 +78,7 @@ class HfEmbedder:
 
     @cached_property
     def _states(self) -> HiddenStates:
-        return HiddenStates(self._weights, self.model.layers)
+        return HiddenStates(self._weights, self.model.layers, self.model.location)
 
     @property
     def shares_prompts(self) -> bool:
@@ -197,7 +199,7 @@ class HfEmbedder:
         prefix = samples[0].prefix
         if len(samples) < 2 or not prefix or any(sample.prefix != prefix for sample in samples):
             return None
-        if not self.shares_prompts:
+        if not self.shares_prompts or not max(layers):  # layer 0 leaves no keys, by which later tokens are numbered
             return None
         last = self._prompt
         if last is None or last.ids != prefix or set(layers) - set(last.last):

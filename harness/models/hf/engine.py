@@ -11,6 +11,7 @@ from harness.models.completion_states import CAPTURED_POOLINGS
 from harness.models.engine import BATCH_SIZE, Embedder, Generated, Request, Sampling
 from harness.models.hf.chat import asks_for_date, chat_prompt
 from harness.models.hf.embedder import is_causal
+from harness.models.hf.locations import RESIDUAL
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.token_text import TEXT_VERSION, TokenText
 from harness.models.tokens import prompt_ids
@@ -28,6 +29,8 @@ class HfEngine:
         """Raise QprobeError for everything that can be checked without the weights; the first `generate` reads them."""
         self.model = open_pretrained(spec, device=device)
         self.model.check()
+        if self.model.location != RESIDUAL:
+            raise QprobeError("location= is about reading samples: leave it out of the model that writes.")
         if not is_causal(self.model.config):
             kind = self.model.config.model_type
             raise QprobeError(f"{self.model.name} is an encoder ({kind}) and writes no text: choose a causal model.")

@@ -16,6 +16,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from harness.errors import QprobeError
+from harness.models.hf.locations import RESIDUAL, watched
 
 OnStates = Callable[[int, Tensor], None]
 """Called as on_states(layer, states [rows, tokens, width])."""
@@ -28,8 +29,9 @@ class _Done(Exception):  # noqa: N818 - not an error
 class HiddenStates:
     """Runs a model without a head for the hidden states of some layers."""
 
-    def __init__(self, model: Any, depth: int) -> None:  # noqa: ANN401 - transformers' own
+    def __init__(self, model: Any, depth: int, location: str = RESIDUAL) -> None:  # noqa: ANN401 - transformers' own
         self._model = model
+        self._location = location
         self._blocks = blocks_of(model, depth)
         self._accepted = set(inspect.signature(model.forward).parameters)
         # The argument for keys and values of earlier tokens; its name differs between releases of transformers.
@@ -45,7 +47,9 @@ class HiddenStates:
         """
         accepted = {name: value for name, value in options.items() if name in self._accepted}
         inside = self._oriented(on_states, ids_NT, mask_NT)
-        hooks = [self._hook(layer, inside, last=layer == max(layers)) for layer in layers if layer < len(self._blocks)]
+        is_inside = self._location != RESIDUAL  # a layer, where even the last layer's states are
+        hooked = [layer for layer in layers if is_inside or layer < len(self._blocks)]
+        hooks = [self._hook(layer, inside, last=layer == max(layers)) for layer in hooked]
         try:
             out = self._model(input_ids=ids_NT, attention_mask=mask_NT, **accepted)
         except _Done:
@@ -59,7 +63,7 @@ class HiddenStates:
         """Transpose the states of models that put tokens before rows (XLNet), and refuse any other order."""
         rows, tokens = ids_NT.shape
         if self._turned is None and rows == tokens > 1:  # a square batch does not show the order
-            self.run([0], lambda *_: None, ids_NT[:1], mask_NT[:1], use_cache=False)
+            self.run([int(self._location != RESIDUAL)], lambda *_: None, ids_NT[:1], mask_NT[:1], use_cache=False)
 
         def oriented(layer: int, states: Tensor) -> None:
             if rows != tokens:
@@ -74,11 +78,22 @@ class HiddenStates:
         return oriented
 
     def _hook(self, layer: int, on_states: OnStates, *, last: bool) -> Any:  # noqa: ANN401
-        def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-            on_states(layer, args[0] if args else named["hidden_states"])
+        def hand_over(states: Tensor) -> None:
+            on_states(layer, states)
             if last:
                 raise _Done
 
+        def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+            hand_over(args[0] if args else named["hidden_states"])
+
+        def after(_: nn.Module, __: object, out: Any) -> None:  # noqa: ANN401
+            hand_over(out[0] if isinstance(out, tuple) else out)
+
+        if self._location != RESIDUAL:
+            module, is_input = watched(self._blocks[layer - 1], self._location)
+            if not is_input:
+                return module.register_forward_hook(after)
+            return module.register_forward_pre_hook(before, with_kwargs=True)
         return self._blocks[layer].register_forward_pre_hook(before, with_kwargs=True)
 
     def read_prompt(self, ids: Sequence[int], layers: Sequence[int]) -> "Prompt | None":

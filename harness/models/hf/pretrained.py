@@ -19,6 +19,7 @@ from harness.errors import QprobeError
 from harness.models.hf.adapters import check_adapter, with_adapter
 from harness.models.hf.devices import SPREADS, check_device
 from harness.models.hf.gguf import SUFFIX, check_gguf, dequantised, described, file_digest
+from harness.models.hf.locations import RESIDUAL, parse_location
 from harness.models.network import certificates, proxy_for
 from harness.models.spec import in_home, parse_spec
 
@@ -43,6 +44,7 @@ OPTIONS = (
     "attn_implementation",
     "trust_remote_code",
     "adapter",
+    "location",
     "date",
 )
 DATE = date(2025, 1, 1)
@@ -71,6 +73,7 @@ def open_pretrained(spec: str, *, device: str = "auto") -> "Pretrained":
         attn_implementation=parsed.one_of("attn_implementation", ATTENTION, ""),
         trust_remote_code=parsed.flag("trust_remote_code"),
         adapter=in_home(adapter) if (adapter := parsed.options.get("adapter")) else None,
+        location=parse_location(parsed.options.get("location", RESIDUAL)),
         template_date=parsed.day("date", DATE),
     )
 
@@ -88,6 +91,7 @@ class Pretrained:
     attn_implementation: str = ""  # transformers' choice
     trust_remote_code: bool = False  # run code that comes with the model
     adapter: str | None = None  # a folder
+    location: str = RESIDUAL  # inside a layer, where hidden states are read
     template_date: date = DATE  # what chat templates take for today
 
     @property
@@ -99,6 +103,7 @@ class Pretrained:
         options = {
             name: getattr(self, name) for name in ("revision", "dtype", "quantize", "attn_implementation", "adapter")
         }
+        options |= {"location": self.location} if self.location != RESIDUAL else {}
         given = [f",{name}={value}" for name, value in options.items() if value and value != "auto"]
         return f"hf:{self.name}{''.join(given)}"
 
@@ -234,13 +239,15 @@ class Pretrained:
     def fingerprint(self) -> str:
         """The hub's commit, or a digest of the sizes and ends of the folder's files; it changes with the weights.
 
-        Options that round or adapt the weights change it too.
+        Options that round or adapt the weights change it too, and so does the location that is read.
         """
         own = self._own_fingerprint
         changes = [self.dtype * (self.dtype != "auto"), self.quantize]
         changes.append(_folder_digest(Path(self.adapter)) if self.adapter else "")
         if self.attn_implementation:
             changes.append(self.attn_implementation)  # behind the others, whose fingerprints stay
+        if self.location != RESIDUAL:
+            changes.append(f"location {self.location}")
         return hashlib.sha256("\n".join([own, *changes]).encode()).hexdigest()[:32] if any(changes) else own
 
     @property
