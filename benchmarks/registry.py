@@ -15,6 +15,7 @@ SHIPPED = {
     "mbpp-sanitized": "benchmarks.mbpp:MbppSanitized",
     "humaneval-plus": "benchmarks.evalplus:HumanEvalPlus",
     "mbpp-plus": "benchmarks.evalplus:MbppPlus",
+    "gsm8k": "benchmarks.gsm8k:Gsm8k",
     "apps": "benchmarks.apps:Apps",
     "livecodebench": "benchmarks.livecodebench:LiveCodeBench",
     "mini": "benchmarks.mini:Mini",
@@ -23,7 +24,7 @@ SHIPPED = {
 }
 """Name -> place of the class, which is imported when it is opened."""
 
-WITH_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus", "apps", "livecodebench"})
+WITH_FILE = frozenset({"mbpp", "mbpp-sanitized", "humaneval-plus", "mbpp-plus", "gsm8k", "apps", "livecodebench"})
 FILES = ("FILE.jsonl", "MAPPING.toml", "FILE.py")
 
 
