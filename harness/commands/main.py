@@ -15,6 +15,7 @@ from harness.commands import benchmarks as catalogue
 from harness.commands import compare as comparison
 from harness.commands import look, probes, stages, training
 from harness.commands import pairs as preference_data
+from harness.commands import reproduce as reproduction
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
 from harness.commands.config import RENAMED
@@ -70,6 +71,7 @@ app.command(cls=GroupedCommand)(training.finetune)
 app.command()(training.score)
 app.add_typer(catalogue.benchmarks)
 app.add_typer(preference_data.pairs)
+app.add_typer(reproduction.reproduce)
 app.add_typer(inspection.sandbox)
 
 
