@@ -143,6 +143,7 @@ class Run:
         Where `reader` (`model.embedder(layers, pooling)`) reads the model that writes, its vectors are kept on the
         way, and `embed` need not read the samples again.
         """
+        from harness.stages.api_cost import drawing_cost
         from harness.stages.generate import count_cut, generate, plan
         from harness.stages.import_samples import left_out
         from harness.stages.trained_on import trained_warning
@@ -155,6 +156,8 @@ class Run:
             self.progress.message(f"WARNING: {warning}")
         if warning := trained_warning([model.name], [problem.id for problem in problems]):
             self.progress.message(f"WARNING: {warning}")
+        if cost := drawing_cost(self.store, model.name, work, model.sampling.max_new_tokens):
+            self.progress.message(cost)
         with self._recorded("generate", settings):
             drawn = generate(self.store, engine, work, self.progress, reader, precision)
         self.progress.message(f"Generated {drawn:,} samples.")
@@ -218,12 +221,15 @@ class Run:
         precision: str = EmbedOptions.precision,
     ) -> "Embedded":
         """Read the hidden states of samples that lack vectors of these layers and poolings. Raises QprobeError."""
+        from harness.stages.api_cost import embedding_cost
         from harness.stages.embed import embed
 
         EmbedOptions(pooling=pooling, precision=precision)  # type: ignore[arg-type] # which raises where they are wrong
         reader = model.embedder(layers, pooling)
         text = layers if layers is None or isinstance(layers, str) else ",".join(str(layer) for layer in layers)
         settings = {"embedder": model.name, "layers": text, "pooling": pooling, "precision": precision}
+        if cost := embedding_cost(self.store, model.name, reader.identity, precision):
+            self.progress.message(cost)
         with self._recorded("embed", {**settings, "device": model.device}):
             embedded = embed(self.store, reader, self.progress, precision)  # type: ignore[arg-type]
         self.progress.message(f"Embedded {embedded.new:,} samples; {embedded.reused:,} had vectors already.")

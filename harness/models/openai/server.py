@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import QprobeError
 from harness.models.network import certificates, proxy_for
+from harness.models.openai import prices
 from harness.models.openai.dialect import Dialect, Refusal
 from harness.models.spec import Spec
 
@@ -23,7 +24,7 @@ try:
 except ImportError:  # optional: opening a server reports it
     openai = None  # type: ignore[assignment]
 
-OPTIONS = ("url", "key_env", "concurrency", "retries", "timeout", "n")
+OPTIONS = ("url", "key_env", "concurrency", "retries", "timeout", "n", *prices.OPTIONS)
 PUBLIC = "https://api.openai.com/v1"
 CONTEXT = re.compile(
     r"context.{0,20}(length|window|size)|too many tokens|(prompt|input|message|request|sequence)\b.{0,60}too long",
@@ -50,6 +51,7 @@ class Server:
         self._key_name = spec.options.get("key_env", "OPENAI_API_KEY")
         self._key, self._key_given = os.environ.get(self._key_name, ""), "key_env" in spec.options
         self._check_url()
+        prices.Prices.of(spec)  # which raises where one is no number
         self._proxy = proxy_for(self.url)
         self._certificates = certificates() if urlsplit(self.url).scheme == "https" else None
         self._not_before = 0.0
