@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import Problem
 from harness.errors import ProbeError, QprobeError
 from harness.probes import Samples
 from harness.runs.features import feature_values
@@ -28,7 +29,7 @@ class ProblemSet:
     folder: Path  # of the run
     benchmark: str
     samples: Samples
-    prompts: dict[str, str]  # by problem
+    problems: Mapping[str, Problem]  # by id
     embedding: Embedding
     values: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # [P, N] of the samples, by feature
 
@@ -62,7 +63,7 @@ def join_sets(sets: Sequence[ProblemSet]) -> ProblemSet:
             for name in first.values
             if all(name in part.values for part in sets)
         },
-        prompts={name: prompt for part in sets for name, prompt in part.prompts.items()},
+        problems={name: problem for part in sets for name, problem in part.problems.items()},
     )
 
 
@@ -84,9 +85,9 @@ def load_set(name: str, runs: Path = Path("results")) -> ProblemSet:
         if not len(samples.problem_ids):
             raise QprobeError(f"{folder} has no samples of split {split!r}.")
         about = store.about
-        prompts = {problem.id: problem.prompt for problem in problems}
         values = feature_values(store, samples.problem_ids, samples.indices_PN.numpy())
-        return ProblemSet(name, folder, about.benchmark, samples, prompts, about.require_embedding(folder), values)
+        embedding, by_id = about.require_embedding(folder), {problem.id: problem for problem in problems}
+        return ProblemSet(name, folder, about.benchmark, samples, by_id, embedding, values)
 
 
 def _find(name: str, runs: Path) -> tuple[Path, str | None]:

@@ -7,17 +7,19 @@ training. As in cross-validation, no problem may be on both sides, which is chec
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.duplicates import group_problems
 from harness.errors import QprobeError
 from harness.probes import (
     DEFAULT_OBJECTIVES,
     GridOverrides,
     Samples,
+    TrainingPlan,
     Transfer,
-    group_near_duplicates,
     train_and_test,
 )
 from harness.probes.added_features import check_features, with_features
@@ -39,7 +41,7 @@ from harness.runs.store import Store
 from harness.stages.probe import grid_card
 from harness.stages.probe_reuse import as_card
 from harness.stages.trained_on import refuse_trained
-from harness.stages.transfer_curves import layer_gains, learning_gains, only
+from harness.stages.transfer_curves import gains_by, only
 from harness.stats import CONTROL, RANDOM, Control, RuledScores, Summary, rule_rows, summarise
 from harness.stats.baselines import CONTRAST
 from harness.stats.selectors import ByScores
@@ -67,51 +69,35 @@ def transfer(
 ) -> TransferReport:
     """Train every objective on `train`, score every set of `tests`, and save the probes in the training run.
 
-    With `leave_out_duplicates`, training problems with nearly the prompt of a test problem are left out, and
-    near-duplicates among the others share an inner fold. With several `seeds`, or a `k`, a table has the mean over
-    trainings with these seeds of selection among k samples; `learning_curve` trains on fewer problems too, and
+    With `leave_out_duplicates`, training problems with nearly the description or reference of a test problem are left
+    out, and near-duplicates among the others share an inner fold. With several `seeds`, or a `k`, a table has the mean
+    over trainings with these seeds of selection among k samples; `learning_curve` trains on fewer problems too,
     `by_layer` on each layer alone; `features` are read beside the vectors. Raises QprobeError where a set shares
     problems with the training set, has another model's vectors, or, with `greedy`, no greedy completions.
     """
     check_features(features)
-    rewards = {test.name: _greedy_rewards(test, required=greedy) for test in tests}
-    _check_k(k, tests)
+    rewards = _checked(train, tests, k, greedy=greedy)
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
-    for test in tests:
-        refuse_other_vectors(train, test)
-        refuse_trained(test)
-    groups = _groups(train, tests)
-    twins = _near_duplicates(train, tests, groups)
-    used = train.without(twins) if leave_out_duplicates else train
+    groups, twins = _near_duplicates(train, tests, plan)
+    used, kept_groups = (train.without(twins), groups) if leave_out_duplicates else (train, None)
     used_samples, test_samples = _same_views(used, tests)
     read, tested_on = _as_read(used, used_samples, tests, test_samples, features)
     train_on = partial(
-        train_and_test,
-        objectives=objectives,
-        beta=beta,
-        plan=plan,
-        groups=groups if leave_out_duplicates else None,
-        progress=progress,
+        train_and_test, objectives=objectives, beta=beta, plan=plan, groups=kept_groups, progress=progress
     )
     result = train_on(read, tested_on, seed=seed)
-    random = {
-        name: random_transfer(used_samples, own, seed=seed, beta=beta, plan=plan) for name, own in test_samples.items()
-    }
+    directions = partial(random_transfer, used_samples, seed=seed, beta=beta, plan=plan)
     tested = [
-        _tested(test, used_samples, test_samples[test.name], result, random[test.name], rewards[test.name])
-        for test in tests
+        _tested(test, used_samples, own, result, directions(own), rewards[test.name])
+        for test, own in zip(tests, test_samples.values(), strict=True)
     ]
     train_again = partial(train_on, controls=0)  # the controls of the first training are those reported
-    if learning_curve:
-        curves = learning_gains(read, tested_on, partial(train_again, seed=seed), seed, k)
-        tested = [replace(one, learning=curves[one.name]) for one in tested]
-    if by_layer:
-        curves = layer_gains(read, tested_on, partial(train_again, seed=seed), k)
-        tested = [replace(one, by_layer=curves[one.name]) for one in tested]
+    curves = partial(gains_by, read, tested_on, partial(train_again, seed=seed), seed, k)
+    more: dict[str, Mapping[str, Any]] = {**curves(learning=learning_curve, by_layer=by_layer)}
     if seeds > 1 or k is not None:
         results = [result, *(train_again(read, tested_on, seed=seed + turn) for turn in range(1, seeds))]
-        tables = {name: _by_seed(test_samples[name], name, results, k, seed, rewards[name]) for name in test_samples}
-        tested = [replace(one, by_seed=tables[one.name]) for one in tested]
+        tables = {name: _by_seed(own, name, results, k, seed, rewards[name]) for name, own in test_samples.items()}
+        more["by_seed"] = tables
     _save(used, result, tested, features)
     return TransferReport(
         train=train.name,
@@ -119,27 +105,40 @@ def transfer(
         problems=len(used_samples.problem_ids),
         near_duplicates=tuple(twins),
         left_out=leave_out_duplicates,
-        settings={
-            "seed": seed,
-            "beta": result.beta,
-            "fixed_beta": beta,
-            "preset": preset,
-            "grid": grid_card(plan),
-            **({"features": list(features)} if features else {}),
-        },
+        settings=_settings(seed, result.beta, beta, preset, plan, features),
         hyperparameters={name: as_card(selected) for name, selected in result.chosen.items()},
-        tests=tuple(tested),
+        tests=tuple(replace(one, **{name: tables[one.name] for name, tables in more.items()}) for one in tested),
     )
 
 
-def _groups(train: ProblemSet, tests: Sequence[ProblemSet]) -> dict[str, int]:
-    """Return a number for each problem of all sets; near-duplicates share one."""
-    return group_near_duplicates({name: text for part in (train, *tests) for name, text in part.prompts.items()})
+def _settings(
+    seed: int, beta: float, fixed_beta: float | None, preset: str, plan: TrainingPlan, features: Sequence[str]
+) -> dict[str, Any]:
+    own = {"seed": seed, "beta": beta, "fixed_beta": fixed_beta, "preset": preset, "grid": grid_card(plan)}
+    return {**own, "features": list(features)} if features else own
 
 
-def _near_duplicates(train: ProblemSet, tests: Sequence[ProblemSet], groups: dict[str, int]) -> list[str]:
+def _checked(
+    train: ProblemSet, tests: Sequence[ProblemSet], k: int | None, *, greedy: bool
+) -> dict[str, dict[str, float]]:
+    """Return the rewards of the greedy completions of each test set. Raises QprobeError for sets that do not fit."""
+    for test in tests:
+        most = int(test.samples.mask_PN.sum(1).max())
+        if k is not None and k > most:
+            raise QprobeError(f"Cannot select among {k} samples of {test.name}, which has at most {most} per problem.")
+        refuse_other_vectors(train, test)
+        refuse_trained(test)
+    return {test.name: _greedy_rewards(test, required=greedy) for test in tests}
+
+
+def _near_duplicates(
+    train: ProblemSet, tests: Sequence[ProblemSet], plan: TrainingPlan
+) -> tuple[dict[str, int], list[str]]:
+    """Return a number for each problem of all sets, which near-duplicates share, and the training problems to doubt."""
+    problems = [problem for part in (train, *tests) for problem in part.problems.values()]
+    groups = group_problems(problems, max(plan.inner_folds, 2))
     tested = {groups[problem] for test in tests for problem in test.samples.problem_ids}
-    return [problem for problem in train.samples.problem_ids if groups[problem] in tested]
+    return groups, [problem for problem in train.samples.problem_ids if groups[problem] in tested]
 
 
 def _same_views(train: ProblemSet, tests: Sequence[ProblemSet]) -> tuple[Samples, dict[str, Samples]]:
@@ -175,13 +174,6 @@ def _greedy_rewards(test: ProblemSet, *, required: bool) -> dict[str, float]:
             f"{test.name} has no graded greedy completions: draw them with qprobe generate --greedy, and grade again."
         )
     return own
-
-
-def _check_k(k: int | None, tests: Sequence[ProblemSet]) -> None:
-    for test in tests:
-        most = int(test.samples.mask_PN.sum(1).max())
-        if k is not None and k > most:
-            raise QprobeError(f"Cannot select among {k} samples of {test.name}, which has at most {most} per problem.")
 
 
 def _by_seed(

@@ -20,6 +20,25 @@ Curves = dict[str, tuple[Gains, ...]]
 """By test set."""
 
 
+def gains_by(
+    train: Samples,
+    tests: Mapping[str, Samples],
+    train_on: TrainOn,
+    seed: int,
+    k: int | None,
+    *,
+    learning: bool,
+    by_layer: bool,
+) -> dict[str, Curves]:
+    """Return the curves that are wanted, by the name of their field in a report."""
+    curves = {}
+    if learning:
+        curves["learning"] = learning_gains(train, tests, train_on, seed, k)
+    if by_layer:
+        curves["by_layer"] = layer_gains(train, tests, train_on, k)
+    return curves
+
+
 def learning_gains(train: Samples, tests: Mapping[str, Samples], train_on: TrainOn, seed: int, k: int | None) -> Curves:
     """Return the gains of probes trained on 10, 20, 50, ... problems and on all; a larger set contains every smaller.
 
