@@ -4,14 +4,20 @@ import gzip
 import hashlib
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from benchmarks.problem import BenchmarkError
 
+MAX_UNPACKED = 2**31
+"""The most bytes that are unpacked from a compressed file, or read from a pipe or a device: a kilobyte can hold a
+megabyte of zeros, and a device has no end."""
+
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_PIECE = 2**20
 
 
 class ReaderLimitError(ValueError):
@@ -32,17 +38,50 @@ def read_text(path: Path, *, errors: str = "strict") -> str:
     With `errors="replace"`, bytes that are not UTF-8 become U+FFFD.
     """
     try:
-        raw = user_path(path).read_bytes()
-        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        raw = _read_bytes(user_path(path))
         return raw.decode("utf-8-sig", "strict" if raw[:2] in _UTF_16 else errors)
     except FileNotFoundError as error:
         raise BenchmarkError(f"{path}: no such file.") from error
     except IsADirectoryError as error:
         raise BenchmarkError(f"{path} is a folder; name a file in it.") from error
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise BenchmarkError(f"{path}: not UTF-8 text, nor a whole gzip file of it ({error}).") from error
     except OSError as error:
         raise BenchmarkError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return a file's bytes, unpacked where they are gzip'ed. Raises BenchmarkError where they are too many."""
+    with path.open("rb") as file:
+        if file.peek(2)[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=file) as packed:
+                return _read_up_to(cast(BinaryIO, packed), f"{path} unpacks to", "unpack it yourself if you trust it")
+        if path.is_file():
+            return file.read()
+        return _read_up_to(file, f"{path} is no file, and holds", "name a file")
+
+
+def _read_up_to(file: BinaryIO, what: str, advice: str) -> bytes:
+    content = bytearray()
+    while piece := file.read(_PIECE):
+        content += piece
+        if len(content) > MAX_UNPACKED:
+            raise BenchmarkError(f"{what} more than {MAX_UNPACKED // 2**20:,} MiB: {advice}.")
+    return bytes(content)
+
+
+def unpack_zlib(packed: bytes, limit: int) -> bytes:
+    """Return the bytes of a zlib stream. Raises ValueError; ReaderLimitError where they are more than `limit`."""
+    stream = zlib.decompressobj()
+    try:
+        unpacked = stream.decompress(packed, limit + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(unpacked) > limit:
+        raise ReaderLimitError(f"it unpacks to more than {limit // 2**20:,} MiB")
+    if not stream.eof:
+        raise ValueError("the compressed data end early")
+    return unpacked
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -5,18 +5,22 @@ authors publish them (`livecodebench:test6.jsonl`), the cached copy or the hub. 
 """
 
 import base64
-import io
-import pickle
-import zlib
-from typing import Any, NoReturn
+import pickletools
+from typing import Any, cast
 
 from benchmarks.contests import Call, Contest, Statement, function_problem, program_problem, text
-from benchmarks.data_files import ReaderLimitError, parse_json
+from benchmarks.data_files import ReaderLimitError, parse_json, unpack_zlib
 from benchmarks.hub import HubData, JsonRow
 from benchmarks.problem import Problem
 from sandbox.cases import Case
 
+MAX_CASES = 2**28
+"""The most bytes of a field with cases, unpacked."""
+
 _COLUMNS = ("public_test_cases", "private_test_cases")
+_TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8")
+_FRAMING = ("PROTO", "FRAME", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "STOP")
+"""The parts of a pickle that hold a text, and those around them."""
 
 
 TIMEOUT = 6.0
@@ -78,18 +82,28 @@ def _decoded(value: str, name: str) -> Any:  # noqa: ANN401 - JSON's own types
     if value.lstrip().startswith("["):
         return _loaded(value, name)
     try:
-        packed = zlib.decompress(base64.b64decode(value, validate=True))
-        inner = _TextsOnly(io.BytesIO(packed)).load()
-    except (zlib.error, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        inner = _pickled_text(unpack_zlib(base64.b64decode(value, validate=True), MAX_CASES))
+    except ReaderLimitError as error:
+        raise ReaderLimitError(f"the field {name!r}: {error}") from error
+    except ValueError as error:
         raise ValueError(f"the field {name!r} is neither JSON nor packed as the authors pack it ({error})") from error
-    return _loaded(inner, name) if isinstance(inner, str | bytes) else inner
+    return _loaded(inner, name)
 
 
-class _TextsOnly(pickle.Unpickler):
-    """Refuses every class and function: a pickle from a file that names one could run anything."""
+def _pickled_text(data: bytes) -> str | bytes:
+    """Return the one text in a pickle, which is taken apart and never loaded: loading one can run anything.
 
-    def find_class(self, module_name: str, global_name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
+    Raises ValueError for a pickle of anything else.
+    """
+    texts = []
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name in _TEXTS:
+            texts.append(argument)
+        elif opcode.name not in _FRAMING:
+            raise ValueError(f"its pickle holds more than a text: {opcode.name}")
+    if len(texts) != 1:
+        raise ValueError(f"its pickle holds {len(texts)} texts, not one")
+    return cast(str | bytes, texts[0])
 
 
 def _loaded(value: str | bytes, name: str) -> Any:  # noqa: ANN401

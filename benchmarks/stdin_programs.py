@@ -60,7 +60,10 @@ def _case(number: int, case: object) -> Case:
 def _compare(rule: str, folder: Path) -> Compare | Checker:
     file, colon, function = rule.rpartition(":")
     if colon and file.endswith(".py"):
-        return Checker(_checker_source(folder / file, function), function)
+        path = folder / file
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"the field 'compare': {file} lies outside the benchmark's folder")
+        return Checker(_checker_source(path, function), function)
     if rule in RULES:
         return cast(Compare, rule)
     raise ValueError(unknown_clause("rule of 'compare'", rule, [*RULES, "FILE.py:FUNCTION"]))

@@ -226,7 +226,10 @@ def _programs_in(folder: Path) -> Iterator[JsonRow]:
     files = sorted(folder.glob("*/*.py"), key=lambda file: (file.parent.name, len(file.stem), file.stem))
     if not files:
         raise QprobeError(f"{folder} holds no samples: save each program as TASK_ID/NUMBER.py.")
+    root = folder.resolve()
     for file in files:
+        if not file.resolve().is_relative_to(root):
+            raise QprobeError(f"{file} is a link to a file outside {folder}: put the program itself there.")
         yield {"task_id": file.parent.name, "solution": read_text(file, errors="replace")}
 
 

@@ -132,7 +132,7 @@ class Hostile:
         (
             "livecodebench",
             {**LCB, "private_test_cases": base64.b64encode(zlib.compress(pickle.dumps(Hostile()))).decode()},
-            "it names builtins.print",
+            "its pickle holds more than a text",
         ),
         ("livecodebench", {**LCB, "public_test_cases": '[{"input": "1"}]'}, "case 1 of the field 'public_test_cases'"),
         ("livecodebench", {**LCB_CALL, "metadata": "{}"}, "'metadata' has no 'func_name'"),

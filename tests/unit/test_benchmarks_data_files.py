@@ -1,13 +1,27 @@
 """Data files: integers of any length, halves of characters, home folders, and limits of the reader."""
 
+import gzip
 import json
+import os
+import resource
 import sys
+import threading
+import zlib
 from pathlib import Path
 
 import pytest
 
 from benchmarks import BenchmarkError
-from benchmarks.data_files import ReaderLimitError, dump_json, parse_json, parse_row, read_text, user_path, well_formed
+from benchmarks.data_files import (
+    ReaderLimitError,
+    dump_json,
+    parse_json,
+    parse_row,
+    read_text,
+    unpack_zlib,
+    user_path,
+    well_formed,
+)
 from benchmarks.doctor.static_checks import read_checks
 from benchmarks.hub import cache_folder, rows_digest
 from benchmarks.python_source import compiles, literal, with_hex_integers
@@ -119,3 +133,51 @@ def test_without_a_home_folder_a_cache_can_be_named(monkeypatch: pytest.MonkeyPa
         user_path("~/x")
     monkeypatch.setenv("QPROBE_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A limit of two MiB."""
+    monkeypatch.setattr("benchmarks.data_files.MAX_UNPACKED", 2**21)
+    return 2**21
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, few: int):
+    (tmp_path / "whole.gz").write_bytes(gzip.compress(b"\n" * few))
+    assert len(read_text(tmp_path / "whole.gz")) == few
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"\0" * 2**30, 1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BenchmarkError, match=r"bomb.gz unpacks to more than 2 MiB: unpack it yourself if you trust it"):
+        read_text(tmp_path / "bomb.gz")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024, "in KiB"
+    (tmp_path / "plain").write_bytes(b"\n" * (few + 1))
+    assert len(read_text(tmp_path / "plain")) == few + 1, "a file that is as long as it says"
+
+
+def test_a_gzip_file_of_several_members_is_read_whole(tmp_path: Path):
+    (tmp_path / "two.gz").write_bytes(gzip.compress(b"a\n") + gzip.compress(b"b\n"))
+    assert read_text(tmp_path / "two.gz") == "a\nb\n"
+    for torn in (gzip.compress(b"text" * 99)[:-9], gzip.compress(b"text")[:5], gzip.compress(b"a") + b"more"):
+        (tmp_path / "torn.gz").write_bytes(torn)
+        with pytest.raises(BenchmarkError, match="not UTF-8 text, nor a whole gzip file"):
+            read_text(tmp_path / "torn.gz")
+
+
+def test_a_device_without_an_end_is_refused(few: int):
+    with pytest.raises(BenchmarkError, match="/dev/zero is no file, and holds more than 2 MiB"):
+        read_text(Path("/dev/zero"))
+
+
+def test_a_pipe_is_read(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(gzip.compress(b"text"),), daemon=True).start()
+    assert read_text(tmp_path / "pipe") == "text"
+
+
+def test_a_zlib_stream_is_unpacked_up_to_its_limit():
+    assert unpack_zlib(zlib.compress(b"a" * 100), 100) == b"a" * 100
+    with pytest.raises(ReaderLimitError, match="unpacks to more than 0 MiB"):
+        unpack_zlib(zlib.compress(b"a" * 10**6), 100)
+    for torn in (zlib.compress(b"text")[:-3], b"", b"text"):
+        with pytest.raises(ValueError, match=r"end early|Error -3"):
+            unpack_zlib(torn, 100)

@@ -50,6 +50,11 @@ def test_a_checker_is_read_from_beside_the_file(tmp_path: Path):
         ({"compare": "absent.py:near"}, "line 2: the field 'compare': .*absent.py: no such file"),
         ({"compare": "check.py:far"}, "line 2: the field 'compare': .*check.py defines no function 'far'"),
         ({"compare": "bad.py:near"}, "line 2: the field 'compare': .*bad.py does not compile"),
+        (
+            {"compare": "../check.py:near"},
+            "line 2: the field 'compare': .*check.py lies outside the benchmark's folder",
+        ),
+        ({"compare": "/etc/x.py:near"}, "line 2: the field 'compare': .*x.py lies outside the benchmark's folder"),
         ({"compare": 3}, "line 2: the field 'compare' is not a string"),
         ({"language": "cobol"}, "line 2: unknown language 'cobol'; choose from python, javascript"),
         ({"tests": "assert f()"}, "line 2: a problem with 'cases' asks for a whole program and has no field 'tests'"),

