@@ -140,12 +140,19 @@ def score_ratio(values: JsonRow) -> float:
     """Return the ratio of the higher score to the lower one, as SHP gives it or by its scores."""
     given = values.get("score_ratio")
     if isinstance(given, int | float):
-        return float(given)
+        return _as_float(given)
     scores = [values.get(name) for name in ("score_A", "score_B")]
     if not all(isinstance(score, int | float) for score in scores):
         raise ValueError("the field 'score_ratio' is missing or not a number")
-    low, high = sorted(map(float, scores))  # type: ignore[arg-type] # both are numbers
+    low, high = sorted(map(_as_float, scores))  # type: ignore[arg-type] # both are numbers
     return high / low if low > 0 else float("inf")
+
+
+def _as_float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError as error:  # JSON has integers of any length
+        raise ValueError("a score is too large") from error
 
 
 def text(value: object) -> str:

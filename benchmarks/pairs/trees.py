@@ -5,7 +5,7 @@ A row is a whole tree (`message_tree_id` and `prompt` with nested `replies`), or
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -15,6 +15,8 @@ from benchmarks.pairs.rows import Made, Row, text
 from benchmarks.problem import BenchmarkError
 
 Message = dict[str, Any]
+MOST_REPLIES = 10**9
+"""No rank is higher."""
 ROLES = {"prompter": HUMAN, "assistant": ASSISTANT}
 
 
@@ -30,6 +32,8 @@ def tree_pairs(source: str, rows: Sequence[Row]) -> Made:
         except (ValueError, KeyError) as error:
             why = f"the field {error} is missing" if isinstance(error, KeyError) else error
             raise BenchmarkError(f"{source}, {place}: {why}.") from error
+        except RecursionError as error:
+            raise BenchmarkError(f"{source}, {place}: its replies are nested too deeply.") from error
     return made.whole()
 
 
@@ -41,31 +45,58 @@ def _trees(source: str, rows: Sequence[Row]) -> Iterator[tuple[str, str, Message
             yield row.place, row.split, row.values["prompt"]
         elif "parent_id" not in row.values:
             raise BenchmarkError(f"{source}, {row.place}: neither a tree with a prompt nor a message with a parent_id.")
-    children: dict[object, list[Message]] = defaultdict(list)
-    for row in flat:
-        children[row.values["parent_id"]].append(row.values)
+    children = _children(source, flat)
     for row in flat:
         if row.values["parent_id"] is None:
-            yield row.place, row.split, _nested(row.values, children)
+            try:
+                yield row.place, row.split, _nested(row.values, children)
+            except RecursionError as error:
+                raise BenchmarkError(f"{source}, {row.place}: its replies are nested too deeply.") from error
 
 
-def _nested(message: Message, children: dict[object, list[Message]]) -> Message:
-    below = [_nested(child, children) for child in children.get(message.get("message_id"), ())]
+def _children(source: str, flat: Sequence[Row]) -> Mapping[str | None, Sequence[Message]]:
+    """Return the messages of a flat table by their parent's id. With unique ids no message is its own ancestor."""
+    children: dict[str | None, list[Message]] = defaultdict(list)
+    places: dict[str, str] = {}
+    for row in flat:
+        name, parent = row.values.get("message_id"), row.values["parent_id"]
+        if not isinstance(name, str) or not isinstance(parent, str | None):
+            raise BenchmarkError(f"{source}, {row.place}: message_id or parent_id is missing or no string.")
+        if name in places:
+            raise BenchmarkError(f"{source}, {row.place}: the message_id {name!r} is the one of {places[name]}.")
+        places[name] = row.place
+        children[parent].append(row.values)
+    return children
+
+
+def _nested(message: Message, children: Mapping[str | None, Sequence[Message]]) -> Message:
+    below = [_nested(child, children) for child in children.get(message["message_id"], ())]
     return {**message, "replies": below}
 
 
 def _add_below(made: Made, place: str, split: str, message: Message, before: str) -> None:
     """Add the pairs of replies to a message and to every message below it."""
-    if message["role"] not in ROLES:
-        raise ValueError(f"unknown role {message['role']!r}; choose from {', '.join(ROLES)}")
-    thread = f"{before}{ROLES[message['role']]} {text(message['text'])}"
-    replies = [reply for reply in message.get("replies") or () if not reply.get("deleted")]
-    ranked = [reply for reply in replies if reply["role"] == "assistant" and isinstance(reply.get("rank"), int | float)]
+    if (role := text(message["role"])) not in ROLES:
+        raise ValueError(f"unknown role {role!r}; choose from {', '.join(ROLES)}")
+    thread = f"{before}{ROLES[role]} {text(message['text'])}"
+    replies = [reply for reply in _replies(message) if not reply.get("deleted")]
+    ranked = [reply for reply in replies if reply["role"] == "assistant" and _is_rank(reply.get("rank"))]
     for one, other in combinations(sorted(ranked, key=lambda reply: float(reply["rank"])), 2):
         if one["rank"] < other["rank"]:
             made.add(place, partial(_pair, thread + ASSISTANT, split, message, one, other))
     for reply in replies:
         _add_below(made, place, split, reply, thread)
+
+
+def _replies(message: Message) -> Sequence[Message]:
+    replies = message.get("replies") or ()
+    if not isinstance(replies, list | tuple) or not all(isinstance(reply, dict) for reply in replies):
+        raise ValueError("the field 'replies' is not a list of messages")
+    return replies
+
+
+def _is_rank(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < MOST_REPLIES  # neither NaN nor an endless integer
 
 
 def _pair(prompt: str, split: str, message: Message, one: Message, other: Message) -> Pair:

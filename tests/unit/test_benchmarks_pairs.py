@@ -258,3 +258,22 @@ def test_intervals_of_shares_agree_with_an_independent_implementation():
     for count, total in ((0, 9), (3, 9), (1405, 2345)):
         expected = stats.binomtest(count, total).proportion_ci(method="wilson")
         assert wilson_interval(count, total) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"message_id": []}], "no string"),
+        ([{"parent_id": ["1"]}], "no string"),
+        ([{"message_id": None}], "no string"),
+        ([{}, {"parent_id": "1"}], "the message_id '1' is the one of line 1"),
+        ([{"role": []}], "not a string"),
+        ([{"message_id": str(n), "parent_id": str(n - 1) if n else None} for n in range(2000)], "nested too deeply"),
+    ],
+)
+def test_trees_of_a_wrong_form_are_refused(tmp_path: Path, rows: list[dict[str, object]], says: str):
+    """Among them a message that is its own parent, which has no end."""
+    whole = {"message_tree_id": "1", "message_id": "1", "parent_id": None, "text": "a", "role": "prompter", "rank": 0}
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({**whole, **row}) for row in rows))
+    with pytest.raises(BenchmarkError, match=says):
+        open_pairs(f"oasst:{tmp_path / 't.jsonl'}").pairs()
