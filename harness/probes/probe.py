@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from benchmarks.data_files import parse_json
 from harness.probes.forms import Weights, find_form
 from harness.probes.samples import ProbeError, View
 from harness.stats.rules import ARG_MAX
@@ -52,12 +53,12 @@ class Card:
     def from_json(cls, text: str) -> "Card":
         """Read a card; fields of later versions are ignored. Raises ProbeError for any other text."""
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             present = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
             present["features"] = tuple(values.get("features", ()))
             present["views"] = tuple(View(int(layer), str(pooling)) for layer, pooling in present["views"])
             return cls(**present)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise ProbeError(f"The probe's card cannot be read: {error}.") from error
 
 
@@ -129,7 +130,24 @@ def load_probe(path: Path, *, model: str | None = None) -> Probe:
     if "card" not in metadata:
         raise ProbeError(f"{path} is not a probe file: its metadata has no card.")
     probe = Probe(Card.from_json(metadata["card"]), weights)
-    find_form(probe.card.form)
+    try:
+        _check_weights(probe)
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise ProbeError(f"{path} is not a probe file: its weights are not those of its card ({error}).") from error
     if model is not None:
         probe.require_model(model)
     return probe
+
+
+def _check_weights(probe: Probe) -> None:
+    """Raise ValueError where the weights have other names or shapes than the card's form gives them."""
+    card, weights = probe.card, probe.weights
+    form, views = find_form(card.form), len(card.views)
+    shape = tuple(weights["project"].shape) if "project" in weights else ()
+    if not views or len(shape) != 3 or (shape[0], shape[2]) != (views, card.width):
+        raise ValueError(f"{views} views of width {card.width!r}, and 'project' of shape {shape}")
+    wanted = form.start(views, card.width, torch.Generator().manual_seed(0))
+    for name in {*wanted, *weights}:
+        shapes = [tuple(given[name].shape) for given in (wanted, weights) if name in given]
+        if len(shapes) < 2 or shapes[0] != shapes[1] or not weights[name].is_floating_point():
+            raise ValueError(f"{name!r} is missing or has another shape")

@@ -1,8 +1,8 @@
 """Folders that hold a report and not the run it was made from, as those of results/reference do."""
 
-import json
 from pathlib import Path
 
+from benchmarks.data_files import parse_json
 from harness.errors import QprobeError
 from harness.reports.report import Report
 from harness.reports.transfer import SCHEMA as TRANSFER_SCHEMA
@@ -20,7 +20,7 @@ def read_published(folder: Path) -> Report | TransferReport:
     """Return the report in a folder. Raises QprobeError where it cannot be read as one."""
     path = folder / REPORT_FILE
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise QprobeError(f"{path} is not a report: {error}.") from error
     if not isinstance(data, dict):

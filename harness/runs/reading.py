@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from harness.errors import QprobeError
+from harness.runs.untrusted import check_database, readable
 
 _PATIENCE_SECONDS = 0.3
 """The time to wait for a lock: `is_held` takes it for a moment."""
@@ -55,6 +56,8 @@ def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
     for connect in ways:
         try:
             database = connect(path)
+            with readable(path):
+                check_database(database, path, schema)
             _add_missing_tables(database, schema)
             database.execute("PRAGMA query_only = ON")
             database.execute("BEGIN")

@@ -3,18 +3,21 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from benchmarks.data_files import parse_json
 from harness.errors import NoProbesError, QprobeError, StaleProbesError
 from harness.runs.atomic import atomic_write
 from harness.runs.completion import SampleId
 from harness.runs.join import place
 from harness.runs.store import Store
+from harness.runs.untrusted import readable
 from harness.stats import Control, Design, RuledScores, SampleFeatures
 from sandbox import Outcome
 
@@ -156,10 +159,10 @@ def load_scores(store: Store) -> Scores:
     path = store.folder / SCORES_FILE
     if not path.is_file():
         raise NoProbesError(f"{store.folder} has no probes: run qprobe probe {store.folder} first.")
-    with safe_open(path, "np") as file:
-        card = json.loads(file.metadata()["card"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if {name: card["settings"][name] for name in ("grader", "view")} != current(store):
+    card, arrays = _read_file(path)
+    with readable(path):
+        of_file = {name: card["settings"][name] for name in ("grader", "view")}
+    if of_file != current(store):
         raise StaleProbesError(
             f"The probes of {store.folder} are older than its verdicts or vectors: run qprobe probe again."
         )
@@ -167,6 +170,22 @@ def load_scores(store: Store) -> Scores:
         raise QprobeError(
             f"The probes of {store.folder} are from an earlier version of qprobe: run qprobe probe again."
         )
+    with readable(path):
+        return _scores_of(card, arrays)
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the card and the arrays of a file. Raises QprobeError where it is damaged."""
+    try:
+        with safe_open(path, "np") as file:
+            card = parse_json(file.metadata()["card"])
+            return card, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise QprobeError(f"{path} is damaged ({error}): remove it and run qprobe probe again.") from error
+
+
+def _scores_of(card: dict[str, Any], arrays: dict[str, Any]) -> Scores:
+    """Return the scores of a file. Raises ValueError, TypeError or KeyError for one of another content."""
     learnt_TSP, about = arrays.pop("learning_TSP", None), card.get("learning", {})
     learning = None
     if about:
@@ -177,17 +196,27 @@ def load_scores(store: Store) -> Scores:
     }
     names = tuple(card["problem_ids"]), tuple(card["objectives"])
     features = _features_of(arrays)
+    seeds = tuple(card["seeds"])
+    _check_shapes(arrays, len(seeds), len(names[1]), len(names[0]))
     return Scores(
         card["settings"],
         *names,
         **arrays,
-        seeds=tuple(card["seeds"]),
+        seeds=seeds,
         controls=controls,
         chosen=card["chosen"],
         features=features,
         learning=learning,
         inputs=card.get("inputs", ""),
     )
+
+
+def _check_shapes(arrays: Mapping[str, NDArray[Any]], seeds: int, objectives: int, problems: int) -> None:
+    """Raise ValueError where the arrays are not those of so many cross-validations, objectives and problems."""
+    sizes = {"S": seeds, "O": objectives, "P": problems, "N": arrays["indices_PN"].shape[-1]}
+    for name in ARRAYS:
+        if arrays[name].shape != tuple(sizes[letter] for letter in name.rpartition("_")[2]):
+            raise ValueError(f"{name} has the shape {arrays[name].shape}")
 
 
 def scores_if_current(store: Store) -> Scores | None:

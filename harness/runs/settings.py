@@ -95,9 +95,9 @@ class RunSettings:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "RunSettings":
-        """Return the settings as the store holds them by name."""
+        """Return the settings as the store holds them by name. Raises ValueError for those of no run."""
         stop = stored.get("stop")
-        return cls(
+        about = cls(
             benchmark=stored.get("benchmark", ""),
             errata=stored.get("errata", ""),
             prompt=stored.get("prompt", ""),
@@ -113,6 +113,19 @@ class RunSettings:
             embeddings={key: _embedding(value) for key, value in _with_prefix(stored, VIEW)},
             shards=dict(_with_prefix(stored, SHARD)),
         )
+        about._check()
+        return about
+
+    def _check(self) -> None:
+        """Raise ValueError where a name is no text, or vectors are named that the run has not described."""
+        for name in ("benchmark", "errata", "grading", "grader", "view"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ValueError(f"the setting {name!r} is no text")
+        if self.view is not None and self.view not in self.embeddings:
+            raise ValueError(f"it describes no vectors {self.view!r}")
+        for embedding in self.embeddings.values():
+            if lacking := [key for key in embedding.shards or () if key not in self.shards]:
+                raise ValueError(f"it describes no vectors {lacking[0]!r}")
 
 
 def _with_prefix(stored: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:

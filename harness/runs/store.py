@@ -24,6 +24,7 @@ from harness.errors import QprobeError
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.reading import is_read_only, lock_now, open_read_only
 from harness.runs.settings import RunSettings
+from harness.runs.untrusted import COMPLETION, VERDICT, check_database, check_folder, checked, readable
 from sandbox import Outcome, Status
 from sandbox.grading_mode import GradingPlan
 
@@ -66,17 +67,17 @@ class Store:
         With `read_only` no other command is in the way, and the run stays as it is now, whatever is added to it.
         """
         self.folder = folder
+        self._path = folder / "run.sqlite"
         self._prepare_folder(create)
+        check_folder(folder)
         self._lock = None if read_only or (not create and is_read_only(folder)) else _hold(folder / ".lock")
         if self._lock is None:
-            self._db = open_read_only(folder / "run.sqlite", SCHEMA)
+            self._db = open_read_only(self._path, SCHEMA)
         else:
             # The sandbox's threads draw jobs from `ungraded`; SQLite itself serialises them.
-            self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA)
-            self._add_missing_columns()
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            with readable(self._path):
+                self._prepare_database()
         self._check_schema()
 
     @property
@@ -93,6 +94,13 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise QprobeError(f"The run folder {self.folder} cannot be made: {error.strerror}.") from error
+
+    def _prepare_database(self) -> None:
+        check_database(self._db, self._path, SCHEMA)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+        self._add_missing_columns()
 
     def _add_missing_columns(self) -> None:
         """Add the columns that a run of an earlier version lacks."""
@@ -140,12 +148,14 @@ class Store:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that earlier stages wrote down, by name."""
-        return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")}
+        with readable(self._path):
+            return {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")}
 
     @property
     def about(self) -> RunSettings:
         """The same, typed."""
-        return RunSettings.of(self.settings())
+        with readable(self._path):
+            return RunSettings.of(self.settings())
 
     def note(self, name: str, value: object) -> None:
         """Write down a setting, over an earlier one."""
@@ -182,9 +192,11 @@ class Store:
         """The run's problems, in the order they were added."""
         present = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
         columns = [name for name in _PROBLEM if name in present]  # a run of an earlier version may lack some
-        rows = self._db.execute(f"SELECT {', '.join(columns)} FROM problems ORDER BY rowid")
-        named = (dict(zip(columns, row, strict=True)) for row in rows)
-        return [Problem(**{**row, "stop": tuple(json.loads(row["stop"]))}) for row in named]
+        kinds = [(float,) if name.endswith("timeout") else (str,) for name in columns]
+        with readable(self._path):
+            rows = self._db.execute(f"SELECT {', '.join(columns)} FROM problems ORDER BY rowid")
+            named = (dict(zip(columns, checked(row, kinds), strict=True)) for row in rows)
+            return [Problem(**{**row, "stop": tuple(json.loads(row["stop"]))}) for row in named]
 
     def add_completions(self, completions: Iterable[Completion]) -> int:
         """Add completions in one transaction; those whose problem and index are there already are left as they are.
@@ -224,17 +236,20 @@ class Store:
         return self._completions(where, tuple(given.values()))
 
     def _completions(self, where: str, values: tuple[object, ...]) -> Iterator[Completion]:
-        rows = self._db.execute(_COMPLETIONS.format(where=where), values)
-        return (Completion(*(*row[:_COLUMNS], tuple(array("I", row[_COLUMNS] or b"")), *row[-2:])) for row in rows)
+        with readable(self._path):
+            for row in self._db.execute(_COMPLETIONS.format(where=where), values):
+                checked(row, COMPLETION)
+                yield Completion(*(*row[:_COLUMNS], tuple(array("I", row[_COLUMNS] or b"")), *row[-2:]))
 
     def sample_ids(self, *, greedy: bool = False) -> list[SampleId]:
         """Return the ids of the samples, in the order of `completions`; with `greedy` the greedy ones too."""
-        rows = self._db.execute(
-            "SELECT c.problem_id, c.idx FROM completions c JOIN problems p ON p.id = c.problem_id "
-            "WHERE c.idx >= ? ORDER BY p.rowid, c.idx",
-            (GREEDY if greedy else 0,),
-        )
-        return [SampleId(*row) for row in rows]
+        with readable(self._path):
+            rows = self._db.execute(
+                "SELECT c.problem_id, c.idx FROM completions c JOIN problems p ON p.id = c.problem_id "
+                "WHERE c.idx >= ? ORDER BY p.rowid, c.idx",
+                (GREEDY if greedy else 0,),
+            )
+            return [SampleId(*row) for row in rows if checked(row, ((str,), (int,)))]
 
     def counts(self, *, greedy: bool = True) -> dict[str, int]:
         """Return the numbers of completions, verdicts and vectors, of all graders and views, greedy ones on request."""
@@ -261,11 +276,12 @@ class Store:
 
     def verdicts(self, grader: str, *, greedy: bool = False) -> dict[SampleId, Outcome]:
         """Return the outcomes by this grader; with `greedy` those of the greedy samples too."""
-        rows = self._db.execute(
-            f"SELECT problem_id, idx, {', '.join(_OUTCOME)} FROM verdicts WHERE grader = ? AND idx >= ?",
-            (grader, GREEDY if greedy else 0),
-        )
-        return {SampleId(row[0], row[1]): Outcome(Status(row[2]), *row[3:]) for row in rows}
+        with readable(self._path):
+            rows = self._db.execute(
+                f"SELECT problem_id, idx, {', '.join(_OUTCOME)} FROM verdicts WHERE grader = ? AND idx >= ?",
+                (grader, GREEDY if greedy else 0),
+            )
+            return {SampleId(*row[:2]): Outcome(Status(row[2]), *row[3:]) for row in rows if checked(row, VERDICT)}
 
     def count_verdicts(self, grader: str) -> int:
         """Return the number of samples with a verdict of this grader, the greedy ones left out."""
@@ -293,8 +309,9 @@ class Store:
 
     def plans(self, grader: str) -> dict[str, GradingPlan]:
         """Return the grading plan of each problem under this grader, by the problem's id."""
-        rows = self._db.execute("SELECT problem_id, plan FROM plans WHERE grader = ?", (grader,))
-        return {problem_id: GradingPlan(**json.loads(plan)) for problem_id, plan in rows}
+        with readable(self._path):
+            rows = self._db.execute("SELECT problem_id, plan FROM plans WHERE grader = ?", (grader,))
+            return {problem_id: GradingPlan(**json.loads(plan)) for problem_id, plan in rows}
 
     # -- vectors (the index; the numbers are in files, see harness/runs/vector_file.py) ----------------------------
 
@@ -309,8 +326,9 @@ class Store:
     def vector_rows(self, shard: str, problem_id: str | None = None) -> dict[SampleId, int]:
         """The row of every sample (of one problem, where it is named) that has vectors on this shard."""
         where, values = ("", ()) if problem_id is None else (" AND problem_id = ?", (problem_id,))
-        rows = self._db.execute(f"SELECT problem_id, idx, row FROM vectors WHERE view = ?{where}", (shard, *values))
-        return {SampleId(problem_id, index): row for problem_id, index, row in rows}
+        with readable(self._path):
+            rows = self._db.execute(f"SELECT problem_id, idx, row FROM vectors WHERE view = ?{where}", (shard, *values))
+            return {SampleId(*row[:2]): row[2] for row in rows if checked(row, ((str,), (int,), (int,)))}
 
     def next_vector_row(self, shard: str) -> int:
         """Return the first row of a shard's file that no sample refers to or beyond."""

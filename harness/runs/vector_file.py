@@ -50,7 +50,17 @@ class VectorFile:
             file.seek(first_row * self.row_bytes)
             file.write(block.tobytes())
 
-    def read(self) -> NDArray[Any]:
-        """All rows, memory-mapped read-only: [rows, views, width]."""
-        rows = self.path.stat().st_size // self.row_bytes
+    def read(self, first_row: int = 0, last_row: int = -1) -> NDArray[Any]:
+        """All rows, memory-mapped read-only: [rows, views, width].
+
+        Raises QprobeError for a file without the rows that will be used, from `first_row` to `last_row`.
+        """
+        rows = self.path.stat().st_size // self.row_bytes if self.path.is_file() else 0
+        if first_row < 0 or last_row >= rows:
+            raise QprobeError(
+                f"{self.path} holds {rows:,} rows and not those that the run refers to: "
+                "put a whole copy in its place, or embed in another run folder."
+            )
+        if not rows:
+            return np.empty((0, *self.shape), dtype=self._dtype)
         return np.memmap(self.path, dtype=self._dtype, mode="r", shape=(rows, *self.shape))

@@ -19,6 +19,7 @@ from harness.models.engine import View
 from harness.runs.completion import SampleId
 from harness.runs.settings import SHARD
 from harness.runs.store import Store
+from harness.runs.untrusted import check_shard, readable
 from harness.runs.vector_file import SUFFIX, Precision, VectorFile
 
 
@@ -68,9 +69,11 @@ class EmbeddingSpec:
 
 def open_shard(store: Store, key: str) -> VectorShard:
     """A shard of the run by its key."""
-    about = store.about.shards[key]
-    views = tuple(View(*view) for view in about["views"])
-    path = store.folder / f"vectors-{key}.{SUFFIX[about['precision']]}"
+    with readable(store.folder / "run.sqlite"):
+        about = store.about.shards[key]
+        check_shard(key, about)
+        views = tuple(View(*view) for view in about["views"])
+        path = store.folder / f"vectors-{key}.{SUFFIX[about['precision']]}"
     return VectorShard(key, views, VectorFile(path, (len(views), about["width"]), about["precision"]))
 
 
@@ -114,7 +117,8 @@ class StoredVectors:
             raise QprobeError(f"{missing:,} samples have no vectors yet: run qprobe embed {self.folder} again.")
         by_view: dict[View, NDArray[np.float32]] = {}
         for shard, rows in self.shards:
-            places, vectors = [rows[sample] for sample in ids], shard.file.read()
+            places = [rows[sample] for sample in ids]
+            vectors = shard.file.read(min(places, default=0), max(places, default=-1))
             for column, shard_view in enumerate(shard.views):
                 by_view[shard_view] = np.asarray(vectors[places, column], dtype=np.float32)
         return {wanted: by_view[wanted] for wanted in self.views}

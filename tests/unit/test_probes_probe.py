@@ -80,6 +80,34 @@ def test_what_is_no_probe_is_refused(tmp_path: Path):
             load_probe(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"project": None}, "'project' of shape"),
+        ({"project": torch.zeros(1, 1, 9)}, "'project' of shape"),
+        ({"project": torch.zeros(8)}, "'project' of shape"),
+        ({"offset": torch.zeros(3)}, "'offset' is missing or has another shape"),
+        ({"offset": torch.zeros(1, 1, dtype=torch.int64)}, "'offset' is missing or has another shape"),
+        ({"more": torch.zeros(1)}, "'more' is missing or has another shape"),
+    ],
+)
+def test_weights_that_are_not_those_of_the_card_are_refused(
+    tmp_path: Path, change: dict[str, torch.Tensor | None], says: str
+):
+    whole = probe()
+    weights = {name: weight for name, weight in {**whole.weights, **change}.items() if weight is not None}
+    replace(whole, weights=weights).save(tmp_path / "p.safetensors")
+    with pytest.raises(ProbeError, match=f"p.safetensors is not a probe file: .*{says}"):
+        load_probe(tmp_path / "p.safetensors")
+
+
+@pytest.mark.parametrize("card", ["[" * 100_000, "3", "[]", '{"views": 3}', '{"views": [[1e999, "last"]]}'])
+def test_a_card_of_another_content_is_refused(tmp_path: Path, card: str):
+    save_file({"x": torch.ones(2)}, tmp_path / "p", metadata={"card": card})
+    with pytest.raises(ProbeError, match="cannot be read"):
+        load_probe(tmp_path / "p")
+
+
 def test_probes_transfer_to_problems_they_never_saw():
     planted = plant(80, 20, 16, signal=3.0)
     train, test = planted.samples.take(range(60)), planted.samples.take(range(60, 80))

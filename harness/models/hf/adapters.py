@@ -1,11 +1,11 @@
 """PEFT adapters: small sets of weights, trained on top of a model and added to it when it is loaded."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from benchmarks.data_files import parse_json
 from harness.errors import QprobeError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -26,10 +26,10 @@ def check_adapter(folder: Path, config: Any) -> None:  # noqa: ANN401 - transfor
 def base_of(folder: Path) -> str:
     """Return the model that an adapter names as its base."""
     try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
+        config = parse_json((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        return str(config.get("base_model_name_or_path") or "an unnamed model")
+    except (ValueError, AttributeError) as error:
         raise QprobeError(f"{folder}/adapter_config.json is not JSON ({error}): save the adapter again.") from error
-    return str(config.get("base_model_name_or_path") or "an unnamed model")
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:
