@@ -21,6 +21,7 @@ from harness.commands import sandbox as inspection
 from harness.commands.config import RENAMED
 from harness.commands.options import GroupedCommand
 from harness.errors import QprobeError
+from harness.secrets import redacted
 
 app = typer.Typer(
     name="qprobe",
@@ -87,7 +88,7 @@ def main() -> None:
     except QprobeError as error:
         sys.exit(_complain(str(error)))
     except (OSError, sqlite3.Error) as error:
-        sys.exit(_complain(text) if (text := _disk_trouble(error)) else _internal_error(error))
+        sys.exit(_complain(text) if (text := _disk_trouble(error) or _damage(error)) else _internal_error(error))
     except Exception as error:  # noqa: BLE001 - the edge: anything else is a bug in qprobe, and is logged
         sys.exit(_internal_error(error))
 
@@ -108,7 +109,7 @@ def _status(code: object) -> int:
 
 
 def _complain(text: str) -> int:
-    print(f"qprobe: {text}", file=sys.stderr)
+    print(f"qprobe: {redacted(text)}", file=sys.stderr)
     return 1
 
 
@@ -123,10 +124,18 @@ def _disk_trouble(error: OSError | sqlite3.Error) -> str:
     return ""
 
 
+def _damage(error: OSError | sqlite3.Error) -> str:
+    """One sentence for a database that is damaged; "" for any other error."""
+    from harness.runs.untrusted import damage
+
+    reason = damage(error) if isinstance(error, sqlite3.Error) else ""
+    return reason and f"The run's database is damaged ({reason}): put a copy in its place, or use another run folder."
+
+
 def _internal_error(error: Exception) -> int:
     from harness.commands.log import log_internal_error
 
-    text = f"{type(error).__name__}: {error}"
+    text = redacted(f"{type(error).__name__}: {error}")
     print(f"qprobe: internal error ({text}). Please report it with {log_internal_error(error)}.", file=sys.stderr)
     return 3
 
