@@ -31,6 +31,11 @@ class Backend(Protocol):
         """Changes whenever a verdict might."""
         ...
 
+    @property
+    def image(self) -> str:
+        """The digest of the image that guests are made of, once open; "" where there is none."""
+        ...
+
     def is_ready(self) -> bool:
         """Return whether `open` has nothing to fetch or to make. Raises SandboxError where it would fail."""
         ...

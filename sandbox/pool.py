@@ -78,6 +78,11 @@ class Pool:
         """See `Sandbox.identity`."""
         return self._backend.identity
 
+    @property
+    def image(self) -> str:
+        """The digest of the image that programs run in, once open; "" where there is none."""
+        return self._backend.image
+
     def __enter__(self) -> Self:
         self._backend.open()
         return self

@@ -27,6 +27,10 @@ class ProcessBackend:
         loopback = ":loopback" if self._loopback else ""
         return f"process:{sys.version_info[0]}.{sys.version_info[1]}.{sys.version_info[2]}:{guest_digest()}{loopback}"
 
+    @property
+    def image(self) -> str:
+        return ""
+
     def is_ready(self) -> bool:
         self.open()
         return True

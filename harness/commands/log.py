@@ -7,14 +7,23 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
+from harness.secrets import redacted
+
 log = logging.getLogger("qprobe")
+
+
+class _WithoutSecrets(logging.Formatter):
+    """Writes records, and the tracebacks in them, without secrets: libraries log what they send and receive."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
 
 
 def open_log(folder: Path = Path()) -> Path:
     """Log to a new file in the folder from now on, and return its path. Raises OSError where it cannot be written."""
     path = folder / f"qprobe-{datetime.now():%Y%m%d-%H%M%S}.log"
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler.setFormatter(_WithoutSecrets("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
@@ -30,8 +39,11 @@ def log_internal_error(error: Exception) -> str:
             log.critical("Internal error.", exc_info=error)
             return handler.baseFilename
     with tempfile.NamedTemporaryFile("w", prefix="qprobe-", suffix=".log", delete=False) as file:
-        traceback.print_exception(error, file=file)
-        print(*_call(), sep="\n", file=file)
+        print(
+            redacted("".join([*traceback.format_exception(error), *(f"{line}\n" for line in _call())])),
+            end="",
+            file=file,
+        )
     return file.name
 
 

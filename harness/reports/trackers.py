@@ -18,6 +18,7 @@ from harness.reports.messages import choose_from
 from harness.reports.report import Report
 from harness.runs.config_file import CONFIG_FILE
 from harness.runs.provenance import PROVENANCE_FILE
+from harness.secrets import redact_error, redacted
 
 PROJECT = "qprobe"
 FIGURES = ("value", "low", "high", "gain", "gain_low", "gain_high", "p", "headroom", "auc")
@@ -40,7 +41,8 @@ def track(tracker: str, run: Path) -> None:
     try:
         TRACKERS[tracker].send(read_run(run))
     except Exception as error:  # their libraries raise anything; the report is written already
-        reason = str(error).strip().split("\n")[0]
+        redact_error(error)
+        reason = redacted(str(error)).strip().split("\n")[0]
         raise QprobeError(f"Sending the report to {tracker} failed: {reason}. The report is in {run}.") from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import QprobeError
 from harness.runs.atomic import atomic_write
 from harness.runs.toml import toml_text
+from harness.secrets import redacted
 
 CONFIG_FILE = "config.toml"
 MARK = "# The settings of this run."
@@ -31,7 +32,7 @@ def keep_config(run: Path, settings: Mapping[str, Any]) -> None:
     kept = {**read_config(run), **settings}
     kept.pop("folder", None)  # earlier versions named it
     with atomic_write(run / CONFIG_FILE) as draft:
-        draft.write_text(HEAD + toml_text(kept), encoding="utf-8")
+        draft.write_text(HEAD + redacted(toml_text(kept)), encoding="utf-8")
 
 
 def folder_of(path: Path) -> Path | None:

@@ -20,11 +20,15 @@ from packaging.requirements import Requirement
 
 import harness
 from benchmarks import Problem
+from harness.runs.sbom import keep_bill
 from harness.runs.store import Store
+from harness.secrets import redacted
 
 SCHEMA = "qprobe-provenance/1"
 PROVENANCE_FILE = "provenance.jsonl"
 MIB = 2**20
+IMAGE = "image"
+"""The setting with the digest of the image that programs ran in."""
 WORK_OF = {"import": "completions", "generate": "completions", "grade": "verdicts", "embed": "vectors"}
 """The table whose rows are a stage's work; the other stages do all samples again."""
 
@@ -45,7 +49,7 @@ def is_noted(store: Store, stage: str, settings: Mapping[str, Any]) -> bool:
 
 def _as_noted(values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON of any depth
     """Return values as they are read back from a line."""
-    return json.loads(json.dumps(_finite(values)))
+    return json.loads(json.dumps(_writable(values)))
 
 
 def _hashes(store: Store) -> dict[str, Any]:
@@ -65,9 +69,10 @@ def note_stage(store: Store, stage: str, settings: Mapping[str, Any], *, seconds
         "hashes": _hashes(store),
         "versions": versions(),
         "hardware": hardware(),
+        "sbom": keep_bill(store.folder),
     }
     path = store.folder / PROVENANCE_FILE
-    text = json.dumps(_finite(line), allow_nan=False) + "\n"
+    text = json.dumps(_writable(line), allow_nan=False) + "\n"
     with path.open("a+b") as file:
         file.write(_line_break(file) + text.encode())
 
@@ -86,12 +91,14 @@ def _line_break(file: BinaryIO) -> bytes:
     return b"" if file.read() == b"\n" else b"\n"
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON of any depth
-    """Return the value with numbers that JSON does not have, such as infinities, replaced by their names."""
+def _writable(value: Any) -> Any:  # noqa: ANN401 - JSON of any depth
+    """Return the value without secrets, and with the names of numbers that JSON does not have, such as infinities."""
     if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
+        return {name: _writable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_writable(item) for item in value]
+    if isinstance(value, str):
+        return redacted(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

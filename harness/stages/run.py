@@ -17,7 +17,7 @@ from harness.models.model import Model
 from harness.progress import SILENT, Progress
 from harness.reports.render.warnings import CUT_SHARE, cut_warning
 from harness.runs.config_file import keep_config
-from harness.runs.provenance import WORK_OF, count, is_noted, note_stage
+from harness.runs.provenance import IMAGE, WORK_OF, count, is_noted, note_stage
 from harness.runs.samples_table import SamplesTable, samples_table
 from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
@@ -194,6 +194,8 @@ class Run:
         from harness.stages.visible_tests import run_visible_tests
 
         budget = options.budget
+        if image := getattr(sandbox, "image", ""):  # a sandbox of the caller's own may have none
+            self.store.note(IMAGE, image)
         graded = grade(self.store, sandbox, budget, self.progress)
         regrade(self.store, sandbox, budget, self.progress, options.regrade)
         without = options.visible_tests and not run_visible_tests(self.store, sandbox, budget, self.progress)

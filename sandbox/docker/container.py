@@ -70,6 +70,10 @@ class DockerBackend:
         loopback = ":loopback" if self._loopback else ""
         return f"docker:{self._image_id.removeprefix('sha256:')[:16]}:{guest_digest()}{loopback}"
 
+    @property
+    def image(self) -> str:
+        return self._image_id
+
     def is_ready(self) -> bool:
         with contextlib.closing(engine.connect(self._host)) as client:
             self._check_runtime(client.info())

@@ -19,6 +19,11 @@ class MultiBackend:
         """All that may change a verdict, whichever engine gives it."""
         return "+".join(sorted({backend.identity for backend in self._backends}))
 
+    @property
+    def image(self) -> str:
+        """The images of all engines."""
+        return " ".join(sorted({backend.image for backend in self._backends}))
+
     def is_ready(self) -> bool:
         """Return whether all are. Raises SandboxError where one cannot be opened."""
         ready = [backend.is_ready() for backend in self._backends]

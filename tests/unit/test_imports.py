@@ -20,6 +20,7 @@ ABOVE = {
 LAYERS = (
     "errors",
     "progress",
+    "secrets",
     "stats",
     "models",
     "probes",

@@ -15,6 +15,7 @@ from harness.models.engine import Embedder, Generated, Request, Sampling
 from harness.models.openai.dialect import OWN, SKIP_SPECIAL
 from harness.models.openai.server import Server
 from harness.models.spec import parse_spec
+from harness.secrets import redacted
 
 SPECIAL = re.compile(r"<\S+>|\[[A-Z_/]+\]")
 """A stop string that may be a special token, such as <file_sep> or [/INST]."""
@@ -172,7 +173,7 @@ def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: A
     usage = getattr(answer, "usage", None)
     of_all = usage.completion_tokens if usage and len(answer.choices) == 1 else None
     return Generated(
-        text=whole_characters(text),
+        text=redacted(whole_characters(text)),  # a server may send back what it was sent
         finish_reason=choice.finish_reason or "",
         tokens=len(logprobs) or of_all,
         logprob=total if logprobs and math.isfinite(total) else None,

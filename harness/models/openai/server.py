@@ -18,6 +18,7 @@ from harness.models.network import certificates, proxy_for
 from harness.models.openai import prices
 from harness.models.openai.dialect import Dialect, Refusal
 from harness.models.spec import Spec
+from harness.secrets import keep_secret, redact_error, redacted
 
 try:
     import openai
@@ -30,6 +31,9 @@ CONTEXT = re.compile(
     r"context.{0,20}(length|window|size)|too many tokens|(prompt|input|message|request|sequence)\b.{0,60}too long",
     re.IGNORECASE,
 )
+
+
+SECRET_FIELD = re.compile(r"(^|[&_-])(key|token|secret|password|sig)=", re.IGNORECASE)
 
 
 class ContextError(QprobeError):
@@ -50,6 +54,7 @@ class Server:
         self._retries, self._seconds = spec.number("retries", 6, 100), spec.number("timeout", 600, 86400)
         self._key_name = spec.options.get("key_env", "OPENAI_API_KEY")
         self._key, self._key_given = os.environ.get(self._key_name, ""), "key_env" in spec.options
+        keep_secret(self._key)
         self._check_url()
         prices.Prices.of(spec)  # which raises where one is no number
         self._proxy = proxy_for(self.url)
@@ -61,7 +66,7 @@ class Server:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise QprobeError(f"url={self.url} is not an address: write it like url=http://localhost:8000/v1.")
-        if parts.username or parts.password:
+        if parts.username or parts.password or SECRET_FIELD.search(parts.query) or redacted(self.url) != self.url:
             raise QprobeError(f"A password in url= would be stored: put the key into {self._key_name} instead.")
         if not self._key and (self.url == PUBLIC or self._key_given):
             raise QprobeError(f"{self.url} needs a key: put it into the environment variable {self._key_name}.")
@@ -147,6 +152,7 @@ class Server:
             self._not_before = time.monotonic() + seconds(headers.get("x-ratelimit-reset-requests", "1s"))
 
     def _complaint(self, error: "openai.APIError") -> QprobeError:
+        _redact(error)
         at, words = f"The server at {self.url}", self._words(error)
         match error:
             case openai.APIConnectionError():  # a timeout is one
@@ -186,8 +192,7 @@ class Server:
 
     def _words(self, error: "openai.APIError") -> str:
         """Return the server's message, without the key in case it repeats it."""
-        words = " ".join(str(error.message).split())[:300]
-        return words.replace(self._key, "***") if self._key else words
+        return redacted(" ".join(str(error.message).split()))[:300]
 
     def nonsense(self) -> QprobeError:
         """Return the error for an answer that is not one of OpenAI's protocol."""
@@ -206,6 +211,12 @@ def _parsed(raw: Any) -> Any:  # noqa: ANN401
         content = reply.content.decode("utf-8", "replace").encode()
         raw.http_response = type(reply)(reply.status_code, headers=headers, content=content, request=reply.request)
         return raw.parse()
+
+
+def _redact(error: "openai.APIError") -> None:
+    """Take secrets out of an error of the client, and the server's answer, which may hold more of them."""
+    redact_error(error)
+    error.message, error.body = redacted(str(error.message)), None
 
 
 def _is_of_context(error: "openai.APIStatusError") -> bool:
