@@ -26,6 +26,8 @@ def check(options: SandboxOptions, json: args.Json = False) -> None:
     from sandbox.self_check import check_sandbox, walls
 
     terminal = Terminal()
+    for warning in _old_versions(options):
+        terminal.message(f"WARNING: {warning}")
     with (
         open_sandbox(options.sandbox, 1, options.image, runtime=options.runtime) as opened,
         terminal.task("Checking", len(walls())) as advance,
@@ -43,6 +45,22 @@ def check(options: SandboxOptions, json: args.Json = False) -> None:
         terminal.out.print(table)
     if failed := [row.name for row in rows if not row.holds]:
         raise QprobeError(f"{len(failed)} of {len(rows)} walls do not hold: {', '.join(failed)}.")
+
+
+def _old_versions(options: SandboxOptions) -> list[str]:
+    """Return warnings of the versions of every engine, where programs run in containers of the usual runtime."""
+    from contextlib import closing
+
+    from sandbox.docker.engine import connect, hosts
+    from sandbox.docker.versions import old_versions
+
+    if options.sandbox != "docker" or options.runtime:
+        return []
+    warnings: list[str] = []
+    for host in hosts():
+        with closing(connect(host)) as client:
+            warnings += old_versions(client)
+    return list(dict.fromkeys(warnings))
 
 
 @sandbox.command()
