@@ -8,7 +8,7 @@ PORTABLE := $(wildcard $(addprefix tests/unit/test_,guest_*.py sandbox_*.py benc
     tests/integration/test_sandbox_contract.py tests/integration/test_sandbox_stdio.py)
 NOT_SLOW := not slow and not network and not gpu
 
-.PHONY: help demo test test-all test-python coverage lint docs format lock locked clean
+.PHONY: help demo test test-all test-python coverage lint docs audit format lock locked clean
 help:
 	@echo "make demo         run the full pipeline on the bundled benchmark and model, and print the table"
 	@echo "make test         run the tests (docker tests where a Docker engine answers)"
@@ -17,6 +17,7 @@ help:
 	@echo "make coverage     make test, and print which lines of the library it ran"
 	@echo "make lint         ruff and mypy, as CI runs them"
 	@echo "make docs         the documentation as a site in build/site, warnings as errors"
+	@echo "make audit        ask PyPI's advisories about the locked packages"
 	@echo "make locked       install the versions that CI uses (Python 3.11) instead of the newest"
 	@echo "make lock         choose those versions anew, after a change of pyproject.toml"
 	@echo "make clean        remove the environments"
@@ -78,6 +79,11 @@ $(VENV)/.developer: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[hub,dev]' $(CPU_BUILD)
 	@touch $@ $(VENV)/.user
 
+audit: requirements/audit.txt | $(BIN)/python
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --require-hashes -r requirements/audit.txt
+	.venv-audit/bin/python scripts/audit.py
+
 $(VENV)/.writer: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@ $(VENV)/.user
@@ -98,6 +104,7 @@ lock: | $(BIN)/python
 	$(COMPILE) --python-platform x86_64-manylinux_2_28 --extra dev --extra hub --extra docs --no-emit-package torch \
 	  --excludes requirements/excluded.txt --constraint requirements/torch.txt pyproject.toml -o requirements/ci.txt
 	$(COMPILE) --universal --constraint requirements/ci.txt requirements/python.in -o requirements/python.txt
+	$(COMPILE) --universal requirements/audit.in -o requirements/audit.txt
 
 clean:
-	rm -rf $(VENV) .venv-3.*
+	rm -rf $(VENV) .venv-3.* .venv-audit
