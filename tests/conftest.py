@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.engine import require_engine
 
@@ -13,6 +13,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many workers as cores, and torch is not loaded yet
 settings.register_profile("busy", deadline=None)  # a slow example on a busy machine is not a wrong one
 settings.load_profile("busy")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for a long search for inputs that a reader cannot bear."""
+    parser.addoption("--fuzz", type=int, default=0, metavar="N", help="try N inputs on each reader, not the usual few")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Apply it."""
+    if examples := config.getoption("--fuzz"):
+        checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+        settings.register_profile("fuzz", deadline=None, max_examples=examples, suppress_health_check=checks)
+        settings.load_profile("fuzz")
 
 
 @pytest.fixture(scope="session")
