@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import math
 import signal
+import struct
 from collections.abc import Callable, Sequence
 
 from sandbox.backend import Guest, GuestError
@@ -70,7 +72,7 @@ class GuestConnection:
                 take_back()
             elif kind is Kind.RESULT and number == first:
                 self.proven = True
-                result = wire.unpack_result(payload)
+                result = _result(payload)
                 self.retired = result.last
                 outcome = _outcome(self.waiting[number], result)
                 return self.waiting.pop(number), outcome
@@ -123,11 +125,25 @@ def _body(job: Job) -> bytes:
     return json.dumps({name: getattr(job, name) for name in _FIELDS}).encode("ascii")
 
 
+def _result(payload: bytes) -> wire.Result:
+    """Return a result. Raises GuestError for bytes that are none: the guest may be in a program's hands."""
+    try:
+        result = wire.unpack_result(payload)
+        _ = Verdict(result.verdict)
+    except (struct.error, ValueError) as error:
+        raise GuestError("the guest sent bytes that are no result") from error
+    if not (math.isfinite(result.cpu_seconds) and math.isfinite(result.wall_seconds)):
+        raise GuestError("the guest sent times that are no numbers")
+    return result
+
+
 def _outcome(job: Job, result: wire.Result) -> Outcome:
     verdict = Verdict(result.verdict)
     detail = _printable(result.detail.decode("utf-8", "replace"))
     if verdict is Verdict.NONE:
         raise GuestError("the examiner was lost")
+    if verdict not in _STATUS:
+        raise GuestError("the guest sent a verdict that ends no job")
     if verdict is Verdict.EXITED and not job.language:
         detail = _how_it_left(result.exit_code) or detail
     elif verdict is Verdict.TIMEOUT:

@@ -77,6 +77,23 @@ def test_a_frame_out_of_turn_is_a_fault_of_the_guest(kind: Kind, number: int):
     assert [job.key for job in line.waiting.values()] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        PASSED[:-1],
+        b"\xff" + PASSED[1:],
+        wire.pack_result(wire.Result(Verdict.NEXT, 0.1, 0.2, 0, 0)),
+        wire.pack_result(wire.Result(Verdict.PASSED, float("nan"), 0.2, 0, 0)),
+    ],
+)
+def test_a_result_that_is_none_is_a_fault_of_the_guest(payload: bytes):
+    line = after_three_jobs(wire.pack_frame(Kind.RESULT, 1, payload))
+    with pytest.raises(GuestError, match="the guest sent"):
+        events(line)
+    assert [job.key for job in line.waiting.values()] == ["1", "2", "3"]
+
+
 def test_a_job_that_was_returned_has_no_result():
     line = after_three_jobs(
         wire.pack_frame(Kind.RETURNED, 2), *[wire.pack_frame(Kind.RESULT, n, PASSED) for n in (1, 2)]
