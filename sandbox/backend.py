@@ -33,7 +33,7 @@ class Backend(Protocol):
 
     @property
     def image(self) -> str:
-        """The digest of the image that guests are made of, once open; "" where there is none."""
+        """The digest of the image that guests are made of, once open; "" without an image."""
         ...
 
     def is_ready(self) -> bool:

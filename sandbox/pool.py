@@ -80,7 +80,7 @@ class Pool:
 
     @property
     def image(self) -> str:
-        """The digest of the image that programs run in, once open; "" where there is none."""
+        """The digest of the image that programs run in, once open; "" without an image."""
         return self._backend.image
 
     def __enter__(self) -> Self:

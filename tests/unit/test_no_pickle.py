@@ -12,7 +12,7 @@ from benchmarks.livecodebench import _pickled_text
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = {"pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "dbm", "zipfile"}
-LOADING = {"torch.load": "weights_only", "np.load": "", "numpy.load": "", "yaml.load": "", "np.fromfile": ""}
+LOADING = {"torch.load": "weights_only", "np.load": "", "numpy.load": "", "yaml.load": ""}
 GUEST = REPOSITORY / "sandbox" / "guest"
 """It runs in the container, beside programs that may use what they like."""
 

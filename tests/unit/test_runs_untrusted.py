@@ -1,4 +1,4 @@
-"""Run folders that somebody else made: links, devices, foreign or damaged databases, vectors that are not there."""
+"""Run folders of strangers: links, devices, foreign or damaged databases, vectors that are not there."""
 
 import json
 import os

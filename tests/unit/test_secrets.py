@@ -1,4 +1,4 @@
-"""A planted key is in no log, store, report, tracker or message, whoever sends it back."""
+"""A planted key is in no log, store, report, tracker or message, even where a server sends it back."""
 
 import logging
 import os
