@@ -60,4 +60,4 @@ def with_features(samples: Samples, names: Sequence[str], values_PN: Mapping[str
             columns_NF = columns_of(names, vectors_PND[problem].cpu().numpy()[there_N], own)
             columns_PNF[problem, torch.from_numpy(there_N)] = torch.from_numpy(columns_NF).to(vectors_PND.dtype)
         widened[view] = torch.cat([vectors_PND, columns_PNF.to(vectors_PND.device)], dim=2)
-    return replace(samples, vectors=widened)
+    return replace(samples, vectors=widened, features=samples.features + len(names))

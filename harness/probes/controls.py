@@ -23,6 +23,13 @@ class Permutation(NamedTuple):
     within: bool = False
 
 
+def permuted_rewards(samples: Samples, permutation: Permutation | None) -> Tensor:
+    """Return the rewards [P, N], as they are or permuted."""
+    if permutation is None:
+        return samples.rewards_PN
+    return samples.shuffled(permutation.seed, within=permutation.within).rewards_PN
+
+
 def draws_each(objectives: int, draws: int) -> int:
     """Return the draws for all objectives: each has as many, two at least, and together there are no fewer."""
     return objectives * max(2, -(-draws // max(objectives, 1)))

@@ -5,8 +5,8 @@ validated on it after each epoch. Those that `model_selection` selects are train
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
+from itertools import compress, islice
 
 import numpy as np
 import torch
@@ -14,42 +14,21 @@ from torch import Tensor
 
 from harness.errors import OneSidedError
 from harness.probes.batch import ProbeSpec
-from harness.probes.controls import Permutation
-from harness.probes.folds import assign_folds
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.model_selection import Selected, select
 from harness.probes.moments import Moments
 from harness.probes.plans import SAMPLE_WISE, TrainingPlan
-from harness.probes.probe import Card, Probe
+from harness.probes.probe import Card
 from harness.probes.samples import ProbeError, Samples, View
+from harness.probes.stacking import fit_stacked, is_stacked
+from harness.probes.tasks import Fitted as Fitted
+from harness.probes.tasks import Groups, inner_folds, units, with_few_problems
+from harness.probes.tasks import Task as Task
 from harness.probes.training import Trained, measure, train
 from harness.probes.validation import Curve, selection_figures
 from harness.progress import Advance, ignore
 
-Groups = Mapping[str, int] | None
-"""A number for each problem; near-duplicates share one and must not be separated. None: no problems are alike."""
-
 Train = Callable[[Sequence[ProbeSpec]], list[Trained]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One probe to be selected and trained."""
-
-    objective: str
-    train_P: Tensor  # bool: the problems it may learn from
-    seed: int = 0
-    permutation: Permutation | None = None  # of the rewards it learns from, for a control
-    inner_P: Tensor | None = None  # the inner fold of each problem, if it is not to be drawn
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The probe of a task, and the result of its selection."""
-
-    task: Task
-    selected: Selected
-    probe: Probe
 
 
 def fit(
@@ -62,6 +41,19 @@ def fit(
     """
     for task in tasks:
         refuse_one_sided(samples, task.train_P)
+    stacked = [is_stacked(task.objective, plan) for task in tasks]
+    in_closed_form = iter(fit_stacked(samples, list(compress(tasks, stacked)), plan, groups, advance))
+    others = [task for task, is_closed in zip(tasks, stacked, strict=True) if not is_closed]
+    by_gradients = iter(_fit_by_gradients(samples, others, plan, groups, advance))
+    return [next(in_closed_form if is_closed else by_gradients) for is_closed in stacked]
+
+
+def _fit_by_gradients(
+    samples: Samples, tasks: Sequence[Task], plan: TrainingPlan, groups: Groups, advance: Advance
+) -> list[Fitted]:
+    """Select and train the probes of objectives that need it, several epochs by gradients."""
+    if not tasks:
+        return []
     if not plan.apart:
         return _fit_together(samples, tasks, plan, groups, advance)
     fitted: dict[int, Fitted] = {}
@@ -98,7 +90,7 @@ def _fit_together(
         return _train_by_schedule(samples, specs, plan, moments, advance)
 
     if plan.inner_folds:
-        plan = _with_few_problems(plan, min(_units(samples, task, groups) for task in tasks))
+        plan = with_few_problems(plan, min(units(samples, task, groups) for task in tasks))
         selected = _select_nested(samples, tasks, plan, groups, train_all)
     else:
         selected = [_only_candidate(samples, task, plan) for task in tasks]
@@ -139,14 +131,14 @@ def _select_nested(
         ProbeSpec(task.objective, candidate, task.train_P & ~held_out_P, held_out_P, None, task.seed, task.permutation)
         for task in tasks
         for candidate in candidates[task.objective]
-        for held_out_P in _inner_folds(samples, task, plan, groups)
+        for held_out_P in inner_folds(samples, task, plan, groups)
     ]
     curves = (_extended(trained.curve_EBS, plan) for trained in train_all(trials))
     selected = []
     for task in tasks:
         tried = candidates[task.objective]
         curves_TEBS = np.stack(list(islice(curves, len(tried) * plan.inner_used)))
-        selected.append(select(tried, plan, curves_TEBS, _units(samples, task, groups)))
+        selected.append(select(tried, plan, curves_TEBS, units(samples, task, groups)))
     return selected
 
 
@@ -161,42 +153,14 @@ def select_rules(
     if not plan.inner_folds:
         (rule,), unknown = plan.rules, float("nan")
         return [Selected(candidate, 0, rule, rule.temperature, rule.k, unknown, unknown)] * len(scores_MPN)
-    units = _units(samples, task, groups)
-    plan = _with_few_problems(plan, units)
+    problems = units(samples, task, groups)
+    plan = with_few_problems(plan, problems)
     figures = []
-    for held_out_P in _inner_folds(samples, task, plan, groups):
+    for held_out_P in inner_folds(samples, task, plan, groups):
         rewards_QN, mask_QN = samples.rewards_PN[held_out_P], samples.mask_PN[held_out_P]
         figures.append(selection_figures(scores_MPN[:, held_out_P], rewards_QN.to(scores_MPN), mask_QN, plan.rules))
     curves_FMBS = np.stack(figures)
-    return [select([candidate], plan, curves_FMBS[:, [m]], units) for m in range(len(scores_MPN))]
-
-
-def _units(samples: Samples, task: Task, groups: Groups) -> int:
-    """The number of training problems, or groups of near-duplicates, that can be assigned to inner folds."""
-    names, group_of = (samples.problem_ids[position] for position in task.train_P.nonzero()), groups or {}
-    return len({group_of.get(name, name) for name in names})
-
-
-def _with_few_problems(plan: TrainingPlan, problems: int) -> TrainingPlan:
-    """The plan with no more inner folds than training problems. Raises ProbeError where there are not even two."""
-    if problems < 2:
-        raise ProbeError("One training problem leaves none for validation: use more problems or fewer folds.")
-    inner_folds = min(plan.inner_folds, problems)
-    return replace(plan, inner_folds=inner_folds, inner_used=min(plan.inner_used, inner_folds))
-
-
-def _inner_folds(samples: Samples, task: Task, plan: TrainingPlan, groups: Groups) -> list[Tensor]:
-    """The training problems held out for validation, [P] for each inner fold that is used."""
-    if task.inner_P is not None:
-        return [task.train_P & (task.inner_P == fold) for fold in sorted(set(task.inner_P[task.train_P].tolist()))]
-    problems_T = task.train_P.nonzero().flatten()
-    fold_T = assign_folds([samples.problem_ids[i] for i in problems_T.tolist()], plan.inner_folds, task.seed, groups)
-    folds = []
-    for fold in range(plan.inner_used):
-        held_out_P = torch.zeros_like(task.train_P)
-        held_out_P[problems_T[fold_T == fold]] = True
-        folds.append(held_out_P)
-    return folds
+    return [select([candidate], plan, curves_FMBS[:, [m]], problems) for m in range(len(scores_MPN))]
 
 
 def _extended(curve_EBS: Curve, plan: TrainingPlan) -> Curve:

@@ -12,7 +12,10 @@ from harness.stats.rules import NEARLY_RANDOM, SelectionRule
 SAMPLE_WISE = ("mse", "ce")
 """The objectives over single samples; the paper draws their minibatches without regard to problems."""
 
-WITHOUT_POLICY = ("mse", "ce", "pairwise", "hinge", "copg")
+STACKED = "stacked"
+"""The objective whose linear probes are solved and combined in closed form: see harness/probes/stacking.py."""
+
+WITHOUT_POLICY = ("mse", "ce", "pairwise", "hinge", "copg", STACKED)
 """The objectives without a softmax policy: the temperature in training makes no difference to them."""
 
 
@@ -32,6 +35,7 @@ class Grid:
     l2s: tuple[float, ...] = (1.0, 0.03, 0.001)
     learning_rates: tuple[float, ...] = (3e-4, 3e-3)
     betas: tuple[float, ...] = (0.1,)  # temperatures of the probe policy in training
+    ridge_l2s: tuple[float, ...] = (100.0, 10.0, 1.0)  # instead of `l2s` where probes are solved in closed form
 
     def candidates(self, samples: Samples, objective: str = "") -> list[Hyperparameters]:
         """Return the hyperparameters of all combinations that can make a difference to the objective, in order.
@@ -114,6 +118,7 @@ class GridOverrides:
         """Return the preset with these candidates. Raises ProbeError for a bad value; paper takes one form alone."""
         plan = find_plan(preset)
         overrides = {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
+        overrides |= {"ridge_l2s": self.l2s} if self.l2s else {}
         if not overrides:
             return plan
         if not plan.inner_folds and (list(overrides) != ["forms"] or len(self.forms) > 1):

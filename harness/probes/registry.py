@@ -20,6 +20,7 @@ import torch
 from benchmarks.plugins import load
 from harness.probes import objectives
 from harness.probes.objectives import Context, Objective
+from harness.probes.plans import STACKED
 from harness.probes.samples import ProbeError
 
 OBJECTIVES: dict[str, Objective] = {
@@ -33,6 +34,7 @@ OBJECTIVES: dict[str, Objective] = {
     "dpo": objectives.dpo,
     "listwise": objectives.listwise,
     "copg": objectives.copg,
+    STACKED: objectives.copg,
 }
 
 DEFAULT_OBJECTIVES = ("mse", "ce", "pg", "pairwise", "hinge", "dpo", "listwise", "copg")
@@ -56,7 +58,7 @@ def find_objective(name: str) -> Objective:
             return _checked(name, _imported(name, entry.load))
     if ":" in name:
         return _checked(name, _imported(name, lambda: load(name)))
-    near = get_close_matches(name, objective_names(), n=3, cutoff=0.4)
+    near = get_close_matches(name, objective_names(), n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Choose from {', '.join(objective_names())}."
     raise ProbeError(f"Unknown objective {name!r}. {hint}")
 

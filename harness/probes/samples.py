@@ -31,6 +31,7 @@ class Samples:
     rewards_PN: Tensor  # float32; 0 outside the mask
     mask_PN: Tensor  # bool
     indices_PN: Tensor  # int64: the index of the sample within its problem; -1 for padding
+    features: int = 0  # how many of the last numbers of every vector are features: see harness/probes/added_features.py
 
     @classmethod
     def join(
@@ -88,6 +89,7 @@ class Samples:
             torch.cat([_padded(part.rewards_PN, width, 0.0) for part in parts]),
             torch.cat([_padded(part.mask_PN, width, False) for part in parts]),
             torch.cat([_padded(part.indices_PN, width, -1) for part in parts]),
+            parts[0].features,
         )
 
     @property
@@ -106,6 +108,7 @@ class Samples:
             self.rewards_PN[rows],
             self.mask_PN[rows],
             self.indices_PN[rows],
+            self.features,
         )
 
     def to(self, device: torch.device | str) -> "Samples":
@@ -116,6 +119,7 @@ class Samples:
             self.rewards_PN.to(device),
             self.mask_PN.to(device),
             self.indices_PN.to(device),
+            self.features,
         )
 
     def shuffled(self, seed: int, *, within: bool = False) -> "Samples":

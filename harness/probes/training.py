@@ -20,7 +20,7 @@ from torch import Tensor
 
 from harness.probes.adam import Adam
 from harness.probes.batch import ProbeBatch, ProbeSpec
-from harness.probes.controls import Permutation
+from harness.probes.controls import permuted_rewards
 from harness.probes.forms import Weights, find_form
 from harness.probes.hyperparameters import Schedule
 from harness.probes.minibatches import Minibatch, draw_minibatches
@@ -120,7 +120,7 @@ class _BatchTrainer:
         self.scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
         self.objectives = {name: find_objective(name) for name in {spec.objective for spec in self.specs}}
         permutations = sorted({spec.permutation for spec in self.specs}, key=lambda permutation: permutation or (-1,))
-        self.rewards_KPN = torch.stack([_permuted(samples, seed) for seed in permutations])
+        self.rewards_KPN = torch.stack([permuted_rewards(samples, permutation) for permutation in permutations])
         self.batch = ProbeBatch.of(samples, self.distinct, permutations, moments)
         self.adam = Adam(self._initial_weights(), self.batch.rate_M)
         self.curves: list[list[Curve]] = [[] for _ in self.specs]
@@ -242,13 +242,6 @@ def _training_of(spec: ProbeSpec) -> Hashable:
     """All that the training of a probe depends on, apart from where it stops."""
     train_bytes = spec.train_P.numpy().tobytes()
     return spec.objective, spec.hyperparameters, train_bytes, spec.epochs, spec.seed, spec.permutation
-
-
-def _permuted(samples: Samples, permutation: Permutation | None) -> Tensor:
-    """The rewards [P, N], as they are or permuted."""
-    if permutation is None:
-        return samples.rewards_PN
-    return samples.shuffled(permutation.seed, within=permutation.within).rewards_PN
 
 
 def _squared_norms(weights: Weights) -> Tensor:

@@ -238,7 +238,7 @@ class TrainOptions(SeedOptions):
     TITLE: ClassVar[str] = "Probes"
 
     objectives: tuple[str, ...] = option(
-        (), "objectives such as mse,ce,pg, or FILE.py:FUNCTION [default: all eight]", flag="--objective"
+        (), "objectives such as mse,ce,pg,stacked, or FILE.py:FUNCTION [default: eight of them]", flag="--objective"
     )
     beta: float | None = option(
         None,

@@ -75,13 +75,14 @@ def test_a_probes_card_says_where_it_came_from(run: Path, trained: Probe, tiny_l
     assert {path.name for path in (run / "probes").iterdir()} == {"mse.safetensors", "pg.safetensors"}
 
 
-def test_a_probe_that_reads_features_ranks_by_them(run: Path, tmp_path: Path):
+@pytest.mark.parametrize("objective", ["mse", "stacked"])
+def test_a_probe_that_reads_features_ranks_by_them(run: Path, tmp_path: Path, objective: str):
     own = tmp_path / "featured"
     shutil.copytree(run, own)
     with Store(own) as store:
-        probe(store, ["mse"], folds=3, features=["centrality", "length"])
+        probe(store, [objective], folds=3, features=["centrality", "length"])
         drawn, samples = list(store.completions()), add_features(store, load_samples(store), ["centrality", "length"])
-    featured = load_probe(own / "probes" / "mse.safetensors")
+    featured = load_probe(own / "probes" / f"{objective}.safetensors")
     assert featured.card.features == ("centrality", "length")
     assert featured.card.width == load_probe(run / "probes" / "mse.safetensors").card.width + 2
     rows = [{"task_id": one.problem_id, "prompt": one.prompt, "completion": one.text} for one in drawn]

@@ -176,11 +176,12 @@ def test_probes_read_features_in_a_transfer(runs: Path, tmp_path: Path, tiny_lla
     train = join_sets(load_sets(["big:train", "big:validation"], runs))
     assert train.values["length"].shape == train.samples.mask_PN.shape
     test = load_set("big:test", runs)
-    result = transfer(train, [test], ["mse"], features=["centrality", "length"])
+    result = transfer(train, [test], ["mse", "stacked"], features=["centrality", "length"])
     assert result.settings["features"] == ["centrality", "length"]
-    probe = load_probe(runs / "first" / "transfer" / "mse.safetensors")
-    assert probe.card.features == ("centrality", "length")
-    assert probe.card.width == test.samples.vectors[test.samples.views[0]].shape[2] + 2
+    for objective in ("mse", "stacked"):
+        probe = load_probe(runs / "first" / "transfer" / f"{objective}.safetensors")
+        assert probe.card.features == ("centrality", "length")
+        assert probe.card.width == test.samples.vectors[test.samples.views[0]].shape[2] + 2
     plain = transfer(train, [test], ["mse"])
     controls = [{row.name: row.value for row in one.tests[0].rows}["random direction"] for one in (result, plain)]
     assert controls[0] == controls[1], "controls read the vectors alone"
