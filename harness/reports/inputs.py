@@ -116,13 +116,14 @@ class ReportInputs:
         return sum(len(item.samples) for item in self.problems) - len(self.verdicts)
 
 
-def read_inputs(store: Store, *, among_all: bool = False) -> ReportInputs:
+def read_inputs(store: Store, *, among_all: bool = False, probes: bool = True) -> ReportInputs:
     """Read a run's verdicts, completions and out-of-fold scores, each once.
 
-    With `among_all` the inputs serve for selection among all samples of a problem alone, without reading vectors.
+    With `among_all` the inputs serve for selection among all samples of a problem alone, without reading vectors;
+    without `probes` the run's probes, of whatever version, are left out.
     Raises QprobeError without verdicts.
     """
-    scores, has_stale_probes = _scores(store)
+    scores, has_stale_probes = _scores(store) if probes else (unprobed_scores(store), False)
     grader, about = scores.settings["grader"], store.about
     graded = store.verdicts(grader, greedy=True)
     verdicts = {sample: outcome for sample, outcome in graded.items() if sample.sample != GREEDY}

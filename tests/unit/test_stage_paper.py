@@ -98,6 +98,18 @@ def test_a_rerun_draws_and_trains_nothing(folder: Path, options: PaperOptions):
     assert any(line.startswith("Scored 0 samples") for line in lines)
 
 
+def test_probes_of_the_run_are_no_part_of_the_table(folder: Path, options: PaperOptions):
+    """Those of an earlier version of qprobe would have to be trained again."""
+    probes = folder / "halves" / "scores.safetensors"
+    assert not probes.exists()
+    probes.write_bytes(b"of an earlier version")
+    try:
+        (cell,) = make_cells(PaperRuns(folder, options), chosen_rows(("greedy",)))
+    finally:
+        probes.unlink()
+    assert cell.ours is not None, cell.reason
+
+
 def test_a_row_that_cannot_be_made_says_why(folder: Path, options: PaperOptions):
     runs = PaperRuns(folder, options)
     reasons = {cell.row.name: cell.reason for cell in make_cells(runs, chosen_rows(("pass@10", "api-pg", "codet")))}

@@ -152,7 +152,7 @@ class PaperRuns:
         folder = self.run(name)
         files = [self.scores(name, method) for method in methods]
         with Store(folder, read_only=True) as store:
-            inputs = with_scores(read_inputs(store), files)
+            inputs = with_scores(read_inputs(store, probes=False), files)
             most = inputs.samples_per_problem[1]
             made = report(inputs, [k for k in (1, 10, 48) if k <= most])
         rows = {row.name: Figure(row.value, row.low, row.high) for row in made.rows}
@@ -191,5 +191,5 @@ class PaperRuns:
             run.import_samples(problems, samples)
             grading = settings_of(self.options) | {"generated_tests": str(tests)}
             run.grade(options=from_settings(GradeOptions, grading))
-            rows = {row.name: row for row in report(read_inputs(run.store)).rows}
+            rows = {row.name: row for row in report(read_inputs(run.store, probes=False)).rows}
         return Figure(rows["CodeT"].value, rows["CodeT"].low, rows["CodeT"].high)
