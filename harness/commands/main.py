@@ -13,7 +13,7 @@ import typer
 from harness import __version__
 from harness.commands import benchmarks as catalogue
 from harness.commands import compare as comparison
-from harness.commands import look, probes, stages, training
+from harness.commands import look, preferences, probes, stages, training
 from harness.commands import pairs as preference_data
 from harness.commands import reproduce as reproduction
 from harness.commands import run as experiment
@@ -70,6 +70,7 @@ app.command(cls=GroupedCommand)(probes.transfer)
 app.command(cls=GroupedCommand)(probes.rank)
 app.command(cls=GroupedCommand)(training.finetune)
 app.command()(training.score)
+app.command(cls=GroupedCommand)(preferences.preferences)
 app.add_typer(catalogue.benchmarks)
 app.add_typer(preference_data.pairs)
 app.add_typer(reproduction.reproduce)

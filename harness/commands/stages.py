@@ -111,10 +111,12 @@ def report(
     full: args.Full = False,
 ) -> None:
     """Show pass@k, baselines and the gains of probes. Writes report.html, and other formats, into the run."""
+    from harness.commands.preferences import show_preferences
     from harness.commands.show import show_published, show_report
     from harness.reports.build import report_and_page
     from harness.reports.greedy_baseline import greedy_rewards
     from harness.reports.kept import inputs_key, kept_report
+    from harness.reports.preferences import is_pair_run
     from harness.reports.published import is_published, what_is_missing
     from harness.runs.run_progress import unfinished
     from harness.runs.store import Store
@@ -127,6 +129,9 @@ def report(
     with Store(run, read_only=True) as store:
         if missing := unfinished(store):
             Terminal(quiet=quiet).message(missing)
+        if is_pair_run(store):
+            show_preferences(store, Terminal(quiet=quiet), "json" if json else format_name, full=full)
+            return
         rewards = greedy_rewards(greedy, store.about.benchmark) if greedy else None
         key = "" if k or greedy or scores else inputs_key(run)
         kept = kept_report(run, key) if key else None

@@ -225,6 +225,14 @@ class Store:
                 for table in ("verdicts", "vectors"):
                     self._db.execute(f"DELETE FROM {table} WHERE problem_id = ? AND idx = ?", sample)
 
+    def set_log_probabilities(self, values: Mapping[SampleId, tuple[float | None, int | None]]) -> None:
+        """Put the log-probability of some samples, and their number of tokens, in place of earlier ones."""
+        rows = [(logprob, tokens, *sample) for sample, (logprob, tokens) in values.items()]
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE completions SET logprob = ?, tokens = ? WHERE problem_id = ? AND idx = ?", rows
+            )
+
     def completions(self, problem_id: str | None = None, index: int | None = None) -> Iterator[Completion]:
         """Iterate over the completions but the greedy ones, by problem (in the order they were added) and index.
 

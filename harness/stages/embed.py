@@ -1,7 +1,7 @@
 """Embed: the vectors of every sample of a run, written batch by batch and read memory-mapped."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +51,20 @@ class Item:
     samples: tuple[SampleId, ...]
 
 
-def embed(store: Store, embedder: Embedder, progress: Progress = SILENT, precision: Precision = "float32") -> Embedded:
+def embed(
+    store: Store,
+    embedder: Embedder,
+    progress: Progress = SILENT,
+    precision: Precision = "float32",
+    *,
+    shared_from: int = SHARED_FROM,
+    before_write: Callable[[Sequence[Item]], None] | None = None,
+) -> Embedded:
     """Embed every sample that lacks vectors of the embedder's views, and commit batch by batch.
 
-    Raises QprobeError for an embedder that fails, or gives NaN or infinity.
+    A prompt is shared by `shared_from` different completions or more; `before_write` is called with each batch before
+    its vectors are written, so that nothing else that a pass gives is lost. Raises QprobeError for an embedder that
+    fails, or gives NaN or infinity.
     """
     wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
     writing = VectorWriting(store, wanted.shards(store))
@@ -68,8 +78,11 @@ def embed(store: Store, embedder: Embedder, progress: Progress = SILENT, precisi
     cut = 0
     if pending:
         with progress.task("Embedding", total, reused) as advance:
-            for batch in _pending_batches(store, embedder, writing):
-                advance(writing.write(batch, _vectors(embedder, batch, writing.views)))
+            for batch in _pending_batches(store, embedder, writing, shared_from):
+                vectors = _vectors(embedder, batch, writing.views)
+                if before_write:
+                    before_write(batch)
+                advance(writing.write(batch, vectors))
                 cut += sum(len(item.samples) for item in batch if item.tokens.cut)
     store.note("view", wanted.key)
     return Embedded(wanted.key, pending, reused, cut)
@@ -120,7 +133,9 @@ class VectorWriting:
         return len(new)
 
 
-def _pending_batches(store: Store, embedder: Embedder, writing: VectorWriting) -> Iterator[list[Item]]:
+def _pending_batches(
+    store: Store, embedder: Embedder, writing: VectorWriting, shared_from: int
+) -> Iterator[list[Item]]:
     """Yield the batches that are left to embed.
 
     Batches are made of all texts and only then reduced to those that are left: a run that was killed resumes with the
@@ -133,7 +148,8 @@ def _pending_batches(store: Store, embedder: Embedder, writing: VectorWriting) -
         present = {problem: set.intersection(*writing.done(problem)) for problem in ids}
         lacking = {completion.id for completion in window if completion.id not in present[completion.problem_id]}
         if lacking:
-            for batch in _batches(items_of(window, stops, embedder), shared=embedder.shares_prompts):
+            items = items_of(window, stops, embedder)
+            for batch in batches_of(items, shared=embedder.shares_prompts, shared_from=shared_from):
                 if pending := [item for item in batch if lacking.intersection(item.samples)]:
                     yield pending
 
@@ -172,14 +188,14 @@ def as_text(completion: Completion, stops: Sequence[str]) -> Text:
     return Text(completion.prompt, text, len(program), len(program) + len(stop), completion.token_ids)
 
 
-def _batches(items: Sequence[Item], *, shared: bool) -> Iterator[list[Item]]:
+def batches_of(items: Sequence[Item], *, shared: bool, shared_from: int = SHARED_FROM) -> Iterator[list[Item]]:
     """Yield batches of one prompt's samples where that is worth it, and mixed batches of the others."""
     by_prompt: Mapping[tuple[int, ...], list[Item]] = defaultdict(list)
     for item in items:
         by_prompt[item.tokens.prefix if shared else ()].append(item)
-    few = [item for group in by_prompt.values() if len(group) < SHARED_FROM for item in group]
+    few = [item for group in by_prompt.values() if len(group) < shared_from for item in group]
     for group in by_prompt.values():
-        if len(group) >= SHARED_FROM:
+        if len(group) >= shared_from:
             yield from _of_similar_lengths(group, shared=len(group[0].tokens.prefix) if shared else 0)
     yield from _of_similar_lengths(few)
 
@@ -215,7 +231,7 @@ def embed_completions(
     rows = {completion.id: row for row, completion in enumerate(completions)}
     vectors = np.zeros((len(completions), len(embedder.views), embedder.width), dtype=np.float32)
     with progress.task("Embedding", len(completions)) as advance:
-        for batch in _batches(items_of(completions, stops, embedder), shared=embedder.shares_prompts):
+        for batch in batches_of(items_of(completions, stops, embedder), shared=embedder.shares_prompts):
             for item, item_vectors in zip(batch, _vectors(embedder, batch, embedder.views), strict=True):
                 vectors[[rows[sample] for sample in item.samples]] = item_vectors
                 advance(len(item.samples))

@@ -295,6 +295,23 @@ class ProbeOptions(TrainOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreferenceOptions(ProbeOptions, EmbedOptions):
+    """Options of `preferences`."""
+
+    TITLE: ClassVar[str] = "Pairs"
+
+    pairs: str | None = option(None, "pair set: hh, shp, oasst, NAME:FILE, FILE.jsonl or MAPPING.toml")
+    split: str | None = option(None, "split of the pair set [default: all]")
+    limit: int | None = option(None, "number of pairs, taken from the first [default: all]", least=1)
+    min_score_ratio: float = option(2.0, "least ratio of the votes of an SHP pair; closer ones are left out", least=1.0)
+    log_probability: bool = option(True, "also compute log-probabilities, a baseline; needs the whole model's pass")
+    objectives: tuple[str, ...] = option(
+        (), "objectives over pairs [default: pairwise,hinge,dpo,copg]", flag="--objective"
+    )
+    beta: float = option(0.0, "select by softmax at this temperature; 0 is the higher score", least=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransferOptions(TrainOptions):
     """Options of `transfer`."""
 

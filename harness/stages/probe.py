@@ -64,6 +64,7 @@ def probe(
     choices: GridOverrides | None = None,
     group_duplicates: bool = True,
     features: Sequence[str] = (),
+    controls: int = DRAWS,
     progress: Progress = SILENT,
 ) -> Probed:
     """Cross-validate by problem, and save one probe per objective, trained on all problems.
@@ -74,8 +75,9 @@ def probe(
     of cross-validations, each with other folds, whose mean the report shows. `choices` replaces
     candidates of the preset, and `beta` its rules of selection: by softmax at that temperature, at 0 by the arg max.
     With `group_duplicates`, problems with nearly the same description or reference share a fold; `features` are read
-    beside the vectors. By default there are five folds, or one per problem where there are fewer problems. Raises
-    QprobeError where verdicts or vectors are missing.
+    beside the vectors; `controls` is the least number of draws on rewards shuffled among all samples. By default there
+    are five folds, or one per problem where there are fewer problems. Raises QprobeError where verdicts or vectors are
+    missing.
     """
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     check_features(features)
@@ -98,7 +100,7 @@ def probe(
             objectives,
             seeds=seeds,
             **training,
-            controls=draws_each(len(objectives), DRAWS),
+            controls=draws_each(len(objectives), controls) if controls else 0,
             controls_within=draws_each(len(objectives), DRAWS_WITHIN),
             progress=joined,
         )

@@ -146,13 +146,14 @@ class HfEmbedder:
     @torch.inference_mode()
     def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> Vectors:
         """Return the vectors [samples, views, width] of one batch. Raises QprobeError for NaN and infinity."""
-        layers = sorted({view.layer for view in views})
+        layers = sorted({*(view.layer for view in views), *self._further_layers})
         pooled: dict[View, Tensor] = {}
         prompt = self._shared_prompt(samples, layers)
         spans = Spans.of(samples, skipped=len(prompt.ids) - 1 if prompt else 0, device=self._device)
 
         def pool_states(layer: int, states_NTD: Tensor) -> None:
             here = spans.on(states_NTD.device)
+            self._see(layer, states_NTD, samples, here)
             for view in views:
                 if view.layer == layer:
                     pooled[view] = pool(states_NTD, here, view.pooling).to(self._device)
@@ -169,6 +170,14 @@ class HfEmbedder:
         if not np.isfinite(vectors).all():
             raise self.model.overflow("hidden states", self._weights.dtype)
         return vectors
+
+    @property
+    def _further_layers(self) -> tuple[int, ...]:
+        """Layers whose states `_see` needs beside those of the views."""
+        return ()
+
+    def _see(self, layer: int, states_NTD: Tensor, samples: Sequence[Tokens], spans: Spans) -> None:
+        """Read the states of a layer on the way; nothing here."""
 
     def _run(
         self, samples: Sequence[Tokens], prompt: Prompt | None, layers: Sequence[int], on_states: OnStates

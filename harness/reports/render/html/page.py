@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -62,15 +63,7 @@ def page(report: Report, data: BrowserData | None = None, origin: Sequence[tuple
     the style sheet and the script in it: no network, and no script from a completion.
     """
     data = {**jsonable(data), "first": _first(report)} if data else None
-    style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    templates = Environment(
-        loader=PackageLoader("harness.reports.render.html", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("page.html").render(
+    return fill_page(
         report=report,
         lead=heading(report).partition(": ")[2],
         sentence=sentence(report),
@@ -84,6 +77,21 @@ def page(report: Report, data: BrowserData | None = None, origin: Sequence[tuple
         tables=[_in_words(cells) for cells in (*tables(report), pair_cells(report), fold_cells(report))],
         title=partial(_title, report),
         data=packed(data) if data else "",
+    )
+
+
+def fill_page(**values: Any) -> str:  # noqa: ANN401 - what the template names
+    """Return the template of a page filled with these values, with its style sheet, script and policy."""
+    style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    templates = Environment(
+        loader=PackageLoader("harness.reports.render.html", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html").render(
+        **values,
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),

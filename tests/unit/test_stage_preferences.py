@@ -1,0 +1,175 @@
+"""Preferences: pairs as a run, probes that find a planted preference, and figures that length cannot explain."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.mini import MODEL
+from benchmarks.pairs import open_pairs
+from harness.errors import QprobeError
+from harness.models.registry import open_embedder
+from harness.reports.preferences import preference_report
+from harness.reports.render.html.preferences import preference_page
+from harness.reports.render.preferences import FORMATS, terminal
+from harness.runs.store import Store
+from harness.stages.options import PreferenceOptions
+from harness.stages.preferences import (
+    SCORER,
+    as_problem,
+    chosen_index,
+    import_pairs,
+    read_replies,
+    run_preferences,
+    usable_pairs,
+    with_log_probabilities,
+)
+
+SPEC = f"hf:{MODEL}"
+
+
+def written(folder: Path, count: int = 40, *, planted: bool = True) -> str:
+    """A set whose chosen replies return something; length says nothing, and half of the prompts come twice."""
+    draw = random.Random(0)
+    rows = []
+    for number in range(count):
+        good, bad = f"    return {draw.randrange(99)} + x\n", f"    raise {draw.randrange(99)} - x\n"
+        pair = (good, bad) if planted or number % 2 else (bad, good)
+        rows.append({"prompt": f"def f{number // 2}(x):\n", "chosen": pair[0], "rejected": pair[1]})
+    file = folder / "planted.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(file)
+
+
+def options(pairs: str | None, **changes: object) -> PreferenceOptions:
+    usual = {"embedder": SPEC, "repeats": 1, "objectives": ("pairwise", "copg"), "folds": 3, "l2s": (0.03,)}
+    return PreferenceOptions(pairs=pairs, **{**usual, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("planted")
+    with Store(folder / "run", create=True) as store:
+        run_preferences(store, options(written(folder), learning_curve=True))
+    return folder / "run"
+
+
+def test_a_planted_preference_is_found_and_length_is_not(planted: Path):
+    with Store(planted, read_only=True) as store:
+        report = preference_report(store)
+    assert (report.pairs, report.prompts) == (40, 20)
+    for name in ("pairwise", "copg"):
+        assert report[name].value > 0.95
+        assert report[name].low > 0.5
+    assert abs(report["longest"].value - 0.5) < 0.2
+    assert report["shuffled pairs"].low <= 0.5
+    assert report["random choice"].value == 0.5
+    assert {one.other for one in report.differences} >= {"longest", "mean log-probability", "contrast direction"}
+    assert report.learning_curve is not None
+    assert report.learning_curve.pairs[0] == 10
+
+
+def test_pairs_of_one_prompt_share_a_fold(planted: Path):
+    from harness.runs.scores import load_scores
+
+    with Store(planted, read_only=True) as store:
+        scores = load_scores(store)
+        prompts = {problem.id: problem.prompt for problem in store.problems()}
+    folds: dict[str, set[int]] = {}
+    for name, fold in zip(scores.problem_ids, scores.fold_P, strict=True):
+        folds.setdefault(prompts[name], set()).add(int(fold))
+    assert all(len(own) == 1 for own in folds.values())
+    assert len(set.union(*folds.values())) == 3
+
+
+def test_a_preference_that_is_none_is_not_found(tmp_path: Path):
+    with Store(tmp_path / "run", create=True) as store:
+        run_preferences(store, options(written(tmp_path, planted=False), log_probability=False))
+        report = preference_report(store)
+    assert report["pairwise"].low <= 0.5
+    assert "mean log-probability" not in {row.name for row in report.rows}
+
+
+def test_the_chosen_reply_is_as_often_the_first_as_the_second():
+    places = [chosen_index(f"train/{number}") for number in range(1000)]
+    assert 0.4 < np.mean(places) < 0.6
+
+
+def test_every_rendering_has_the_figures(planted: Path):
+    with Store(planted, read_only=True) as store:
+        report = preference_report(store)
+    assert json.loads(FORMATS["json"](report))["schema"] == "qprobe-preferences/1"
+    for form in ("markdown", "latex", "csv"):
+        assert "shuffled pairs" in FORMATS[form](report)
+    page = preference_page(report)
+    assert page.count("<figure") == 3
+    assert "Accuracy by the lengths of the replies" in page
+    from rich.console import Console
+
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(terminal(report, full=True))
+    console.file.close()
+    text = console.export_text()
+    assert "Probe pairwise: accuracy" in text
+    assert "similar lengths" in text
+
+
+def test_a_second_run_trains_and_embeds_nothing(planted: Path):
+    said: list[str] = []
+
+    class Listening:
+        def message(self, text: str) -> None:
+            said.append(text)
+
+        from harness.progress import SILENT
+
+        task = SILENT.task
+
+    with Store(planted) as store:
+        run_preferences(store, options(None, learning_curve=True), Listening())  # type: ignore[arg-type]
+    assert said == ["Embedded 0 replies; 80 had vectors already.", "Probes exist already: 2 objectives."]
+
+
+def test_log_probabilities_are_of_the_last_model_and_fill_what_lacks_them(tmp_path: Path):
+    plain = open_embedder(SPEC)
+    scorer = with_log_probabilities(plain)
+    with Store(tmp_path / "run", create=True) as store:
+        import_pairs(store, open_pairs(written(tmp_path, 4)))
+        read_replies(store, plain)
+        assert all(completion.logprob is None for completion in store.completions())
+        read_replies(store, scorer)
+        first = {completion.id: completion.logprob for completion in store.completions()}
+        assert all(value is not None and value < 0 for value in first.values())
+        assert all(completion.tokens for completion in store.completions())
+        store.set_log_probabilities(dict.fromkeys(store.sample_ids(), (1.0, 1)))
+        read_replies(store, scorer)
+        assert {completion.logprob for completion in store.completions()} == {1.0}, "kept while the model is the same"
+        store.note(SCORER, "another model")
+        read_replies(store, scorer)
+        assert {completion.id: completion.logprob for completion in store.completions()} == pytest.approx(first)
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path):
+    file = written(tmp_path, 6)
+    with Store(tmp_path / "run", create=True) as store:
+        with pytest.raises(QprobeError, match="holds no pairs: give --pairs SET"):
+            run_preferences(store, options(None))
+        with pytest.raises(QprobeError, match=r"has no split 'test'\. Choose from train"):
+            run_preferences(store, options(file, split="test"))
+        with pytest.raises(QprobeError, match="has no vectors: give --embedder"):
+            run_preferences(store, options(file, embedder=None))
+        other = tmp_path / "other.jsonl"
+        other.write_text(json.dumps({"prompt": "p", "chosen": "a", "rejected": "b"}) + "\n")
+        with pytest.raises(QprobeError, match="was made with"):
+            run_preferences(store, options(str(other)))
+    other.write_text(json.dumps({"prompt": "p", "chosen": "a", "rejected": "a"}) + "\n")
+    with pytest.raises(QprobeError, match="all 1 pairs have equal replies"):
+        usable_pairs(open_pairs(str(other)))
+
+
+def test_a_pair_as_a_problem_ends_its_replies_where_the_next_turn_begins(tmp_path: Path):
+    pair = open_pairs(written(tmp_path, 1)).pairs()[0]
+    problem = as_problem(pair)
+    assert (problem.prompt, problem.stop) == (pair.prompt, ("\n\nHuman:",))
