@@ -150,7 +150,7 @@ def run_preferences(store: Store, options: PreferenceOptions, progress: Progress
         )
         reader = with_log_probabilities(embedder, options.device) if options.log_probability else embedder
         done = read_replies(store, reader, progress, options.precision)
-        progress.message(f"Embedded {done.new:,} replies; {done.reused:,} had vectors already.")
+        progress.message(f"Embedded {done.new:,} replies.")
         if done.cut:
             progress.message(f"{done.cut:,} replies exceed the model's context: the beginning of their prompt was cut.")
     elif store.about.view is None:

@@ -11,6 +11,7 @@ from benchmarks.mini import MODEL
 from benchmarks.pairs import open_pairs
 from harness.errors import QprobeError
 from harness.models.registry import open_embedder
+from harness.probes import load_probe
 from harness.reports.preferences import preference_report
 from harness.reports.render.html.preferences import preference_page
 from harness.reports.render.preferences import FORMATS, terminal
@@ -26,6 +27,7 @@ from harness.stages.preferences import (
     usable_pairs,
     with_log_probabilities,
 )
+from harness.stages.rank import open_reader, rank, read_completions
 
 SPEC = f"hf:{MODEL}"
 
@@ -35,7 +37,7 @@ def written(folder: Path, count: int = 40, *, planted: bool = True) -> str:
     draw = random.Random(0)
     rows = []
     for number in range(count):
-        good, bad = f"    return {draw.randrange(99)} + x\n", f"    raise {draw.randrange(99)} - x\n"
+        good, bad = f"    return {draw.randrange(99)} + x\n", f"    assert {draw.randrange(99)} - x\n"
         pair = (good, bad) if planted or number % 2 else (bad, good)
         rows.append({"prompt": f"def f{number // 2}(x):\n", "chosen": pair[0], "rejected": pair[1]})
     file = folder / "planted.jsonl"
@@ -129,7 +131,18 @@ def test_a_second_run_trains_and_embeds_nothing(planted: Path):
 
     with Store(planted) as store:
         run_preferences(store, options(None, learning_curve=True), Listening())  # type: ignore[arg-type]
-    assert said == ["Embedded 0 replies; 80 had vectors already.", "Probes exist already: 2 objectives."]
+    assert said[-2:] == ["Embedded 0 replies.", "Probes exist already: 2 objectives."]
+
+
+def test_rank_takes_a_probe_of_preferences_like_one_of_code(planted: Path, tmp_path: Path):
+    probe = load_probe(planted / "probes" / "pairwise.safetensors")
+    assert (probe.card.benchmark, probe.card.rule) == ("pairs:planted", "arg max")
+    replies = ["    assert 7 - x\n", "    return 8 + x\n", "    assert 9 - x\n"]
+    rows = [{"task_id": "new", "prompt": "def g(x):\n", "completion": reply} for reply in replies]
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (ranking,) = rank(probe, read_completions(file), open_reader(probe))
+    assert ranking.picked.completion.index == 1
 
 
 def test_log_probabilities_are_of_the_last_model_and_fill_what_lacks_them(tmp_path: Path):
@@ -165,7 +178,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path):
         with pytest.raises(QprobeError, match="was made with"):
             run_preferences(store, options(str(other)))
     other.write_text(json.dumps({"prompt": "p", "chosen": "a", "rejected": "a"}) + "\n")
-    with pytest.raises(QprobeError, match="all 1 pairs have equal replies"):
+    with pytest.raises(QprobeError, match="the replies of all 1 pairs are equal"):
         usable_pairs(open_pairs(str(other)))
 
 

@@ -109,7 +109,7 @@ def length_cells(report: PreferenceReport) -> TableCells:
 
 def calibration_cells(report: PreferenceReport) -> TableCells:
     """Return how far sigmoid(Q - Q') is the probability of a preference."""
-    rows = [
+    rows: list[Cells] = [
         (one.name, short(one.error), short(one.brier))
         for one in report.calibrations
         if one.error is not None and one.brier is not None
@@ -127,7 +127,7 @@ def learning_cells(report: PreferenceReport) -> TableCells:
 
 def choice_cells(report: PreferenceReport) -> TableCells:
     """Return the hyperparameters selected in the folds, with their number where they differ."""
-    rows = [
+    rows: list[Cells] = [
         (name, *(_counted([str(choice[key]) for choice in folds]) for key in ("form", "l2", "learning_rate", "epochs")),
          _counted([", ".join(choice["views"]) for choice in folds]))
         for name, folds in report.hyperparameters.items()
