@@ -31,10 +31,15 @@ FILES = ("FILE.jsonl", "MAPPING.toml", "FILE.py")
 def open_benchmark(name: str, *, errata: bool = True) -> Benchmark:
     """Return the benchmark called `name`; a shipped one with its errata applied, unless `errata=False`.
 
-    A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, `MAPPING.toml` (a data set of the hub), `FILE.py`
-    or `package.module` (code, with `:NAME` for a class or object in it), or the name of a benchmark in an installed
-    package. Raises BenchmarkError, suggesting the nearest name, for any other.
+    A shipped name, `NAME:FILE` (its data in a file), `FILE.jsonl`, `MAPPING.toml` (a data set of the hub), `pairs:SET`
+    (the prompts of a pair set), `FILE.py` or `package.module` (code, with `:NAME` for a class or object in it), or the
+    name of a benchmark in an installed package. Raises BenchmarkError, suggesting the nearest name, for any other.
     """
+    if name.startswith("pairs:"):
+        from benchmarks.pairs.prompts import PairPrompts
+        from benchmarks.pairs.registry import open_pairs
+
+        return PairPrompts(open_pairs(name.removeprefix("pairs:")))
     if name.endswith((".jsonl", ".jsonl.gz")) and ":" not in name:
         return JsonlBenchmark(Path(name))
     if name.endswith(".toml"):

@@ -18,6 +18,7 @@ from harness.commands import pairs as preference_data
 from harness.commands import reproduce as reproduction
 from harness.commands import run as experiment
 from harness.commands import sandbox as inspection
+from harness.commands import win_rate as best_of_k
 from harness.commands.config import RENAMED
 from harness.commands.options import GroupedCommand
 from harness.errors import QprobeError
@@ -71,6 +72,7 @@ app.command(cls=GroupedCommand)(probes.rank)
 app.command(cls=GroupedCommand)(training.finetune)
 app.command()(training.score)
 app.command(cls=GroupedCommand)(preferences.preferences)
+app.command()(best_of_k.win_rate)
 app.add_typer(catalogue.benchmarks)
 app.add_typer(preference_data.pairs)
 app.add_typer(reproduction.reproduce)

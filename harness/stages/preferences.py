@@ -9,9 +9,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks import Problem
 from benchmarks.pairs import Pair, PairSet, open_pairs, pairs_digest
-from benchmarks.pairs.pair import HUMAN
+from benchmarks.pairs.prompts import as_problem
 from harness.errors import QprobeError
 from harness.models.engine import Embedder
 from harness.models.hf.reply_scorer import ReplyScorer, with_log_probabilities
@@ -84,11 +83,6 @@ def import_pairs(store: Store, pair_set: PairSet, *, split: str | None = None, l
     store.add_verdicts(GRADER, dict(verdict for pair in pairs for verdict in verdicts_of(pair)))
     store.note("grader", GRADER)
     return imported
-
-
-def as_problem(pair: Pair) -> Problem:
-    """Return the prompt of a pair as a problem without tests; a reply ends where the next turn begins."""
-    return Problem(pair.id, pair.prompt, entry_point="", tests="", split=pair.split, stop=(HUMAN,))
 
 
 def chosen_index(pair_id: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.mini import MODEL
 from benchmarks.pairs import open_pairs
+from benchmarks.pairs.prompts import as_problem
 from harness.errors import QprobeError
 from harness.models.registry import open_embedder
 from harness.probes import load_probe
@@ -19,7 +20,6 @@ from harness.runs.store import Store
 from harness.stages.options import PreferenceOptions
 from harness.stages.preferences import (
     SCORER,
-    as_problem,
     chosen_index,
     import_pairs,
     read_replies,

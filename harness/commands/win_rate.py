@@ -1,0 +1,122 @@
+"""The command for best of k: replies that a probe selects, against the chosen reply and the base sample."""
+
+import json as jsonlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.commands import options as args
+from harness.commands.terminal import Terminal
+from harness.errors import QprobeError
+
+if TYPE_CHECKING:
+    from harness.rewards.judge import Judge
+    from harness.stages.win_rates import Replies, WinRates
+    from harness.stats import SelectionRule
+
+
+def win_rate(
+    run: args.Run,
+    probe: Annotated[Path, typer.Option(help="probe that selects: RUN/probes/NAME.safetensors")],
+    pairs: Annotated[str | None, typer.Option(help="pair set of the run's prompts, for the chosen replies")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="model that judges: openai:MODEL,url=... or any other that chats")
+    ] = None,
+    rewards: Annotated[Path | None, typer.Option(help="file of a reward per sample, as qprobe score writes it")] = None,
+    chosen_rewards: Annotated[
+        Path | None, typer.Option(help="file of a reward per chosen reply (problem, index 0, score)")
+    ] = None,
+    beta: Annotated[
+        float, typer.Option(help="temperature of the selection; 0 takes the best-scored reply", min=0)
+    ] = 0.0,
+    limit: Annotated[int | None, typer.Option(help="number of prompts, taken from the first", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="seed of a selection at a temperature above 0", min=0)] = 0,
+    embedder: Annotated[str | None, typer.Option(help="the probe's model where it is now")] = None,
+    price: Annotated[
+        tuple[float, float], typer.Option(help="the judge's price of a million tokens read and written", min=0)
+    ] = (0.0, 0.0),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print what the judge would cost, and ask nothing")
+    ] = False,
+    device: Annotated[str, typer.Option(help="device of the model: auto, cpu, cuda, cuda:1 or mps")] = "auto",
+    json: args.Json = False,
+    quiet: args.Quiet = False,
+) -> None:
+    """Show how often the reply that a probe selects among a run's samples wins, by a judge or by rewards."""
+    from benchmarks.pairs import open_pairs
+    from harness.probes import load_probe
+    from harness.runs.store import Store
+    from harness.stages.win_rates import by_rewards, read_samples
+    from harness.stats import SelectionRule
+
+    if (judge is None) == (rewards is None):
+        raise QprobeError("Give either --judge MODEL or --rewards FILE.")
+    terminal, chosen, rule = Terminal(quiet=quiet), load_probe(probe), SelectionRule(beta)
+    pair_set = open_pairs(pairs) if pairs else None
+    with Store(run) as store:
+        replies = read_samples(store, chosen, pair_set, terminal, embedder=embedder, device=device, limit=limit)
+        if rewards is not None:
+            result: WinRates | None = by_rewards(replies, probe.stem, rule, rewards, chosen_rewards)
+        else:
+            opened = _judge(str(judge), store.folder, device)
+            result = _judged(opened, replies, (probe.stem, rule, seed), terminal, price, dry_run=dry_run)
+    if result is not None:
+        _show(result, terminal, as_json=json)
+
+
+def _judge(spec: str, folder: Path, device: str) -> "Judge":
+    from harness.models.registry import open_engine
+    from harness.models.sampling import Sampling
+    from harness.rewards.judge import MAX_NEW_TOKENS, VERSION, Judge
+
+    engine = open_engine(spec, Sampling(temperature=0.7, top_p=1.0, max_new_tokens=MAX_NEW_TOKENS), device=device)
+    return Judge(engine, folder / "judgements" / f"{VERSION}.jsonl")
+
+
+def _judged(
+    judge: "Judge",
+    replies: "Replies",
+    choice: "tuple[str, SelectionRule, int]",
+    terminal: Terminal,
+    price: tuple[float, float],
+    *,
+    dry_run: bool,
+) -> "WinRates | None":
+    from harness.stages.win_rates import by_judge, comparisons
+
+    name, rule, seed = choice
+    asked = comparisons(replies, name, rule, seed)
+    cost = judge.cost([one for own in asked.values() for one in own if one.first != one.second])
+    money = f", {cost.price(*price):,.2f} at most at that price" if any(price) else ""
+    terminal.message(
+        f"The judge is asked {cost.requests:,} times: about {cost.input_tokens:,} tokens to read, at most "
+        f"{cost.output_tokens:,} to write{money}."
+    )
+    if dry_run:
+        return None
+    if cost.requests:
+        first = next(one for own in asked.values() for one in own if one.first != one.second)
+        from harness.models.engine import Request
+
+        judge.engine.check([Request(first.text, (), 0, greedy=True, chat=True)])
+    return by_judge(judge, asked, name, rule, replies.mask_PN.shape[1], terminal)
+
+
+def _show(result: "WinRates", terminal: Terminal, *, as_json: bool) -> None:
+    from harness.reports.json_values import jsonable
+    from harness.reports.render.text import bullets, terminal_table
+    from harness.reports.render.win_rates import win_rate_cells, win_rate_notes
+
+    if as_json:
+        print(jsonlib.dumps({"schema": "qprobe-win-rates/1", **jsonable(asdict(result))}, indent=1))
+        return
+    header, rows = win_rate_cells(result.rows)
+    terminal.out.print(f"Best of {result.samples} by {result.probe}, {result.rule}; judged by {result.judge}.")
+    terminal.out.print(terminal_table(header, rows, lambda row: row[0] == result.probe))
+    lines = win_rate_notes(result.agreement, result.invalid_answers)
+    if result.rewards:
+        means = ", ".join(f"{name} {value:.3f}" for name, value in result.rewards.items())
+        lines.append(f"Mean rewards: {means}.")
+    terminal.out.print(bullets(lines))
