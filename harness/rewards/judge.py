@@ -35,7 +35,7 @@ Neither the order nor the length of the replies may influence you.
 Which reply is better? Answer with one line: A, B, or tie."""
 
 TRIES = 3
-"""How often an answer that names no reply is asked for, in all."""
+"""The number of times that an answer is asked for while it names no reply."""
 
 MAX_NEW_TOKENS = 32
 CHARACTERS_PER_TOKEN = 4
@@ -64,7 +64,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the judge made of a comparison in both orders."""
+    """The verdict on a comparison, from both orders."""
 
     win: float  # of the first reply: 1, 0, one half for a tie or where the orders disagree, NaN without a valid answer
     agrees: bool | None  # whether both orders name the same reply; None without two valid answers
