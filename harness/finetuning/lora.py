@@ -49,9 +49,10 @@ def with_lora(model: Any, settings: LoraSettings, task: str, seed: int) -> Any: 
 
 def _draw_head(model: Any) -> None:  # noqa: ANN401 - transformers' own
     """Draw a small new head: the files of a model that writes hold none."""
-    weight = getattr(model, HEAD).weight
+    head = getattr(model, HEAD).float()  # as the rest of what is trained, in a model of half precision too
     with torch.no_grad():
-        weight.copy_(torch.empty(weight.shape).normal_(std=0.02).to(weight))
+        head.weight.copy_(torch.empty(head.weight.shape).normal_(std=0.02))
+    head.register_forward_pre_hook(lambda module, args: (args[0].to(module.weight.dtype), *args[1:]))
 
 
 def trained_parameters(model: Any) -> dict[str, Tensor]:  # noqa: ANN401 - a model of peft

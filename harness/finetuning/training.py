@@ -102,7 +102,7 @@ def _step(
     """Make one step, a part of the rows at a time, and return its loss."""
     total, loss = sum(map(method.weight, rows)), 0.0
     optimizer.zero_grad(set_to_none=True)
-    with torch.random.fork_rng(devices=None if torch.cuda.is_available() else []):
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else []):
         torch.manual_seed(schedule.seed * 1_000_003 + step)  # of dropout
         for part in _parts(rows, method, schedule.batch_tokens):
             part_loss = method.loss_sum(model, part) / total

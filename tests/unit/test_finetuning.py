@@ -93,6 +93,18 @@ def test_the_loss_of_a_reward_model_is_the_cross_entropy_of_its_score(llama: Pat
     assert any("score" in name for name in trained_parameters(model)), "the head learns too"
 
 
+@pytest.mark.parametrize("method", ["sft", "reward"])
+def test_what_is_trained_is_in_float32_beside_a_model_in_half_precision(llama: Path, method: str):
+    way = find_method(method)
+    options: dict[str, Any] = {"num_labels": 1} if method == "reward" else {}
+    auto_class = AutoModelForSequenceClassification if method == "reward" else AutoModelForCausalLM
+    base = auto_class.from_pretrained(llama, dtype=torch.bfloat16, **options).requires_grad_(requires_grad=False)
+    model = with_lora(base, LoraSettings(rank=4), way.task, seed=0)
+    assert {tensor.dtype for tensor in trained_parameters(model).values()} == {torch.float32}
+    losses = train(model, ROWS, way, Schedule(epochs=30, batch_size=10, learning_rate=1e-2))
+    assert losses[-1] < 0.5 * losses[0]
+
+
 def test_how_many_tokens_are_computed_at_once_changes_nothing(llama: Path):
     few, many = adapted(llama), adapted(llama)
     one = train(few, ROWS, Sft(), SCHEDULE)

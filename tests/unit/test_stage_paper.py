@@ -19,7 +19,7 @@ from harness.stages.paper.table import PaperCell, chosen_rows, make_cells
 from scripts.recompute_paper import recomputed
 
 pytest.importorskip("peft", reason="peft is not installed")
-ROWS_HERE = ("pass@1", "greedy", "sft", "sft-probe", "prompted", "reward", "mse", "pg", "oracle")
+ROWS_HERE = ("pass@1", "greedy", "sft", "sft-probe", "prompted", "reward", "mse", "pg", "attn", "oracle")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def folder(options: PaperOptions, tmp_path_factory: pytest.TempPathFactory) -> P
     done = CliRunner().invoke(app, [*arguments, "--rows", ",".join(ROWS_HERE)])
     assert (done.exit_code, done.exception) == (0, None), done.output
     assert "sft-probe" in done.output
-    assert "chosen: LoRA's rank" in done.output.replace("\n", " ")
+    assert "fine-tuned on successes (LoRA's rank" in done.output.replace("\n", " ")
     return folder
 
 
@@ -113,7 +113,7 @@ def test_probes_of_the_run_are_no_part_of_the_table(folder: Path, options: Paper
 def test_a_row_that_cannot_be_made_says_why(folder: Path, options: PaperOptions):
     runs = PaperRuns(folder, options)
     reasons = {cell.row.name: cell.reason for cell in make_cells(runs, chosen_rows(("pass@10", "api-pg", "codet")))}
-    assert reasons == {"pass@10": "no pass@10: k is 4", "api-pg": "needs --api-model", "codet": "of HumanEval"}
+    assert reasons == {"pass@10": "no pass@10: k is 4", "api-pg": "no API", "codet": "no samples"}
 
 
 def test_no_row_is_blank_and_all_are_those_of_the_paper():
@@ -122,7 +122,7 @@ def test_no_row_is_blank_and_all_are_those_of_the_paper():
     paper = {row.name: row.paper for row in ROWS}
     assert paper["pg"] == {"mbpp": 0.4573, "humaneval": 0.3457}
     assert paper["oracle"] == {"mbpp": 0.7561, "humaneval": 0.7710}
-    assert {row.code for row in ROWS} == {"yes", "in part", "no", "other"}
+    assert {row.code for row in ROWS} == {"yes", "part", "no", "other"}
     assert all(row.chosen for row in ROWS if row.code == "no")
     with pytest.raises(QprobeError, match=r"Unknown row 'sfft'\..*Did you mean sft\?"):
         chosen_rows(("sfft",))

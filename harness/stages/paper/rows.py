@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.stages.paper.runs import API, BASE, FEW, SFT, Figure, PaperRuns
 
 MBPP, HUMANEVAL = "mbpp", "humaneval"
-YES, PART, NO = "yes", "in part", "no"
+YES, PART, NO = "yes", "part", "no"
 
 SHOTS_CHOSEN = "which samples are shown, and their order; greedy"
 SFT_CHOSEN = "LoRA's rank, layers, rate, epochs, samples per problem; greedy"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from shutil import copytree
 
 from harness.errors import QprobeError
 from harness.models.model import Model
@@ -22,6 +23,7 @@ from harness.stages.paper.options import PaperOptions
 from harness.stages.problems import load_benchmark
 from harness.stages.run import Run
 from harness.stages.score import score
+from harness.stages.transfer import FOLDER as TRANSFER
 from harness.stages.transfer import transfer
 from sandbox import try_sandbox
 
@@ -71,7 +73,7 @@ class PaperRuns:
         """Return the model that writes the runs of a kind. Raises QprobeError where it was not given."""
         options = self.options
         if kind == API and not options.api_model:
-            raise QprobeError("needs --api-model")
+            raise QprobeError("no API")
         sampling = Sampling(max_new_tokens=options.max_new_tokens)
         spec = options.api_model if kind == API else options.model
         adapter = str(self.adapter("sft")) if kind == SFT else None
@@ -87,7 +89,7 @@ class PaperRuns:
         """Return the model whose hidden states are read; `location` "server" is that of an embeddings API."""
         if location == "server":
             if not self.options.api_embedder:
-                raise QprobeError("needs --api-embedder")
+                raise QprobeError("no API")
             return Model(self.options.api_embedder, device=self.options.device)
         return (self.model(BASE) if kind == API else self.model(kind)).at(location)
 
@@ -174,6 +176,8 @@ class PaperRuns:
             seed=self.options.seed,
             progress=self.progress,
         )
+        # the next location's probes are written over these
+        copytree(train.folder / TRANSFER, self.folder / "probes" / f"{kind}{location}", dirs_exist_ok=True)
         return {
             name: {row.name: Figure(row.value, row.low, row.high) for row in test.rows}
             for name, test in zip(self.test_names, made.tests, strict=True)
@@ -183,9 +187,9 @@ class PaperRuns:
         """Return the figure of CodeT's selection from its authors' samples and tests."""
         samples, tests = self.options.codet_samples, self.options.codet_tests
         if name != "humaneval":
-            raise QprobeError("of HumanEval")
+            raise QprobeError("no samples")
         if samples is None or tests is None:
-            raise QprobeError("needs --codet-samples and --codet-tests")
+            raise QprobeError("no files")
         problems = load_benchmark("humaneval", split=None)
         with Run(self.folder / "codet", progress=self.progress) as run:
             run.import_samples(problems, samples)

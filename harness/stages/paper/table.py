@@ -73,7 +73,7 @@ def _cell(runs: PaperRuns, row: PaperRow, test: str) -> PaperCell:
 
 
 HEADER = ("row", "ours", "95 %", "paper", "difference", "95 % of it", "code")
-LONGEST = 20
+LONGEST = 10
 """Characters of a reason that fit into a cell; a longer one is a note."""
 
 
@@ -107,7 +107,7 @@ def notes(cells: Sequence[PaperCell], runs: PaperRuns) -> list[str]:
     """Return the lines below the tables: the models, and what had to be chosen in each row."""
     options = runs.options
     rows = {cell.row.name: cell.row for cell in cells}
-    described = [f"{row.name}: {row.text}{f' (chosen: {row.chosen})' if row.chosen else ''}." for row in rows.values()]
+    described = [f"{row.name}: {row.text}{f' ({row.chosen})' if row.chosen else ''}." for row in rows.values()]
     missing = [
         f"{cell.row.name} on {cell.test}: {cell.reason.rstrip('.')}." for cell in cells if len(cell.reason) > LONGEST
     ]
@@ -117,7 +117,9 @@ def notes(cells: Sequence[PaperCell], runs: PaperRuns) -> list[str]:
         f"{'' if options.train_limit is None else f', the first {options.train_limit} of each training split'}. "
         "Paper: Code-LLaMA-7B; the rows of an API gpt-3.5-turbo; 48 and 200 samples.",
         "The difference is between two models; its interval is over our problems, the paper's figure taken as exact.",
-        "Code: whether the paper's public code has the row. Chosen: what the paper and its code leave open.",
+        "Code: whether the paper's public code has the row. In parentheses: what the paper and its code leave open, so "
+        "that it had to be chosen. No API: give --api-model, and --api-embedder. No files: give --codet-samples and "
+        "--codet-tests.",
         *described,
         *missing,
     ]
