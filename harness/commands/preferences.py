@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from harness.runs.store import Store
 
 
-@with_options(PreferenceOptions)
+@with_options(PreferenceOptions, required=False)
 def preferences(
     run: args.Run,
     options: PreferenceOptions,

@@ -14,7 +14,7 @@ from benchmarks.pairs.prompts import as_problem
 from harness.errors import QprobeError
 from harness.models.engine import Embedder
 from harness.models.hf.reply_scorer import ReplyScorer, with_log_probabilities
-from harness.models.registry import open_embedder
+from harness.models.model import load_model
 from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion, SampleId
 from harness.runs.provenance import note_stage
@@ -139,9 +139,8 @@ def run_preferences(store: Store, options: PreferenceOptions, progress: Progress
     elif store.about.grader != GRADER:
         raise QprobeError(f"{store.folder} holds no pairs: give --pairs SET.")
     if options.embedder is not None:
-        embedder = open_embedder(
-            options.embedder, layers=options.layers, pooling=options.pooling, device=options.device
-        )
+        model = load_model(options.embedder, device=options.device).at(options.location)
+        embedder = model.embedder(options.layers, options.pooling)
         reader = with_log_probabilities(embedder, options.device) if options.log_probability else embedder
         done = read_replies(store, reader, progress, options.precision)
         progress.message(f"Embedded {done.new:,} replies.")

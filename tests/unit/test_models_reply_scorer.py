@@ -43,3 +43,8 @@ def test_log_probabilities_and_vectors(chosen: list[int]):
 def test_an_encoder_is_left_as_it_is(tmp_path: Path):
     encoder = HfEmbedder(f"hf:{save_bert(tmp_path)}")
     assert with_log_probabilities(encoder) is encoder
+
+
+def test_a_model_read_inside_its_layers_is_left_as_it_is():
+    inside = HfEmbedder(f"{SPEC},location=mlp")
+    assert with_log_probabilities(inside) is inside

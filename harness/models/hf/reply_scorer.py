@@ -74,8 +74,8 @@ def with_log_probabilities(embedder: Embedder, device: str = "auto") -> Embedder
 
     Any other embedder is returned as it is.
     """
-    if not isinstance(embedder, HfEmbedder) or not embedder.causal:
-        return embedder
+    if not isinstance(embedder, HfEmbedder) or not embedder.causal or embedder.model.location != "res":
+        return embedder  # the head reads the residual stream
     layers = ",".join(dict.fromkeys(str(view.layer) for view in embedder.views))
     poolings = ",".join(dict.fromkeys(view.pooling for view in embedder.views))
     return ReplyScorer(embedder.name, layers=layers, pooling=poolings, device=device)
