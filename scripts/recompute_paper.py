@@ -114,20 +114,23 @@ def recomputed(folder: Path, row: str, test: str) -> float | None:
     run_folder = folder / f"{kind}{test}"
     run = rewards(run_folder)
     k = min(sum(index >= 0 for index in own) for own in run.values())
-    objective = row if row in ("mse", "ce") else "pg"
+    objective = next((name for name in ("mse", "ce") if row.endswith(name)), "pg")
     location = row if row in ("attn", "mlp") else "res"
     known: dict[str, Callable[[], float]] = {
         "pass@1": lambda: pass_at(run, 1),
         "pass@10": lambda: pass_at(run, 10),
         "oracle": lambda: pass_at(run, k),
         "greedy": lambda: greedy(run),
+        "api-pass@1": lambda: pass_at(run, 1),
+        "api-greedy": lambda: greedy(run),
+        "api-oracle": lambda: pass_at(run, k),
         "few-shot": lambda: greedy(run),
         "sft": lambda: greedy(run),
         "prompted": lambda: selected(run, scores_of(run_folder / "scores" / "prompted.jsonl")),
         "reward": lambda: selected(run, scores_of(run_folder / "scores" / "classifier.jsonl")),
         **{
             name: lambda: probed(run, run_folder, folder / "probes" / f"{kind}{location}" / f"{objective}.safetensors")
-            for name in ("mse", "ce", "pg", "attn", "mlp", "few-shot-probe", "sft-probe")
+            for name in ("mse", "ce", "pg", "attn", "mlp", "few-shot-probe", "sft-probe", "api-mse", "api-ce", "api-pg")
         },
     }
     return known[row]() if row in known else None

@@ -116,6 +116,21 @@ def test_a_row_that_cannot_be_made_says_why(folder: Path, options: PaperOptions)
     assert reasons == {"pass@10": "no pass@10: k is 4", "api-pg": "no API", "codet": "no samples"}
 
 
+def test_the_rows_of_an_api(options: PaperOptions, tmp_path: Path):
+    pytest.importorskip("openai", reason="openai is not installed")
+    from tests.model_server import serve
+
+    with serve(MODEL) as server:
+        model = f"openai:tiny,url={server.url}"
+        with_server = replace(options, api_model=model, api_embedder=model, api_prompt="paper")
+        runs = PaperRuns(tmp_path / "paper", with_server)
+        cells = make_cells(runs, chosen_rows(("api-pass@1", "api-greedy", "api-oracle", "api-pg", "api-pg-api")))
+    for cell in cells:
+        assert cell.ours is not None, cell.reason
+        if not cell.row.name.startswith("api-pg-"):  # a server's vectors are of a text, not of a layer
+            assert recomputed(tmp_path / "paper", cell.row.name, "halves") == pytest.approx(cell.ours.value, abs=1e-3)
+
+
 def test_no_row_is_blank_and_all_are_those_of_the_paper():
     names = [row.name for row in ROWS]
     assert len(names) == len(set(names)) == 25

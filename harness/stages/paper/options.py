@@ -30,6 +30,7 @@ class PaperOptions(DeviceOptions, SeedOptions, WorkerOptions):
     epochs: int = option(3, "passes over the samples in fine-tuning", least=1)
     judge: str = option("", "chat model of the prompted reward model [default: --model]")
     api_model: str = option("", "model on a server for the rows of an API: openai:MODEL,url=... [default: left out]")
+    api_prompt: str = option("chat", "prompt of the rows of an API, as --prompt takes it")
     api_embedder: str = option("", "embeddings on a server for those rows: openai:MODEL,url=... [default: left out]")
     codet_samples: Path | None = option(None, "samples of CodeGen-16B on HumanEval, a file of CodeT's authors")
     codet_tests: Path | None = option(None, "tests that CodeGen-16B wrote, a file of CodeT's authors")

@@ -82,7 +82,7 @@ class PaperRuns:
     def prompt(self, kind: str) -> str:
         """Return the prompt of the runs of a kind; few-shot prompts show passing samples of the training run."""
         if kind == API:
-            return "chat"
+            return self.options.api_prompt
         return f"successes-{SHOTS}:{self.run(BASE + TRAIN)}" if kind == FEW else "paper"
 
     def reader(self, kind: str, location: str) -> Model:
