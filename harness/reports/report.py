@@ -12,6 +12,9 @@ from harness.stats import Calibration, Difference, Difficulty, TableRow, Tradeof
 
 SCHEMA = "qprobe-report/2"
 
+HEADLINE = "headline"
+"""The family of differences between the leading objective and each baseline, with intervals of each pair alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:

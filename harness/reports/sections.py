@@ -9,8 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from harness.reports.inputs import ReportInputs
+from harness.reports.inputs import ReportInputs, leading
 from harness.reports.report import (
+    HEADLINE,
     BestOfK,
     Curve,
     CurveSeries,
@@ -250,7 +251,8 @@ def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Differenc
 
     Intervals hold for a whole family at once. The family "others" holds the scores that learn from labels, or that may;
     "composed" compares each composed selection with its parts, and "controls" each objective with its own draws of a
-    control: the difference is the selectivity of its probes.
+    control: the difference is the selectivity of its probes. The family of the headline has the leading objective less
+    each baseline, with an interval for each pair alone.
     """
     compare = partial(differences, simultaneous=True, design=inputs.scores.design)
     values, objectives = summary.paired, {name: summary.paired[name] for name in inputs.objectives}
@@ -266,7 +268,9 @@ def compared(inputs: ReportInputs, summary: Summary) -> dict[str, list[Differenc
     if inputs.composed:
         pairs["composed"] = [(name, part) for name, selection in inputs.composed.items() for part in selection.parts]
     controls, own_controls = _own_controls(inputs, summary)
+    alone = partial(differences, design=inputs.scores.design)
     return {
+        HEADLINE: alone(values, [(leading(tuple(objectives)), name) for name in families["baselines"] if objectives]),
         "objectives": compare(objectives),
         **{family: compare(values, own) for family, own in pairs.items()},
         "controls": [replace(item, other=own_controls[item.other]) for item in compare(*controls)],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harness.reports.inputs import PAPERS
 from harness.reports.render.numbers import interval, p_text, short
 from harness.reports.render.significance import is_significant
-from harness.reports.report import Report
+from harness.reports.report import HEADLINE, Report
 from harness.stats import CONTROL, RANDOM, TableRow
 
 
@@ -17,9 +17,9 @@ class Headline:
     probe: TableRow
     baseline: TableRow
     value: float
-    low: float
+    low: float  # of the interval for this pair alone
     high: float
-    p: float  # Holm-corrected within its family of the report
+    p: float  # Holm-corrected for every objective and baseline of the report
 
     @property
     def verb(self) -> str:
@@ -40,7 +40,8 @@ def headline(report: Report) -> Headline | None:
     if best.name == "pass@1":
         return Headline(probe, best, probe.gain, probe.gain_low, probe.gain_high, probe.p_holm)
     item = compared[best.name]
-    return Headline(probe, best, item.value, item.low, item.high, item.p_holm)
+    alone = {own.other: own for own in report.differences.get(HEADLINE, ())}.get(best.name, item)
+    return Headline(probe, best, item.value, alone.low, alone.high, item.p_holm)
 
 
 def leading_row(report: Report) -> TableRow | None:

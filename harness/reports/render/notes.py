@@ -23,7 +23,7 @@ INTERVALS = (
 )
 FOLDS_IN_INTERVALS = (
     "Intervals and p-values of probes allow for the folds (corrected variance of repeated cross-validation); those of "
-    "differences hold for all rows of a table at once."
+    "differences hold for all rows of a table at once, and that of the first sentence for its pair alone."
 )
 SELECTIVITY = (
     "Selectivity: a probe less probes of the same objective on rewards shuffled among all samples, or within each "
