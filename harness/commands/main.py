@@ -13,7 +13,7 @@ import typer
 from harness import __version__
 from harness.commands import benchmarks as catalogue
 from harness.commands import compare as comparison
-from harness.commands import look, preferences, probes, stages, training
+from harness.commands import look, merging, preferences, probes, stages, training
 from harness.commands import pairs as preference_data
 from harness.commands import reproduce as reproduction
 from harness.commands import run as experiment
@@ -67,6 +67,7 @@ app.command(cls=GroupedCommand)(stages.report)
 app.command()(look.show)
 app.command()(comparison.compare)
 app.command(cls=GroupedCommand)(stages.export)
+app.command()(merging.merge)
 app.command(cls=GroupedCommand)(probes.transfer)
 app.command(cls=GroupedCommand)(probes.rank)
 app.command(cls=GroupedCommand)(training.finetune)

@@ -97,6 +97,9 @@ def _run(folder: Path, options: PipelineOptions, *, json: bool = False, quiet: b
             keep_config(folder, settings_of(options))
         terminal.message(f"{folder}: {options.benchmark}, {count}{source}.")
         run_stages(opened, options)
+    if options.shard:
+        terminal.message(f"Shard {options.shard} is done: qprobe merge RUN SHARD... makes one run of all of them.")
+        return
     stages.report(folder, track=options.track, json=json, quiet=quiet)
 
 

@@ -38,8 +38,10 @@ def generate(
     from harness.stages.pipeline import draw_samples, model_of
     from harness.stages.problems import load_benchmark
     from harness.stages.run import Run
+    from harness.stages.shards import shard_of
 
     problems = load_benchmark(options.benchmark, split=options.split, limit=options.limit, errata=options.errata)
+    problems = shard_of(problems, options)
     reader = model_of(options).embedder(layers, pooling) if layers or pooling else None
     with Run(run, progress=Terminal(quiet=quiet)) as opened:
         draw_samples(opened, problems, options, reader)

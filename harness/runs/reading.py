@@ -47,6 +47,20 @@ def lock_now(descriptor: int, kind: int) -> None:
     fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
 
 
+def hold(path: Path) -> int:
+    """Take the run's lock; the kernel gives it back when this process ends, however it ends."""
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise QprobeError(f"The run folder {path.parent} cannot be written to: {error.strerror}.") from error
+    try:
+        lock_now(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        os.close(lock)
+        raise QprobeError(f"Another qprobe command is at work in {path.parent}; wait for it to end.") from error
+    return lock
+
+
 def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
     """Open a database for reading, at its present state. Raises QprobeError where it cannot be read.
 

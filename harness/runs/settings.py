@@ -1,7 +1,9 @@
 """The settings of a run, typed: what the stages wrote down, and what later stages hold to."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.errors import QprobeError
@@ -67,6 +69,7 @@ class RunSettings:
     stop: tuple[str, ...] | None = None  # the prompt's stop strings, where it has its own
     benchmark_problems: int = 0  # problems of the splits that the samples are of; 0 where it is not known
     generation: Mapping[str, Any] = field(default_factory=dict)
+    block: int = 0  # samples that are drawn and kept together, about; 0 where each is kept as it comes
     k: int | None = None  # samples per problem that generation is to draw
     source: Source | None = None
     grading: str | None = None  # the grader of a grading that has begun
@@ -104,6 +107,7 @@ class RunSettings:
             stop=None if stop is None else tuple(stop),
             benchmark_problems=stored.get("benchmark_problems", 0),
             generation=stored.get("generation", {}),
+            block=stored.get("block", 0),
             k=stored.get("k"),
             source=Source(**stored["source"]) if "source" in stored else None,
             grading=stored.get("grading"),
@@ -137,3 +141,14 @@ def _embedding(value: Mapping[str, Any]) -> Embedding:
     views = tuple(View(*view) for view in value["views"])
     shards = tuple(value["shards"]) if "shards" in value else None
     return Embedding(value["embedder"], str(value.get("fingerprint", "")), about, views, shards)
+
+
+def difference(folder: Path, name: str, stored: object, value: object) -> str:
+    """Return what a run's setting is, and what another command wants it to be."""
+    if isinstance(stored, dict) and isinstance(value, dict):
+        keys = [key for key in {**stored, **value} if stored.get(key) != value.get(key)]
+        stored, value = ({key: side.get(key) for key in keys} for side in (stored, value))
+    return (
+        f"{folder} was made with another {name}: {json.dumps(stored)}, not {json.dumps(value)}. "
+        "Give the same settings, or use another run folder."
+    )

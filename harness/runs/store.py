@@ -7,7 +7,6 @@ command that needs them; a later command with others is refused, because its row
 One command at a time writes. Commands that only read need no lock: they see the run as it was when they opened it.
 """
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -22,8 +21,8 @@ from typing import Any, Self
 from benchmarks import Problem
 from harness.errors import QprobeError
 from harness.runs.completion import GREEDY, Completion, SampleId
-from harness.runs.reading import is_read_only, lock_now, open_read_only
-from harness.runs.settings import RunSettings
+from harness.runs.reading import hold, is_read_only, open_read_only
+from harness.runs.settings import RunSettings, difference
 from harness.runs.untrusted import COMPLETION, VERDICT, check_database, check_folder, checked, readable
 from sandbox import Outcome, Status
 from sandbox.grading_mode import GradingPlan
@@ -68,9 +67,10 @@ class Store:
         """
         self.folder = folder
         self._path = folder / "run.sqlite"
+        self._joined = False  # True in a block of `together`
         self._prepare_folder(create)
         check_folder(folder)
-        self._lock = None if read_only or (not create and is_read_only(folder)) else _hold(folder / ".lock")
+        self._lock = None if read_only or (not create and is_read_only(folder)) else hold(folder / ".lock")
         if self._lock is None:
             self._db = open_read_only(self._path, SCHEMA)
         else:
@@ -133,7 +133,20 @@ class Store:
             os.close(self._lock)
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep all that a block adds, or nothing of it."""
+        with self._transaction():
+            self._joined = True
+            try:
+                yield
+            finally:
+                self._joined = False
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._joined:
+            yield
+            return
         if self._lock is None:
             raise QprobeError(f"{self.folder} cannot be written to: it is open for reading only.")
         self._db.execute("BEGIN IMMEDIATE")
@@ -167,7 +180,7 @@ class Store:
         value = json.loads(json.dumps(value))
         stored = self.settings().get(name, value)
         if stored != value:
-            raise QprobeError(_difference(self.folder, name, stored, value))
+            raise QprobeError(difference(self.folder, name, stored, value))
         self.note(name, value)
 
     # -- problems and completions --------------------------------------------------------------------------------
@@ -272,6 +285,14 @@ class Store:
         (count,) = self._db.execute(f"SELECT COUNT(*) FROM {table} WHERE idx >= ?", (first,)).fetchone()
         return int(count)
 
+    def copy_rows(self, other: "Store", table: str) -> None:
+        """Add another run's rows of a table."""
+        with readable(other._path):
+            rows = other._db.execute(f"SELECT * FROM {table}")
+            with self._transaction():
+                marks = _marks(len(rows.description))
+                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)
+
     # -- verdicts ------------------------------------------------------------------------------------------------
 
     def add_verdicts(self, grader: str, outcomes: Mapping[SampleId, Outcome]) -> None:
@@ -371,27 +392,3 @@ _UNGRADED = (
 
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
-
-
-def _hold(path: Path) -> int:
-    """Take the run's lock; the kernel gives it back when this process ends, however it ends."""
-    try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise QprobeError(f"The run folder {path.parent} cannot be written to: {error.strerror}.") from error
-    try:
-        lock_now(lock, fcntl.LOCK_EX)
-    except OSError as error:
-        os.close(lock)
-        raise QprobeError(f"Another qprobe command is at work in {path.parent}; wait for it to end.") from error
-    return lock
-
-
-def _difference(folder: Path, name: str, stored: object, value: object) -> str:
-    if isinstance(stored, dict) and isinstance(value, dict):
-        keys = [key for key in {**stored, **value} if stored.get(key) != value.get(key)]
-        stored, value = ({key: side.get(key) for key in keys} for side in (stored, value))
-    return (
-        f"{folder} was made with another {name}: {json.dumps(stored)}, not {json.dumps(value)}. "
-        "Give the same settings, or use another run folder."
-    )

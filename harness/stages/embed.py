@@ -157,9 +157,10 @@ def _pending_batches(
 def _windows(store: Store) -> Iterator[list[Completion]]:
     """Yield the run's completions, whole problems at a time."""
     window: list[Completion] = []
+    least = store.about.block or WINDOW
     for problem in store.problems():
         window += store.completions(problem.id)
-        if len(window) >= WINDOW:
+        if len(window) >= least:
             yield window
             window = []
     if window:

@@ -1,6 +1,7 @@
 """Generate: draw k completions per problem from a model, and keep each soon after it has ended."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from harness.errors import QprobeError
 from harness.models.engine import Embedder, Engine, Generated, Request
 from harness.models.seeds import sample_seed
 from harness.progress import SILENT, Advance, Progress
+from harness.runs.blocks import blocks
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.store import Store
 from harness.runs.vector_file import Precision
@@ -34,6 +36,7 @@ class GenerationPlan:
     seed: int
     prompt: Prompt
     greedy: bool = False  # draw each problem's greedy completion too
+    block: int = 0  # samples drawn and kept together, about; 0 keeps each as it comes
 
     @property
     def indices(self) -> list[int]:
@@ -58,12 +61,13 @@ def plan(
     seed: int = GenerateOptions.seed,
     prompt: str = GenerateOptions.prompt,
     greedy: bool = GenerateOptions.greedy,
+    block: int = GenerateOptions.block,
 ) -> GenerationPlan:
     """Return the plan of `k` samples per problem. Raises QprobeError for a k below 1 or an unknown prompt."""
     if k < 1:
         raise QprobeError(f"k is the number of samples per problem and must be at least 1, not {k}.")
     chosen = find_prompt(prompt, problems.benchmark)
-    return GenerationPlan(problems.benchmark, problems.chosen, k, seed, chosen, greedy)
+    return GenerationPlan(problems.benchmark, problems.chosen, k, seed, chosen, greedy, block)
 
 
 def draw(
@@ -109,7 +113,11 @@ def generate(
         progress.message(engine.caveat)
     with progress.task("Generating", total, total - len(pending)) as advance:
         if pending:
-            _keep(store, _drawn(engine, work, pending), advance, _capture(store, engine, work, reader, precision))
+            capture = _capture(store, engine, work, reader, precision)
+            if work.block:
+                _keep_blocks(store, engine, work, pending, advance, capture)
+            else:
+                _keep(store, _drawn(engine, work, pending), advance, capture)
     return len(pending)
 
 
@@ -128,6 +136,7 @@ def _settle(store: Store, engine: Engine, work: GenerationPlan) -> None:
     store.settle("prompt", work.prompt.identity)
     store.note("stop", work.prompt.stop)
     store.settle("generation", {**engine.identity, "seed": work.seed})
+    store.settle("block", work.block)
     store.note("k", work.k)
     store.note("source", {"model": engine.name, "complete": True})
     store.note("benchmark_problems", count_in_splits(work.benchmark, work.problems))
@@ -157,6 +166,26 @@ def _keep(
                 batch, kept = [], time.monotonic()
     finally:
         advance(_add(store, batch, capture))
+
+
+def _keep_blocks(
+    store: Store,
+    engine: Engine,
+    work: GenerationPlan,
+    pending: Sequence[tuple[Problem, int]],
+    advance: Advance,
+    capture: Capture | None,
+) -> None:
+    """Draw and keep one block after another, each whole, with its vectors, or not at all."""
+    lacking: dict[str, list[tuple[Problem, int]]] = defaultdict(list)
+    for item in pending:
+        lacking[item[0].id].append(item)
+    for block in blocks(work.problems, [work.k] * len(work.problems), work.block):
+        wanted = [item for problem in block for item in lacking.get(problem.id, ())]
+        if wanted:
+            drawn = sorted(_drawn(engine, work, wanted), key=lambda one: one[0].id)
+            with store.together():
+                advance(_add(store, drawn, capture))
 
 
 def _add(store: Store, batch: Sequence[tuple[Completion, Generated]], capture: Capture | None) -> int:

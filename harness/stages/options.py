@@ -134,6 +134,10 @@ class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
     )
     greedy: bool = option(False, "draw the greedy completion of each problem too, as a baseline")
     batch_size: int | None = option(None, "sequences decoded together [default: 128; vLLM: its default]", least=1)
+    block: int = option(
+        0, "samples drawn and kept together, about: resumed and sharded runs are then equal bit for bit", least=0
+    )
+    shard: str = option("", "part of the problems, such as 3/16: the others are for other machines", metavar="I/N")
     adapter: str | None = option(None, "folder of a PEFT adapter for the model")
 
     @property

@@ -16,6 +16,7 @@ from harness.runs.store import Store
 from harness.stages.options import EmbedOptions, GenerateOptions, PipelineOptions, Precision
 from harness.stages.problems import Problems, load_benchmark
 from harness.stages.run import Run
+from harness.stages.shards import shard_of, with_block
 
 
 def run_pipeline(run: Run, options: PipelineOptions) -> None:
@@ -30,7 +31,10 @@ def run_pipeline(run: Run, options: PipelineOptions) -> None:
 
 
 def run_stages(run: Run, options: PipelineOptions) -> None:
-    """Do whatever of the pipeline the run does not hold yet, with options that were checked."""
+    """Do whatever of the pipeline the run does not hold yet, with options that were checked.
+
+    A shard ends with its vectors: what follows needs all problems.
+    """
     problems = problems_of(options)
     if options.samples:
         run.import_samples(problems, options.samples, format=options.format, complete=options.complete)
@@ -39,9 +43,11 @@ def run_stages(run: Run, options: PipelineOptions) -> None:
     else:
         reader = reader_of(options).embedder(options.layers, options.pooling) if trains_probes(options) else None
         draw_samples(run, problems, options, reader, options.precision)
-    run.grade(options=options)
-    if trains_probes(options) and _can_learn(run):
+    run.grade(options=replace(options, regrade=0) if options.shard else options)
+    learns = trains_probes(options) and (bool(options.shard) or _can_learn(run))
+    if learns:
         run.embed(reader_of(options), layers=options.layers, pooling=options.pooling, precision=options.precision)
+    if learns and not options.shard:
         _probe(run, options)
 
 
@@ -60,6 +66,7 @@ def draw_samples(
         seed=options.seed,
         prompt=options.prompt,
         greedy=options.greedy,
+        block=with_block(options).block,
         reader=reader,
         precision=precision,
     )
@@ -98,7 +105,8 @@ def _probe(run: Run, options: PipelineOptions) -> None:
 def problems_of(options: PipelineOptions) -> Problems:
     """Return the problems that the options choose; samples from a file may be of any split."""
     split, limit = (None, None) if options.samples else (options.split, options.limit)
-    return load_benchmark(options.benchmark, split=split, limit=limit, errata=options.errata)
+    problems = load_benchmark(options.benchmark, split=split, limit=limit, errata=options.errata)
+    return problems if options.samples else shard_of(problems, options)
 
 
 def model_of(options: GenerateOptions) -> Model:

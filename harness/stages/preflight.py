@@ -45,7 +45,7 @@ def check_pipeline(folder: Path, options: PipelineOptions, *, fetch: bool = True
     """
     _check_values(options)
     problems = problems_of(options)
-    if trains_probes(options):
+    if trains_probes(options) and not options.shard:
         check_fold_count(problems, options)
     if options.generated_tests is not None:
         read_tests(options.generated_tests, problems)
@@ -67,6 +67,8 @@ def _check_values(options: PipelineOptions) -> None:
         _check_probes(options)
     else:
         _refuse_probe_options(options)
+    if options.shard and options.samples:
+        raise QprobeError("--shard is for samples that are drawn: leave it out with --samples.")
     _ = options.budget  # which raises where the limits contradict each other
     _check_device(options)
     check_source(options.samples, options.format)

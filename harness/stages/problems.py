@@ -8,6 +8,9 @@ from benchmarks import Benchmark, Problem
 from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
 
+PART = "shard"
+"""The setting of a run that says which part of the problems it has; null for all."""
+
 
 @dataclass(frozen=True)
 class Problems(Sequence[Problem]):
@@ -16,6 +19,7 @@ class Problems(Sequence[Problem]):
     benchmark: Benchmark
     chosen: tuple[Problem, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)  # benchmark, errata, split, limit: what chose them
+    part: Mapping[str, Any] | None = None  # of a run's problems, where they are a shard: see harness/stages/shards.py
 
     @overload
     def __getitem__(self, place: int) -> Problem: ...

@@ -22,7 +22,7 @@ from harness.runs.samples_table import SamplesTable, samples_table
 from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
 from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions, settings_of
-from harness.stages.problems import Problems
+from harness.stages.problems import PART, Problems
 from sandbox import Sandbox, open_sandbox
 
 if TYPE_CHECKING:  # only the stages that need torch import it
@@ -135,22 +135,25 @@ class Run:
         seed: int = GenerateOptions.seed,
         prompt: str = GenerateOptions.prompt,
         greedy: bool = GenerateOptions.greedy,
+        block: int = GenerateOptions.block,
         reader: "Embedder | None" = None,
         precision: "Precision" = EmbedOptions.precision,
     ) -> int:
         """Draw the samples of each problem that are missing, and return how many were drawn. Raises QprobeError.
 
         Where `reader` (`model.embedder(layers, pooling)`) reads the model that writes, its vectors are kept on the
-        way, and `embed` need not read the samples again.
+        way, and `embed` need not read the samples again. With a `block` of about so many samples, a run that was
+        interrupted equals one that was not to the last bit.
         """
         from harness.stages.api_cost import drawing_cost
         from harness.stages.generate import count_cut, generate, plan
         from harness.stages.import_samples import left_out
         from harness.stages.trained_on import trained_warning
 
-        work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy)
+        work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy, block=block)
         model = model.for_prompt(chat=work.prompt.chat)
         settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
+        settings["block"] = block
         engine = model.engine()
         for warning in left_out(problems.benchmark):
             self.progress.message(f"WARNING: {warning}")
@@ -159,6 +162,7 @@ class Run:
         if cost := drawing_cost(self.store, model.name, work, model.sampling.max_new_tokens):
             self.progress.message(cost)
         with self._recorded("generate", settings):
+            self.store.settle(PART, problems.part)
             drawn = generate(self.store, engine, work, self.progress, reader, precision)
         self.progress.message(f"Generated {drawn:,} samples.")
         samples, cut = self.store.count_samples(), count_cut(self.store)
