@@ -57,6 +57,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "embedder": ("gpt2", "hf:/nowhere"),
     "layers": ("99", "deep", "1.5"),
     "pooling": ("max",),
+    "location": ("head",),
     "precision": ("float8",),
     "objectives": (["msee"], ["nowhere.py:f"]),
     "beta": (-0.1, float("nan"), float("inf"), "x"),
