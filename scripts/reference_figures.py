@@ -4,14 +4,22 @@ Reads every `results/reference/*/report.json`. Per run: every objective, baselin
 and all samples, with 95 % intervals; then the paired differences that survive Holm's correction.
 """
 
-import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
+from harness.reports.published import read_published
 from harness.reports.render.numbers import counted, interval, short
 from harness.reports.report import Report
 from harness.reports.transfer import Tested, TransferReport
 from harness.stats import TableRow
+from harness.stats.baselines import CODET, GENERATED, OUTPUTS, SHOWN
+from harness.stats.rules import ARG_MAX, SOFTMAX
 from scripts.publish_runs import REFERENCE
+
+RULES = (ARG_MAX, SOFTMAX)
+TESTS = {SHOWN, GENERATED, CODET, f"agreement ({OUTPUTS})"}
+"""The baselines that run programs on tests."""
 
 HEAD = """\
 # Figures of the published runs
@@ -21,15 +29,52 @@ selection among k samples, over all subsets of k. Gains are over pass@1, with 95
 * marks p below .05, for objectives after Holm's correction."""
 
 
+OVERVIEW = """\
+## Overview
+
+Gains among all samples. The highest of several rows is partly luck: the rows below have every one. Empty: the run has
+no such row, or was published before rules and composed selections were reported."""
+
+
 def main() -> None:
     """Print the page."""
     print(HEAD)
-    for path in sorted(REFERENCE.glob("*/report.json")):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"].startswith("qprobe-transfer"):
-            print("\n" + transfer_section(TransferReport.from_json(data)))
-        else:
-            print("\n" + section(Report.from_json(data)))
+    published = [read_published(path.parent) for path in sorted(REFERENCE.glob("*/report.json"))]
+    print("\n" + overview([report for report in published if isinstance(report, Report)]))
+    for report in published:
+        print("\n" + (section(report) if isinstance(report, Report) else transfer_section(report)))
+
+
+def overview(reports: Sequence[Report]) -> str:
+    """Return the table of the best row of each kind of every run."""
+    header = ("run", "pass@1", "label-free", "arg max", "softmax", "composed", "shown test", "oracle")
+    lines = [f"| {' | '.join(header)} |", "| :-- | --: |" + " :-- |" * (len(header) - 3) + " --: |"]
+    lines += [f"| {' | '.join(cells)} |" for cells in map(_best_of_each, reports)]
+    return OVERVIEW + "\n\n" + "\n".join(lines)
+
+
+def _best_of_each(report: Report) -> list[str]:
+    rows = {row.name: row for row in report.rows}
+    probes = list(report.hyperparameters)
+    composed = {item.name for item in report.differences.get("composed", [])}
+    label_free = {item.other for item in report.differences["baselines"]} - TESTS - {"greedy"}
+    kinds = [
+        [rows[name] for name in label_free],
+        *(
+            [_named(rule, name) for name in probes for rule in report.rules.get(name, ()) if rule.name == kind]
+            for kind in RULES
+        ),
+        [rows[name] for name in composed],
+        [rows[name] for name in rows if name == SHOWN],
+    ]
+    oracle = next(reversed(report.rows))
+    best = [max(kind, key=lambda row: row.gain, default=None) for kind in kinds]
+    cells = ["" if row is None else f"{row.name} {gain(row)}" for row in best]
+    return [report.run, short(rows["pass@1"].value), *cells, short(oracle.value)]
+
+
+def _named(row: TableRow, name: str) -> TableRow:
+    return replace(row, name=name)
 
 
 def transfer_section(report: TransferReport) -> str:

@@ -31,7 +31,7 @@ def with_lora(model: Any, settings: LoraSettings, task: str, seed: int) -> Any: 
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise QprobeError("Fine-tuning needs the package peft: pip install 'qprobe[finetune]'.") from error
+        raise QprobeError("Fine-tuning needs the package peft: pip install peft") from error
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,

@@ -44,7 +44,7 @@ class TransferReport:
     train: str
     benchmark: str
     problems: int  # trained on
-    near_duplicates: tuple[str, ...]  # training problems whose prompts nearly agree with a test problem's
+    near_duplicates: tuple[str, ...]  # training problems whose description or reference a test problem nearly has
     left_out: bool  # True if these were left out of training
     settings: dict[str, Any]
     hyperparameters: dict[str, dict[str, Any]]  # selected inside the training problems, by objective

@@ -95,7 +95,7 @@ def test_near_duplicates_of_test_problems_are_said_or_left_out(runs: Path):
     train, tests = load_set("big:train", runs), [load_set("small", runs)]
     result = transfer(train, tests, ["mse"])
     assert result.near_duplicates == ("big/3",)
-    assert any("the prompts of 1 training problem nearly agree" in line for line in notes(result))
+    assert any("the description or reference of 1 training problem nearly agrees" in line for line in notes(result))
     assert transfer(train, tests, ["mse"], leave_out_duplicates=True).problems == 9
 
 

@@ -40,7 +40,9 @@ def notes(report: TransferReport) -> list[str]:
     if report.near_duplicates:
         twins = counted(len(report.near_duplicates), "training problem")
         action = "left out" if report.left_out else "trained on; --leave-out-duplicates leaves them out"
-        lines.append(f"Near-duplicates: the prompts of {twins} nearly agree with a test problem's; {action}.")
+        lines.append(
+            f"Near-duplicates: the description or reference of {twins} nearly agrees with a test problem's; {action}."
+        )
     return lines
 
 
