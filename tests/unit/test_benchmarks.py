@@ -165,7 +165,7 @@ def test_a_file_of_another_kind(tmp_path: Path):
     ("name", "complaint"),
     [
         ("humanevall", "Did you mean humaneval"),
-        ("zzz", "Unknown benchmark 'zzz'. Choose from apps, humaneval, "),
+        ("zzz", "Unknown benchmark 'zzz'. Choose from apps, gsm8k, humaneval, "),
         ("humaneval:x.jsonl", "reads no file"),
         ("absent.jsonl", "no such file"),
         ("absent.toml", "no such file"),
