@@ -8,7 +8,6 @@ import sys
 
 from tests.command import REPOSITORY
 
-
 FAULTS = ["kills", "pages", "seconds", "servers"]
 
 
