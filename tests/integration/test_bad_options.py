@@ -166,7 +166,6 @@ def test_a_dry_run_of_a_file_refuses_it(tmp_path: Path, name: str, value: object
     [
         (["--preset", "paper", "--layers", "1,2"], "The preset paper reads one layer and pooling, not 1/last, 2/last"),
         (["--preset", "paper", "--l2", "1"], "The preset paper selects nothing"),
-        (["--group-duplicates", "--folds", "8"], "groups of problems cannot make 8 folds"),
         (["--device", "cuda:99"], "Unknown device 'cuda:99' on this machine. Choose from auto, cpu"),
     ],
     ids=lambda value: value[1] if isinstance(value, list) else "",

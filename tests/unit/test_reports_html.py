@@ -222,3 +222,13 @@ def test_the_page_is_a_file(hostile: tuple[Report, BrowserData], tmp_path: Path)
     path = tmp_path / "report.html"
     path.write_text(page(*hostile), encoding="utf-8")
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_one_sample_per_problem_leaves_no_oracle(tmp_path: Path):
+    """Its row would have the name of pass@1."""
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store, samples=1)
+        probe(store, ["mse"], folds=2, repeats=2)
+        report, data = report_and_page(store)
+    assert [row.name for row in report.rows].count("pass@1") == 1
+    assert "no selection can exceed it" not in page(report, data)

@@ -15,7 +15,9 @@ def guide(report: Report) -> list[Entry]:
     labelled = [row.name for row in report.rows if row.name in USES_LABELS]
     composed = list(dict.fromkeys(item.name for item in report.differences.get("composed", [])))
     named = {"pass@1", *probes, *labelled, *controls, *report.given, *composed}
-    *others, oracle = (row.name for row in report.rows if row.name not in named)
+    # With one sample per problem there is no pass@k but pass@1.
+    oracle = next((row.name for row in report.rows[1:] if row.name.startswith("pass@")), "")
+    others = [row.name for row in report.rows if row.name not in {*named, oracle}]
     entries = [("pass@1", "The share of samples that pass all tests of their problem: the mean over problems.")]
     if probes:
         text = (
@@ -39,7 +41,7 @@ def guide(report: Report) -> list[Entry]:
         entries.append(
             (", ".join(controls), "Controls: untrained scores, or probes of shuffled labels; those must not gain.")
         )
-    if oracle != "pass@1":
+    if oracle:
         entries.append((oracle, "The share of problems with a sample that passes: no selection can exceed it."))
     entries.append(("gain", "The difference from pass@1, paired by problem."))
     entries.append(("[.40, .50], whiskers", "95 % intervals, by bootstrap over problems."))
