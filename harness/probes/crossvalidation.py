@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import OneSidedError
 from harness.probes.controls import DRAWS, Permutation, permuted_trials, random_directions
 from harness.probes.folds import assign_folds
 from harness.probes.model_selection import Selected
-from harness.probes.nested import Fitted, Task, fit, select_rules
+from harness.probes.nested import Fitted, Task, fit, refuse_one_sided, select_rules
 from harness.probes.plans import TrainingPlan, plan_at, score_beta
 from harness.probes.probe import Probe
 from harness.probes.registry import DEFAULT_OBJECTIVES, find_objective
@@ -131,6 +132,26 @@ def cross_validations(
         by_trial = {trial: [next(fitted) for _ in range(folds)] for trial in own}
         results.append(_assemble(samples, objectives, fold_P, by_trial, score_beta(beta)))
     return results
+
+
+def usable_seeds(
+    samples: Samples, folds: int, seeds: Sequence[int], groups: Mapping[str, int] | None = None
+) -> list[int]:
+    """Return the seeds whose training problems have a pass and a failure in every fold; all of them where none does.
+
+    With few problems a draw of the folds may leave one without: the others still serve.
+    """
+    usable = [seed for seed in seeds if _is_usable(samples, assign_folds(samples.problem_ids, folds, seed, groups))]
+    return usable or list(seeds)
+
+
+def _is_usable(samples: Samples, fold_P: Tensor) -> bool:
+    try:
+        for fold in range(int(fold_P.max()) + 1):
+            refuse_one_sided(samples, fold_P != fold)
+    except OneSidedError:
+        return False
+    return True
 
 
 def _trials(objectives: Sequence[str], seeds: int, controls: int, within: int) -> list[list[Trial]]:

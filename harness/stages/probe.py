@@ -22,7 +22,7 @@ from harness.probes import (
 from harness.probes.added_features import LENGTH, LOGPROB, check_features, with_features
 from harness.probes.contrast import contrast_scores
 from harness.probes.controls import DRAWS, DRAWS_WITHIN, draws_each
-from harness.probes.crossvalidation import FOLDINGS, joined_controls, random_control
+from harness.probes.crossvalidation import FOLDINGS, joined_controls, random_control, usable_seeds
 from harness.probes.folds import assign_folds, default_folds
 from harness.probes.learning_curve import learning_curve
 from harness.probes.plans import plan_at, score_beta
@@ -72,12 +72,12 @@ def probe(
     Nothing is trained where the run holds the scores and probes of just these inputs.
 
     `learning` adds the learning curve of `pg`, or of the first objective where `pg` is absent. `repeats` is the number
-    of cross-validations, each with other folds, whose mean the report shows. `choices` replaces
-    candidates of the preset, and `beta` its rules of selection: by softmax at that temperature, at 0 by the arg max.
-    With `group_duplicates`, problems with nearly the same description or reference share a fold; `features` are read
-    beside the vectors; `controls` is the least number of draws on rewards shuffled among all samples. By default there
-    are five folds, or one per problem where there are fewer problems. Raises QprobeError where verdicts or vectors are
-    missing.
+    of cross-validations, each with other folds, whose mean the report shows; draws of folds that leave one without a
+    pass or a failure to learn from are left out. `choices` replaces candidates of the preset, and `beta` its rules of
+    selection: by softmax at that temperature, at 0 by the arg max. With `group_duplicates`, problems with nearly the
+    same description or reference share a fold; `features` are read beside the vectors; `controls` is the least number
+    of draws on rewards shuffled among all samples. By default there are five folds, or one per problem where there are
+    fewer problems. Raises QprobeError where verdicts or vectors are missing.
     """
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     check_features(features)
@@ -94,7 +94,7 @@ def probe(
         return Probed(kept, reused=True)
     training: dict[str, Any] = {"folds": folds, "beta": beta, "plan": plan, "groups": groups}
     with one_task(progress, TRAINING) as joined:
-        seeds = range(seed, seed + repeats)
+        seeds = usable_seeds(samples, folds, range(seed, seed + repeats), groups)
         results = cross_validations(
             samples,
             objectives,

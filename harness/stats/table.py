@@ -96,7 +96,8 @@ def tabulate(
 ) -> list[TableRow]:
     """Return a row per name; Holm's correction is over the rows in `compared`.
 
-    Values are per problem [P], or per cross-validation and problem [S, P]: then the row is of the mean over these.
+    Values, from 0 to 1, are per problem [P], or per cross-validation and problem [S, P]: then the row is of the mean
+    over these. Intervals that allow for the folds could exceed 1, and end there.
     """
     names = list(values)
     values_SRP = _stacked(values, names)
@@ -109,7 +110,7 @@ def tabulate(
     p_R = np.where([name == base for name in names], np.nan, p_R)
     columns = [
         finite_mean(of_values.mean_RP),
-        *percentile_interval(of_values.draws_RB),
+        *(np.clip(ends_R, 0.0, 1.0) for ends_R in percentile_interval(of_values.draws_RB)),
         finite_mean(gains_RP),
         *percentile_interval(gains.draws_RB),
         p_R,

@@ -77,6 +77,8 @@ BAD: dict[str, tuple[Any, ...]] = {
     "leave_out_duplicates": ("perhaps",),
     "seeds": (0, "x"),
     "by_layer": ("perhaps",),
+    "block": (-1, "x"),
+    "shard": ("x", "4/3", "0/2"),
 }
 """Field of the options -> values that it cannot have. A new option needs one here."""
 

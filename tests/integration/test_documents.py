@@ -75,7 +75,7 @@ def write(folder: Path, name: str, text: str) -> None:
     """Write a file that a page shows. A page shows one row of a JSONL file; the reader's has six."""
     if name.endswith(".jsonl"):
         rows = [json.loads(line) for line in text.splitlines()]
-        rows += [{**rows[0], "id": f"{rows[0]['id']}-{n}"} for n in range(6 - len(rows))]
+        rows += [{**rows[0], "id": f"{rows[0].get('id', name)}-{n}"} for n in range(6 - len(rows))]
         text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / name).write_text(text)
 

@@ -20,7 +20,7 @@ from harness.probes import (
     cross_validate,
     cross_validations,
 )
-from harness.probes.crossvalidation import held_out_scores
+from harness.probes.crossvalidation import held_out_scores, usable_seeds
 from harness.probes.folds import assign_folds, default_folds
 from harness.probes.nested import Task, fit
 from harness.probes.synthetic import PLANTED, plant
@@ -257,3 +257,16 @@ def test_a_gate_over_views_of_unequal_width_is_refused():
     uneven = replace(samples, vectors={**samples.vectors, View(1, "mean"): torch.zeros(20, 5, 3)})
     with pytest.raises(ProbeError, match="gated probe reads vectors of one width"):
         cross_validate(uneven, ["mse"], plan=replace(QUICK, grid=Grid(forms=("gated",))))
+
+
+def test_folds_that_leave_nothing_to_learn_from_are_left_out():
+    """One pass of two problems: where both are held out together, the other folds hold failures alone."""
+    samples = plant(8, 4, 6).samples
+    rewards_PN = torch.zeros_like(samples.rewards_PN)
+    rewards_PN[0, 0] = rewards_PN[1, 0] = 1.0
+    samples = replace(samples, rewards_PN=rewards_PN)
+    folds = {seed: assign_folds(samples.problem_ids, 4, seed) for seed in range(20)}
+    apart = [seed for seed, fold_P in folds.items() if fold_P[0] != fold_P[1]]
+    assert 0 < len(apart) < 20
+    assert usable_seeds(samples, 4, range(20)) == apart
+    assert usable_seeds(replace(samples, rewards_PN=torch.zeros_like(rewards_PN)), 4, range(3)) == [0, 1, 2]
