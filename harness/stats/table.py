@@ -96,8 +96,7 @@ def tabulate(
 ) -> list[TableRow]:
     """Return a row per name; Holm's correction is over the rows in `compared`.
 
-    Values, from 0 to 1, are per problem [P], or per cross-validation and problem [S, P]: then the row is of the mean
-    over these. Intervals that allow for the folds could exceed 1, and end there.
+    Values are per problem [P], or per cross-validation and problem [S, P]: then the row is of the mean over these.
     """
     names = list(values)
     values_SRP = _stacked(values, names)
@@ -110,7 +109,7 @@ def tabulate(
     p_R = np.where([name == base for name in names], np.nan, p_R)
     columns = [
         finite_mean(of_values.mean_RP),
-        *(np.clip(ends_R, 0.0, 1.0) for ends_R in percentile_interval(of_values.draws_RB)),
+        *percentile_interval(of_values.draws_RB),
         finite_mean(gains_RP),
         *percentile_interval(gains.draws_RB),
         p_R,

@@ -52,9 +52,10 @@ def _bars(report: Report, width: int, css_of_width: str) -> str:
     plot.rule(BASE, x=base_row(report).value, name="pass@1")
     for at, row in places:
         plot.bar(at, row.value, css.get(row.name, PLAIN), _tooltip(row))
-        plot.label(row.value if math.isnan(row.high) else row.high, at, short(row.value), dx=7)
+        end = row.value if math.isnan(row.high) else min(row.high, 1.0)  # one that allows for the folds may exceed 1
+        plot.label(end, at, short(row.value), dx=7)
         if math.isfinite(row.low):
-            plot.whisker((row.low, at), (row.high, at))
+            plot.whisker((max(row.low, 0.0), at), (end, at))
     return str(plot)
 
 
