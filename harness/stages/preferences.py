@@ -22,7 +22,7 @@ from harness.runs.store import Store
 from harness.runs.vector_file import Precision
 from harness.stages.embed import Embedded, Item, batches_of, embed, items_of
 from harness.stages.options import PreferenceOptions, settings_of
-from harness.stages.probe import Probed, probe
+from harness.stages.probe import Probed, probe_by
 from sandbox import Outcome, Status
 
 GRADER = "preferences"
@@ -162,21 +162,8 @@ def _imported_words(imported: Imported) -> str:
 
 
 def _probe(store: Store, options: PreferenceOptions, progress: Progress) -> Probed:
-    return probe(
-        store,
-        options.objectives or OBJECTIVES,
-        folds=options.folds,
-        seed=options.seed,
-        beta=options.beta,
-        preset=options.preset,
-        learning=options.learning_curve,
-        repeats=options.repeats,
-        choices=options.overrides,
-        group_duplicates=options.group_duplicates,
-        features=options.features,
-        controls=0,  # the replies of a pair are swapped instead
-        progress=progress,
-    )
+    # The replies of a pair are swapped, instead of the rewards of all samples.
+    return probe_by(store, options, options.objectives or OBJECTIVES, controls=0, progress=progress)
 
 
 def _score_others(store: Store, scorer: ReplyScorer, progress: Progress) -> None:

@@ -34,6 +34,7 @@ from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.runs.samples import load_samples
 from harness.runs.scores import Learning, Scores, current, save_scores
 from harness.runs.store import Store
+from harness.stages.options import ProbeOptions
 from harness.stages.probe_reuse import as_card, fingerprint, kept_result
 from harness.stats import RANDOM, SampleFeatures, selected_values
 from harness.stats.baselines import CONTRAST
@@ -86,9 +87,8 @@ def probe(
     if folds is None:
         folds = default_folds(len(samples.problem_ids))
     groups = near_duplicates(store, samples.problem_ids, folds) if group_duplicates else None
-    settings = {**current(store), "folds": folds, "seed": seed, "beta": score_beta(beta), "fixed_beta": beta}
-    settings |= {"preset": preset, **({"features": list(features)} if features else {})}
-    settings |= {"grid": grid_card(plan), "groups": len(set(groups.values())) if groups else None, "repeats": repeats}
+    settings = {**current(store), "folds": folds, **training_card(seed, score_beta(beta), beta, preset, plan, features)}
+    settings |= {"groups": len(set(groups.values())) if groups else None, "repeats": repeats}
     inputs = fingerprint(store, samples, objectives, {**settings, "groups": groups, "learning": learning})
     if kept := kept_result(store, samples, inputs, objectives):
         return Probed(kept, reused=True)
@@ -115,6 +115,32 @@ def probe(
     probes = {name: trained.reading(features) for name, trained in probes.items()}
     save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, scores), folds)
     return Probed(results[0], reused=False)
+
+
+def probe_by(
+    store: Store,
+    options: ProbeOptions,
+    objectives: Sequence[str],
+    *,
+    controls: int = DRAWS,
+    progress: Progress = SILENT,
+) -> Probed:
+    """Run `probe` by the options of a command."""
+    return probe(
+        store,
+        objectives,
+        folds=options.folds,
+        seed=options.seed,
+        beta=options.beta,
+        preset=options.preset,
+        learning=options.learning_curve,
+        repeats=options.repeats,
+        choices=options.overrides,
+        group_duplicates=options.group_duplicates,
+        features=options.features,
+        controls=controls,
+        progress=progress,
+    )
 
 
 def add_features(store: Store, samples: Samples, names: Sequence[str]) -> Samples:
@@ -153,6 +179,14 @@ def near_duplicates(store: Store, problem_ids: Sequence[str], folds: int) -> dic
     problems = {problem.id: problem for problem in store.problems()}
     groups = group_problems([problems[problem_id] for problem_id in problem_ids], folds)
     return groups if len(set(groups.values())) < len(groups) else None
+
+
+def training_card(
+    seed: int, beta: float, fixed_beta: float | None, preset: str, plan: TrainingPlan, features: Sequence[str]
+) -> dict[str, Any]:
+    """Return the settings of a training as JSON types."""
+    own = {"seed": seed, "beta": beta, "fixed_beta": fixed_beta, "preset": preset, "grid": grid_card(plan)}
+    return {**own, "features": list(features)} if features else own
 
 
 def grid_card(plan: TrainingPlan) -> dict[str, Any]:

@@ -266,22 +266,9 @@ class Run:
         return result
 
     def _probe(self, options: ProbeOptions) -> "Probed":
-        from harness.stages.probe import probe
+        from harness.stages.probe import probe_by
 
-        return probe(
-            self.store,
-            options.named_objectives,
-            folds=options.folds,
-            seed=options.seed,
-            beta=options.beta,
-            preset=options.preset,
-            learning=options.learning_curve,
-            repeats=options.repeats,
-            choices=options.overrides,
-            group_duplicates=options.group_duplicates,
-            features=options.features,
-            progress=self.progress,
-        )
+        return probe_by(self.store, options, options.named_objectives, progress=self.progress)
 
     def report(
         self,

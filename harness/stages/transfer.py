@@ -38,7 +38,7 @@ from harness.runs.probe_files import row_figures, save_probes
 from harness.runs.problem_sets import ProblemSet, refuse_other_vectors
 from harness.runs.scores import current
 from harness.runs.store import Store
-from harness.stages.probe import grid_card
+from harness.stages.probe import training_card
 from harness.stages.probe_reuse import as_card
 from harness.stages.trained_on import refuse_trained
 from harness.stages.transfer_curves import gains_by, only
@@ -105,17 +105,10 @@ def transfer(
         problems=len(used_samples.problem_ids),
         near_duplicates=tuple(twins),
         left_out=leave_out_duplicates,
-        settings=_settings(seed, result.beta, beta, preset, plan, features),
+        settings=training_card(seed, result.beta, beta, preset, plan, features),
         hyperparameters={name: as_card(selected) for name, selected in result.chosen.items()},
         tests=tuple(replace(one, **{name: tables[one.name] for name, tables in more.items()}) for one in tested),
     )
-
-
-def _settings(
-    seed: int, beta: float, fixed_beta: float | None, preset: str, plan: TrainingPlan, features: Sequence[str]
-) -> dict[str, Any]:
-    own = {"seed": seed, "beta": beta, "fixed_beta": fixed_beta, "preset": preset, "grid": grid_card(plan)}
-    return {**own, "features": list(features)} if features else own
 
 
 def _checked(

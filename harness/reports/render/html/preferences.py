@@ -1,16 +1,17 @@
 """The page of a preference report: the template of a run's page with the figures of pairs."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
 from harness.reports.preferences import CHANCE, PreferenceReport
-from harness.reports.render.html.figure import BARS, BASE, BROAD, COLOURS, NARROW, PLAIN, Figure, Size, drawn
+from harness.reports.render.html.bars import bars
+from harness.reports.render.html.figure import BASE, COLOURS, PLAIN, Figure, Size, drawn
 from harness.reports.render.html.page import fill_page
-from harness.reports.render.html.plot import CHARACTER, Plot
+from harness.reports.render.html.plot import Plot
 from harness.reports.render.html.tiles import Tile
 from harness.reports.render.numbers import interval, share, short
 from harness.reports.render.preferences import heading, is_finite, notes, sentence, tables
+from harness.stats import TableRow
 
 TITLES = {
     "scored by": "Accuracy",
@@ -66,7 +67,8 @@ def tiles(report: PreferenceReport) -> list[Tile]:
 def figures(report: PreferenceReport) -> list[Figure]:
     """Return the figures that have data."""
     caption = "Bars are shares of pairs, whiskers 95 % bootstrap intervals over prompts; the dotted line is chance."
-    panels = (_bars(report, BARS, BROAD.css), _bars(report, NARROW.width, NARROW.css))
+    rows = [row for row in report.rows if is_finite(row) and row.name != CHANCE]
+    panels = bars(rows, "accuracy", (0.5, CHANCE), _css(report), _tooltip)
     made = [Figure("accuracy", "Accuracy of probes and other scores", caption, panels, wide=True)]
     if any(one.error is not None for one in report.calibrations):
         caption = (
@@ -84,28 +86,8 @@ def _css(report: PreferenceReport) -> dict[str, str]:
     return {name: f"c{place % COLOURS}" for place, name in enumerate(report.hyperparameters)}
 
 
-def _bars(report: PreferenceReport, width: int, css_of_width: str) -> str:
-    rows = [row for row in report.rows if is_finite(row) and row.name != CHANCE]
-    places = [(len(rows) - 1 - place, row) for place, row in enumerate(rows)]
-    high = max(row.value if math.isnan(row.high) else row.high for row in rows)
-    plot = Plot(
-        (0, min(1.0, high * 1.02)),
-        (-0.6, len(rows) - 0.4),
-        titles=("accuracy", ""),
-        size=(width, 46 + 25 * len(rows)),
-        left=math.ceil(14 + CHARACTER * max(len(row.name) for row in rows)),
-        right=46,
-        y_ticks=[(at, row.name) for at, row in places],
-        css=css_of_width,
-    )
-    plot.rule(BASE, x=0.5, name=CHANCE)
-    for at, row in places:
-        title = f"{row.name}: {short(row.value)} {interval(row.low, row.high)}"
-        plot.bar(at, row.value, _css(report).get(row.name, PLAIN), title)
-        plot.label(row.value if math.isnan(row.high) else row.high, at, short(row.value), dx=7)
-        if math.isfinite(row.low):
-            plot.whisker((row.low, at), (row.high, at))
-    return str(plot)
+def _tooltip(row: TableRow) -> str:
+    return f"{row.name}: {short(row.value)} {interval(row.low, row.high)}"
 
 
 def _calibration(report: PreferenceReport, size: Size) -> str:

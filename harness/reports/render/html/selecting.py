@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from harness.reports.render.headline import controls
+from harness.reports.render.html.bars import bars
 from harness.reports.render.html.figure import (
-    BARS,
     BASE,
-    BROAD,
-    NARROW,
     PLAIN,
     Figure,
     Key,
@@ -19,7 +17,7 @@ from harness.reports.render.html.figure import (
     drawn,
     keys_of,
 )
-from harness.reports.render.html.plot import CHARACTER, Plot, Point, margin
+from harness.reports.render.html.plot import Plot, Point, margin
 from harness.reports.render.html.scale import padded, sample_ticks
 from harness.reports.render.numbers import interval, short
 from harness.reports.report import CurveSeries, LearningCurve, Report
@@ -30,33 +28,10 @@ def selection(report: Report) -> Figure:
     """Return the expected reward of every selection rule with its interval, and pass@1 as a line."""
     title = "Probes and baselines" if report.has_probes else "Baselines"
     caption = "Bars are means over problems, whiskers 95 % bootstrap intervals; the dotted line is pass@1. "
-    panels = (_bars(report, BARS, BROAD.css), _bars(report, NARROW.width, NARROW.css))
-    return Figure("selection", title, caption + controls(report), panels, wide=True)
-
-
-def _bars(report: Report, width: int, css_of_width: str) -> str:
     rows = [row for row in report.rows if math.isfinite(row.value)]
-    css = colours(report)
-    places = [(len(rows) - 1 - i, row) for i, row in enumerate(rows)]
-    high = max(row.value if math.isnan(row.high) else row.high for row in rows)
-    plot = Plot(
-        (0, min(1.0, high * 1.02) or 1.0),
-        (-0.6, len(rows) - 0.4),
-        titles=("pass@1 of the selected sample", ""),
-        size=(width, 46 + 25 * len(rows)),
-        left=math.ceil(14 + CHARACTER * max(len(row.name) for row in rows)),
-        right=46,
-        y_ticks=[(at, row.name) for at, row in places],
-        css=css_of_width,
-    )
-    plot.rule(BASE, x=base_row(report).value, name="pass@1")
-    for at, row in places:
-        plot.bar(at, row.value, css.get(row.name, PLAIN), _tooltip(row))
-        end = row.value if math.isnan(row.high) else min(row.high, 1.0)  # one that allows for the folds may exceed 1
-        plot.label(end, at, short(row.value), dx=7)
-        if math.isfinite(row.low):
-            plot.whisker((max(row.low, 0.0), at), (end, at))
-    return str(plot)
+    base = (base_row(report).value, "pass@1")
+    panels = bars(rows, "pass@1 of the selected sample", base, colours(report), _tooltip)
+    return Figure("selection", title, caption + controls(report), panels, wide=True)
 
 
 def _tooltip(row: TableRow) -> str:
