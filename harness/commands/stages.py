@@ -87,7 +87,13 @@ def embed(run: args.Run, options: EmbedOptions, quiet: args.Quiet = False) -> No
 
     with Run(run, create=False, progress=Terminal(quiet=quiet)) as opened:
         reader = load_model(options.embedder or "", device=options.device).at(options.location)
-        opened.embed(reader, layers=options.layers, pooling=options.pooling, precision=options.precision)
+        opened.embed(
+            reader,
+            layers=options.layers,
+            pooling=options.pooling,
+            precision=options.precision,
+            log_probability=options.log_probability,
+        )
 
 
 @with_options(ProbeOptions)

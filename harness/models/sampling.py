@@ -113,9 +113,15 @@ def _draw(
     chosen = ruled.argmax(-1) if sampling.temperature == 0 else _nucleus(ruled, uniforms_N, sampling)
     if greedy_N is not None and sampling.temperature != 0:
         chosen = torch.where(greedy_N, ruled.argmax(-1), chosen)
+    return Drawn(chosen, *token_confidences(logits, chosen))
+
+
+def token_confidences(logits_NV: Tensor, tokens_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log p(token) and KL(uniform || p) of each row [N], in nats at temperature 1, in float32."""
+    logits = logits_NV.float()
     sums = logits.logsumexp(-1)
     certainties = sums - logits.mean(-1) - math.log(logits.shape[1])
-    return Drawn(chosen, logits.gather(1, chosen[:, None]).squeeze(1) - sums, certainties)
+    return logits.gather(1, tokens_N[:, None]).squeeze(1) - sums, certainties
 
 
 def _nucleus(logits_NV: Tensor, uniforms_N: Tensor, sampling: Sampling) -> Tensor:

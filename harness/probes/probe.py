@@ -43,6 +43,7 @@ class Card:
     folds: int = 0  # folds of the cross-validation that gave `figures`
     training: Mapping[str, float] = field(default_factory=dict)  # l2, learning_rate, beta, epochs
     features: tuple[str, ...] = ()  # behind the numbers of each vector: see harness/probes/added_features.py
+    log_probabilities_of: str = ""  # fingerprint of the model whose log-probabilities are among them
     figures: Mapping[str, float] = field(default_factory=dict)  # out-of-fold figures: pass@1, probed, gain and others
 
     def to_json(self) -> str:

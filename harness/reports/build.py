@@ -82,6 +82,7 @@ def report(inputs: ReportInputs, ks: Sequence[int] | None = None, greedy: Mappin
         given=tuple(inputs.given),
         costs=costs(inputs),
         problems_with_generated_tests=inputs.generated.problems if inputs.generated else 0,
+        scorer=inputs.scorer,
     )
 
 

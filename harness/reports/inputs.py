@@ -64,6 +64,7 @@ class ReportInputs:
     token_limit: int | None  # of the completions; None where it is not known
     benchmark_problems: int  # problems of the splits that the samples are of; 0 where it is not known
     embedder: str  # "" without probes
+    scorer: str  # the model whose log-probabilities the samples have, where it did not write them
     views: tuple[tuple[int, str], ...]
     problems: tuple[ProblemSamples, ...]  # those with samples, in the order of the benchmark
     verdicts: Mapping[SampleId, Outcome]  # without the greedy samples'
@@ -143,6 +144,7 @@ def read_inputs(store: Store, *, among_all: bool = False, probes: bool = True) -
         token_limit=about.generation.get("max_new_tokens"),
         benchmark_problems=about.benchmark_problems,
         embedder=embedding.embedder if embedding else "",
+        scorer=about.scorer.model if about.scorer else "",
         views=tuple((view.layer, view.pooling) for view in embedding.views) if embedding else (),
         problems=tuple(_problem_samples(store, verdicts)),
         verdicts=verdicts,

@@ -176,6 +176,7 @@ class Report:
     given: tuple[str, ...] = ()  # rows of scores from files, which may know labels
     costs: dict[str, Cost] = field(default_factory=dict)  # by row of the main table
     problems_with_generated_tests: int = 0  # on which the programs were run
+    scorer: str = ""  # model of the log-probabilities, where it is not the one that wrote the samples
 
     @property
     def has_probes(self) -> bool:
@@ -190,6 +191,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Return the report in JSON's own types; numbers that do not exist are null. `schema` names the layout."""
         absent: dict[str, Any] = {"per_problem": None, "rules": {}, "costs": {}, "problems_with_generated_tests": 0}
+        absent["scorer"] = ""
         fields = {name: value for name, value in asdict(self).items() if name not in absent or value != absent[name]}
         return {"schema": SCHEMA, **jsonable(fields)}
 

@@ -14,6 +14,15 @@ class SampleId(NamedTuple):
     sample: int  # 0 .. k-1 within the problem; GREEDY
 
 
+class TokenScores(NamedTuple):
+    """The log-probabilities of one sample's tokens at temperature 1, as the fields of `Completion`."""
+
+    tokens: int
+    logprob: float
+    least_logprob: float
+    self_certainty: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """One sample of one problem."""

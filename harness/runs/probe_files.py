@@ -11,6 +11,7 @@ from harness.runs.atomic import atomic_write
 from harness.runs.scores import Scores
 from harness.runs.store import Store
 from harness.stats import TableRow, rule_rows, summarise
+from harness.stats.baselines import LOGPROB
 
 FOLDER = "probes"
 
@@ -36,6 +37,7 @@ def save_probes(
             probe.card,
             model=embedding.embedder,
             fingerprint=embedding.fingerprint,
+            log_probabilities_of=about.log_probabilities_of if LOGPROB in probe.card.features else "",
             benchmark=about.benchmark,
             prompt=about.prompt,
             folds=folds,

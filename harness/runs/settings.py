@@ -13,6 +13,9 @@ from harness.runs.verdict_sets import VerdictSet
 VIEW, SHARD = "view ", "shard "
 """Before the key of an embedding or of a shard, in the store."""
 
+SCORER = "log-probabilities of"
+"""The setting that names the model whose log-probabilities the samples have, where it did not write them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -27,6 +30,14 @@ class Source:
     def name(self) -> str:
         """The model's or the file's name."""
         return self.model or self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """The model that read the samples for their log-probabilities."""
+
+    model: str  # as the user named it; "" in a run of an earlier version
+    fingerprint: str  # of its weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +86,15 @@ class RunSettings:
     grading: str | None = None  # the grader of a grading that has begun
     grader: str | None = None  # of the last grading that has ended
     generated_tests: GeneratedTests | None = None  # the last ones
+    scorer: Scorer | None = None  # None where the log-probabilities are of the model that wrote the samples
     view: str | None = None  # key of the last embedding
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)  # by key
     shards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by key: embedder, views, width, precision
+
+    @property
+    def log_probabilities_of(self) -> str:
+        """The fingerprint of the model whose log-probabilities the samples have; "" where it is not known."""
+        return self.scorer.fingerprint if self.scorer else str(self.generation.get("fingerprint", ""))
 
     @property
     def shown_grader(self) -> str | None:
@@ -113,6 +130,7 @@ class RunSettings:
             grading=stored.get("grading"),
             grader=stored.get("grader"),
             generated_tests=GeneratedTests(**stored["generated_tests"]) if "generated_tests" in stored else None,
+            scorer=_scorer(stored[SCORER]) if SCORER in stored else None,
             view=stored.get("view"),
             embeddings={key: _embedding(value) for key, value in _with_prefix(stored, VIEW)},
             shards=dict(_with_prefix(stored, SHARD)),
@@ -134,6 +152,11 @@ class RunSettings:
 
 def _with_prefix(stored: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
     return [(name.removeprefix(prefix), value) for name, value in stored.items() if name.startswith(prefix)]
+
+
+def _scorer(value: Any) -> Scorer:  # noqa: ANN401 - as JSON gives it
+    """Return the scorer that a run notes; the fingerprint alone is what an earlier version noted."""
+    return Scorer(str(value["model"]), str(value["fingerprint"])) if isinstance(value, dict) else Scorer("", str(value))
 
 
 def _embedding(value: Mapping[str, Any]) -> Embedding:

@@ -20,41 +20,21 @@ from typing import Any, Self
 
 from benchmarks import Problem
 from harness.errors import QprobeError
-from harness.runs.completion import GREEDY, Completion, SampleId
+from harness.runs.completion import GREEDY, Completion, SampleId, TokenScores
 from harness.runs.reading import hold, is_read_only, open_read_only
+from harness.runs.schema import (
+    ADD_TOKEN_SCORES,
+    COMPLETIONS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    UNGRADED,
+    WITHOUT_TOKEN_SCORES,
+    WITHOUT_VECTORS,
+)
 from harness.runs.settings import RunSettings, difference
 from harness.runs.untrusted import COMPLETION, VERDICT, check_database, check_folder, checked, readable
 from sandbox import Outcome, Status
 from sandbox.grading_mode import GradingPlan
-
-SCHEMA_VERSION = 1
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS problems (
-    id TEXT PRIMARY KEY, prompt TEXT, entry_point TEXT, tests TEXT, solution TEXT, setup TEXT, split TEXT, stop TEXT,
-    language TEXT NOT NULL DEFAULT '', base_tests TEXT NOT NULL DEFAULT '', timeout REAL NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS completions (
-    problem_id TEXT, idx INTEGER, prompt TEXT, text TEXT, program TEXT, finish_reason TEXT, tokens INTEGER,
-    logprob REAL, seed INTEGER, PRIMARY KEY (problem_id, idx)
-);
-CREATE TABLE IF NOT EXISTS tokens (
-    problem_id TEXT, idx INTEGER, ids BLOB, PRIMARY KEY (problem_id, idx)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS certainties (
-    problem_id TEXT, idx INTEGER, least_logprob REAL, self_certainty REAL, PRIMARY KEY (problem_id, idx)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS verdicts (
-    grader TEXT, problem_id TEXT, idx INTEGER, status TEXT, detail TEXT, cpu_seconds REAL, wall_seconds REAL,
-    mode TEXT, PRIMARY KEY (grader, problem_id, idx)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS plans (
-    grader TEXT, problem_id TEXT, plan TEXT, PRIMARY KEY (grader, problem_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS vectors (
-    view TEXT, problem_id TEXT, idx INTEGER, row INTEGER, PRIMARY KEY (view, problem_id, idx)
-) WITHOUT ROWID;
-"""
 
 
 class Store:
@@ -171,9 +151,13 @@ class Store:
             return RunSettings.of(self.settings())
 
     def note(self, name: str, value: object) -> None:
-        """Write down a setting, over an earlier one."""
+        """Write down a setting, over an earlier one. The same value leaves the file as it is."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+            self._db.execute(
+                "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
+                "WHERE value IS NOT excluded.value",
+                (name, json.dumps(value)),
+            )
 
     def settle(self, name: str, value: object) -> None:
         """Write a setting down once. Raises QprobeError where the run was made with another."""
@@ -229,7 +213,8 @@ class Store:
         return new
 
     def replace_programs(self, programs: Mapping[SampleId, str]) -> None:
-        """Put other programs in the places of some, and drop their verdicts and vectors, in one transaction."""
+        """Put other programs in the places of some, and drop what was made of the earlier ones, in one transaction."""
+        scored = self.about.scorer is not None
         with self._transaction():
             for sample, program in programs.items():
                 self._db.execute(
@@ -237,14 +222,40 @@ class Store:
                 )
                 for table in ("verdicts", "vectors"):
                     self._db.execute(f"DELETE FROM {table} WHERE problem_id = ? AND idx = ?", sample)
+            if scored:
+                self._drop_token_scores(programs)
 
-    def set_log_probabilities(self, values: Mapping[SampleId, tuple[float | None, int | None]]) -> None:
-        """Put the log-probability of some samples, and their number of tokens, in place of earlier ones."""
-        rows = [(logprob, tokens, *sample) for sample, (logprob, tokens) in values.items()]
+    def add_token_scores(self, values: Mapping[SampleId, TokenScores]) -> None:
+        """Add the log-probabilities of samples that have none; those that have all of them keep theirs."""
+        scored = [(one.tokens, one.logprob, *sample) for sample, one in values.items()]
+        certainties = [(*sample, one.least_logprob, one.self_certainty) for sample, one in values.items()]
         with self._transaction():
-            self._db.executemany(
-                "UPDATE completions SET logprob = ?, tokens = ? WHERE problem_id = ? AND idx = ?", rows
+            self._db.executemany(ADD_TOKEN_SCORES, scored)
+            self._db.executemany("INSERT OR IGNORE INTO certainties VALUES (?, ?, ?, ?)", certainties)
+
+    def drop_token_scores(self) -> None:
+        """Drop the log-probabilities of all samples."""
+        with self._transaction():
+            self._drop_token_scores(self.sample_ids())
+
+    def _drop_token_scores(self, samples: Iterable[SampleId]) -> None:
+        for sample in samples:
+            self._db.execute(
+                "UPDATE completions SET logprob = NULL, tokens = NULL WHERE problem_id = ? AND idx = ?", sample
             )
+            self._db.execute("DELETE FROM certainties WHERE problem_id = ? AND idx = ?", sample)
+
+    def has_log_probabilities(self) -> bool:
+        """Return whether some sample has a log-probability."""
+        (known,) = self._db.execute("SELECT EXISTS (SELECT 1 FROM completions WHERE logprob IS NOT NULL)").fetchone()
+        return bool(known)
+
+    def count_without_token_scores(self) -> int:
+        """Return the number of samples that lack log-probabilities, the greedy ones left out."""
+        (count,) = self._db.execute(
+            f"SELECT COUNT(*) FROM completions WHERE idx >= 0 AND {WITHOUT_TOKEN_SCORES}"
+        ).fetchone()
+        return int(count)
 
     def completions(self, problem_id: str | None = None, index: int | None = None) -> Iterator[Completion]:
         """Iterate over the completions but the greedy ones, by problem (in the order they were added) and index.
@@ -258,7 +269,7 @@ class Store:
 
     def _completions(self, where: str, values: tuple[object, ...]) -> Iterator[Completion]:
         with readable(self._path):
-            for row in self._db.execute(_COMPLETIONS.format(where=where), values):
+            for row in self._db.execute(COMPLETIONS.format(where=where), values):
                 checked(row, COMPLETION)
                 yield Completion(*(*row[:_COLUMNS], tuple(array("I", row[_COLUMNS] or b"")), *row[-2:]))
 
@@ -328,7 +339,7 @@ class Store:
     def ungraded(self, grader: str) -> Iterator[Completion]:
         """Iterate over the completions without a verdict of this grader, greedy ones too, problem by problem."""
         for (problem_id,) in self._db.execute("SELECT id FROM problems ORDER BY rowid").fetchall():
-            yield from list(self._completions(_UNGRADED, (problem_id, grader)))
+            yield from list(self._completions(UNGRADED, (problem_id, grader)))
 
     def add_plans(self, grader: str, plans: Mapping[str, GradingPlan]) -> None:
         """Add the grading plans of some problems under this grader, in one transaction."""
@@ -366,7 +377,9 @@ class Store:
 
     def count_without_vectors(self, shards: Sequence[str]) -> int:
         """Return the number of samples that lack vectors on any of these shards, the greedy ones left out."""
-        (count,) = self._db.execute(_LACKING.format(shards=_marks(len(shards))), (*shards, len(shards))).fetchone()
+        (count,) = self._db.execute(
+            WITHOUT_VECTORS.format(shards=_marks(len(shards))), (*shards, len(shards))
+        ).fetchone()
         return int(count)
 
 
@@ -375,19 +388,6 @@ _COLUMNS = 9
 
 _PROBLEM = tuple(field.name for field in fields(Problem))
 _OUTCOME = tuple(field.name for field in fields(Outcome))
-_COMPLETIONS = (
-    "SELECT c.*, t.ids, s.least_logprob, s.self_certainty FROM completions c JOIN problems p ON p.id = c.problem_id "
-    "LEFT JOIN tokens t ON t.problem_id = c.problem_id AND t.idx = c.idx "
-    "LEFT JOIN certainties s ON s.problem_id = c.problem_id AND s.idx = c.idx WHERE {where} ORDER BY p.rowid, c.idx"
-)
-_LACKING = (
-    "SELECT COUNT(*) FROM completions c WHERE c.idx >= 0 AND (SELECT COUNT(*) FROM vectors v "
-    "WHERE v.view IN ({shards}) AND v.problem_id = c.problem_id AND v.idx = c.idx) < ?"
-)
-_UNGRADED = (
-    "c.problem_id = ? AND NOT EXISTS "
-    "(SELECT 1 FROM verdicts v WHERE v.grader = ? AND v.problem_id = c.problem_id AND v.idx = c.idx)"
-)
 
 
 def _marks(count: int) -> str:

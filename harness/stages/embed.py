@@ -141,9 +141,8 @@ def _pending_batches(
     Batches are made of all texts and only then reduced to those that are left: a run that was killed resumes with the
     same batches as one that was not, so that its vectors agree to the last bit.
     """
-    stop = store.about.stop  # the prompt's, where it has its own
-    stops = {problem.id: problem.stop if stop is None else stop for problem in store.problems()}
-    for window in _windows(store):
+    stops = stops_of(store)
+    for window in windows_of(store):
         ids = {completion.problem_id for completion in window}
         present = {problem: set.intersection(*writing.done(problem)) for problem in ids}
         lacking = {completion.id for completion in window if completion.id not in present[completion.problem_id]}
@@ -154,7 +153,13 @@ def _pending_batches(
                     yield pending
 
 
-def _windows(store: Store) -> Iterator[list[Completion]]:
+def stops_of(store: Store) -> dict[str, tuple[str, ...]]:
+    """Return the stop strings of each problem of a run."""
+    stop = store.about.stop  # the prompt's, where it has its own
+    return {problem.id: problem.stop if stop is None else stop for problem in store.problems()}
+
+
+def windows_of(store: Store) -> Iterator[list[Completion]]:
     """Yield the run's completions, whole problems at a time."""
     window: list[Completion] = []
     least = store.about.block or WINDOW

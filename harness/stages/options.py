@@ -233,6 +233,9 @@ class EmbedOptions(DeviceOptions):
         "res", "place inside the layers: res (the residual stream), attn (the attention heads) or mlp"
     )
     precision: Precision = option("float32", "precision of the vectors on disk")
+    log_probability: bool = option(
+        True, "also compute log-probabilities of samples without, for baselines; needs the whole model's pass"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +311,6 @@ class PreferenceOptions(ProbeOptions, EmbedOptions):
     split: str | None = option(None, "split of the pair set [default: all]")
     limit: int | None = option(None, "number of pairs, taken from the first [default: all]", least=1)
     min_score_ratio: float = option(2.0, "least ratio of the votes of an SHP pair; closer ones are left out", least=1.0)
-    log_probability: bool = option(True, "also compute log-probabilities, a baseline; needs the whole model's pass")
     objectives: tuple[str, ...] = option(
         (), "objectives over pairs [default: pairwise,hinge,dpo,copg]", flag="--objective"
     )

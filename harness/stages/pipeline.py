@@ -46,7 +46,13 @@ def run_stages(run: Run, options: PipelineOptions) -> None:
     run.grade(options=replace(options, regrade=0) if options.shard else options)
     learns = trains_probes(options) and (bool(options.shard) or _can_learn(run))
     if learns:
-        run.embed(reader_of(options), layers=options.layers, pooling=options.pooling, precision=options.precision)
+        run.embed(
+            reader_of(options),
+            layers=options.layers,
+            pooling=options.pooling,
+            precision=options.precision,
+            log_probability=options.log_probability,
+        )
     if learns and not options.shard:
         _probe(run, options)
 

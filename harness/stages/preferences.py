@@ -6,21 +6,21 @@ depends on its id, so that no rule that prefers the first sample gains by it.
 
 import time
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.pairs import Pair, PairSet, open_pairs, pairs_digest
 from benchmarks.pairs.prompts import as_problem
 from harness.errors import QprobeError
 from harness.models.engine import Embedder
-from harness.models.hf.reply_scorer import ReplyScorer, with_log_probabilities
+from harness.models.hf.scoring_embedder import ScoringEmbedder, with_log_probabilities
 from harness.models.model import load_model
 from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion, SampleId
 from harness.runs.provenance import note_stage
 from harness.runs.store import Store
 from harness.runs.vector_file import Precision
-from harness.stages.embed import Embedded, Item, batches_of, embed, items_of
+from harness.stages.embed import Embedded, embed
+from harness.stages.log_probabilities import embed_and_score
 from harness.stages.options import PreferenceOptions, settings_of
 from harness.stages.probe import Probed, probe_by
 from sandbox import Outcome, Status
@@ -34,8 +34,8 @@ OBJECTIVES = ("pairwise", "hinge", "dpo", "copg")
 SHARED_FROM = 2
 """A prompt is computed once for the two replies of a pair."""
 
-PAIRS, SCORER = "pairs", "log-probabilities of"
-"""Settings of the run: the pair set, and the identity of the model that the log-probabilities are of."""
+PAIRS = "pairs"
+"""The setting of the run that says which pair set it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +109,10 @@ def verdicts_of(pair: Pair) -> list[tuple[SampleId, Outcome]]:
 def read_replies(
     store: Store, embedder: Embedder, progress: Progress = SILENT, precision: Precision = "float32"
 ) -> Embedded:
-    """Embed both replies of every pair, and their log-probabilities where the embedder gives them.
-
-    Each batch's log-probabilities are kept before its vectors, so that a run that was killed resumes.
-    """
-    if not isinstance(embedder, ReplyScorer):
-        return embed(store, embedder, progress, precision, shared_from=SHARED_FROM)
-    if store.settings().get(SCORER) != (identity := _jsonable(embedder)):
-        store.set_log_probabilities(dict.fromkeys(store.sample_ids(), (None, None)))
-        store.note(SCORER, identity)
-
-    def keep(batch: Sequence[Item]) -> None:
-        store.set_log_probabilities(dict(_of_batch(batch, embedder)))
-
-    embedded = embed(store, embedder, progress, precision, shared_from=SHARED_FROM, before_write=keep)
-    _score_others(store, embedder, progress)
-    return embedded
+    """Embed both replies of every pair, and their log-probabilities where the embedder gives them."""
+    if isinstance(embedder, ScoringEmbedder):
+        return embed_and_score(store, embedder, progress, precision, shared_from=SHARED_FROM)
+    return embed(store, embedder, progress, precision, shared_from=SHARED_FROM)
 
 
 def run_preferences(store: Store, options: PreferenceOptions, progress: Progress = SILENT) -> None:
@@ -141,7 +129,7 @@ def run_preferences(store: Store, options: PreferenceOptions, progress: Progress
     if options.embedder is not None:
         model = load_model(options.embedder, device=options.device).at(options.location)
         embedder = model.embedder(options.layers, options.pooling)
-        reader = with_log_probabilities(embedder, options.device) if options.log_probability else embedder
+        reader = with_log_probabilities(embedder) if options.log_probability else embedder
         done = read_replies(store, reader, progress, options.precision)
         progress.message(f"Embedded {done.new:,} replies.")
         if done.cut:
@@ -164,27 +152,3 @@ def _imported_words(imported: Imported) -> str:
 def _probe(store: Store, options: PreferenceOptions, progress: Progress) -> Probed:
     # The replies of a pair are swapped, instead of the rewards of all samples.
     return probe_by(store, options, options.objectives or OBJECTIVES, controls=0, progress=progress)
-
-
-def _score_others(store: Store, scorer: ReplyScorer, progress: Progress) -> None:
-    """Score the replies that had their vectors before."""
-    lacking = [completion for completion in store.completions() if completion.logprob is None]
-    if not lacking:
-        return
-    stops = {problem.id: problem.stop for problem in store.problems()}
-    with progress.task("Scoring replies", len(lacking)) as advance:
-        items = items_of(lacking, stops, scorer)
-        for batch in batches_of(items, shared=scorer.shares_prompts, shared_from=SHARED_FROM):
-            scorer.embed([item.tokens for item in batch], scorer.views[:1])
-            values = dict(_of_batch(batch, scorer))
-            store.set_log_probabilities(values)
-            advance(len(values))
-
-
-def _of_batch(batch: Sequence[Item], scorer: ReplyScorer) -> Iterator[tuple[SampleId, tuple[float, int]]]:
-    for item, value in zip(batch, scorer.log_probabilities, strict=True):
-        yield from ((sample, value) for sample in item.samples)
-
-
-def _jsonable(embedder: Embedder) -> str:
-    return f"{embedder.identity.get('fingerprint', '')}"

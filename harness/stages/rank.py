@@ -23,8 +23,8 @@ from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion
 from harness.runs.store import Store
 from harness.runs.vector_store import open_shard
-from harness.stages.embed import embed
 from harness.stages.import_samples import new_completions, read_samples
+from harness.stages.log_probabilities import embed_samples
 from harness.stages.sample_formats import ProblemFinder, numbered_rows
 from harness.stats import ARG_MAX, SelectionRule
 from harness.stats.rules import AMONG, KINDS, SOFTMAX
@@ -185,16 +185,23 @@ def _scores(
     with TemporaryDirectory(prefix="qprobe-rank-") as folder, Store(Path(folder), create=True) as store:
         store.add_problems(Problem(name, prompt, entry_point="", tests="") for name, prompt in prompts.items())
         store.add_completions(completions)
-        view = embed(store, embedder, progress).view
+        view = embed_samples(store, embedder, progress, log_probability=_reads_own_scores(probe)).view
         (key,) = store.about.embeddings[view].shards or ()  # of a new run: all views are in one
         shard, rows = open_shard(store, key), store.vector_rows(key)
+        scored = {completion.id: completion for completion in store.completions()}
         vectors = np.array(shard.file.read())  # a row for each distinct text: equal ones tie exactly
     views = [vectors[:, shard.views.index(view)] for view in probe.card.views]
     places = [rows[completion.id] for completion in completions]
     if probe.card.features:
+        completions = [scored[completion.id] for completion in completions]
         return _scores_with_features(probe, [view_RD[places] for view_RD in views], completions, places)
     scores_R = probe([torch.from_numpy(view_RD) for view_RD in views]).tolist()
     return [scores_R[place] for place in places]
+
+
+def _reads_own_scores(probe: Probe) -> bool:
+    """Return whether the probe reads log-probabilities of the very model whose hidden states it reads."""
+    return bool(probe.card.log_probabilities_of) and probe.card.log_probabilities_of == probe.card.fingerprint
 
 
 def _scores_with_features(
@@ -211,11 +218,13 @@ def _scores_with_features(
 def _with_features(names: Sequence[str], vectors_CD: Vectors, completions: Sequence[Completion]) -> Vectors:
     """The vectors with the features of each problem's completions behind them, as in the probe's training.
 
-    Raises QprobeError where the probe reads log-probabilities, which a file of completions lacks.
+    Raises QprobeError where the probe reads log-probabilities that these completions lack.
     """
     columns_CF = np.zeros((len(completions), len(names)), dtype=vectors_CD.dtype)
     if LOGPROB in names and any(completion.logprob is None or not completion.tokens for completion in completions):
-        raise QprobeError("The probe reads log-probabilities, and these completions have none: use another probe.")
+        raise QprobeError(
+            "The probe reads log-probabilities of another model, and these completions have none: use another probe."
+        )
     for problem_id in {completion.problem_id for completion in completions}:
         own = [place for place, completion in enumerate(completions) if completion.problem_id == problem_id]
         texts = [completions[place] for place in own]

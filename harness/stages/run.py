@@ -225,10 +225,14 @@ class Run:
         layers: str | Sequence[float] | None = None,
         pooling: str | None = None,
         precision: str = EmbedOptions.precision,
+        log_probability: bool = EmbedOptions.log_probability,
     ) -> "Embedded":
-        """Read the hidden states of samples that lack vectors of these layers and poolings. Raises QprobeError."""
+        """Read the hidden states of samples that lack vectors of these layers and poolings. Raises QprobeError.
+
+        A causal model of transformers also gives their log-probabilities to samples that have none.
+        """
         from harness.stages.api_cost import embedding_cost
-        from harness.stages.embed import embed
+        from harness.stages.log_probabilities import embed_samples
 
         EmbedOptions(pooling=pooling, precision=precision)  # type: ignore[arg-type] # which raises where they are wrong
         reader = model.embedder(layers, pooling)
@@ -237,7 +241,13 @@ class Run:
         if cost := embedding_cost(self.store, model.name, reader.identity, precision):
             self.progress.message(cost)
         with self._recorded("embed", {**settings, "device": model.device}):
-            embedded = embed(self.store, reader, self.progress, precision)  # type: ignore[arg-type]
+            embedded = embed_samples(
+                self.store,
+                reader,
+                self.progress,
+                precision,  # type: ignore[arg-type]
+                log_probability=log_probability,
+            )
         self.progress.message(f"Embedded {embedded.new:,} samples; {embedded.reused:,} had vectors already.")
         if embedded.cut:
             self.progress.message(

@@ -53,6 +53,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "timeout_max": (0, 10, "x"),
     "regrade": (-1, "x"),
     "visible_tests": ("perhaps",),
+    "log_probability": ("perhaps",),
     "generated_tests": ("nowhere.jsonl",),
     "embedder": ("gpt2", "hf:/nowhere"),
     "layers": ("99", "deep", "1.5"),

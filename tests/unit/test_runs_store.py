@@ -131,3 +131,18 @@ def test_kill_9_at_any_moment_loses_nothing_and_tears_nothing(tmp_path: Path):
                 vectors = VectorFile(tmp_path / "v.f32", (1, 4)).read()
                 assert all(vectors[row, 0, 0] == int(sample.problem_id[2:]) for sample, row in rows.items())
     assert kept >= 10
+
+
+def test_a_setting_noted_again_leaves_the_file_as_it_is(tmp_path: Path):
+    """So that a report of an unchanged run is known to be current."""
+    with Store(tmp_path / "run", create=True) as store:
+        store.note("k", 3)
+    file = tmp_path / "run" / "run.sqlite"
+    before = (file.stat().st_mtime_ns, file.read_bytes())
+    with Store(tmp_path / "run") as store:
+        store.note("k", 3)
+        store.settle("k", 3)
+    assert (file.stat().st_mtime_ns, file.read_bytes()) == before
+    with Store(tmp_path / "run") as store:
+        store.note("k", 4)
+        assert store.about.k == 4

@@ -11,7 +11,6 @@ from benchmarks.mini import MODEL
 from benchmarks.pairs import open_pairs
 from benchmarks.pairs.prompts import as_problem
 from harness.errors import QprobeError
-from harness.models.registry import open_embedder
 from harness.probes import load_probe
 from harness.reports.preferences import preference_report
 from harness.reports.render.html.preferences import preference_page
@@ -19,13 +18,9 @@ from harness.reports.render.preferences import FORMATS, terminal
 from harness.runs.store import Store
 from harness.stages.options import PreferenceOptions
 from harness.stages.preferences import (
-    SCORER,
     chosen_index,
-    import_pairs,
-    read_replies,
     run_preferences,
     usable_pairs,
-    with_log_probabilities,
 )
 from harness.stages.rank import open_reader, rank, read_completions
 
@@ -143,25 +138,6 @@ def test_rank_takes_a_probe_of_preferences_like_one_of_code(planted: Path, tmp_p
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     (ranking,) = rank(probe, read_completions(file), open_reader(probe))
     assert ranking.picked.completion.index == 1
-
-
-def test_log_probabilities_are_of_the_last_model_and_fill_what_lacks_them(tmp_path: Path):
-    plain = open_embedder(SPEC)
-    scorer = with_log_probabilities(plain)
-    with Store(tmp_path / "run", create=True) as store:
-        import_pairs(store, open_pairs(written(tmp_path, 4)))
-        read_replies(store, plain)
-        assert all(completion.logprob is None for completion in store.completions())
-        read_replies(store, scorer)
-        first = {completion.id: completion.logprob for completion in store.completions()}
-        assert all(value is not None and value < 0 for value in first.values())
-        assert all(completion.tokens for completion in store.completions())
-        store.set_log_probabilities(dict.fromkeys(store.sample_ids(), (1.0, 1)))
-        read_replies(store, scorer)
-        assert {completion.logprob for completion in store.completions()} == {1.0}, "kept while the model is the same"
-        store.note(SCORER, "another model")
-        read_replies(store, scorer)
-        assert {completion.id: completion.logprob for completion in store.completions()} == pytest.approx(first)
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path):

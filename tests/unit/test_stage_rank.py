@@ -20,6 +20,7 @@ from harness.runs.store import Store
 from harness.runs.vector_store import read_views
 from harness.stages.embed import embed
 from harness.stages.export import export
+from harness.stages.log_probabilities import embed_samples
 from harness.stages.probe import add_features, probe
 from harness.stages.rank import as_json, open_reader, picked_rows, rank, read_completions
 from tests.model_server import serve
@@ -97,8 +98,29 @@ def test_a_probe_that_reads_features_ranks_by_them(run: Path, tmp_path: Path, ob
         for n, index in enumerate(samples.indices_PN[p].tolist()):
             assert scores[problem_id, index] == pytest.approx(float(expected_PN[p, n]), abs=1e-3)
     wanting = replace(featured, card=replace(featured.card, features=("centrality", "logprob")))
-    with pytest.raises(QprobeError, match="reads log-probabilities, and these completions have none"):
+    with pytest.raises(QprobeError, match="log-probabilities of another model, and these completions have none"):
         rank(wanting, completed, open_reader(wanting), QUIET)
+
+
+def test_a_probe_that_reads_log_probabilities_of_its_own_model_computes_those_of_new_completions(
+    run: Path, tmp_path: Path, tiny_llama: Path
+):
+    own = tmp_path / "scored"
+    shutil.copytree(run, own)
+    with Store(own) as store:
+        embed_samples(store, HfEmbedder(f"hf:{tiny_llama}", layers="1,2"))
+        probe(store, ["mse"], folds=3, features=["logprob"])
+        drawn, samples = list(store.completions()), add_features(store, load_samples(store), ["logprob"])
+    featured = load_probe(own / "probes" / "mse.safetensors")
+    assert featured.card.log_probabilities_of == featured.card.fingerprint
+    rows = [{"task_id": one.problem_id, "prompt": one.prompt, "completion": one.text} for one in drawn]
+    rankings = rank(featured, read_completions(write(tmp_path / "s.jsonl", rows)), open_reader(featured), QUIET)
+    expected_PN = featured([samples.vectors[view] for view in featured.card.views])
+    places = {problem_id: p for p, problem_id in enumerate(samples.problem_ids)}
+    for ranking in rankings:
+        for sample in ranking.samples:
+            expected = float(expected_PN[places[ranking.problem_id], sample.completion.index])
+            assert sample.score == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_name_that_is_a_path_makes_a_plain_file_name(run: Path):

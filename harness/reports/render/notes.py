@@ -89,7 +89,8 @@ def _main(report: Report) -> list[str]:
     compared = [line for line in (best_of_several(report), controls(report)) if line]
     method = [_probes(report), INTERVALS] if report.has_probes else [NO_PROBES, INTERVALS_WITHOUT_PROBES]
     method += [FOLDS_IN_INTERVALS] if report.settings.get("repeats", 1) > 1 else []
-    return [*bundled, *compared, *method, _signal(report)]
+    scored = [f"Log-probabilities are of {model_text(report.scorer)}, which read the samples."] if report.scorer else []
+    return [*bundled, *compared, *method, *scored, _signal(report)]
 
 
 def _probes(report: Report) -> str:
