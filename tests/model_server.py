@@ -45,15 +45,17 @@ class ModelServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def draw(self, body: dict[str, Any], prompt: str) -> list[Generated]:
-        """n completions of a prompt; a sample's seed is the request's plus its place."""
+    def draw(self, body: dict[str, Any], prompt: str, *, chat: bool = False) -> list[Generated]:
+        """n completions of a prompt, a chat in its template; a sample's seed is the request's plus its place."""
         engine = self.engine
         temperature, top_p = body.get("temperature", 1.0), body.get("top_p", 1.0)
         most = body.get("max_completion_tokens") or body["max_tokens"]
         rules = {name: body[name] for name in ("top_k", "min_p", "repetition_penalty") if name in body}
         engine.sampling = Sampling(temperature, top_p, most, **rules)
         seed = body.get("seed", len(self.seen))
-        requests = [Request(prompt, tuple(body.get("stop") or ()), seed + i) for i in range(body.get("n", 1))]
+        chat = chat and bool(engine.model.tokenizer.chat_template)
+        stop = tuple(body.get("stop") or ())
+        requests = [Request(prompt, stop, seed + i, chat=chat) for i in range(body.get("n", 1))]
         completions = dict(engine.generate(requests))
         return [completions[i] for i in range(len(requests))]
 
@@ -119,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(400, {"error": error})
             return
         with self.server.lock:
-            drawn = self.server.draw(body, prompt)
+            drawn = self.server.draw(body, prompt, chat=chat)
         drawn = drawn[:1] if fault == "few" else drawn
         headers = (
             {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"} if fault == "pace" else {}
