@@ -12,14 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from harness.probes.samples import ProbeError, Samples
+from harness.stats.baselines import CERTAINTY, LEAST_LOGPROB
 from harness.stats.baselines import LENGTH as LENGTH
 from harness.stats.baselines import LOGPROB as LOGPROB
 from harness.stats.centrality import mean_cosines
 from harness.stats.estimators import Floats
 
 CENTRALITY = "centrality"
-FEATURES = (CENTRALITY, LENGTH, LOGPROB)
-"""Mean cosine of the vector with those of the problem's other samples; log length; mean log-probability per token."""
+OF_TOKENS = (LOGPROB, LEAST_LOGPROB, CERTAINTY)
+"""Mean log-probability per token, that of the least likely token, and self-certainty."""
+FEATURES = (CENTRALITY, LENGTH, *OF_TOKENS)
+"""Mean cosine of the vector with those of the problem's other samples; log length; and those of tokens."""
 
 
 def check_features(names: Sequence[str]) -> None:
@@ -33,9 +36,8 @@ def columns_of(names: Sequence[str], vectors_ND: NDArray[np.floating], values: M
     makers: dict[str, Callable[[], Floats]] = {
         CENTRALITY: lambda: mean_cosines(vectors_ND),
         LENGTH: lambda: np.log(np.clip(values[LENGTH], 1, None)),
-        LOGPROB: lambda: values[LOGPROB],
     }
-    columns_NF = np.stack([makers[name]() for name in names], axis=1)
+    columns_NF = np.stack([makers[name]() if name in makers else values[name] for name in names], axis=1)
     centred_NF = columns_NF - columns_NF.mean(axis=0)
     scale_F = centred_NF.std(axis=0)
     constant_F = scale_F <= 1e-9 * np.abs(columns_NF).max(axis=0, initial=1e-300)  # up to rounding
@@ -45,8 +47,8 @@ def columns_of(names: Sequence[str], vectors_ND: NDArray[np.floating], values: M
 def with_features(samples: Samples, names: Sequence[str], values_PN: Mapping[str, Floats]) -> Samples:
     """Return the samples with the features behind the numbers of every vector; padding stays 0.
 
-    `values_PN` holds lengths and log-probabilities. Raises ProbeError for an unknown name, and where a feature's values
-    are not known.
+    `values_PN` holds the features besides centrality. Raises ProbeError for an unknown name, and for a feature whose
+    values are not known.
     """
     check_features(names)
     if missing := [name for name in names if name != CENTRALITY and name not in values_PN]:

@@ -1,6 +1,6 @@
 """Features of samples that need no label: the inputs of the baselines."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from harness.runs.program_hash import fingerprints
 from harness.runs.store import Store
 from harness.runs.vector_store import StoredVectors
 from harness.stats import SampleFeatures
-from harness.stats.baselines import CENTROID, LENGTH, LOGPROB, VECTOR_AGREEMENT
+from harness.stats.baselines import CENTROID, CERTAINTY, LEAST_LOGPROB, LENGTH, LOGPROB, VECTOR_AGREEMENT
 from harness.stats.centrality import centred_kernel, centroid_distances, cosine_kernel, mean_cosines
 
 PROGRAMS = "programs"
@@ -47,11 +47,9 @@ def feature_values(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the features beside vectors that a probe may read, [P, N] by name; one that is not known is left out."""
     completions = {completion.id: completion for completion in store.completions()}
-    lengths = {sample: float(len(completion.continuation)) for sample, completion in completions.items()}
-    means = {sample: _mean_logprob(completion) for sample, completion in completions.items()}
     known = {
-        LENGTH: place(lengths, problem_ids, indices_PN, 0.0),
-        LOGPROB: _if_all_known(means, problem_ids, indices_PN),
+        name: _if_all_known({sample: of(one) for sample, one in completions.items()}, problem_ids, indices_PN)
+        for name, of in FEATURE_OF.items()
     }
     return {name: values_PN for name, values_PN in known.items() if values_PN is not None}
 
@@ -61,6 +59,15 @@ def _mean_logprob(completion: Completion) -> float | None:
     if completion.logprob is None or not completion.tokens:
         return None
     return completion.logprob / completion.tokens
+
+
+FEATURE_OF: Mapping[str, Callable[[Completion], float | None]] = {
+    LENGTH: lambda completion: float(len(completion.continuation)),
+    LOGPROB: _mean_logprob,
+    LEAST_LOGPROB: lambda completion: completion.least_logprob,
+    CERTAINTY: lambda completion: completion.self_certainty,
+}
+"""A completion's features beside its vectors, by name; None where one is not known."""
 
 
 def _if_all_known(

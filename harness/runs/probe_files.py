@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.probes import Probe, Samples
+from harness.probes.added_features import OF_TOKENS
 from harness.runs.atomic import atomic_write
 from harness.runs.scores import Scores
 from harness.runs.store import Store
 from harness.stats import TableRow, rule_rows, summarise
-from harness.stats.baselines import LOGPROB
 
 FOLDER = "probes"
 
@@ -37,7 +37,7 @@ def save_probes(
             probe.card,
             model=embedding.embedder,
             fingerprint=embedding.fingerprint,
-            log_probabilities_of=about.log_probabilities_of if LOGPROB in probe.card.features else "",
+            log_probabilities_of=about.log_probabilities_of if set(OF_TOKENS) & set(probe.card.features) else "",
             benchmark=about.benchmark,
             prompt=about.prompt,
             folds=folds,

@@ -265,7 +265,9 @@ class TrainOptions(SeedOptions):
         (), "learning rates tried [default: the preset's]", flag="--learning-rate", above=0.0
     )
     features: tuple[str, ...] = option(
-        (), "features beside the vectors, without labels: some of centrality, length, logprob [default: none]"
+        (),
+        "features beside the vectors, without labels: some of centrality, length, logprob, least-logprob, certainty "
+        "[default: none]",
     )
     train_betas: tuple[float, ...] = option(
         (),

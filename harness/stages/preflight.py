@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.errors import QprobeError
+from harness.models.engine import Embedder
 from harness.reports.trackers import check_tracker
 from harness.stages.generate import plan
 from harness.stages.generated_tests import read_tests
@@ -86,13 +87,10 @@ def _check_device(options: PipelineOptions) -> None:
 
 def _check_probes(options: PipelineOptions) -> None:
     """Raise ProbeError for an unknown objective or feature, or values that cannot be selected from."""
-    from harness.probes.added_features import LOGPROB, check_features
+    from harness.probes.added_features import check_features
     from harness.probes.registry import find_objective
 
     check_features(options.features)
-    if LOGPROB in options.features and options.samples:
-        raise QprobeError(f"Imported samples have no log-probabilities: leave {LOGPROB} out of --features.")
-
     for name in options.objectives:
         find_objective(name)
     options.overrides.plan(options.preset)
@@ -110,12 +108,27 @@ def _refuse_probe_options(options: PipelineOptions) -> None:
 def _check_reader(options: PipelineOptions) -> int:
     """Check the model that reads, without its weights. Returns the bytes of one sample's vectors."""
     reader = reader_of(options).embedder(options.layers, options.pooling)
+    if options.samples:
+        _check_scores(options, reader)
     if len(reader.views) > 1 and not options.overrides.plan(options.preset).inner_folds:
         views = ", ".join(map(str, reader.views))
         raise QprobeError(
             f"The preset {options.preset} reads one layer and pooling, not {views}: choose with --layers and --pooling."
         )
     return 4 * len(reader.views) * reader.width
+
+
+def _check_scores(options: PipelineOptions, reader: Embedder) -> None:
+    """Raise QprobeError for a feature of tokens where imported samples would have no log-probabilities."""
+    from harness.models.hf.scoring_embedder import gives_log_probabilities
+    from harness.probes.added_features import OF_TOKENS
+
+    wanted = [name for name in options.features if name in OF_TOKENS]
+    if wanted and not (options.log_probability and gives_log_probabilities(reader)):
+        why = "this --embedder gives them none" if options.log_probability else "--no-log-probability gives them none"
+        raise QprobeError(
+            f"Imported samples have no log-probabilities, and {why}: leave {wanted[0]} out of --features."
+        )
 
 
 def free_bytes(folder: Path) -> int:

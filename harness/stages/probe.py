@@ -19,7 +19,7 @@ from harness.probes import (
     cross_validations,
     train_probes,
 )
-from harness.probes.added_features import LENGTH, LOGPROB, check_features, with_features
+from harness.probes.added_features import check_features, with_features
 from harness.probes.contrast import contrast_scores
 from harness.probes.controls import DRAWS, DRAWS_WITHIN, draws_each
 from harness.probes.crossvalidation import FOLDINGS, joined_controls, random_control, usable_seeds
@@ -29,7 +29,7 @@ from harness.probes.plans import plan_at, score_beta
 from harness.probes.samples import ProbeError
 from harness.probes.training import TRAINING
 from harness.progress import SILENT, Progress, one_task
-from harness.runs.features import sample_features
+from harness.runs.features import feature_values, sample_features
 from harness.runs.probe_files import FOLDER, out_of_fold_figures, save_probes
 from harness.runs.samples import load_samples
 from harness.runs.scores import Learning, Scores, current, save_scores
@@ -145,9 +145,7 @@ def probe_by(
 
 def add_features(store: Store, samples: Samples, names: Sequence[str]) -> Samples:
     """Return the samples with these features behind their vectors. Raises ProbeError where one is not known."""
-    features = sample_features(store, samples.problem_ids, samples.indices_PN.numpy())
-    known = {LENGTH: features.lengths_PN, LOGPROB: features.log_probabilities_PN}
-    return with_features(samples, names, {name: values for name, values in known.items() if values is not None})
+    return with_features(samples, names, feature_values(store, samples.problem_ids, samples.indices_PN.numpy()))
 
 
 def _learn(

@@ -18,9 +18,10 @@ from harness.models.registry import EMBEDDERS, open_embedder
 from harness.models.spec import parse_spec
 from harness.models.vectors import Vectors
 from harness.probes import Probe
-from harness.probes.added_features import LENGTH, LOGPROB, columns_of
+from harness.probes.added_features import columns_of
 from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion
+from harness.runs.features import FEATURE_OF
 from harness.runs.store import Store
 from harness.runs.vector_store import open_shard
 from harness.stages.import_samples import new_completions, read_samples
@@ -221,17 +222,15 @@ def _with_features(names: Sequence[str], vectors_CD: Vectors, completions: Seque
     Raises QprobeError where the probe reads log-probabilities that these completions lack.
     """
     columns_CF = np.zeros((len(completions), len(names)), dtype=vectors_CD.dtype)
-    if LOGPROB in names and any(completion.logprob is None or not completion.tokens for completion in completions):
+    values = {name: [of(completion) for completion in completions] for name, of in FEATURE_OF.items() if name in names}
+    if any(value is None for column in values.values() for value in column):
         raise QprobeError(
             "The probe reads log-probabilities of another model, and these completions have none: use another probe."
         )
     for problem_id in {completion.problem_id for completion in completions}:
         own = [place for place, completion in enumerate(completions) if completion.problem_id == problem_id]
-        texts = [completions[place] for place in own]
-        values = {LENGTH: np.array([float(len(text.continuation)) for text in texts])}
-        if LOGPROB in names:
-            values[LOGPROB] = np.array([(text.logprob or 0.0) / (text.tokens or 1) for text in texts])
-        columns_CF[own] = columns_of(names, vectors_CD[own], values)
+        of_problem = {name: np.array([column[place] for place in own], float) for name, column in values.items()}
+        columns_CF[own] = columns_of(names, vectors_CD[own], of_problem)
     return np.concatenate([vectors_CD, columns_CF], axis=1)
 
 

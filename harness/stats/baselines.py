@@ -21,8 +21,8 @@ TYPICAL_LENGTH = "typical length"
 MEAN_LOGPROB = "mean log-probability"
 OUTPUTS = "outputs"
 """The name of the groups of samples whose programs give the same answer to the test that the prompt shows."""
-LENGTH, LOGPROB = "length", "logprob"
-"""Features that a probe may read beside vectors: of the program, and of the completion per token."""
+LENGTH, LOGPROB, LEAST_LOGPROB, CERTAINTY = "length", "logprob", "least-logprob", "certainty"
+"""Features that a probe may read beside vectors: of the program, and of the completion's tokens."""
 SHOWN, GENERATED, CODET = "passes shown test", "passes generated tests", "CodeT"
 
 USES_LABELS = frozenset({CONTRAST})

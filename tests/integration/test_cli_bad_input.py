@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.mini import MODEL
 from tests.command import qprobe
 
 PROBLEMS = [
@@ -51,6 +52,18 @@ def refused(*arguments: str, says: str, **environment: str) -> None:
 
 def test_no_docker_engine(run: Path):
     refused("grade", str(run), says="No Docker engine answers", DOCKER_HOST="unix:///nowhere/docker.sock")
+
+
+def test_features_of_tokens_that_imported_samples_would_lack(tmp_path: Path, benchmark: Path, minilm: Path):
+    file = lines(tmp_path / "samples.jsonl", [sample(n, n) for n in range(4)])
+    folder = tmp_path / "new"
+    given = ("run", str(folder), "--benchmark", str(benchmark), "--samples", str(file), "--sandbox", "process")
+    wanted = ("--features", "length,least-logprob", "--folds", "2")
+    says = "have no log-probabilities, and this --embedder gives them none: leave least-logprob out of --features"
+    refused(*given, "--embedder", f"hf:{minilm}", *wanted, says=says)
+    says = "and --no-log-probability gives them none: leave least-logprob out"
+    refused(*given, "--embedder", f"hf:{MODEL}", *wanted, "--no-log-probability", says=says)
+    assert not folder.exists()
 
 
 @pytest.mark.docker

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.probes import Grid, ProbeError, Samples, Schedule, TrainingPlan, View, cross_validate
-from harness.probes.added_features import FEATURES, with_features
+from harness.probes.added_features import FEATURES, OF_TOKENS, with_features
 from harness.probes.synthetic import PLANTED, plant
 from harness.stats import within_problem_auc
 
@@ -22,7 +22,8 @@ def with_holes(seed: int) -> tuple[Samples, dict[str, np.ndarray]]:
     vectors = samples.vectors[PLANTED].masked_fill(~there_PN[..., None], 0.0)
     mask_PN = there_PN & torch.from_numpy(rng.random((5, 6)) < 0.8)
     both = {PLANTED: vectors, View(2, "mean"): torch.cat([vectors, vectors**2], 2)}
-    values = {"length": rng.integers(0, 90, (5, 6)).astype(float), "logprob": -rng.random((5, 6))}
+    values = {name: -rng.random((5, 6)) for name in OF_TOKENS}
+    values["length"] = rng.integers(0, 90, (5, 6)).astype(float)
     return replace(samples, vectors=both, indices_PN=indices_PN, mask_PN=mask_PN), values
 
 
@@ -39,7 +40,7 @@ def by_definition(rows: list[np.ndarray], values: list[float] | None) -> list[fl
     return [(value - mean) / scale if scale > 1e-9 else 0.0 for value in values]
 
 
-@given(st.integers(0, 5000), st.permutations(FEATURES), st.integers(1, 3))
+@given(st.integers(0, 5000), st.permutations(FEATURES), st.integers(1, len(FEATURES)))
 @settings(max_examples=60, deadline=None)
 def test_columns_are_standardised_within_their_problem(seed: int, order: list[str], count: int):
     samples, values = with_holes(seed)

@@ -14,6 +14,7 @@ from harness.errors import QprobeError
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.registry import open_embedder
 from harness.probes import Probe, ProbeError, load_probe
+from harness.probes.added_features import OF_TOKENS
 from harness.runs.probe_files import probe_path
 from harness.runs.samples import load_samples
 from harness.runs.store import Store
@@ -109,8 +110,8 @@ def test_a_probe_that_reads_log_probabilities_of_its_own_model_computes_those_of
     shutil.copytree(run, own)
     with Store(own) as store:
         embed_samples(store, HfEmbedder(f"hf:{tiny_llama}", layers="1,2"))
-        probe(store, ["mse"], folds=3, features=["logprob"])
-        drawn, samples = list(store.completions()), add_features(store, load_samples(store), ["logprob"])
+        probe(store, ["mse"], folds=3, features=OF_TOKENS)
+        drawn, samples = list(store.completions()), add_features(store, load_samples(store), OF_TOKENS)
     featured = load_probe(own / "probes" / "mse.safetensors")
     assert featured.card.log_probabilities_of == featured.card.fingerprint
     rows = [{"task_id": one.problem_id, "prompt": one.prompt, "completion": one.text} for one in drawn]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -93,13 +93,15 @@ class ScoringEmbedder(HfEmbedder):
         return logits if cap is None else cap * (logits / cap).tanh()
 
 
-def with_log_probabilities(embedder: Embedder) -> Embedder:
-    """Return an embedder of the same views that also scores samples, where the model is a causal one of transformers.
+def gives_log_probabilities(embedder: Embedder) -> TypeGuard[HfEmbedder]:
+    """Return whether an embedder's model can score samples: a causal one of transformers, read between its layers."""
+    return isinstance(embedder, HfEmbedder) and embedder.causal and embedder.model.location == "res"
 
-    Any other embedder is returned as it is.
-    """
-    if not isinstance(embedder, HfEmbedder) or not embedder.causal or embedder.model.location != "res":
-        return embedder  # the head reads the residual stream
+
+def with_log_probabilities(embedder: Embedder) -> Embedder:
+    """Return an embedder of the same views that also scores samples; one that cannot is returned as it is."""
+    if not gives_log_probabilities(embedder):
+        return embedder
     layers = ",".join(dict.fromkeys(str(view.layer) for view in embedder.views))
     poolings = ",".join(dict.fromkeys(view.pooling for view in embedder.views))
     return ScoringEmbedder(embedder.name, layers=layers, pooling=poolings, device=embedder.model.device)
