@@ -14,14 +14,23 @@ from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, 
 
 
 @with_options(ImportOptions)
-def import_(run: args.Run, options: ImportOptions, quiet: args.Quiet = False) -> None:
+def import_(
+    run: args.Run,
+    options: ImportOptions,
+    vectors: Annotated[
+        Path | None, typer.Option(help="their vectors, as export -o FILE.safetensors writes them: probe needs no model")
+    ] = None,
+    quiet: args.Quiet = False,
+) -> None:
     """Start a run from existing samples."""
     from harness.stages.problems import load_benchmark
     from harness.stages.run import Run
 
     problems = load_benchmark(options.benchmark, split=None, errata=options.errata)
     with Run(run, progress=Terminal(quiet=quiet)) as opened:
-        opened.import_samples(problems, options.samples or "", format=options.format, complete=options.complete)
+        opened.import_samples(
+            problems, options.samples or "", format=options.format, complete=options.complete, vectors=vectors
+        )
 
 
 @with_options(GenerateOptions)
@@ -160,7 +169,9 @@ def export(
     ] = None,
     format_name: Annotated[
         str | None,
-        typer.Option("--format", help="jsonl, csv, parquet or human-eval [default: by the file's ending, else jsonl]"),
+        typer.Option(
+            "--format", help="jsonl, csv, parquet, human-eval or vectors [default: by the file's ending, else jsonl]"
+        ),
     ] = None,
     quiet: args.Quiet = False,
 ) -> None:

@@ -149,6 +149,12 @@ class View(NamedTuple):
     def __str__(self) -> str:
         return f"{self.layer}/{self.pooling}"
 
+    @classmethod
+    def parse(cls, name: str) -> "View":
+        """Return the view of that name, as `str` gives it. Raises ValueError for any other text."""
+        layer, _, pooling = name.partition("/")
+        return cls(int(layer), pooling)
+
 
 class Embedder(Protocol):
     """A model that turns samples into vectors."""

@@ -41,7 +41,7 @@ class Capture:
                 held[item.text] = item.samples[0]
                 items.append(item)
                 vectors.append(taken)
-        return captured + (self._writing.write(items, np.stack(vectors)) if items else 0)
+        return captured + (self._writing.write([item.samples for item in items], np.stack(vectors)) if items else 0)
 
     def _held_texts(self, problem_id: str) -> dict[Text, SampleId]:
         """Return the texts of a problem whose vectors the run holds; a resumed run is read once."""

@@ -82,7 +82,7 @@ def embed(
                 vectors = _vectors(embedder, batch, writing.views)
                 if before_write:
                     before_write(batch)
-                advance(writing.write(batch, vectors))
+                advance(writing.write([item.samples for item in batch], vectors))
                 cut += sum(len(item.samples) for item in batch if item.tokens.cut)
     store.note("view", wanted.key)
     return Embedded(wanted.key, pending, reused, cut)
@@ -114,18 +114,21 @@ class VectorWriting:
         self._store.add_vector_rows({key: dict.fromkeys(others, row) for key, row in held.items()})
         return len(others)
 
-    def write(self, batch: Sequence[Item], vectors: Vectors) -> int:
-        """Write a batch's vectors where they are missing, and commit them. Returns the number of new samples."""
-        problems = {sample.problem_id for item in batch for sample in item.samples}
+    def write(self, samples: Sequence[Sequence[SampleId]], vectors: Vectors) -> int:
+        """Write vectors where they are missing, and commit them. Returns the number of new samples.
+
+        `samples` are those of each row of the vectors.
+        """
+        problems = {sample.problem_id for own in samples for sample in own}
         held = list(zip(*(self.done(problem) for problem in problems), strict=True))
         first, rows, new = 0, {}, set()
         for shard, sets in zip(self.shards, held, strict=True):
             present, views = set().union(*sets), slice(first, first + len(shard.views))
-            lacking = [at for at, item in enumerate(batch) if not present.issuperset(item.samples)]
+            lacking = [at for at, own in enumerate(samples) if not present.issuperset(own)]
             row = self._next_row[shard.key]
             if lacking:
                 shard.file.write(row, vectors[lacking, views])
-            rows[shard.key] = {s: row + n for n, at in enumerate(lacking) for s in batch[at].samples}
+            rows[shard.key] = {s: row + n for n, at in enumerate(lacking) for s in samples[at]}
             new |= rows[shard.key].keys() - present
             self._next_row[shard.key] += len(lacking)
             first += len(shard.views)

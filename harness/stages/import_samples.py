@@ -141,4 +141,13 @@ def new_completions(stored: Iterable[Completion], drawn: Sequence[FileSample]) -
             continue
         index = next_index[sample.problem_id]
         next_index[sample.problem_id] += 1
-        yield Completion(sample.problem_id, index, sample.prompt, sample.text, sample.program)
+        known = sample.scores._asdict() if sample.scores else {}
+        yield Completion(
+            sample.problem_id,
+            index,
+            sample.prompt,
+            sample.text,
+            sample.program,
+            finish_reason=sample.finish_reason,
+            **known,
+        )

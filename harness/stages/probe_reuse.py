@@ -84,8 +84,7 @@ def as_card(selected: Selected) -> dict[str, Any]:
 
 def _selected(card: Mapping[str, Any]) -> Selected:
     """Return the result of model selection that `as_card` wrote."""
-    names = [view.partition("/") for view in card["views"]]
-    views = tuple(View(int(layer), pooling) for layer, _, pooling in names)
+    views = tuple(map(View.parse, card["views"]))
     chosen = Hyperparameters(views, card["form"], card["l2"], card["learning_rate"], card["beta"])
     rule = SelectionRule.of_kind(card["rule"], card["temperature"], card["k"])
     figure, kl = (math.nan if card[name] is None else card[name] for name in ("inner_figure", "kl"))

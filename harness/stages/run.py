@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # only the stages that need torch import it
     from harness.stages.grade import Graded
     from harness.stages.import_samples import Imported
     from harness.stages.probe import Probed
+    from harness.stages.shared_vectors import SharedVectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +108,18 @@ class Run:
         *,
         format: str = ImportOptions.format,  # noqa: A002
         complete: bool = ImportOptions.complete,
+        vectors: str | Path | None = None,
     ) -> "Imported":
         """Add existing samples from a file or folder; with `complete`, they must cover all problems of their splits.
 
-        Raises QprobeError where none can be used, or some cannot.
+        `vectors` is a file of their vectors, as `export` writes it, in place of a model that reads them. Raises
+        QprobeError where no sample can be used, or some cannot.
         """
         from harness.stages.import_samples import import_samples
+        from harness.stages.shared_vectors import read_vectors
 
         path = Path(samples)
+        shared = read_vectors(Path(vectors)) if vectors else None
         with self._recorded("import", {**problems.settings, "samples": str(path), "format": format}):
             imported = import_samples(self.store, problems.benchmark, path, format, complete=complete)
             self.progress.message(
@@ -122,9 +127,20 @@ class Run:
             )
             for warning in imported.warnings:
                 self.progress.message(f"WARNING: {warning}")
+            if shared:
+                self._add_vectors(shared)
             if imported.bad:
                 raise QprobeError(imported.complaint(path))
         return imported
+
+    def _add_vectors(self, shared: "SharedVectors") -> None:
+        from harness.stages.shared_vectors import import_vectors
+
+        lacking = import_vectors(self.store, shared)
+        views = " + ".join(map(str, shared.by_view))
+        self.progress.message(f"Imported vectors of {shared.embedder}: {views}.")
+        if lacking:
+            self.progress.message(f"WARNING: {lacking:,} samples have no vectors in the file; qprobe embed gives them.")
 
     def generate(
         self,

@@ -1,17 +1,19 @@
 """Existing samples in files and folders: one reader per format, all with rows of one shape."""
 
 import difflib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from benchmarks import Benchmark, BenchmarkError, Problem
 from benchmarks.data_files import numbered_lines, parse_json, parse_row, read_text, user_path, well_formed
 from benchmarks.extraction import FUNCTION_STOPS, continue_prompt
 from benchmarks.python_source import compiles
 from harness.errors import QprobeError
+from harness.runs.completion import TokenScores
 
 JsonRow = dict[str, Any]
 
@@ -24,6 +26,8 @@ class FileSample:
     prompt: str
     text: str
     program: str
+    finish_reason: str = ""
+    scores: TokenScores | None = None
 
 
 class ProblemFinder:
@@ -155,7 +159,21 @@ def read_export(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     problem = problems.by_id(_field(row, "problem", str))
     (program,) = _texts(row, "program")
     text = _texts(row, "text")[0] if row.get("text") is not None else program
-    yield FileSample(problem.id, problem.prompt, text, program)
+    reason = row.get("finish_reason")
+    yield FileSample(problem.id, problem.prompt, text, program, reason if isinstance(reason, str) else "", _scores(row))
+
+
+def _scores(row: JsonRow) -> TokenScores | None:
+    """Return the log-probabilities of an exported sample; None where one is missing or no number."""
+    tokens, total, least = (row.get(name) for name in ("tokens", "logprob", "least_logprob"))
+    certainty = row.get("self_certainty")  # infinite, and so null, where a model excludes tokens of its vocabulary
+    if type(tokens) is not int or tokens < 1 or not (_is_finite(total) and _is_finite(least)):
+        return None
+    return TokenScores(tokens, float(total), float(least), float(certainty) if _is_finite(certainty) else None)
+
+
+def _is_finite(value: Any) -> TypeGuard[float]:  # noqa: ANN401 - JSON
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 FORMATS: dict[str, tuple[str, Callable[[JsonRow, ProblemFinder], Iterator[FileSample]]]] = {
