@@ -68,7 +68,7 @@ def test_parquet_holds_typed_columns(run: Path, tmp_path: Path):
     parquet = pytest.importorskip("pyarrow.parquet")
     with Store(run, read_only=True) as store:
         assert export(store, tmp_path / "out.parquet") == 24
-        with pytest.raises(QprobeError, match=r"compressed already: write out.parquet"):
+        with pytest.raises(QprobeError, match=r"not compressed: write out.parquet"):
             export(store, tmp_path / "out.parquet.gz")
     table = parquet.read_table(tmp_path / "out.parquet")
     assert table.to_pylist() == rows_of(run)
