@@ -26,9 +26,11 @@ from benchmarks.registry import open_benchmark
 from harness.errors import ProbeError, QprobeError
 from harness.probes.forms import FORMS
 from harness.probes.probe import load_probe
-from harness.runs.store import SCHEMA, Store
+from harness.runs.schema import SCHEMA
+from harness.runs.store import Store
 from harness.runs.vector_store import read_views
 from harness.stages.import_samples import import_samples
+from harness.stages.shared_vectors import read_vectors
 from sandbox import Job
 from sandbox.backend import GuestError
 from sandbox.connection import GuestConnection
@@ -273,7 +275,20 @@ def test_a_store_with_other_values(made: Path, changes: list[tuple[tuple[str, st
         read_all(run, read_only=alone)
 
 
-SETTINGS = ("view", "view v", "grader", "grading", "source", "benchmark", "schema", "k", "stop", "generation", "image")
+SETTINGS = (
+    "log-probabilities of",
+    "view",
+    "view v",
+    "grader",
+    "grading",
+    "source",
+    "benchmark",
+    "schema",
+    "k",
+    "stop",
+    "generation",
+    "image",
+)
 
 
 @FEW
@@ -321,6 +336,28 @@ def test_a_probe_file(data: st.DataObject):
             probe = load_probe(here / "p")
             probe([torch.zeros(2, probe.card.width)] * len(probe.card.views))
         except ProbeError as error:
+            is_sentence(error)
+
+
+@FEW
+@given(data=st.data())
+def test_a_file_of_vectors(data: st.DataObject):
+    import torch
+
+    width = data.draw(st.integers(0, 3))
+    tensors = {"1/last": torch.zeros(2, width, dtype=torch.float16), "samples": torch.zeros(2, 16, dtype=torch.uint8)}
+    left_out = data.draw(st.none() | st.sampled_from(list(tensors)))
+    about = {"format": "qprobe-vectors/1", "embedder": "m", "identity": data.draw(st.just("{}") | JSON)}
+    content = bytearray(save({name: one for name, one in tensors.items() if name != left_out}, about))
+    for place, byte in data.draw(
+        st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4)
+    ):
+        content[int(place * len(content))] = byte
+    with folder() as here:
+        (here / "v").write_bytes(content[: data.draw(st.just(len(content)) | st.integers(0, len(content)))])
+        try:
+            read_vectors(here / "v")
+        except QprobeError as error:
             is_sentence(error)
 
 
