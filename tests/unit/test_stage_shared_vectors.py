@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from benchmarks.registry import open_benchmark
 from harness.errors import QprobeError
 from harness.models.hf.embedder import HfEmbedder
 from harness.probes import load_probe
@@ -17,10 +18,12 @@ from harness.runs.store import Store
 from harness.runs.vector_store import read_views
 from harness.stages.embed import embed
 from harness.stages.export import export
+from harness.stages.import_samples import import_samples
 from harness.stages.probe import probe
 from harness.stages.rank import open_reader, rank
 from harness.stages.shared_vectors import FORMAT, SAMPLES, import_vectors, read_vectors
 from sandbox import Outcome, Status
+from scripts.publish_runs import REFERENCE
 from tests.runs import QUIET, make_run
 
 
@@ -167,3 +170,16 @@ def test_equal_samples_share_a_row(run: Path, tmp_path: Path):
         rows = export(store, tmp_path / "v.safetensors")
         assert rows == len(store.sample_ids()) - 1
     assert len(load_file(tmp_path / "v.safetensors")[SAMPLES]) == rows
+
+
+@pytest.mark.parametrize(("name", "benchmark"), [("qwen-humaneval", "humaneval"), ("qwen-mbpp", "mbpp:{}")])
+def test_published_vectors_are_of_the_published_samples(name: str, benchmark: str, tmp_path: Path, shared_data: Path):
+    published = REFERENCE / name
+    opened = open_benchmark(benchmark.format(shared_data / "mbpp" / "mbpp.jsonl"))
+    with Store(tmp_path / "run", create=True) as store:
+        import_samples(store, opened, published / "samples.jsonl.gz")
+        shared = read_vectors(published / "vectors.safetensors")
+        assert import_vectors(store, shared) == 0
+        assert [str(view) for view in shared.by_view] == ["24/mean"]
+        assert not store.count_without_token_scores()
+        assert len(set(store.vector_rows(next(iter(store.about.shards))).values())) == len(shared.rows)
