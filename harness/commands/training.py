@@ -18,7 +18,7 @@ def finetune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the steps, the time and the memory alone")] = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Train a LoRA adapter on a run's samples of training problems. Rerunning resumes."""
+    """Train a LoRA adapter on a run's samples, or pairs, of training problems. Rerunning resumes."""
     from harness.runs.store import Store
     from harness.stages.finetune import check_memory, describe, plan_training
     from harness.stages.finetune import finetune as train_adapter
@@ -33,7 +33,7 @@ def finetune(
         folder, card = train_adapter(store, options, terminal)
     first, last = card.epoch_losses[0], card.epoch_losses[-1]
     terminal.message(f"{card.steps:,} steps; loss {first:.3f} in the first epoch, {last:.3f} in the last.")
-    use = "--adapter" if card.method == "sft" else "score --model"
+    use = "score --model" if card.method == "reward" else "--adapter"
     terminal.out.print(f"{folder} holds the adapter: qprobe {use}.", markup=False, highlight=False, soft_wrap=True)
 
 

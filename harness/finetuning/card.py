@@ -1,17 +1,21 @@
 """The card of an adapter: what it was trained on and how, as JSON beside its weights."""
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks import Problem
 from harness.errors import QprobeError
 from harness.runs.atomic import atomic_write
 
 FILE = "qprobe_card.json"
 SCHEMA = "qprobe-adapter/1"
+PAIRS = "pairs:"
+"""The beginning of the name of a benchmark whose problems are pairs of replies, or their prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class AdapterCard:
     parameters: int  # trained
     steps: int
     losses: tuple[float, ...]  # of every step
+    prompts: tuple[str, ...] = ()  # digests of the problems' prompts; () on cards of earlier versions
 
     @property
     def epoch_losses(self) -> list[float]:
@@ -55,7 +60,8 @@ def read_card(folder: Path) -> AdapterCard | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["schema"] != SCHEMA:
             raise QprobeError(f"{path} is of another version of qprobe: {values['schema']}, not {SCHEMA}.")
-        lists = {"splits", "problems", "losses"}
+        values.setdefault("prompts", [])
+        lists = {"splits", "problems", "losses", "prompts"}
         names = [entry.name for entry in fields(AdapterCard)]
         given: dict[str, Any] = {name: tuple(values[name]) if name in lists else values[name] for name in names}
         return AdapterCard(**given)
@@ -63,17 +69,42 @@ def read_card(folder: Path) -> AdapterCard | None:
         raise QprobeError(f"{path} is damaged ({error!r}): train the adapter again.") from error
 
 
-def trained_problems(models: Sequence[str]) -> dict[str, Path]:
-    """Return the problems that the adapters of some models were trained on, with the adapter's folder.
+def prompt_digest(prompt: str) -> str:
+    """Return a digest of a prompt's words: prompts that differ in blanks alone have the same one."""
+    return hashlib.sha256(" ".join(prompt.split()).encode()).hexdigest()[:16]
+
+
+def learnt(card: AdapterCard, problems: Iterable[Problem]) -> list[str]:
+    """Return the ids of the problems that an adapter was trained on, by their prompts or their ids.
+
+    The ids of pairs, which number the rows of any file, say nothing.
+    """
+    prompts = frozenset(card.prompts)
+    ids = frozenset[str]() if card.benchmark.startswith(PAIRS) else frozenset(card.problems)
+    return [problem.id for problem in problems if problem.id in ids or prompt_digest(problem.prompt) in prompts]
+
+
+def trained_problems(models: Sequence[str], problems: Sequence[Problem]) -> dict[str, Path]:
+    """Return which of the problems the adapters of some models were trained on, with the adapter's folder.
 
     A model is written `SCHEME:NAME[,adapter=FOLDER]`.
     """
     from harness.models.registry import ENGINES
     from harness.models.spec import in_home, parse_spec
 
-    problems: dict[str, Path] = {}
+    found: dict[str, Path] = {}
     for model in filter(None, models):
         adapter = parse_spec(model, tuple(ENGINES)).options.get("adapter")
         card = read_card(Path(in_home(adapter))) if adapter else None
-        problems |= dict.fromkeys(card.problems if card else (), Path(adapter or ""))
-    return problems
+        found |= dict.fromkeys(learnt(card, problems) if card else (), Path(adapter or ""))
+    return found
+
+
+def trained_warning(models: Sequence[str], problems: Sequence[Problem]) -> str:
+    """Return a warning where the adapters of some models were trained on some of these problems; "" otherwise."""
+    if not (known := trained_problems(models, problems)):
+        return ""
+    return (
+        f"{next(iter(known.values()))} was trained on {len(known):,} of these {len(problems):,} problems: figures of "
+        "them say nothing about other problems."
+    )

@@ -12,6 +12,8 @@ BYTES_PER_TRAINED = 16
 """A trained parameter in float32, its gradient and its two moments."""
 FLOPS_PER_PARAMETER = 4
 """Operations per parameter and token: forward, and back to the activations; frozen weights have no gradient."""
+FLOPS_OF_A_PASS = 2
+"""The same of a forward pass without a gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ class ModelSize:
         logits = tokens * self.vocabulary * 4 * LOGIT_COPIES
         return self.parameters * self.value_bytes + BYTES_PER_TRAINED * self.trained(rank) + kept + logits
 
-    def operations(self, tokens: int) -> float:
+    def operations(self, tokens: int, further_passes: int = 0) -> float:
         """Return about how many floating-point operations it takes to learn from so many tokens."""
-        return float(FLOPS_PER_PARAMETER * self.parameters * tokens)
+        return float((FLOPS_PER_PARAMETER + FLOPS_OF_A_PASS * further_passes) * self.parameters * tokens)
 
 
 def free_memory(device: str) -> int | None:

@@ -16,6 +16,9 @@ class Reward:
 
     task = "SEQ_CLS"
     auto_class = "AutoModelForSequenceClassification"
+    row_name = "samples"
+    learning_rate = 2e-4
+    further_passes = 0
 
     def tokens(self, row: TrainingRow) -> int:
         """Return the number of tokens of the prompt and the completion."""
@@ -24,6 +27,10 @@ class Reward:
     def weight(self, row: TrainingRow) -> float:
         """Return 1."""
         return 1.0
+
+    def prepared(self, model: Any, rows: Sequence[TrainingRow], most: int) -> Sequence[TrainingRow]:  # noqa: ANN401
+        """Return the rows: each loss depends on its row alone."""
+        return rows
 
     def loss_sum(self, model: Any, rows: Sequence[TrainingRow]) -> Tensor:  # noqa: ANN401 - a model of peft
         """Return the summed cross-entropy of sigmoid(score) against the rewards."""

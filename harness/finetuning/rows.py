@@ -1,10 +1,13 @@
 """Rows that a language model is trained on, and their batches as tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,30 @@ class TrainingRow:
     ids: tuple[int, ...]  # tokens of the prompt and the completion
     start: int  # position of the completion's first token
     reward: float = 1.0  # 1 for a program that passes
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two completions of a training problem, one of which is preferred."""
+
+    problem_id: str
+    chosen: TrainingRow
+    rejected: TrainingRow
+    reference: float = 0.0  # log p(chosen) - log p(rejected) by the model without its adapter
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRow:
+    """A completion that is wanted (reward 1) or not (0), and the two numbers that its loss is relative to."""
+
+    completion: TrainingRow
+    reference: float = 0.0  # log p(completion) by the model without its adapter
+    divergence: float = 0.0  # of the adapted model from the model, by the rows of a step
+
+    @property
+    def problem_id(self) -> str:
+        """The training problem."""
+        return self.completion.problem_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +64,15 @@ class PaddedRows:
         )
         is_own = positions < lengths
         return cls(ids_NT, is_own.long(), is_own & (positions >= starts))
+
+
+def parts_of(rows: Sequence[Row], tokens: Callable[[Row], int], most: int) -> Iterator[list[Row]]:
+    """Yield the rows by length, together up to `most` padded tokens; a longer row comes alone."""
+    part: list[Row] = []
+    for row in sorted(rows, key=tokens):
+        if part and (len(part) + 1) * tokens(row) > most:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part

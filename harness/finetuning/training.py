@@ -16,6 +16,7 @@ from harness.errors import QprobeError
 from harness.finetuning.checkpoint import Checkpoint
 from harness.finetuning.lora import trained_parameters
 from harness.finetuning.methods import Method
+from harness.finetuning.rows import parts_of
 from harness.progress import SILENT, Progress
 
 Row = TypeVar("Row")
@@ -100,11 +101,12 @@ def _step(
     step: int,
 ) -> float:
     """Make one step, a part of the rows at a time, and return its loss."""
+    rows = method.prepared(model, rows, schedule.batch_tokens)
     total, loss = sum(map(method.weight, rows)), 0.0
     optimizer.zero_grad(set_to_none=True)
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else []):
         torch.manual_seed(schedule.seed * 1_000_003 + step)  # of dropout
-        for part in _parts(rows, method, schedule.batch_tokens):
+        for part in parts_of(rows, method.tokens, schedule.batch_tokens):
             part_loss = method.loss_sum(model, part) / total
             part_loss.backward()  # type: ignore[no-untyped-call]
             loss += float(part_loss.detach())
@@ -114,15 +116,3 @@ def _step(
     torch.nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
     optimizer.step()
     return loss
-
-
-def _parts(rows: Sequence[Row], method: Method[Row], most: int) -> Iterator[list[Row]]:
-    """Yield the rows by length, together up to `most` padded tokens; a longer row comes alone."""
-    part: list[Row] = []
-    for row in sorted(rows, key=method.tokens):
-        if part and (len(part) + 1) * method.tokens(row) > most:
-            yield part
-            part = []
-        part.append(row)
-    if part:
-        yield part

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
+from harness.finetuning.card import trained_warning
 from harness.reports.json_values import jsonable
 from harness.runs.scores import Scores, load_scores, sample_rewards
 from harness.runs.store import Store
@@ -54,6 +55,7 @@ class PreferenceReport:
     calibrations: list[Calibration]
     differences: list[Difference]  # each objective less each baseline
     learning_curve: LearningCurve | None
+    warning: str = ""  # where the model that read the pairs was trained on some of them
 
     def __getitem__(self, name: str) -> TableRow:
         """The row of that name."""
@@ -79,7 +81,8 @@ def preference_report(store: Store) -> PreferenceReport:
     assert lengths_PN is not None  # every completion has a length
     groups = length_groups(lengths_PN, rewards_PN)
     summary = _summary(scores, rewards_PN, mask_PN, lengths_PN)
-    prompts = {problem.id: problem.prompt for problem in store.problems()}
+    problems = store.problems()
+    prompts = {problem.id: problem.prompt for problem in problems}
     embedding = store.about.embeddings[scores.settings["view"]]
     shown = [name for name in summary.values if name not in (SHUFFLED, RANDOM, "pass@1", "pass@2")]
     return PreferenceReport(
@@ -98,6 +101,7 @@ def preference_report(store: Store) -> PreferenceReport:
         calibrations=calibrations(scores, rewards_PN, mask_PN),
         differences=_compared(summary, scores),
         learning_curve=_learning(scores),
+        warning=trained_warning([embedding.embedder], problems),
     )
 
 

@@ -73,11 +73,6 @@ class ClassifierReward:
         """The samples that its adapter was trained on; None for a model from elsewhere."""
         return self.card.rows if self.card else None
 
-    @property
-    def trained_on(self) -> frozenset[str]:
-        """The problems on its adapter's card."""
-        return frozenset(self.card.problems if self.card else ())
-
     @cached_property
     def _weights(self) -> Any:  # noqa: ANN401
         from transformers import AutoModelForSequenceClassification

@@ -42,7 +42,7 @@ class PromptedReward:
     """A causal model of transformers as a judge."""
 
     labels = 0
-    trained_on: frozenset[str] = frozenset()
+    card = None
 
     def __init__(self, spec: str, *, label: str = "", device: str = "auto") -> None:
         """Raise QprobeError for everything that can be checked without the weights."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from benchmarks.choices import unknown
 from harness.errors import QprobeError
+from harness.finetuning.card import AdapterCard
 from harness.models.tokens import Text
 
 
@@ -38,8 +39,8 @@ class Scorer(Protocol):
         ...
 
     @property
-    def trained_on(self) -> frozenset[str]:
-        """The problems that it was trained on, as far as its files tell."""
+    def card(self) -> AdapterCard | None:
+        """The card of its adapter, which names what it was trained on; None for a model from elsewhere."""
         ...
 
     def score(self, samples: Sequence[Judged]) -> list[float]:

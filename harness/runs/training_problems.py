@@ -1,5 +1,6 @@
 """The problems of a run that a model may be trained on: those of any split but the one that figures are reported on.
 
+A problem of another split whose prompt is that of a held-out one (several pairs may share a prompt) is held out too.
 Whatever trains a model reads its samples through `training_samples`, which checks each problem again.
 """
 
@@ -28,12 +29,31 @@ def training_problems(store: Store, splits: Sequence[str] = ()) -> list[Problem]
             f"{store.folder} holds problems of the split {HELD_OUT} alone, which is held out: draw samples of training "
             "problems with qprobe generate --split train, or name a split in the benchmark's file."
         )
-    return [problem for problem in problems if problem.split in wanted]
+    held_out = held_out_prompts(problems)
+    allowed = [problem for problem in problems if problem.split in wanted and words(problem) not in held_out]
+    if not allowed:
+        raise QprobeError(
+            f"The prompts of all problems of {store.folder} are in its split {HELD_OUT} too, which is held out: split "
+            "the data by prompt."
+        )
+    return allowed
+
+
+def held_out_prompts(problems: Iterable[Problem]) -> frozenset[str]:
+    """Return the prompts of the problems that are held out, as words."""
+    return frozenset(words(problem) for problem in problems if problem.split == HELD_OUT)
+
+
+def words(problem: Problem) -> str:
+    """Return the words of a problem's prompt: blanks make no other prompt."""
+    return " ".join(problem.prompt.split())
 
 
 def refuse_held_out(store: Store, problem_ids: Iterable[str]) -> None:
-    """Raise QprobeError where one of the problems is held out, or unknown to the run."""
-    allowed = {problem.id for problem in store.problems() if problem.split != HELD_OUT}
+    """Raise QprobeError where a problem is held out, has the prompt of a held-out one, or is unknown to the run."""
+    problems = store.problems()
+    held_out = held_out_prompts(problems)
+    allowed = {problem.id for problem in problems if words(problem) not in held_out}
     if refused := [name for name in dict.fromkeys(problem_ids) if name not in allowed]:
         raise QprobeError(
             f"{len(refused):,} problems are held out, first {refused[0]}: no model is trained on them. "

@@ -1,4 +1,4 @@
-"""The stage finetune: train a LoRA adapter on a run's samples of training problems.
+"""The stage finetune: train a LoRA adapter on a run's samples, or pairs, of training problems.
 
 Whatever can fail does so before the weights are read. A finished adapter of the same data and settings is kept.
 """
@@ -7,12 +7,12 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import QprobeError
-from harness.finetuning.card import AdapterCard, read_card
+from harness.finetuning.card import PAIRS, AdapterCard, prompt_digest, read_card
 from harness.finetuning.checkpoint import Checkpoint
 from harness.finetuning.lora import HEAD, LoraSettings, save_adapter, trained_parameters, with_lora
 from harness.finetuning.methods import Method, find_method
@@ -22,7 +22,7 @@ from harness.models.hf.pretrained import Pretrained, open_pretrained
 from harness.progress import SILENT, Progress
 from harness.runs.provenance import note_stage
 from harness.runs.store import Store
-from harness.runs.training_problems import refuse_held_out, training_problems
+from harness.runs.training_problems import HELD_OUT, refuse_held_out, training_problems
 from harness.stages.estimate import EFFICIENCY, speed
 from harness.stages.finetune_options import FinetuneOptions
 from harness.stages.finetune_rows import ROWS, RowLimits, SampleTokens, digest
@@ -44,6 +44,7 @@ class TrainingWork:
     output: Path
     card: AdapterCard  # without losses
     size: ModelSize
+    left_out: int = 0  # problems whose prompt is that of a held-out one
 
     @property
     def needed_bytes(self) -> int:
@@ -53,22 +54,26 @@ class TrainingWork:
 
     def seconds(self) -> float:
         """About how long it takes on this machine."""
-        return self.size.operations(self.card.tokens * self.schedule.epochs) / (EFFICIENCY * speed())
+        operations = self.size.operations(self.card.tokens * self.schedule.epochs, self.method.further_passes)
+        return operations / (EFFICIENCY * speed())
 
 
 def plan_training(store: Store, options: FinetuneOptions) -> TrainingWork:
     """Return the training that the options ask for. Raises QprobeError for all that can be found out beforehand."""
-    method = find_method(options.method)
+    method = find_method(options.method, options.beta)
     model = _model(store, options)
     problems = training_problems(store, options.splits)
     limits = RowLimits(options.per_problem, options.max_tokens)
     rows = ROWS[options.method](store, problems, SampleTokens(model.spec, options.device), limits)
-    schedule = Schedule(options.epochs, options.batch_size, options.learning_rate, options.batch_tokens, options.seed)
+    rate = options.learning_rate or method.learning_rate
+    schedule = Schedule(options.epochs, options.batch_size, rate, options.batch_tokens, options.seed)
     lora = LoraSettings(options.rank, options.alpha, options.dropout)
     size = _size(model, method)
     output = options.output or store.folder / ADAPTERS / options.method
     card = _card(store, options.method, model, rows, (schedule, lora), method)
-    return TrainingWork(method, model, rows, schedule, lora, output, card, size)
+    splits = {problem.split for problem in problems}
+    left_out = sum(problem.split in splits for problem in store.problems()) - len(problems)
+    return TrainingWork(method, model, rows, schedule, lora, output, card, size, left_out)
 
 
 def finetune(store: Store, options: FinetuneOptions, progress: Progress = SILENT) -> tuple[Path, AdapterCard]:
@@ -115,14 +120,21 @@ def _finished(card: AdapterCard, losses: Sequence[float], parameters: int) -> Ad
     return replace(card, losses=rounded, steps=len(losses), parameters=parameters)
 
 
+def is_of_pairs(card: AdapterCard) -> bool:
+    """Return whether an adapter was trained on pairs of replies."""
+    return card.benchmark.startswith(PAIRS)
+
+
 def describe(work: TrainingWork) -> str:
     """Return the work, its time and its memory in a line."""
     card, free = work.card, free_memory(work.model.target_device)
     known = "" if free is None else f" of {free / GIB:.1f} free"
+    sources = f"{len(card.prompts):,} prompts" if is_of_pairs(card) else f"{len(card.problems):,} problems"
+    shared = f" {work.left_out:,} more have a prompt of the split {HELD_OUT} and are left out." if work.left_out else ""
     return (
-        f"Fine-tuning {card.model} by {card.method}: {card.rows:,} samples of {len(card.problems):,} problems, "
+        f"Fine-tuning {card.model} by {card.method}: {card.rows:,} {work.method.row_name} of {sources}, "
         f"{card.steps:,} steps. About {_duration(work.seconds())} and {work.needed_bytes / GIB:.1f} GiB of memory"
-        f"{known}."
+        f"{known}.{shared}"
     )
 
 
@@ -141,8 +153,7 @@ def _duration(seconds: float) -> str:
 
 
 def _model(store: Store, options: FinetuneOptions) -> Pretrained:
-    source = store.about.source
-    name = options.model or (source.model if source else "")
+    name = options.model or _model_of(store)
     if not name.startswith("hf:"):
         raise QprobeError(
             f"{store.folder} names no model of transformers that drew its samples: give --model hf:FOLDER or hf:HUB_ID."
@@ -156,6 +167,14 @@ def _model(store: Store, options: FinetuneOptions) -> Pretrained:
     return model
 
 
+def _model_of(store: Store) -> str:
+    """Return the model that drew a run's samples; the one that read its pairs, which no model drew."""
+    about = store.about
+    if about.benchmark.startswith(PAIRS) and about.view:
+        return about.embeddings[about.view].embedder
+    return about.source.model if about.source else ""
+
+
 def _card(
     store: Store,
     name: str,
@@ -167,8 +186,10 @@ def _card(
     schedule, lora = settings
     problems = tuple(dict.fromkeys(row.problem_id for row in rows))
     refuse_held_out(store, problems)
-    splits = {problem.id: problem.split for problem in store.problems()}
+    known = {problem.id: problem for problem in store.problems()}
     values = {**asdict(schedule), **{f"lora_{key}": value for key, value in asdict(lora).items()}}
+    if is_dataclass(method) and not isinstance(method, type):
+        values |= asdict(method)
     data = digest(rows)
     key = hashlib.sha256(json.dumps([name, model.fingerprint, data, values], sort_keys=True).encode()).hexdigest()
     return AdapterCard(
@@ -177,7 +198,7 @@ def _card(
         model=model.spec,
         fingerprint=model.fingerprint,
         benchmark=store.about.benchmark,
-        splits=tuple(sorted({splits[problem] for problem in problems})),
+        splits=tuple(sorted({known[problem].split for problem in problems})),
         problems=problems,
         rows=len(rows),
         tokens=sum(map(method.tokens, rows)),
@@ -186,6 +207,7 @@ def _card(
         parameters=0,
         steps=schedule.steps(len(rows)),
         losses=(),
+        prompts=tuple(dict.fromkeys(prompt_digest(known[problem].prompt) for problem in problems)),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import Problem
 from harness.errors import QprobeError
-from harness.finetuning.rows import TrainingRow
+from harness.finetuning.rows import LabelledRow, PairRow, TrainingRow
 from harness.models.hf.embedder import HfEmbedder
 from harness.runs.completion import Completion
 from harness.runs.store import Store
@@ -58,7 +58,32 @@ def labelled(store: Store, problems: Sequence[Problem], tokens: SampleTokens, li
     return _rows(store, problems, tokens, limits, kinds=(0.0, 1.0), ended=False)
 
 
-ROWS: dict[str, RowMaker] = {"sft": successes, "reward": labelled}
+def preferred(store: Store, problems: Sequence[Problem], tokens: SampleTokens, limits: RowLimits) -> list[PairRow]:
+    """Return pairs of different samples of a problem, one that passes and one that fails, with what ends them."""
+    sides: dict[str, dict[float, list[TrainingRow]]] = {problem.id: {1.0: [], 0.0: []} for problem in problems}
+    for row in _rows(store, problems, tokens, limits, kinds=(0.0, 1.0), ended=True):
+        sides[row.problem_id][row.reward].append(row)
+    pairs = [
+        PairRow(problem_id, chosen, rejected)
+        for problem_id, own in sides.items()
+        for chosen, rejected in zip(own[1.0], own[0.0], strict=False)
+    ]
+    if not pairs:
+        raise QprobeError(
+            f"None of the {len(problems)} training problems has a sample that passes and another that fails: draw more "
+            "samples per problem, or raise --max-tokens."
+        )
+    return pairs
+
+
+def wanted_or_not(
+    store: Store, problems: Sequence[Problem], tokens: SampleTokens, limits: RowLimits
+) -> list[LabelledRow]:
+    """Return different samples that pass, and different ones that fail, with what ends them."""
+    return [LabelledRow(row) for row in _rows(store, problems, tokens, limits, kinds=(0.0, 1.0), ended=True)]
+
+
+ROWS: dict[str, RowMaker] = {"sft": successes, "dpo": preferred, "kto": wanted_or_not, "reward": labelled}
 """Method -> the function that makes its rows."""
 
 
@@ -78,14 +103,14 @@ def _rows(
         if reward not in kinds or len(known) >= limits.per_problem:
             continue
         row = tokens.row(problem, completion, reward, problem.stop if stop is None else stop, ended=ended)
-        if row.start < len(row.ids) <= limits.max_tokens and row.ids not in known:
+        if 0 < row.start < len(row.ids) <= limits.max_tokens and row.ids not in known:
             known.add(row.ids)
             rows.append(row)
     if missing := set(kinds) - {row.reward for row in rows}:
         verb = "passes" if 1.0 in missing else "fails"
         raise QprobeError(
             f"No sample of the {len(problems)} training problems {verb}: draw more samples per problem, or of more "
-            "problems."
+            "problems, or raise --max-tokens."
         )
     return rows
 

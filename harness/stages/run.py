@@ -161,10 +161,10 @@ class Run:
         way, and `embed` need not read the samples again. With a `block` of about so many samples, a run that was
         interrupted equals one that was not to the last bit.
         """
+        from harness.finetuning.card import trained_warning
         from harness.stages.api_cost import drawing_cost
         from harness.stages.generate import count_cut, generate, plan
         from harness.stages.import_samples import left_out
-        from harness.stages.trained_on import trained_warning
 
         work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy, block=block)
         model = model.for_prompt(chat=work.prompt.chat)
@@ -173,7 +173,7 @@ class Run:
         engine = model.engine()
         for warning in left_out(problems.benchmark):
             self.progress.message(f"WARNING: {warning}")
-        if warning := trained_warning([model.name], [problem.id for problem in problems]):
+        if warning := trained_warning([model.name], problems):
             self.progress.message(f"WARNING: {warning}")
         if cost := drawing_cost(self.store, model.name, work, model.sampling.max_new_tokens):
             self.progress.message(cost)

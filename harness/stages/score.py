@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import QprobeError
+from harness.finetuning.card import learnt
 from harness.progress import SILENT, Progress
 from harness.reports.given_scores import read_scores
 from harness.rewards.score_card import ScoreCard, read_score_card
@@ -54,7 +55,7 @@ def score(
 
 
 def _refuse_trained(store: Store, scorer: Scorer) -> None:
-    known = [problem.id for problem in store.problems() if problem.id in scorer.trained_on]
+    known = learnt(scorer.card, store.problems()) if scorer.card else []
     if known:
         raise QprobeError(
             f"The reward model was trained on {len(known):,} problems of {store.folder}, first {known[0]}: score a run "

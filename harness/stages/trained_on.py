@@ -1,7 +1,5 @@
 """Problems that an adapter was trained on, which no figure may be of."""
 
-from collections.abc import Iterable, Sequence
-
 from harness.errors import QprobeError
 from harness.finetuning.card import trained_problems
 from harness.runs.problem_sets import ProblemSet
@@ -12,20 +10,10 @@ def refuse_trained(test: ProblemSet) -> None:
     """Raise QprobeError where the model that drew or read a test set was trained on one of its problems."""
     with Store(test.folder, read_only=True) as store:
         source = store.about.source
-    known = trained_problems([source.model if source else "", test.embedding.embedder])
+    models = [source.model if source else "", test.embedding.embedder]
+    known = trained_problems(models, list(test.problems.values()))
     if trained := [name for name in test.samples.problem_ids if name in known]:
         raise QprobeError(
             f"{known[trained[0]]} was trained on {len(trained):,} problems of {test.name}, first {trained[0]}: test on "
             "problems of another split."
         )
-
-
-def trained_warning(models: Sequence[str], problem_ids: Iterable[str]) -> str:
-    """Return a warning where the adapters of some models were trained on some of these problems; "" otherwise."""
-    ids, known = list(problem_ids), trained_problems(models)
-    if not (trained := [name for name in ids if name in known]):
-        return ""
-    return (
-        f"{known[trained[0]]} was trained on {len(trained):,} of these {len(ids):,} problems: figures of them say "
-        "nothing about other problems."
-    )

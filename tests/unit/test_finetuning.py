@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from harness.errors import QprobeError
 from harness.finetuning.checkpoint import FILE, Checkpoint
 from harness.finetuning.lora import LoraSettings, trained_parameters, with_lora
-from harness.finetuning.methods import find_method
+from harness.finetuning.methods import METHODS, find_method
 from harness.finetuning.needs import ModelSize
 from harness.finetuning.reward import Reward
-from harness.finetuning.rows import TrainingRow
+from harness.finetuning.rows import LabelledRow, PairRow, TrainingRow
 from harness.finetuning.sft import Sft
 from harness.finetuning.training import Schedule, train
 from tests.tiny_models import save_teachable_llama
@@ -26,6 +26,13 @@ ROWS = [
     TrainingRow(f"p/{n}", tuple(2 + (7 * n + 3 * i) % 250 for i in range(6 + n % 5)), 3, float(n % 2))
     for n in range(10)
 ]
+PAIRS = [PairRow(f"p/{n}", ROWS[n], ROWS[n + 1]) for n in range(9)]
+OF_METHOD: dict[str, Sequence[Any]] = {
+    "sft": ROWS,
+    "dpo": PAIRS,
+    "kto": [LabelledRow(row) for row in ROWS],
+    "reward": ROWS,
+}
 SCHEDULE = Schedule(epochs=3, batch_size=4, learning_rate=1e-2, batch_tokens=24)
 
 
@@ -105,10 +112,12 @@ def test_what_is_trained_is_in_float32_beside_a_model_in_half_precision(llama: P
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_how_many_tokens_are_computed_at_once_changes_nothing(llama: Path):
-    few, many = adapted(llama), adapted(llama)
-    one = train(few, ROWS, Sft(), SCHEDULE)
-    other = train(many, ROWS, Sft(), Schedule(3, 4, 1e-2, batch_tokens=4096))
+@pytest.mark.parametrize("method", METHODS)
+def test_how_many_tokens_are_computed_at_once_changes_nothing(llama: Path, method: str):
+    way, rows = find_method(method), OF_METHOD[method]
+    few, many = adapted(llama, way.task), adapted(llama, way.task)
+    one = train(few, rows, way, SCHEDULE)
+    other = train(many, rows, way, Schedule(3, 4, 1e-2, batch_tokens=4096))
     assert one == pytest.approx(other, rel=1e-3)
 
 
@@ -136,17 +145,17 @@ class StopAfter:
         self.left -= 1
 
 
-@pytest.mark.parametrize("method", ["sft", "reward"])
+@pytest.mark.parametrize("method", METHODS)
 def test_an_interrupted_training_ends_as_if_it_had_not_been(llama: Path, tmp_path: Path, method: str):
-    way = find_method(method)
+    way, rows = find_method(method), OF_METHOD[method]
     whole = adapted(llama, way.task, dropout=0.2)
-    losses = train(whole, ROWS, way, SCHEDULE)
+    losses = train(whole, rows, way, SCHEDULE)
     checkpoint = Checkpoint(tmp_path / "checkpoint", "this one")
     for steps in (2, 0, 4):
         with pytest.raises(KeyboardInterrupt):
             train(
                 adapted(llama, way.task, dropout=0.2),
-                ROWS,
+                rows,
                 way,
                 SCHEDULE,
                 checkpoint,
@@ -154,7 +163,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(llama: Path, tmp_pat
                 save_seconds=0,
             )
     resumed = adapted(llama, way.task, dropout=0.2)
-    assert train(resumed, ROWS, way, SCHEDULE, checkpoint, save_seconds=0) == losses
+    assert train(resumed, rows, way, SCHEDULE, checkpoint, save_seconds=0) == losses
     expected = state(whole)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in state(resumed).items())
 
@@ -191,6 +200,8 @@ def test_the_learning_rate_rises_and_falls_to_nothing():
 def test_an_unknown_method_is_refused():
     with pytest.raises(QprobeError, match=r"Unknown method of fine-tuning 'sftt'\..*Did you mean sft\?"):
         find_method("sftt")
+    with pytest.raises(QprobeError, match="--beta is about the methods dpo and kto: leave it out with --method sft"):
+        find_method("sft", 0.2)
 
 
 def test_an_adapter_has_as_many_parameters_as_estimated(llama: Path):

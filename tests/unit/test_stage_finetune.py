@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from benchmarks import Problem
 from harness.commands.main import app
 from harness.errors import QprobeError
-from harness.finetuning.card import read_card, trained_problems
+from harness.finetuning.card import read_card, trained_problems, trained_warning
 from harness.finetuning.rows import TrainingRow
 from harness.models.engine import Request
 from harness.models.hf.engine import HfEngine
@@ -24,7 +24,6 @@ from harness.stages import finetune as stage
 from harness.stages.finetune import finetune
 from harness.stages.finetune_options import FinetuneOptions
 from harness.stages.finetune_rows import ROWS, RowLimits, SampleTokens
-from harness.stages.trained_on import trained_warning
 from harness.stages.transfer import transfer
 from tests.runs import make_run, problem
 from tests.tiny_models import save_teachable_llama
@@ -82,7 +81,8 @@ def test_the_card_says_what_the_adapter_was_trained_on(adapter: Path, run: Path,
         sum(tensor.numel() for tensor in load_file(adapter / "adapter_model.safetensors").values()) == card.parameters
     )
     assert not (adapter / "checkpoint" / "checkpoint.safetensors").exists()
-    assert trained_problems([f"hf:{llama},adapter={adapter}", ""]) == dict.fromkeys(card.problems, adapter)
+    problems = [problem("big", number) for number in range(14)]
+    assert trained_problems([f"hf:{llama},adapter={adapter}", ""], problems) == dict.fromkeys(card.problems, adapter)
     lines = [json.loads(line) for line in (run / "provenance.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in lines] == ["finetune"]
 
@@ -101,8 +101,11 @@ def test_no_figure_is_of_a_problem_that_an_adapter_was_trained_on(adapter: Path,
     with pytest.raises(QprobeError, match=r"adapters/sft was trained on 2 problems of .*leak, first big/8: test on"):
         transfer(train, [leak], ["mse"])
     assert transfer(train, [clean], ["mse"]).tests[0].rows, "training problems may train a probe too"
-    assert "was trained on 2 of these 4 problems" in trained_warning([spec], [f"big/{n}" for n in range(8, 12)])
-    assert trained_warning([spec], ["big/12"]) == trained_warning([f"hf:{llama}"], ["big/1"]) == ""
+    assert "was trained on 2 of these 4 problems" in trained_warning([spec], [problem("big", n) for n in range(8, 12)])
+    renamed = replace(problem("big", 1), id="other/1")
+    assert "was trained on 1 of these 1 problems" in trained_warning([spec], [renamed]), "its prompt is the same"
+    assert trained_warning([spec], [problem("big", 12)]) == ""
+    assert trained_warning([f"hf:{llama}"], [problem("big", 1)]) == ""
 
 
 def test_a_finished_adapter_is_kept_and_another_is_refused(adapter: Path, run: Path, options: FinetuneOptions):

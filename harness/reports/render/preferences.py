@@ -141,7 +141,7 @@ def _counted(values: list[str]) -> str:
 
 
 def notes(report: PreferenceReport) -> list[str]:
-    """Return the facts that a reader needs to judge the tables."""
+    """Return the facts that a reader needs to judge the tables, a warning first."""
     settings = report.settings
     groups = settings.get("groups")
     alike = f", near-duplicate prompts in one fold ({groups:,} groups)" if groups else ""
@@ -157,7 +157,8 @@ def notes(report: PreferenceReport) -> list[str]:
         for one in report.calibrations
         if one.name == ESTIMATES and one.error is not None
     ]
-    return [folds, INTERVALS, CONTROLS, longer + similar, BY_LENGTH, *calibrated]
+    warnings = [f"Warning: {report.warning}"] if report.warning else []
+    return [*warnings, folds, INTERVALS, CONTROLS, longer + similar, BY_LENGTH, *calibrated]
 
 
 def terminal(report: PreferenceReport, *, full: bool = False) -> RenderableType:
