@@ -18,7 +18,7 @@ from harness.models.sampling import Sampling
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Serves one model; `faults` are what becomes of the next requests: "429", "500", "cut", "slow", "nonsense", ..."""
+    """Serves one model; `faults` are what becomes of the next requests: "429", "500", "cut", "slow", "filter", ..."""
 
     daemon_threads = True
 
@@ -95,6 +95,9 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b'{"choi')
             self.connection.close()
+        elif fault == "filter":
+            error = {"message": "The prompt triggered the content management policy.", "code": "content_filter"}
+            self._send(400, {"error": error})
         elif fault == "nonsense":
             self._send(200, {"hello": "world"})
         elif fault == "html":
@@ -127,6 +130,10 @@ class Handler(BaseHTTPRequestHandler):
             {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"} if fault == "pace" else {}
         )
         choices = [self._choice(i, completion, body, chat=chat) for i, completion in enumerate(drawn)]
+        if fault == "refusal":
+            choices = [
+                {**choice, "message": {"role": "assistant", "content": None, "refusal": "No."}} for choice in choices
+            ]
         usage = {
             "prompt_tokens": 1,
             "completion_tokens": sum(completion.tokens or 0 for completion in drawn),

@@ -47,6 +47,7 @@ def win_rate(
     """Show how often the reply that a probe selects among a run's samples wins, by a judge or by rewards."""
     from benchmarks.pairs import open_pairs
     from harness.probes import load_probe
+    from harness.rewards.judge import open_judge
     from harness.runs.store import Store
     from harness.stages.win_rates import by_rewards, read_samples
     from harness.stats import SelectionRule
@@ -60,19 +61,10 @@ def win_rate(
         if rewards is not None:
             result: WinRates | None = by_rewards(replies, probe.stem, rule, rewards, chosen_rewards)
         else:
-            opened = _judge(str(judge), store.folder, device)
+            opened = open_judge(str(judge), store.folder, device)
             result = _judged(opened, replies, (probe.stem, rule, seed), terminal, price, dry_run=dry_run)
     if result is not None:
         _show(result, terminal, as_json=json)
-
-
-def _judge(spec: str, folder: Path, device: str) -> "Judge":
-    from harness.models.registry import open_engine
-    from harness.models.sampling import Sampling
-    from harness.rewards.judge import MAX_NEW_TOKENS, VERSION, Judge
-
-    engine = open_engine(spec, Sampling(temperature=0.7, top_p=1.0, max_new_tokens=MAX_NEW_TOKENS), device=device)
-    return Judge(engine, folder / "judgements" / f"{VERSION}.jsonl")
 
 
 def _judged(
@@ -90,10 +82,7 @@ def _judged(
     asked = comparisons(replies, name, rule, seed)
     cost = judge.cost([one for own in asked.values() for one in own if one.first != one.second])
     money = f", {cost.price(*price):,.2f} at most at that price" if any(price) else ""
-    terminal.message(
-        f"The judge is asked {cost.requests:,} times: about {cost.input_tokens:,} tokens to read, at most "
-        f"{cost.output_tokens:,} to write{money}."
-    )
+    terminal.message(f"{cost}{money}.")
     if dry_run:
         return None
     if cost.requests:

@@ -24,6 +24,12 @@ ADDED = ("top_k", "min_p", "repetition_penalty", "system_prompt", "chat_template
 """The fields of `Sampling` that runs of earlier versions lack."""
 
 
+class PromptError(QprobeError):
+    """A prompt that a server does not take: it is too long, or its content is refused."""
+
+    positions: tuple[int, ...] = ()  # of the requests with such prompts
+
+
 @dataclass(frozen=True)
 class Sampling:
     """The rule by which tokens are drawn. The defaults are the paper's (arXiv 2402.14688, section 4).
@@ -135,7 +141,8 @@ class Engine(Protocol):
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
         """Draw the completions and yield each with its request's position, in the order in which they end.
 
-        Completions that were yielded stay valid when a later one fails. Raises QprobeError for user errors.
+        Completions that were yielded stay valid when a later one fails. Raises QprobeError for user errors; a server
+        that refuses some prompts raises PromptError when all others have their completions.
         """
         ...
 

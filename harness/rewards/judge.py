@@ -14,7 +14,9 @@ from pathlib import Path
 
 from benchmarks.data_files import numbered_lines, parse_row, read_text
 from harness.errors import QprobeError
-from harness.models.engine import Engine, Request
+from harness.models.engine import Engine, PromptError, Request
+from harness.models.registry import open_engine
+from harness.models.sampling import Sampling
 from harness.progress import SILENT, Progress
 
 VERSION = "judge-1"
@@ -41,7 +43,12 @@ MAX_NEW_TOKENS = 32
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English, for the estimate of costs."""
 
-_ANSWER = re.compile(r"^\W*(?:(?:answer|verdict|better)\W+)?(?:reply\s+)?(A|B|tie)\b", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"^\W*(?:(?:answer|verdict|better)\W+)?(?:reply\s+)?(A|B|(?:a\s+)?tie)"
+    r"(?=\W*$|\s*\n|\s*[^\w\s]|\s+(?:is|wins)\b(?!\s+not\b))",
+    re.IGNORECASE,
+)
+"""A letter that stands alone, or is called better: "A lot could be said" names no reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,12 @@ class Cost:
     input_tokens: int  # estimated
     output_tokens: int  # at most
 
+    def __str__(self) -> str:
+        return (
+            f"The judge is asked {self.requests:,} times: about {self.input_tokens:,} tokens to read, at most "
+            f"{self.output_tokens:,} to write"
+        )
+
     def price(self, per_million_in: float, per_million_out: float) -> float:
         """Return the price at these rates per million tokens."""
         return (self.input_tokens * per_million_in + self.output_tokens * per_million_out) / 1e6
@@ -87,6 +100,12 @@ def parse_answer(text: str) -> str:
     """Return "A", "B" or "tie"; "" for any other answer."""
     match = _ANSWER.match(text.strip())
     return "" if match is None else {"a": "A", "b": "B"}.get(match[1].lower(), "tie")
+
+
+def open_judge(spec: str, folder: Path, device: str = "auto") -> "Judge":
+    """Return the judge of that name, whose answers are kept in a folder. Raises QprobeError for a wrong name."""
+    engine = open_engine(spec, Sampling(temperature=0.7, top_p=1.0, max_new_tokens=MAX_NEW_TOKENS), device=device)
+    return Judge(engine, folder / "judgements" / f"{VERSION}.jsonl")
 
 
 class Judge:
@@ -138,13 +157,22 @@ class Judge:
             for asked, count in zip(pending, tries, strict=True)
         ]
         with progress.task("Judging", len(requests)) as advance, self.path.open("a", encoding="utf-8") as file:
-            for place, generated in self.engine.generate(requests):
-                key, answer = self._key(pending[place]), generated.text
+            for place, answer in self._answered(requests):
+                key = self._key(pending[place])
                 self._answers.setdefault(key, []).append(answer)
                 file.write(json.dumps({"key": key, "answer": answer}) + "\n")
                 file.flush()
                 advance()
             os.fsync(file.fileno())
+
+    def _answered(self, requests: Sequence[Request]) -> Iterator[tuple[int, str]]:
+        """Yield each answer; for a prompt that the server does not take it is its complaint, which names no reply."""
+        try:
+            for place, generated in self.engine.generate(requests):
+                yield place, generated.text
+        except PromptError as error:
+            for place in error.positions:
+                yield place, f"[not answered] {error}"
 
     def _pending(self, comparisons: Sequence[Comparison]) -> Iterator[Comparison]:
         """Yield each order that has no valid answer and tries left, once."""

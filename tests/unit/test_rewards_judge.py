@@ -89,6 +89,13 @@ def judge_of(server: JudgeServer, path: Path) -> Judge:
         ("", ""),
         ("As an AI, I cannot", ""),
         ("[[A]]", "A"),
+        ("A, since it says how", "A"),
+        ("A\nIt says how", "A"),
+        ("B - it says how", "B"),
+        ("A tie.", "tie"),
+        ("A lot could be said about both", ""),
+        ("A is not better", ""),
+        ("[not answered] The server at x refuses a prompt", ""),
     ],
 )
 def test_answers(text: str, answer: str):

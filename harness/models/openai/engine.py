@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import QprobeError
 from harness.models.characters import whole_characters
-from harness.models.engine import Embedder, Generated, Request, Sampling
+from harness.models.engine import Embedder, Generated, PromptError, Request, Sampling
 from harness.models.openai.dialect import OWN, SKIP_SPECIAL
 from harness.models.openai.server import Server
 from harness.models.spec import parse_spec
@@ -75,8 +75,12 @@ class OpenAIEngine:
         return False
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generated]]:
-        """Draw the completions and yield each when it arrives, all that arrived before an error is raised."""
+        """Draw the completions and yield each when it arrives, all that arrived before an error is raised.
+
+        Prompts that the server does not take are reported when all others have their completions.
+        """
         waiting, tasks = deque(self._groups(requests)), set[asyncio.Task[Drawn]]()
+        refused: list[PromptError] = []
         with asyncio.Runner() as runner:
             client = runner.run(self._client())
             try:
@@ -84,9 +88,12 @@ class OpenAIEngine:
                     while waiting and len(tasks) < self.server.concurrency:
                         tasks.add(runner.get_loop().create_task(self._answer(client, waiting.popleft())))
                     done, tasks = runner.run(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
-                    yield from _results(done)
+                    yield from _results(done, refused)
             finally:
                 runner.run(_close(client, tasks))
+        if refused:
+            refused[0].positions = tuple(position for error in refused for position in error.positions)
+            raise refused[0]
 
     async def _client(self) -> Any:  # noqa: ANN401 - an extra's own type
         return self.server.client()
@@ -103,7 +110,11 @@ class OpenAIEngine:
         chat = group[0][1].chat
         create = (client.chat.completions if chat else client.completions).with_raw_response.create
         while group:  # a server may give fewer samples than n
-            answer = await self.server.ask(create, self._body(group))
+            try:
+                answer = await self.server.ask(create, self._body(group))
+            except PromptError as error:
+                error.positions = tuple(position for position, _ in group)
+                raise
             try:
                 choices = sorted(answer.choices, key=lambda choice: choice.index)[: len(group)]
                 completions = [_generated(choice, answer, chat=chat) for choice in choices]
@@ -148,9 +159,11 @@ async def _close(client: Any, tasks: "set[asyncio.Task[Drawn]]") -> None:  # noq
     await client.close()
 
 
-def _results(done: "set[asyncio.Task[Drawn]]") -> Iterator[tuple[int, Generated]]:
-    """Yield the completions that arrived, and then raise the first error."""
-    errors = [error for task in done if (error := task.exception())]
+def _results(done: "set[asyncio.Task[Drawn]]", refused: list[PromptError]) -> Iterator[tuple[int, Generated]]:
+    """Yield the completions that arrived, and then raise the first error; those of prompts are added to `refused`."""
+    failures = [error for task in done if (error := task.exception())]
+    refused += [error for error in failures if isinstance(error, PromptError)]
+    errors = [error for error in failures if not isinstance(error, PromptError)]
     for task in done:
         if task.exception() is None:
             yield from task.result()

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import QprobeError
+from harness.models.engine import PromptError
 from harness.models.network import certificates, proxy_for
 from harness.models.openai import prices
 from harness.models.openai.dialect import Dialect, Refusal
@@ -36,7 +37,12 @@ CONTEXT = re.compile(
 SECRET_FIELD = re.compile(r"(^|[&_-])(key|token|secret|password|sig)=", re.IGNORECASE)
 
 
-class ContextError(QprobeError):
+REFUSED = re.compile(
+    r"content.{0,12}(filter|polic|manag)|moderation|responsible.?ai|safety|flagged|jailbreak", re.IGNORECASE
+)
+
+
+class ContextError(PromptError):
     """A prompt and its completion exceed the model's context."""
 
 
@@ -139,7 +145,7 @@ class Server:
 
         A field may have been left out by a request that was under way beside this one.
         """
-        if _is_of_context(error):
+        if _is_of_context(error) or _is_of_content(error):
             raise self._complaint(error) from error
         try:
             self._dialect.learn(sent, Refusal(str(error.message), str(error.param or "")))
@@ -157,6 +163,8 @@ class Server:
         match error:
             case openai.APIConnectionError():  # a timeout is one
                 return QprobeError(f"{at} {self._unreached(error)}")
+            case openai.APIStatusError() if _is_of_content(error):
+                return PromptError(f"{at} refuses a prompt for its content: leave that problem out. ({words})")
             case openai.AuthenticationError() | openai.PermissionDeniedError():
                 return QprobeError(
                     f"{at} refuses the key: correct the environment variable {self._key_name}. ({words})"
@@ -222,6 +230,12 @@ def _redact(error: "openai.APIError") -> None:
 def _is_of_context(error: "openai.APIStatusError") -> bool:
     """Return whether a prompt and its completion are too long."""
     return bool(CONTEXT.search(error.message)) or "context" in str(error.code)
+
+
+def _is_of_content(error: "openai.APIStatusError") -> bool:
+    """Return whether a filter of the server refuses what a prompt says."""
+    told = f"{error.message} {error.code}"
+    return error.status_code in (400, 403, 422, 451) and bool(REFUSED.search(told))
 
 
 def _certificate_errors(error: BaseException | None) -> Iterator[str]:
