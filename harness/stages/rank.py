@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from benchmarks import Benchmark, Problem
+from benchmarks.pairs.pair import HUMAN
 from harness.errors import ProbeError, QprobeError
+from harness.finetuning.card import PAIRS
 from harness.models.engine import Embedder
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.registry import EMBEDDERS, open_embedder
@@ -129,11 +131,14 @@ def rank(
 ) -> list[Ranking]:
     """Embed the completions as the probe's training did, rank those of each problem, and pick one.
 
+    A probe of pairs reads, and picks, a reply up to where the next turn of its dialogue begins.
     The rule of selection is by default the one on the probe's card, the best by the inner folds of its training. Where
     it leaves several samples a chance, the seed and the problem's id decide. Raises ProbeError for a rule that the card
     has no parameter of, where the embedder is not the probe's own model, and for a vector that is not finite.
     """
     chosen = rule_of(probe, rule)
+    if probe.card.benchmark.startswith(PAIRS):
+        completions = list(map(_until_next_turn, completions))
     probe.require_model(embedder.name, str(embedder.identity.get("fingerprint", "")))
     by_problem: dict[str, list[tuple[Completion, float]]] = {}
     for completion, score in zip(completions, _scores(probe, completions, embedder, progress), strict=True):
@@ -159,6 +164,12 @@ def rule_of(probe: Probe, name: str = CARD) -> SelectionRule:
     if not rule:
         raise ProbeError(f"The probe was trained without the selection rule {name}: use --rule {CARD}.")
     return rule
+
+
+def _until_next_turn(completion: Completion) -> Completion:
+    if not completion.program.startswith(completion.prompt):
+        return completion
+    return replace(completion, program=completion.prompt + completion.continuation.partition(HUMAN)[0])
 
 
 def _ranking(problem_id: str, pairs: Sequence[tuple[Completion, float]], rule: SelectionRule, seed: int) -> Ranking:

@@ -23,6 +23,7 @@ from harness.stages.preferences import (
     usable_pairs,
 )
 from harness.stages.rank import open_reader, rank, read_completions
+from tests.command import qprobe
 
 SPEC = f"hf:{MODEL}"
 
@@ -138,6 +139,25 @@ def test_rank_takes_a_probe_of_preferences_like_one_of_code(planted: Path, tmp_p
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     (ranking,) = rank(probe, read_completions(file), open_reader(probe))
     assert ranking.picked.completion.index == 1
+
+
+def test_rank_reads_a_reply_up_to_the_next_turn(planted: Path, tmp_path: Path):
+    probe = load_probe(planted / "probes" / "pairwise.safetensors")
+    replies = [
+        "    return 8 + x\n",
+        "    return 8 + x\n\n\nHuman: Why?\n\nAssistant:    assert 7",
+        "    assert 9 - x\n",
+    ]
+    rows = [{"task_id": "new", "prompt": "def g(x):\n", "completion": reply} for reply in replies]
+    file, picked = tmp_path / "samples.jsonl", tmp_path / "picked.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (ranking,) = rank(probe, read_completions(file), open_reader(probe))
+    scores = {sample.completion.index: sample.score for sample in ranking.samples}
+    assert scores[0] == scores[1] > scores[2]
+    file.write_text(json.dumps(rows[1]) + "\n" + json.dumps(rows[2]) + "\n")
+    done = qprobe("rank", str(file), "--probe", str(planted / "probes" / "copg.safetensors"), "-o", str(picked))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(picked.read_text())["completion"] == replies[0]
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path):
