@@ -14,8 +14,7 @@ from harness.commands.terminal import Terminal
 from harness.stages.paper.options import PaperOptions
 
 if TYPE_CHECKING:
-    from harness.stages.paper.runs import PaperRuns
-    from harness.stages.paper.table import PaperCell
+    from harness.stages.paper.table import MadeRuns, PaperCell
 
 reproduce = typer.Typer(name="reproduce", help="Make the tables of a paper again.", no_args_is_help=True)
 
@@ -33,25 +32,30 @@ def paper(
     json: args.Json = False,
     quiet: args.Quiet = False,
 ) -> None:
-    """Run the rows of the Q-Probe paper on code, and print ours beside the paper's. Rerunning resumes."""
+    """Run the rows of the Q-Probe paper, and print ours beside the paper's. Rerunning resumes."""
+    from harness.stages.paper.preference_rows import PREFERENCE_ROWS
+    from harness.stages.paper.preference_runs import PreferenceRuns
+    from harness.stages.paper.rows import ROWS
     from harness.stages.paper.runs import PaperRuns
-    from harness.stages.paper.table import SCHEMA, chosen_rows, make_cells
+    from harness.stages.paper.table import SCHEMA, MadeRuns, chosen_rows, make_cells
 
     terminal = Terminal(quiet=quiet)
-    rows = chosen_rows(options.rows)
-    runs = PaperRuns(folder, options, terminal)
+    rows = chosen_rows(options.rows, PREFERENCE_ROWS if options.preferences else ROWS)
+    kind: type[MadeRuns] = PreferenceRuns if options.preferences else PaperRuns
+    runs = kind(folder, options, terminal)
     runs.check()
     cells = make_cells(runs, rows)
     made = {"schema": SCHEMA, "model": options.model, "cells": [cell.as_json() for cell in cells]}
-    _write(folder, jsonlib.dumps(made, indent=1), _markdown(cells, runs))
+    name = "preferences" if options.preferences else "paper"
+    _write(folder / name, jsonlib.dumps(made, indent=1), _markdown(cells, runs))
     if json:
         print(jsonlib.dumps(made, indent=1))
         return
     _show(cells, runs, terminal)
-    terminal.message(f"As files: {folder}/paper.json and paper.md.")
+    terminal.message(f"As files: {folder}/{name}.json and {name}.md.")
 
 
-def _show(cells: "list[PaperCell]", runs: "PaperRuns", terminal: Terminal) -> None:
+def _show(cells: "list[PaperCell]", runs: "MadeRuns", terminal: Terminal) -> None:
     from harness.stages.paper.table import HEADER, cells_of, notes
 
     for test in runs.test_names:
@@ -65,7 +69,7 @@ def _show(cells: "list[PaperCell]", runs: "PaperRuns", terminal: Terminal) -> No
         terminal.out.print(note, markup=False, highlight=False)
 
 
-def _markdown(cells: "list[PaperCell]", runs: "PaperRuns") -> str:
+def _markdown(cells: "list[PaperCell]", runs: "MadeRuns") -> str:
     from harness.reports.render.text import markdown_table
     from harness.stages.paper.table import HEADER, cells_of, notes
 
@@ -73,10 +77,10 @@ def _markdown(cells: "list[PaperCell]", runs: "PaperRuns") -> str:
     return "\n\n".join([*tables, "\n".join(f"- {line}" for line in notes(cells, runs))]) + "\n"
 
 
-def _write(folder: Path, text: str, markdown: str) -> None:
+def _write(path: Path, text: str, markdown: str) -> None:
     from harness.runs.atomic import atomic_write
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in (("paper.json", text + "\n"), ("paper.md", markdown)):
-        with atomic_write(folder / name) as draft:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for ending, content in ((".json", text + "\n"), (".md", markdown)):
+        with atomic_write(path.with_name(path.name + ending)) as draft:
             draft.write_text(content, encoding="utf-8")

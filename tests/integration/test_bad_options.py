@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from benchmarks.mini import MODEL
+from benchmarks.pairs import open_pairs
 from harness.errors import QprobeError
+from harness.runs.store import Store
+from harness.stages.finetune_options import FinetuneOptions
 from harness.stages.option_values import flag_of
 from harness.stages.options import PipelineOptions, TransferOptions, key_of
 from harness.stages.pipeline import run_pipeline
+from harness.stages.preferences import import_pairs
 from harness.stages.run import Run
 from sandbox.docker.engine import connect
 from tests.command import qprobe
@@ -178,6 +182,60 @@ def test_options_that_do_not_go_together(tmp_path: Path, options: list[str], say
     assert done.returncode == 1
     assert says in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+BAD_TRAINING: dict[str, tuple[Any, ...]] = {
+    "method": ("sftt",),
+    "model": ("gpt2", "hf:/nowhere", f"hf:{MODEL},adapter=x", f"hf:{MODEL},quantize=8bit"),
+    "splits": ("test", "nowhere"),
+    "per_problem": (0, "many"),
+    "epochs": (0, "many"),
+    "batch_size": (0, "many"),
+    "learning_rate": (0, -1, float("nan"), float("inf"), "x"),
+    "beta": (0, -0.1, float("nan"), float("inf"), "x"),
+    "rank": (0, "x"),
+    "alpha": (0, "x"),
+    "dropout": (-0.1, 1, float("nan"), "x"),
+    "max_tokens": (1, 2, "many"),
+    "batch_tokens": (0, "many"),
+    "seed": (-1, 2**32, "x"),
+    "device": ("tpu", "cuda:99"),
+}
+"""The same of `finetune`; its folder may be any path."""
+
+TRAINING = {entry.name: entry for entry in fields(FinetuneOptions)}
+USUAL_TRAINING = ("--method=dpo", f"--model=hf:{MODEL}")
+
+
+@pytest.fixture(scope="module")
+def pair_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    rows = [{"prompt": f"def f{n}(x):\n", "chosen": "    return x\n", "rejected": "    pass\n"} for n in range(4)]
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with Store(folder / "run", create=True) as store:
+        import_pairs(store, open_pairs(str(folder / "mine.jsonl")))
+    return folder / "run"
+
+
+def test_every_option_of_a_training_has_a_bad_value():
+    assert BAD_TRAINING.keys() == TRAINING.keys() - {"output"}
+
+
+def test_the_usual_training_is_accepted(pair_run: Path):
+    done = qprobe("finetune", str(pair_run), *USUAL_TRAINING, "--dry-run")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD_TRAINING.items() for value in values]
+)
+def test_a_training_refuses_it(pair_run: Path, name: str, value: object):
+    done = qprobe("finetune", str(pair_run), *USUAL_TRAINING, f"{flag_of(TRAINING[name])}={value}", "--dry-run")
+    said = done.stderr.strip().splitlines()
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert len([line for line in said if line.startswith(("qprobe: ", "Error: "))]) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
 
 
 @pytest.mark.docker

@@ -89,7 +89,7 @@ def test_a_rerun_draws_and_trains_nothing(folder: Path, options: PaperOptions):
             return SILENT.task(title, total, done)
 
     runs = PaperRuns(folder, options, Listening())  # type: ignore[arg-type]
-    cells = make_cells(runs, chosen_rows(("greedy", "sft", "reward")))
+    cells = make_cells(runs, chosen_rows(("greedy", "sft", "reward"), ROWS))
     before = {cell["row"]: cell["ours"] for cell in json.loads((folder / "paper.json").read_text())["cells"]}
     for cell in cells:
         assert cell.as_json()["ours"] == before[cell.row.name]
@@ -104,7 +104,7 @@ def test_probes_of_the_run_are_no_part_of_the_table(folder: Path, options: Paper
     assert not probes.exists()
     probes.write_bytes(b"of an earlier version")
     try:
-        (cell,) = make_cells(PaperRuns(folder, options), chosen_rows(("greedy",)))
+        (cell,) = make_cells(PaperRuns(folder, options), chosen_rows(("greedy",), ROWS))
     finally:
         probes.unlink()
     assert cell.ours is not None, cell.reason
@@ -112,7 +112,9 @@ def test_probes_of_the_run_are_no_part_of_the_table(folder: Path, options: Paper
 
 def test_a_row_that_cannot_be_made_says_why(folder: Path, options: PaperOptions):
     runs = PaperRuns(folder, options)
-    reasons = {cell.row.name: cell.reason for cell in make_cells(runs, chosen_rows(("pass@10", "api-pg", "codet")))}
+    reasons = {
+        cell.row.name: cell.reason for cell in make_cells(runs, chosen_rows(("pass@10", "api-pg", "codet"), ROWS))
+    }
     assert reasons == {"pass@10": "no pass@10: k is 4", "api-pg": "no API", "codet": "no samples"}
 
 
@@ -124,7 +126,7 @@ def test_the_rows_of_an_api(options: PaperOptions, tmp_path: Path):
         model = f"openai:tiny,url={server.url}"
         with_server = replace(options, api_model=model, api_embedder=model, api_prompt="paper")
         runs = PaperRuns(tmp_path / "paper", with_server)
-        cells = make_cells(runs, chosen_rows(("api-pass@1", "api-greedy", "api-oracle", "api-pg", "api-pg-api")))
+        cells = make_cells(runs, chosen_rows(("api-pass@1", "api-greedy", "api-oracle", "api-pg", "api-pg-api"), ROWS))
     for cell in cells:
         assert cell.ours is not None, cell.reason
         if not cell.row.name.startswith("api-pg-"):  # a server's vectors are of a text, not of a layer
@@ -140,11 +142,11 @@ def test_no_row_is_blank_and_all_are_those_of_the_paper():
     assert {row.code for row in ROWS} == {"yes", "part", "no", "other"}
     assert all(row.chosen for row in ROWS if row.code == "no")
     with pytest.raises(QprobeError, match=r"Unknown row 'sfft'\..*Did you mean sft\?"):
-        chosen_rows(("sfft",))
+        chosen_rows(("sfft",), ROWS)
 
 
 def test_the_difference_is_ours_minus_the_papers():
-    (row,) = chosen_rows(("pg",))
+    (row,) = chosen_rows(("pg",), ROWS)
     cell = PaperCell(row, "mbpp", Figure(0.5, 0.45, 0.56))
     assert cell.difference is not None
     assert (cell.difference.value, cell.difference.low) == (pytest.approx(0.0427), pytest.approx(-0.0073))

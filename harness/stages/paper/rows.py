@@ -5,6 +5,7 @@ The figures are of arXiv 2402.14688, tables 1 and 2, by Code-LLaMA-7B and gpt-3.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.stages.paper.runs import API, BASE, FEW, SFT, Figure, PaperRuns
 
@@ -23,7 +24,7 @@ class PaperRow:
 
     name: str
     text: str
-    make: Callable[[PaperRuns, str], Figure]  # of the runs, and a test's name
+    make: Callable[[Any, str], Figure]  # of the table's runs, and a test's name
     code: str  # whether the public code has it
     paper: Mapping[str, float] = field(default_factory=dict)
     chosen: str = ""  # what the paper and its code leave open

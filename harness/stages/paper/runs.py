@@ -60,12 +60,28 @@ class PaperRuns:
         if not options.model.startswith("hf:"):
             raise QprobeError("--model is a model of transformers, which is read too: hf:FOLDER or hf:HUB_ID.")
         for split in options.train_splits:
-            load_benchmark(options.train, split=split)
+            load_benchmark(options.train_benchmark, split=split)
         for benchmark in options.test_benchmarks:
             load_benchmark(benchmark)
         self.model(BASE).engine()
         self.reader(BASE, "res").embedder(options.layers, None)
         try_sandbox(options.sandbox, options.image, runtime=options.runtime)
+
+    @property
+    def facts(self) -> list[str]:
+        """The lines that a reader needs before those of the rows."""
+        options = self.options
+        return [
+            f"Ours: {options.model}, {options.k} samples per test problem and {options.train_k} per training problem"
+            f"{'' if options.limit is None else f', the first {options.limit} problems of each test set'}"
+            f"{'' if options.train_limit is None else f', the first {options.train_limit} of each training split'}. "
+            "Paper: Code-LLaMA-7B; the rows of an API gpt-3.5-turbo; 48 and 200 samples.",
+            "The difference is between two models; its interval is over our problems, the paper's figure taken as "
+            "exact.",
+            "Code: whether the paper's public code has the row. In parentheses: what the paper and its code leave "
+            "open, so that it had to be chosen. No API: give --api-model, and --api-embedder. No files: give "
+            "--codet-samples and --codet-tests.",
+        ]
 
     # -- models and prompts --------------------------------------------------------------------------------------
 
@@ -100,7 +116,7 @@ class PaperRuns:
         kind = next((kind for kind in (FEW, SFT, API) if name.startswith(kind)), BASE)
         what, options = name.removeprefix(kind), self.options
         is_train = what == TRAIN
-        benchmark = options.train if is_train else options.test_benchmarks[self.test_names.index(what)]
+        benchmark = options.train_benchmark if is_train else options.test_benchmarks[self.test_names.index(what)]
         model, prompt = self.model(kind), self.prompt(kind)
         reader = None if kind == API else self.reader(kind, "res").embedder(options.layers, None)
         limit = options.train_limit if is_train else options.limit

@@ -2,14 +2,35 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from benchmarks.choices import unknown
 from harness.errors import QprobeError
-from harness.stages.paper.rows import ROWS, PaperRow
-from harness.stages.paper.runs import Figure, PaperRuns
+from harness.progress import SILENT, Progress
+from harness.stages.paper.options import PaperOptions
+from harness.stages.paper.rows import PaperRow
+from harness.stages.paper.runs import Figure
 
 SCHEMA = "qprobe-paper/1"
+
+
+class MadeRuns(Protocol):
+    """The runs that the rows of a table are made from."""
+
+    test_names: tuple[str, ...]
+    progress: Progress
+
+    def __init__(self, folder: Path, options: PaperOptions, progress: Progress = SILENT) -> None: ...
+
+    def check(self) -> None:
+        """Raise an error for what every row would fail at."""
+        ...
+
+    @property
+    def facts(self) -> list[str]:
+        """The lines that a reader needs before those of the rows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +70,21 @@ class PaperCell:
         }
 
 
-def chosen_rows(names: Sequence[str]) -> list[PaperRow]:
+def chosen_rows(names: Sequence[str], rows: Sequence[PaperRow]) -> list[PaperRow]:
     """Return the rows of these names in the table's order, by default all. Raises QprobeError for an unknown one."""
-    known = {row.name: row for row in ROWS}
+    known = {row.name: row for row in rows}
     for name in names:
         if name not in known:
             raise QprobeError(unknown("row", name, known))
-    return [row for row in ROWS if not names or row.name in names]
+    return [row for row in rows if not names or row.name in names]
 
 
-def make_cells(runs: PaperRuns, rows: Sequence[PaperRow]) -> list[PaperCell]:
+def make_cells(runs: MadeRuns, rows: Sequence[PaperRow]) -> list[PaperCell]:
     """Make every row on every test set; one that cannot be made has the reason in its place."""
     return [_cell(runs, row, test) for row in rows for test in runs.test_names]
 
 
-def _cell(runs: PaperRuns, row: PaperRow, test: str) -> PaperCell:
+def _cell(runs: MadeRuns, row: PaperRow, test: str) -> PaperCell:
     try:
         return PaperCell(row, test, row.make(runs, test))
     except QprobeError as error:
@@ -103,23 +124,11 @@ def _short(reason: str) -> str:
     return reason if len(reason) <= LONGEST else "see below"
 
 
-def notes(cells: Sequence[PaperCell], runs: PaperRuns) -> list[str]:
+def notes(cells: Sequence[PaperCell], runs: MadeRuns) -> list[str]:
     """Return the lines below the tables: the models, and what had to be chosen in each row."""
-    options = runs.options
     rows = {cell.row.name: cell.row for cell in cells}
     described = [f"{row.name}: {row.text}{f' ({row.chosen})' if row.chosen else ''}." for row in rows.values()]
     missing = [
         f"{cell.row.name} on {cell.test}: {cell.reason.rstrip('.')}." for cell in cells if len(cell.reason) > LONGEST
     ]
-    return [
-        f"Ours: {options.model}, {options.k} samples per test problem and {options.train_k} per training problem"
-        f"{'' if options.limit is None else f', the first {options.limit} problems of each test set'}"
-        f"{'' if options.train_limit is None else f', the first {options.train_limit} of each training split'}. "
-        "Paper: Code-LLaMA-7B; the rows of an API gpt-3.5-turbo; 48 and 200 samples.",
-        "The difference is between two models; its interval is over our problems, the paper's figure taken as exact.",
-        "Code: whether the paper's public code has the row. In parentheses: what the paper and its code leave open, so "
-        "that it had to be chosen. No API: give --api-model, and --api-embedder. No files: give --codet-samples and "
-        "--codet-tests.",
-        *described,
-        *missing,
-    ]
+    return [*runs.facts, *described, *missing]
