@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.reports.render.transfer_tables import transfer_markdown
+from harness.reports.render.transfer_files import write_transfer
 from harness.reports.report import SCHEMA, Report
 from harness.reports.transfer import SCHEMA as TRANSFER_SCHEMA
 from harness.reports.transfer import TransferReport
@@ -47,9 +47,7 @@ def migrate(folder: Path) -> None:
     data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     if data["schema"].startswith("qprobe-transfer/"):
         data = transfer_to_2(data) if data["schema"] == "qprobe-transfer/1" else data
-        write_json(folder, data)
-        text = transfer_markdown(TransferReport.from_json(data))
-        (folder / "report.md").write_text(text, encoding="utf-8")
+        write_transfer(TransferReport.from_json(data), folder)
     else:
         report = Report.from_json(report_to_2(data) if data["schema"] == "qprobe-report/1" else data)
         write_json(folder, report.as_json())

@@ -16,7 +16,7 @@ from typing import Any
 from harness.reports.origin import origin
 from harness.reports.render.files import FILES, picture
 from harness.reports.render.html import page
-from harness.reports.render.transfer_tables import transfer_markdown
+from harness.reports.render.transfer_files import write_transfer
 from harness.reports.report import PerProblem, Report
 from harness.reports.transfer import TransferReport
 from harness.runs.provenance import PROVENANCE_FILE, stages
@@ -62,10 +62,9 @@ def without_folders(value: Any) -> Any:  # noqa: ANN401 - JSON of any depth
 
 def publish_transfer(run: Path, published: Path) -> None:
     """Publish one transfer's report."""
-    data = json.loads((run / "report.json").read_text(encoding="utf-8"))
     published.mkdir(exist_ok=True)
-    write_json(published, data)
-    (published / "report.md").write_text(transfer_markdown(TransferReport.from_json(data)), encoding="utf-8")
+    data = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    write_transfer(TransferReport.from_json(data), published)
 
 
 def write_forms(folder: Path, report: Report) -> None:

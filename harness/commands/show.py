@@ -15,12 +15,11 @@ from harness.reports.render.files import FILES, write_report
 from harness.reports.render.formats import FORMATS
 from harness.reports.render.formats import terminal as terminal_text
 from harness.reports.render.text import csv_text, latex_table, markdown_table
-from harness.reports.render.transfer_figures import transfer_figures
+from harness.reports.render.transfer_files import write_transfer
 from harness.reports.render.transfer_tables import transfer_markdown, transfer_tables
 from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
 from harness.reports.transfer import TransferReport
-from harness.runs.atomic import atomic_write
 from harness.runs.reading import is_read_only
 
 
@@ -92,17 +91,12 @@ def comparison_text(comparison: Comparison, form: str) -> str:
 
 
 def show_transfer(report: TransferReport, run: Path, terminal: Terminal, *, as_json: bool) -> None:
-    """Print what transfer came to, and write it beside its probes as `report.json` and `report.md`."""
+    """Print what transfer came to, and write it beside its probes as `report.json`, `report.md` and figures."""
     from harness.stages.transfer import FOLDER as TRANSFER
 
-    text = json.dumps(report.as_json(), indent=1)
-    files = {"report.json": text + "\n", "report.md": transfer_markdown(report)}
-    files |= {f"{name}.svg": figure for name, figure in transfer_figures(report).items()}
-    for name, content in files.items():
-        with atomic_write(run / TRANSFER / name) as draft:
-            draft.write_text(content, encoding="utf-8")
+    write_transfer(report, run / TRANSFER)
     if as_json:
-        print(text)
+        print(json.dumps(report.as_json(), indent=1))
     else:
         terminal.out.print(transfer_tables(report))
         terminal.message(f"The probes and the same as files: {run / TRANSFER}.")

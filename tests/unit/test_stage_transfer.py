@@ -1,6 +1,7 @@
 """Transfer between runs and splits: nothing of a test problem is learnt from, and every refusal says what to do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ import torch
 from harness.errors import ProbeError, QprobeError
 from harness.probes import GridOverrides, load_probe
 from harness.reports.render.transfer_figures import transfer_figures
+from harness.reports.render.transfer_files import write_transfer
 from harness.reports.render.transfer_tables import notes, transfer_markdown
 from harness.reports.transfer import TransferReport
 from harness.runs.completion import GREEDY, Completion
@@ -140,7 +142,7 @@ def test_a_table_over_seeds_stands_beside_the_papers(runs: Path, tmp_path: Path,
     assert {row.name: row for row in test.by_seed.rows}["greedy"].gain == 0.5
 
 
-def test_curves_over_training_problems_and_layers(runs: Path):
+def test_curves_over_training_problems_and_layers(runs: Path, tmp_path: Path):
     """Every layer shows which sample passes, and a probe of ten problems is trained as that of all."""
     train, tests = load_set("big:train", runs), [load_set("big:validation", runs)]
     result = transfer(train, tests, ["mse", "pg"], learning_curve=True, by_layer=True)
@@ -159,7 +161,16 @@ def test_curves_over_training_problems_and_layers(runs: Path):
     tree = ElementTree.fromstring(figures["by-layer-1"])
     assert tree.tag == "{http://www.w3.org/2000/svg}svg"
     assert "2/last" in figures["by-layer-1"]
-    assert TransferReport.from_json(json.loads(json.dumps(result.as_json()))).tests[0].by_layer[1].setting == "2/last"
+    write_transfer(result, tmp_path)
+    written = TransferReport.from_json(json.loads((tmp_path / "report.json").read_text()))
+    assert written.tests[0].by_layer[1].setting == "2/last"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.json",
+        "report.md",
+        *(f"{name}.svg" for name in figures),
+    }
+    write_transfer(replace(result, tests=(replace(test, by_layer=()),)), tmp_path)
+    assert [path.name for path in tmp_path.glob("*.svg")] == ["learning-curve-1.svg"], "of the last transfer alone"
 
 
 def test_a_learning_curve_grows_to_all_problems(runs: Path):
