@@ -76,6 +76,8 @@ def _halves(vectors: NDArray[np.float32]) -> Halves:
 def read_vectors(path: Path) -> SharedVectors:
     """Read a file of vectors. Raises QprobeError for any other file."""
     path = user_path(path)
+    if not path.is_file():
+        raise QprobeError(f"{path}: no such file of vectors.")
     try:
         with safe_open(path, framework="numpy") as opened:
             about = opened.metadata() or {}

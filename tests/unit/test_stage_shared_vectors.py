@@ -143,7 +143,7 @@ def test_files_of_other_kinds_are_refused(content: bytes, tmp_path: Path):
     path.write_bytes(content)
     with pytest.raises(QprobeError, match="no file of vectors"):
         read_vectors(path)
-    with pytest.raises(QprobeError, match="no file of vectors"):
+    with pytest.raises(QprobeError, match="missing: no such file of vectors"):
         read_vectors(tmp_path / "missing")
 
 
