@@ -12,8 +12,13 @@ class Hyperparameters:
     views: tuple[View, ...]  # layers and poolings that the probe reads
     form: str = "linear"
     l2: float = 1e-2  # weight, in the loss, of the squared norm of the linear maps of standardised vectors
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-3  # 0 for a probe that is solved in closed form
     beta: float = 0.1  # temperature of the probe policy, for the objectives that train one
+
+    @property
+    def in_closed_form(self) -> bool:
+        """True for a probe that is solved, without epochs."""
+        return not self.learning_rate
 
 
 @dataclass(frozen=True)

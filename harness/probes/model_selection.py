@@ -20,7 +20,7 @@ class Selected:
     """The result of model selection for one probe."""
 
     hyperparameters: Hyperparameters
-    epochs: int
+    epochs: int  # 0 in closed form
     rule: SelectionRule  # the best of all rules: the one to use
     temperature: float  # of the best softmax selection with the same probe; 0 where none was tried
     k: int | None  # of the best arg max among k with the same probe; None where none was tried
@@ -55,7 +55,7 @@ def select(candidates: Sequence[Hyperparameters], plan: TrainingPlan, curves_TEB
     figures_S, rule = own[0][best[0]], plan.rules[best[0]]
     return Selected(
         candidates[candidate],
-        epoch + 1,
+        0 if candidates[candidate].in_closed_form else epoch + 1,
         rule,
         plan.rules[softmax[0]].temperature if softmax else 0.0,
         plan.rules[among[0]].k if among else None,

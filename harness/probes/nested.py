@@ -14,6 +14,7 @@ from torch import Tensor
 
 from harness.errors import OneSidedError
 from harness.probes.batch import ProbeSpec
+from harness.probes.closed_form import solve
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.model_selection import Selected, select
 from harness.probes.moments import Moments
@@ -87,7 +88,7 @@ def _fit_together(
     moments = measure(samples) if plan.schedule.standardise else None
 
     def train_all(specs: Sequence[ProbeSpec]) -> list[Trained]:
-        return _train_by_schedule(samples, specs, plan, moments, advance)
+        return _train_by_kind(samples, specs, plan, moments, advance)
 
     if plan.inner_folds:
         plan = with_few_problems(plan, min(units(samples, task, groups) for task in tasks))
@@ -111,7 +112,7 @@ def _with_rule(card: Card, selected: Selected) -> Card:
 
 def _only_candidate(samples: Samples, task: Task, plan: TrainingPlan) -> Selected:
     """The only hyperparameters of a plan without inner folds. Raises ProbeError where there are several."""
-    candidates = plan.grid.candidates(samples, task.objective)
+    candidates = replace(plan.grid, solved=()).candidates(samples, task.objective)
     if len(candidates) > 1 or len(plan.rules) > 1:
         views = ", ".join(dict.fromkeys(str(view) for candidate in candidates for view in candidate.views))
         raise ProbeError(
@@ -168,22 +169,26 @@ def _extended(curve_EBS: Curve, plan: TrainingPlan) -> Curve:
     return np.pad(curve_EBS, ((0, plan.schedule.epochs - len(curve_EBS)), (0, 0), (0, 0)), mode="edge")
 
 
-def _train_by_schedule(
+def _train_by_kind(
     samples: Samples,
     specs: Sequence[ProbeSpec],
     plan: TrainingPlan,
     moments: Mapping[View, Moments] | None,
     advance: Advance,
 ) -> list[Trained]:
-    """Train the probes, those of sample-wise objectives on the plan's schedule for them."""
-    if plan.sample_wise is None:
-        return train(samples, specs, plan.schedule, plan.rules, moments, advance=advance)
-    is_sample_wise = [spec.objective in SAMPLE_WISE for spec in specs]
-    of_samples = [spec for spec, by_sample in zip(specs, is_sample_wise, strict=True) if by_sample]
-    of_problems = [spec for spec, by_sample in zip(specs, is_sample_wise, strict=True) if not by_sample]
-    first = iter(train(samples, of_samples, plan.sample_wise, plan.rules, moments, advance=advance))
-    second = iter(train(samples, of_problems, plan.schedule, plan.rules, moments, advance=advance))
-    return [next(first) if by_sample else next(second) for by_sample in is_sample_wise]
+    """Solve probes in closed form, and train the others, those of sample-wise objectives on the plan's schedule."""
+    solved = [place for place, spec in enumerate(specs) if spec.hyperparameters.in_closed_form]
+    of_samples = [place for place, spec in enumerate(specs) if plan.sample_wise and spec.objective in SAMPLE_WISE]
+    of_problems = sorted(set(range(len(specs))) - {*solved, *of_samples})
+    trained: dict[int, Trained] = {}
+    advance(0, more=len(solved))
+    for schedule, places in ((plan.sample_wise, of_samples), (plan.schedule, of_problems)):
+        if schedule and places:
+            own = [specs[place] for place in places]
+            trained |= zip(places, train(samples, own, schedule, plan.rules, moments, advance=advance), strict=True)
+    own = [specs[place] for place in solved]
+    trained |= zip(solved, solve(samples, own, plan.rules, moments, advance=advance), strict=True)
+    return [trained[place] for place in range(len(specs))]
 
 
 def _alike(tasks: Sequence[Task]) -> list[list[int]]:

@@ -35,7 +35,9 @@ class Grid:
     l2s: tuple[float, ...] = (1.0, 0.03, 0.001)
     learning_rates: tuple[float, ...] = (3e-4, 3e-3)
     betas: tuple[float, ...] = (0.1,)  # temperatures of the probe policy in training
-    ridge_l2s: tuple[float, ...] = (100.0, 10.0, 1.0)  # instead of `l2s` where probes are solved in closed form
+    ridge_l2s: tuple[float, ...] = (100.0, 10.0, 1.0)  # instead of `l2s` for stacked probes
+    solved: tuple[str, ...] = ("mse",)  # objectives whose linear probes are solved in closed form
+    solved_l2s: tuple[float, ...] = (10.0, 1.0, 0.1, 0.01)  # instead of `l2s` for these, which have no learning rate
 
     def candidates(self, samples: Samples, objective: str = "") -> list[Hyperparameters]:
         """Return the hyperparameters of all combinations that can make a difference to the objective, in order.
@@ -49,9 +51,12 @@ class Grid:
         if "gated" in self.forms and len({samples.vectors[view].shape[-1] for view in views}) > 1:
             raise ProbeError("A gated probe reads vectors of one width, but these views differ: choose fewer views.")
         betas = self.betas[:1] if objective in WITHOUT_POLICY else self.betas
+        by_gradients = list(product(self.l2s, self.learning_rates, betas))
+        in_closed_form = [(l2, 0.0, betas[0]) for l2 in self.solved_l2s]
         return [
-            Hyperparameters(group, form, l2, rate, beta)
-            for form, l2, rate, beta in product(self.forms, self.l2s, self.learning_rates, betas)
+            Hyperparameters(group, form, *values)
+            for form in self.forms
+            for values in (in_closed_form if form == "linear" and objective in self.solved else by_gradients)
             for group in ([views] if form == "gated" else [(view,) for view in views])
         ]
 
@@ -73,7 +78,7 @@ class TrainingPlan:
 
 
 PAPER = TrainingPlan(
-    grid=Grid(forms=("torch-linear",), l2s=(0.0,), learning_rates=(5e-5,), betas=(0.1,)),
+    grid=Grid(forms=("torch-linear",), l2s=(0.0,), learning_rates=(5e-5,), betas=(0.1,), solved=()),
     rules=(SelectionRule(0.1),),
     schedule=Schedule(epochs=150, groups=100, samples=10, decay=False, standardise=False),
     sample_wise=Schedule(epochs=150, groups=1000, samples=1, decay=False, standardise=False),
@@ -107,7 +112,10 @@ def find_plan(preset: str) -> TrainingPlan:
 
 @dataclass(frozen=True)
 class GridOverrides:
-    """A user's candidates instead of the preset's; () keeps those of the preset."""
+    """A user's candidates instead of the preset's; () keeps those of the preset.
+
+    With learning rates, every objective is trained by gradients.
+    """
 
     forms: tuple[str, ...] = ()
     l2s: tuple[float, ...] = ()
@@ -118,7 +126,8 @@ class GridOverrides:
         """Return the preset with these candidates. Raises ProbeError for a bad value; paper takes one form alone."""
         plan = find_plan(preset)
         overrides = {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
-        overrides |= {"ridge_l2s": self.l2s} if self.l2s else {}
+        overrides |= {"ridge_l2s": self.l2s, "solved_l2s": self.l2s} if self.l2s else {}
+        overrides |= {"solved": ()} if self.learning_rates else {}
         if not overrides:
             return plan
         if not plan.inner_folds and (list(overrides) != ["forms"] or len(self.forms) > 1):

@@ -22,6 +22,8 @@ from harness.probes.forms import Weights, find_form
 from harness.probes.samples import ProbeError, View
 from harness.stats.rules import ARG_MAX
 
+ADAM, CLOSED_FORM = "Adam", "closed form"
+
 
 @dataclass(frozen=True)
 class Card:
@@ -41,7 +43,8 @@ class Card:
     data: str = ""  # digest of its training samples and their rewards
     problems: int = 0  # number of training problems
     folds: int = 0  # folds of the cross-validation that gave `figures`
-    training: Mapping[str, float] = field(default_factory=dict)  # l2, learning_rate, beta, epochs
+    solver: str = ""  # ADAM or CLOSED_FORM; "" where it is not known
+    training: Mapping[str, float] = field(default_factory=dict)  # l2; by gradients learning_rate, beta, epochs too
     features: tuple[str, ...] = ()  # behind the numbers of each vector: see harness/probes/added_features.py
     log_probabilities_of: str = ""  # fingerprint of the model whose log-probabilities are among them
     figures: Mapping[str, float] = field(default_factory=dict)  # out-of-fold figures: pass@1, probed, gain and others

@@ -96,16 +96,21 @@ def _sum(chosen_A: Tensor, parts: Sequence[Tensor]) -> Tensor:
 
 
 def solve(gram_DD: Tensor, cross_KD: Tensor, l2s: Sequence[float | Tensor]) -> Tensor:
-    """Return the weights [L, K, D] that minimise w' G w - 2 w' c + l2 |w|^2, with w for features of unit variance.
-
-    One Cholesky decomposition each: for a few values of l2 that is faster than one eigendecomposition for all.
-    """
+    """Return the weights [L, K, D] that minimise w' G w - 2 w' c + l2 |w|^2, with w for features of unit variance."""
     scale_D = gram_DD.diagonal().sqrt()
     scale_D = scale_D.masked_fill(scale_D == 0, 1.0)
     standard_DD, standard_DK = gram_DD / scale_D / scale_D[:, None], (cross_KD / scale_D).T
-    weights = []
+    return shifted_solutions(standard_DD, standard_DK, l2s).transpose(1, 2) / scale_D
+
+
+def shifted_solutions(matrix_DD: Tensor, right_DK: Tensor, l2s: Sequence[float | Tensor]) -> Tensor:
+    """Return the solutions [L, D, K] of (matrix + l2 I) x = right for each l2, one number or one for each row.
+
+    One Cholesky decomposition each: for a few values of l2 that is faster than one eigendecomposition for all.
+    """
+    solutions = []
     for l2 in l2s:
-        shifted_DD = standard_DD.clone()
-        shifted_DD.diagonal().add_(torch.as_tensor(l2).clamp(min=LEAST_L2))
-        weights.append(torch.cholesky_solve(standard_DK, torch.linalg.cholesky(shifted_DD)).T / scale_D)
-    return torch.stack(weights)
+        shifted_DD = matrix_DD.clone()
+        shifted_DD.diagonal().add_(torch.as_tensor(l2).clamp(min=LEAST_L2).to(matrix_DD))
+        solutions.append(torch.cholesky_solve(right_DK, torch.linalg.cholesky(shifted_DD)))
+    return torch.stack(solutions)

@@ -19,7 +19,7 @@ from harness.probes.controls import Permutation, permuted_rewards
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.model_selection import Selected, select
 from harness.probes.plans import STACKED, TrainingPlan
-from harness.probes.probe import Card, Probe
+from harness.probes.probe import CLOSED_FORM, Card, Probe
 from harness.probes.ridge import Deviations, ridge
 from harness.probes.samples import Samples, View
 from harness.probes.tasks import Fitted, Groups, Task, inner_folds, units, with_few_problems
@@ -161,7 +161,7 @@ def _combine(
     number = candidates.index(selected.hyperparameters)
     project_VD, offset_V = bases.joined(task, number, combined_LSC[number, 0])
     weights = {"project": project_VD[:, None].float(), "offset": offset_V[:, None].float()}
-    return Fitted(task, replace(selected, epochs=0), Probe(_card(task, selected, project_VD.shape[1]), weights))
+    return Fitted(task, selected, Probe(_card(task, selected, project_VD.shape[1]), weights))
 
 
 def _combination(columns_CPN: Tensor, rewards_PN: Tensor, mask_PN: Tensor, train_SP: Tensor, l2_C: Tensor) -> Tensor:
@@ -181,6 +181,7 @@ def _card(task: Task, selected: Selected, width: int) -> Card:
         rule=selected.rule.kind,
         k=selected.k,
         problems=int(task.train_P.sum()),
+        solver=CLOSED_FORM,
         training={"l2": hyperparameters.l2, "scores_l2": SCORES_L2, "features_l2": FEATURES_L2},
     )
 

@@ -26,7 +26,7 @@ from harness.probes.hyperparameters import Schedule
 from harness.probes.minibatches import Minibatch, draw_minibatches
 from harness.probes.moments import Moments
 from harness.probes.objectives import Context
-from harness.probes.probe import Card, Probe
+from harness.probes.probe import ADAM, CLOSED_FORM, Card, Probe
 from harness.probes.registry import find_objective
 from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
@@ -197,7 +197,9 @@ class _BatchTrainer:
         folded = self.batch.folded(self.adam.weights)
         for position in (position for position, is_finished in enumerate(finished) if is_finished):
             weights = {name: weight[self.rows[position]].clone() for name, weight in folded.items()}
-            yield self.keys[position], self._trained(position, weights, epochs)
+            curve = self.curves[position]
+            curve_EBS = np.stack(curve) if curve else np.zeros((0, len(self.rules), 4))
+            yield self.keys[position], trained_as(self.specs[position], weights, epochs, curve_EBS)
         kept = [position for position, is_finished in enumerate(finished) if not is_finished]
         rows = sorted({self.rows[position] for position in kept})
         place_of = {row: place for place, row in enumerate(rows)}
@@ -217,25 +219,28 @@ class _BatchTrainer:
             return True
         return bool(curve) and has_stalled(np.stack(curve), self.schedule.patience)
 
-    def _trained(self, position: int, weights: Weights, epochs: int) -> Trained:
-        spec, curve = self.specs[position], self.curves[position]
-        hyperparameters = spec.hyperparameters
-        card = Card(
-            hyperparameters.form,
-            hyperparameters.views,
-            weights["project"].shape[-1],
-            spec.objective,
-            hyperparameters.beta,
-            problems=int(spec.train_P.sum()),
-            training={
-                "l2": hyperparameters.l2,
-                "learning_rate": hyperparameters.learning_rate,
-                "beta": hyperparameters.beta,
-                "epochs": epochs,
-            },
-        )
-        curve_EBS = np.stack(curve) if curve else np.zeros((0, len(self.rules), 4))
-        return Trained(spec, Probe(card, weights), curve_EBS)
+
+def trained_as(spec: ProbeSpec, weights: Weights, epochs: int, curve_EBS: Curve) -> Trained:
+    """Return the probe of a spec with these weights for raw vectors, after so many epochs; 0 in closed form."""
+    hyperparameters = spec.hyperparameters
+    training = {"l2": hyperparameters.l2}
+    if not hyperparameters.in_closed_form:
+        training |= {
+            "learning_rate": hyperparameters.learning_rate,
+            "beta": hyperparameters.beta,
+            "epochs": epochs,
+        }
+    card = Card(
+        hyperparameters.form,
+        hyperparameters.views,
+        weights["project"].shape[-1],
+        spec.objective,
+        hyperparameters.beta,
+        problems=int(spec.train_P.sum()),
+        solver=CLOSED_FORM if hyperparameters.in_closed_form else ADAM,
+        training=training,
+    )
+    return Trained(spec, Probe(card, weights), curve_EBS)
 
 
 def _training_of(spec: ProbeSpec) -> Hashable:

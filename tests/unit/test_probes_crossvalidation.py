@@ -86,8 +86,9 @@ def test_every_objective_finds_the_planted_direction_and_its_gain():
     for name in DEFAULT_OBJECTIVES:
         centred_PN = result.scores_of(name) - result.scores_of(name).mean(1, keepdim=True)
         centred_truth_PN = truth_PN - truth_PN.mean(1, keepdim=True)
-        agreement = torch.corrcoef(torch.stack([centred_PN.flatten(), centred_truth_PN.flatten()]))[0, 1]
-        assert agreement > 0.8, name
+        for fold in range(5):  # the temperatures of folds may differ
+            pair = [values_PN[result.fold_P == fold].flatten() for values_PN in (centred_PN, centred_truth_PN)]
+            assert torch.corrcoef(torch.stack(pair))[0, 1] > 0.8, name
         assert table[name].auc > truth_auc - 0.05, name
         assert table[name].gain > 0.8 * possible, name
         assert table[name].p_holm < 0.05, name
