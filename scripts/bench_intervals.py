@@ -2,6 +2,7 @@
 
     python -m scripts.bench_intervals --runs 100                            # coverage in four scenarios
     python -m scripts.bench_intervals --runs 100 --null --objectives all    # rewards permuted within problems
+    python -m scripts.bench_intervals --runs 100 --file /tmp/runs.jsonl     # continues where it was interrupted
 
 A run draws problems, cross-validates them ten times with nested selection, and tabulates. The true gain is that of the
 very probes that were trained, each by the rule that its fold selected, on new problems. With --null rewards are
@@ -9,8 +10,13 @@ permuted within the problems of each run, so that every gain and every loss is f
 """
 
 import argparse
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,12 +60,13 @@ def main() -> None:
     parser.add_argument("--objectives", default="pg", help="by commas, or all")
     parser.add_argument("--scenarios", default=",".join(SIGNALS))
     parser.add_argument("--null", action="store_true", help="permute rewards within problems")
+    parser.add_argument("--file", type=Path, help="keep each run's results here, and make none again")
     options = parser.parse_args()
     torch.set_num_threads(1)
     objectives = DEFAULT_OBJECTIVES if options.objectives == "all" else tuple(options.objectives.split(","))
     for scenario in options.scenarios.split(","):
         seeds = range(options.first, options.first + options.runs)
-        runs = [simulate(scenario, seed, objectives, options.repeats, null=options.null) for seed in seeds]
+        runs = simulated(scenario, seeds, objectives, options.repeats, null=options.null, file=options.file)
         print(f"{scenario}: {summary(runs)}", flush=True)
 
 
@@ -74,6 +81,49 @@ def summary(runs: Sequence[Sequence[Result]]) -> str:
         f"coverage {covered:.3f} of {len(every)} intervals, mean width {width:.3f}, gain {gain:+.4f} ({truth:+.4f});"
         f" any significant gain in {gains:.1%} and loss in {losses:.1%} of {len(runs)} runs"
     )
+
+
+def simulated(
+    scenario: str,
+    seeds: Sequence[int],
+    objectives: Sequence[str],
+    repeats: int = 10,
+    *,
+    null: bool = False,
+    file: Path | None = None,
+) -> list[list[Result]]:
+    """Return the results of a run for each seed. Those that the file holds, by the same code, are not made again."""
+    kept = kept_results(file)
+    runs = []
+    for seed in seeds:
+        about = [_code(), scenario, seed, list(objectives), repeats, null]
+        if (results := kept.get(json.dumps(about))) is None:
+            results = simulate(scenario, seed, objectives, repeats, null=null)
+            if file is not None:
+                with file.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps({"about": about, "results": [asdict(one) for one in results]}) + "\n")
+        runs.append(results)
+    return runs
+
+
+def kept_results(file: Path | None) -> dict[str, list[Result]]:
+    """Return the results in a file, by what they are about; a line that was cut off is left out."""
+    kept: dict[str, list[Result]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file is not None and file.is_file() else []:
+        try:
+            entry: dict[str, Any] = json.loads(line)
+        except ValueError:
+            continue
+        kept[json.dumps(entry["about"])] = [Result(**one) for one in entry["results"]]
+    return kept
+
+
+@cache
+def _code() -> str:
+    """A hash of the code that results depend on."""
+    root = Path(__file__).parents[1]
+    files = [Path(__file__), *sorted(root.glob("harness/probes/*.py")), *sorted(root.glob("harness/stats/*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def draw(scenario: str, seed: int) -> tuple[Samples, Samples]:
