@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from benchmarks.problem import Problem
@@ -15,19 +16,54 @@ ALIKE = 0.5
 _TEST = re.compile(r"^\s*(assert\b|>>>).*$", re.MULTILINE)
 
 
-def group_problems(problems: Sequence[Problem], folds: int) -> dict[str, int]:
-    """Return a group number for each problem, the same for those with nearly the same description or reference.
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Problems in groups, to be kept in one fold."""
+
+    groups: dict[str, int]  # a number for each problem; those with the same number are alike
+    shortfall: str = ""  # why not all near-duplicates share a group; "" where they do
+    most_folds: int = 0  # of which all near-duplicates could be kept together, where they are not; 0: of none
+
+    @property
+    def warning(self) -> str:
+        """The consequence of the shortfall and the remedy, in sentences; "" without one."""
+        if not self.shortfall:
+            return ""
+        equal = "only equal ones" if len(set(self.groups.values())) < len(self.groups) else "no two"
+        remedy = f" At most {self.most_folds} folds keep all of them together." if self.most_folds else ""
+        return f"Near-duplicate problems may be in different folds ({equal} share one): {self.shortfall}.{remedy}"
+
+
+def group_problems(problems: Sequence[Problem], folds: int) -> Grouping:
+    """Return the groups of problems with nearly the same description or reference.
 
     Tests that a prompt shows are no part of its description: they differ between problems that are otherwise equal.
     Where the groups are too few for so many folds, or one has more than half of the problems, only equal ones share a
-    group; where these are too few as well, none do.
+    group; where these are too few as well, none do. The grouping then has a shortfall.
     """
-    for threshold in (ALIKE, 1.0):
-        groups = _joined([_by_text(problems, kind, threshold) for kind in (_description, _reference)])
-        sizes = Counter(groups.values())
-        if len(sizes) >= folds and 2 * max(sizes.values()) <= len(problems):
-            return groups
-    return {problem.id: number for number, problem in enumerate(problems)}
+    near = near_duplicates(problems)
+    if not (shortfall := _shortfall(near, folds)):
+        return Grouping(near)
+    count = len(set(near.values()))
+    most_folds = count if count > 1 and not _shortfall(near, 2) else 0
+    equal = near_duplicates(problems, 1.0)
+    each = {problem.id: number for number, problem in enumerate(problems)}
+    return Grouping(each if _shortfall(equal, folds) else equal, shortfall, most_folds)
+
+
+def near_duplicates(problems: Sequence[Problem], threshold: float = ALIKE) -> dict[str, int]:
+    """Return a group number for each problem, the same for those with nearly the same description or reference."""
+    return _joined([_by_text(problems, kind, threshold) for kind in (_description, _reference)])
+
+
+def _shortfall(groups: Mapping[str, int], folds: int) -> str:
+    """Return why these groups cannot be kept in so many folds; "" where they can."""
+    sizes = Counter(groups.values())
+    if 2 * (largest := max(sizes.values(), default=0)) > len(groups):
+        return f"{largest:,} of the {len(groups):,} problems are near-duplicates of each other"
+    if len(sizes) < folds:
+        return f"the {len(groups):,} problems are {len(sizes):,} groups of near-duplicates, too few for {folds} folds"
+    return ""
 
 
 def _description(problem: Problem) -> str:

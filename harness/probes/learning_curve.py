@@ -1,6 +1,7 @@
-"""The learning curve: the value of a probe as a function of the number of training problems."""
+"""Learning curves: the values of probes as functions of the number of training problems."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -31,23 +32,51 @@ def learning_curve(
     groups: Mapping[str, int] | None = None,
     progress: Progress = SILENT,
 ) -> Floats:
-    """Return the expected reward [T, S, P] of each problem, for T sizes of the training set and every seed.
+    """Return `learning_curves` [T, S, P] of one objective."""
+    (values_TSP,) = learning_curves(
+        samples,
+        [objective],
+        sizes,
+        folds=folds,
+        seeds=seeds,
+        beta=beta,
+        plan=plan,
+        groups=groups,
+        progress=progress,
+    )
+    return np.asarray(values_TSP)
+
+
+def learning_curves(
+    samples: Samples,
+    objectives: Sequence[str],
+    sizes: Sequence[int],
+    *,
+    folds: int = 5,
+    seeds: Sequence[int] = SEEDS,
+    beta: float | None = None,
+    plan: TrainingPlan | str = "nested",
+    groups: Mapping[str, int] | None = None,
+    progress: Progress = SILENT,
+) -> Floats:
+    """Return the expected reward [O, T, S, P] of each problem, for T sizes of the training set and every seed.
 
     Selection is by the rule that each probe's inner folds select. The folds are those of `cross_validate`. The training
     problems of each fold are put in one random order, and a training set is the beginning of it, so that a larger set
     contains every smaller one. Raises ProbeError for a size that a fold does not have.
     """
     plan = plan_at(plan, beta)
-    values_TSP = np.zeros((len(sizes), len(seeds), len(samples.problem_ids)))
+    values_OTSP = np.zeros((len(objectives), len(sizes), len(seeds), len(samples.problem_ids)))
     with progress.task(TRAINING, 0) as advance:
         for place, seed in enumerate(seeds):
             fold_P = assign_folds(samples.problem_ids, folds, seed, groups)
             order_P = torch.randperm(len(fold_P), generator=torch.Generator().manual_seed(seed + 1))
             for row, size in enumerate(sizes):
                 train_sets = [_first(order_P, fold_P != fold, size) for fold in range(folds)]
-                fitted = [_fit_on(samples, objective, train_P, seed, plan, groups, advance) for train_P in train_sets]
-                values_TSP[row, place] = _values(samples, fitted, fold_P, score_beta(beta))
-    return values_TSP
+                by_fold = [_fit_on(samples, objectives, train_P, seed, plan, groups, advance) for train_P in train_sets]
+                for number, fitted in enumerate(zip(*by_fold, strict=True)):
+                    values_OTSP[number, row, place] = _values(samples, fitted, fold_P, score_beta(beta))
+    return values_OTSP
 
 
 def _values(samples: Samples, fitted: Sequence[Fitted], fold_P: Tensor, beta: float) -> Floats:
@@ -68,15 +97,16 @@ def _first(order_P: Tensor, train_P: Tensor, size: int) -> Tensor:
 
 def _fit_on(
     samples: Samples,
-    objective: str,
+    objectives: Sequence[str],
     train_P: Tensor,
     seed: int,
     plan: TrainingPlan,
     groups: Mapping[str, int] | None,
     advance: Advance,
-) -> Fitted:
+) -> list[Fitted]:
     """Train on the training problems alone: minibatches of all problems would rarely contain any of a small set."""
     own = samples.take(train_P.nonzero().flatten())
     everything = torch.ones(len(own.problem_ids), dtype=torch.bool)
-    (result,) = fit(own, [Task(objective, everything, seed)], plan, groups, advance=advance)
-    return Fitted(Task(objective, train_P, seed), result.selected, result.probe)
+    tasks = [Task(objective, everything, seed) for objective in objectives]
+    fitted = fit(own, tasks, plan, groups, advance=advance)
+    return [Fitted(replace(one.task, train_P=train_P), one.selected, one.probe) for one in fitted]

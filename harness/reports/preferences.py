@@ -1,13 +1,14 @@
 """The figures of a run of pairs: the accuracy of probes and baselines, by length, calibrated, by training pairs."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from harness.errors import QprobeError
 from harness.finetuning.card import trained_warning
+from harness.reports.inputs import leading
 from harness.reports.json_values import jsonable
 from harness.runs.scores import Scores, load_scores, sample_rewards
 from harness.runs.store import Store
@@ -34,6 +35,12 @@ class LearningCurve:
     value: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    others: tuple["LearningCurve", ...] = ()  # of the other objectives
+
+    @property
+    def every(self) -> "tuple[LearningCurve, ...]":
+        """The curves of all objectives."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +168,13 @@ def _learning(scores: Scores) -> LearningCurve | None:
     learning = scores.learning
     if learning is None:
         return None
-    values_TP = learning.values_TSP.mean(axis=1)
     design = Design(None, scores.design.units_P)
-    draws_TB = resampled_means(values_TP, design.counts(values_TP.shape[1], 2000, 0))
-    low_T, high_T = percentile_interval(draws_TB)
-    columns = (tuple(map(float, column)) for column in (values_TP.mean(1), low_T, high_T))
-    return LearningCurve(learning.objective, learning.problems, *columns)
+    curves = {}
+    for name, values_TSP in zip(learning.objectives, learning.values_OTSP, strict=True):
+        values_TP = values_TSP.mean(axis=1)
+        draws_TB = resampled_means(values_TP, design.counts(values_TP.shape[1], 2000, 0))
+        low_T, high_T = percentile_interval(draws_TB)
+        value, low, high = (tuple(map(float, column)) for column in (values_TP.mean(1), low_T, high_T))
+        curves[name] = LearningCurve(name, learning.problems, value, low, high)
+    first = curves.pop(leading(learning.objectives))
+    return replace(first, others=tuple(curves.values()))

@@ -72,10 +72,16 @@ class Frontier:
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """Softmax selection among all samples by one objective's probes, over the number of training problems."""
+    """Selection among all samples by probes, over the number of training problems; one line per objective."""
 
     problems: list[int]
-    line: CurveSeries
+    line: CurveSeries  # of the leading objective
+    others: list[CurveSeries] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[CurveSeries]:
+        """The lines of all objectives."""
+        return [self.line, *self.others]
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,15 +180,18 @@ def _series(name: str, values_XP: Floats) -> CurveSeries:
 
 
 def learning_curve(inputs: ReportInputs) -> LearningCurve | None:
-    """Return the curve over the number of training problems; its first point is none at all, which is pass@1."""
+    """Return the curves over the number of training problems; their first point is none at all, which is pass@1."""
     learning, rewards_PN, mask_PN = inputs.scores.learning, inputs.rewards_PN, inputs.mask_PN
     if learning is None:
         return None
-    values = {"0": pass_at_1(rewards_PN, mask_PN)}
-    values |= {str(size): values_SP for size, values_SP in zip(learning.problems, learning.values_TSP, strict=True)}
-    rows = tabulate(values, base="0", oracle="0", design=replace(inputs.scores.design, folds_SP=learning.folds_SP))
-    line = CurveSeries(learning.objective, *([getattr(row, part) for row in rows] for part in ("value", "low", "high")))
-    return LearningCurve([0, *learning.problems], line)
+    design, base_P = replace(inputs.scores.design, folds_SP=learning.folds_SP), pass_at_1(rewards_PN, mask_PN)
+    lines = {}
+    for name, values_TSP in zip(learning.objectives, learning.values_OTSP, strict=True):
+        values = {"0": base_P, **dict(zip(map(str, learning.problems), values_TSP, strict=True))}
+        rows = tabulate(values, base="0", oracle="0", design=design)
+        lines[name] = CurveSeries(name, *([getattr(row, part) for row in rows] for part in ("value", "low", "high")))
+    line = lines.pop(leading(learning.objectives))
+    return LearningCurve([0, *learning.problems], line, list(lines.values()))
 
 
 def repeated(inputs: ReportInputs, summary: Summary) -> Repeated | None:

@@ -32,11 +32,11 @@ and controls, and the rules of selection of the latter."""
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """Values of one objective at T sizes of the training set, in S cross-validations."""
+    """Values of O objectives at T sizes of the training set, in S cross-validations."""
 
-    objective: str
+    objectives: tuple[str, ...]
     problems: tuple[int, ...]  # the sizes, in problems
-    values_TSP: NDArray[np.float64]  # expected reward by the rule that each problem's fold selected
+    values_OTSP: NDArray[np.float64]  # expected reward by the rule that each problem's fold selected
     folds_SP: NDArray[np.int64]
 
 
@@ -112,8 +112,8 @@ def save_scores(store: Store, scores: Scores) -> None:
     arrays |= {f"{CONTROLS}{name}": control.scores_CPN for name, control in scores.controls.items()}
     arrays |= {f"{LIMITS}{name}": control.limits_CP for name, control in scores.controls.items()}
     if scores.learning is not None:
-        card["learning"] = {"objective": scores.learning.objective, "problems": scores.learning.problems}
-        arrays |= {"learning_TSP": scores.learning.values_TSP, "learning_folds_SP": scores.learning.folds_SP}
+        card["learning"] = {"objectives": scores.learning.objectives, "problems": scores.learning.problems}
+        arrays |= {"learning_OTSP": scores.learning.values_OTSP, "learning_folds_SP": scores.learning.folds_SP}
     with atomic_write(store.folder / SCORES_FILE) as draft:
         save_file(arrays, draft, metadata={"card": json.dumps(card)})
 
@@ -186,10 +186,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _scores_of(card: dict[str, Any], arrays: dict[str, Any]) -> Scores:
     """Return the scores of a file. Raises ValueError, TypeError or KeyError for one of another content."""
-    learnt_TSP, about = arrays.pop("learning_TSP", None), card.get("learning", {})
-    learning = None
-    if about:
-        learning = Learning(about["objective"], tuple(about["problems"]), learnt_TSP, arrays.pop("learning_folds_SP"))
+    learning = _learning_of(card.get("learning", {}), arrays)
     limits, scores = _take_out(arrays, LIMITS), _take_out(arrays, CONTROLS)
     controls = {
         name: Control(scores[name], limits[name], tuple(objectives)) for name, objectives in card["controls"].items()
@@ -209,6 +206,17 @@ def _scores_of(card: dict[str, Any], arrays: dict[str, Any]) -> Scores:
         learning=learning,
         inputs=card.get("inputs", ""),
     )
+
+
+def _learning_of(about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Learning | None:
+    """Take the learning curve out of a file's arrays; earlier versions saved that of one objective."""
+    if not about:
+        return None
+    if "objective" in about:
+        about = {**about, "objectives": [about["objective"]]}
+        arrays["learning_OTSP"] = arrays.pop("learning_TSP")[None]
+    values = arrays.pop("learning_OTSP"), arrays.pop("learning_folds_SP")
+    return Learning(tuple(about["objectives"]), tuple(about["problems"]), *values)
 
 
 def _check_shapes(arrays: Mapping[str, NDArray[Any]], seeds: int, objectives: int, problems: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.duplicates import group_problems
+from benchmarks.duplicates import Grouping, group_problems
 from harness.probes import (
     DEFAULT_OBJECTIVES,
     CrossValidation,
@@ -24,7 +24,7 @@ from harness.probes.contrast import contrast_scores
 from harness.probes.controls import DRAWS, DRAWS_WITHIN, draws_each
 from harness.probes.crossvalidation import FOLDINGS, joined_controls, random_control, usable_seeds
 from harness.probes.folds import assign_folds, default_folds
-from harness.probes.learning_curve import learning_curve
+from harness.probes.learning_curve import learning_curves
 from harness.probes.plans import plan_at, score_beta
 from harness.probes.samples import ProbeError
 from harness.probes.training import TRAINING
@@ -41,7 +41,7 @@ from harness.stats.baselines import CONTRAST
 
 LEARNING_SIZES = (10, 20, 50, 100, 200, 500, 1000)
 LEARNING_REPEATS = 3
-"""Cross-validations of the learning curve: each size of each is trained by itself, which takes long."""
+"""Cross-validations of the learning curves: each size of each is trained by itself, which takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ def probe(
 
     Nothing is trained where the run holds the scores and probes of just these inputs.
 
-    `learning` adds the learning curve of `pg`, or of the first objective where `pg` is absent. `repeats` is the number
-    of cross-validations, each with other folds, whose mean the report shows; draws of folds that leave one without a
-    pass or a failure to learn from are left out. `choices` replaces candidates of the preset, and `beta` its rules of
-    selection: by softmax at that temperature, at 0 by the arg max. With `group_duplicates`, problems with nearly the
-    same description or reference share a fold; `features` are read beside the vectors; `controls` is the least number
-    of draws on rewards shuffled among all samples. By default there are five folds, or one per problem where there are
-    fewer problems. Raises QprobeError where verdicts or vectors are missing.
+    `learning` adds the learning curve of every objective. `repeats` is the number of cross-validations, each with other
+    folds, whose mean the report shows; draws of folds that leave one without a pass or a failure to learn from are left
+    out. `choices` replaces candidates of the preset, and `beta` its rules of selection: by softmax at that temperature,
+    at 0 by the arg max. With `group_duplicates`, problems with nearly the same description or reference share a fold;
+    `features` are read beside the vectors; `controls` is the least number of draws on rewards shuffled among all
+    samples. By default there are five folds, or one per problem where there are fewer problems. Raises QprobeError
+    where verdicts or vectors are missing.
     """
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     check_features(features)
@@ -86,12 +86,16 @@ def probe(
     samples = add_features(store, plain, features) if features else plain
     if folds is None:
         folds = default_folds(len(samples.problem_ids))
-    groups = near_duplicates(store, samples.problem_ids, folds) if group_duplicates else None
+    grouping = near_duplicates(store, samples.problem_ids, folds) if group_duplicates else Grouping({})
+    groups = grouping.groups or None
     settings = {**current(store), "folds": folds, **training_card(seed, score_beta(beta), beta, preset, plan, features)}
     settings |= {"groups": len(set(groups.values())) if groups else None, "repeats": repeats}
+    settings |= {"groups_shortfall": grouping.shortfall} if grouping.shortfall else {}
     inputs = fingerprint(store, samples, objectives, {**settings, "groups": groups, "learning": learning})
     if kept := kept_result(store, samples, inputs, objectives):
         return Probed(kept, reused=True)
+    if grouping.warning:
+        progress.message(grouping.warning)
     training: dict[str, Any] = {"folds": folds, "beta": beta, "plan": plan, "groups": groups}
     with one_task(progress, TRAINING) as joined:
         seeds = usable_seeds(samples, folds, range(seed, seed + repeats), groups)
@@ -151,15 +155,16 @@ def add_features(store: Store, samples: Samples, names: Sequence[str]) -> Sample
 def _learn(
     samples: Samples, result: CrossValidation, seeds: Sequence[int], training: dict[str, Any], progress: Progress
 ) -> Learning:
-    """The learning curve, without the sizes whose training problems lack a pass or a failure."""
-    objective, seeds = "pg" if "pg" in result.objectives else result.objectives[0], seeds[:LEARNING_REPEATS]
+    """The learning curves, without the sizes whose training problems lack a pass or a failure."""
+    objectives, seeds = result.objectives, seeds[:LEARNING_REPEATS]
     folds_SP = [assign_folds(samples.problem_ids, training["folds"], seed, training["groups"]) for seed in seeds]
     most = min(len(result.problem_ids) - int(fold_P.bincount().max()) for fold_P in folds_SP)
     curve: dict[int, NDArray[np.float64]] = {}
     for size in [*(size for size in LEARNING_SIZES if size < most), most]:
         with suppress(ProbeError):
-            (curve[size],) = learning_curve(samples, objective, [size], seeds=seeds, **training, progress=progress)
-    return Learning(objective, tuple(curve), np.stack(list(curve.values())), torch.stack(folds_SP).numpy())
+            curves_O1SP = learning_curves(samples, objectives, [size], seeds=seeds, **training, progress=progress)
+            curve[size] = curves_O1SP[:, 0]
+    return Learning(objectives, tuple(curve), np.stack(list(curve.values()), axis=1), torch.stack(folds_SP).numpy())
 
 
 def selection_values(samples: Samples, results: Sequence[CrossValidation]) -> NDArray[np.float64]:
@@ -172,11 +177,12 @@ def selection_values(samples: Samples, results: Sequence[CrossValidation]) -> ND
     return np.array(values)
 
 
-def near_duplicates(store: Store, problem_ids: Sequence[str], folds: int) -> dict[str, int] | None:
-    """Return a number for each problem, the same for near-duplicates; None where no two would share a fold."""
+def near_duplicates(store: Store, problem_ids: Sequence[str], folds: int) -> Grouping:
+    """Return the groups of near-duplicates; no groups where no two problems would share a fold."""
     problems = {problem.id: problem for problem in store.problems()}
-    groups = group_problems([problems[problem_id] for problem_id in problem_ids], folds)
-    return groups if len(set(groups.values())) < len(groups) else None
+    grouping = group_problems([problems[problem_id] for problem_id in problem_ids], folds)
+    groups = grouping.groups
+    return grouping if len(set(groups.values())) < len(groups) else replace(grouping, groups={})
 
 
 def training_card(

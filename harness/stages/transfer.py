@@ -78,7 +78,7 @@ def transfer(
     check_features(features)
     rewards = _checked(train, tests, k, greedy=greedy)
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
-    groups, twins = _near_duplicates(train, tests, plan)
+    groups, twins = _near_duplicates(train, tests, plan, progress)
     used, kept_groups = (train.without(twins), groups) if leave_out_duplicates else (train, None)
     used_samples, test_samples = _same_views(used, tests)
     read, tested_on = _as_read(used, used_samples, tests, test_samples, features)
@@ -125,11 +125,14 @@ def _checked(
 
 
 def _near_duplicates(
-    train: ProblemSet, tests: Sequence[ProblemSet], plan: TrainingPlan
+    train: ProblemSet, tests: Sequence[ProblemSet], plan: TrainingPlan, progress: Progress
 ) -> tuple[dict[str, int], list[str]]:
     """Return a number for each problem of all sets, which near-duplicates share, and the training problems to doubt."""
     problems = [problem for part in (train, *tests) for problem in part.problems.values()]
-    groups = group_problems(problems, max(plan.inner_folds, 2))
+    grouping = group_problems(problems, max(plan.inner_folds, 2))
+    if grouping.shortfall:
+        progress.message(f"Training problems that are merely similar to test problems are kept: {grouping.shortfall}.")
+    groups = grouping.groups
     tested = {groups[problem] for test in tests for problem in test.samples.problem_ids}
     return groups, [problem for problem in train.samples.problem_ids if groups[problem] in tested]
 

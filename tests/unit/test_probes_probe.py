@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -18,6 +19,7 @@ from harness.probes import (
     View,
     group_near_duplicates,
     learning_curve,
+    learning_curves,
     load_probe,
     train_and_test,
     train_probes,
@@ -143,6 +145,9 @@ def test_more_training_problems_find_more():
     assert means == sorted(means)
     assert means[-1] > float(planted.samples.rewards_PN.mean()) + 0.3
     assert (values_TSP[:, 0] != values_TSP[:, 1]).any(1).all(), "every seed draws other folds"
+    (again_TSP, of_ce_TSP) = learning_curves(planted.samples, ["mse", "ce"], [6, 24], seeds=[0], plan=QUICK)
+    np.testing.assert_allclose(again_TSP[:, 0], values_TSP[:2, 0], atol=1e-6)
+    assert (of_ce_TSP != again_TSP).any()
     with pytest.raises(ProbeError, match="has 96 training problems, not 97"):
         learning_curve(planted.samples, "mse", [97], plan=QUICK)
 

@@ -24,11 +24,15 @@ from harness.probes import (
 )
 from harness.probes.synthetic import plant
 from harness.progress import Advance, one_task
+from harness.reports.build import report
+from harness.reports.inputs import read_inputs
+from harness.reports.render.notes import notes
 from harness.runs.store import Store
 from harness.stages.probe import probe
+from tests.made_run import fill
 from tests.runs import make_run
 
-GRID = Grid(l2s=(0.1, 0.001), learning_rates=(3e-3,))
+GRID = Grid(l2s=(0.1, 0.001), learning_rates=(3e-3,), solved_l2s=(0.1, 0.001))
 PLAN = TrainingPlan(grid=GRID, schedule=Schedule(epochs=3), inner_folds=3, inner_used=2)
 QUICK_PAPER = replace(
     PRESETS["paper"],
@@ -77,7 +81,7 @@ def test_a_cross_validation_is_one_task_of_all_trials_and_then_the_selected_prob
     cross_validate(plant(20, 6, 4).samples, ["mse", "pg"], folds=4, plan=PLAN, controls=1, progress=progress)
     calls, tasks = progress.single(), 4 * 3
     assert all(finished <= announced for announced, finished in calls)
-    assert calls[1] == (tasks * TRIALS, 0)
+    assert calls[2] == (tasks * TRIALS, 0), "those in closed form, then the others"
     assert (tasks * TRIALS + tasks, tasks * TRIALS) in calls
     assert calls[-1] == (tasks * TRIALS + tasks, tasks * TRIALS + tasks)
 
@@ -128,6 +132,21 @@ def test_the_stage_is_one_task(tmp_path: Path, tiny_llama: Path):
         probe(store, ["mse"], folds=2, repeats=2, learning=True, progress=progress)
     announced, finished = progress.single()[-1]
     assert announced == finished > 0
+
+
+def test_the_stage_says_where_near_duplicates_are_in_different_folds(tmp_path: Path):
+    """All twelve problems have the same prompt."""
+    with Store(tmp_path / "run", create=True) as store:
+        fill(store)
+        for grouped, messages in (
+            (True, ["(no two share one): 12 of the 12 problems are near-duplicates of each other."]),
+            (False, []),
+        ):
+            progress = Recorded()
+            probe(store, ["mse"], folds=3, repeats=1, group_duplicates=grouped, progress=progress)
+            assert [message.partition("different folds ")[2] for message in progress.messages] == messages
+            (line,) = (line for line in notes(report(read_inputs(store))) if line.startswith("Probes:"))
+            assert ("near-duplicates in different folds (12 of the 12 problems" in line) == grouped
 
 
 def test_reporting_changes_no_score():

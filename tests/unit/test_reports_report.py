@@ -4,12 +4,14 @@ import io
 import json
 import random
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from benchmarks import Problem
 from harness.errors import QprobeError
@@ -19,13 +21,14 @@ from harness.reports.greedy_baseline import greedy_rewards
 from harness.reports.inputs import read_inputs
 from harness.reports.render.files import picture
 from harness.reports.render.formats import markdown, terminal
+from harness.reports.render.html.selecting import learning
 from harness.reports.render.notes import notes
 from harness.reports.render.warnings import warnings
 from harness.reports.report import Report
 from harness.runs.completion import GREEDY, Completion, SampleId
 from harness.runs.features import sample_features
 from harness.runs.program_hash import fingerprint, fingerprints
-from harness.runs.scores import load_scores
+from harness.runs.scores import SCORES_FILE, load_scores
 from harness.runs.store import Store
 from harness.stages.probe import probe
 from harness.stats import selection_by_limits
@@ -179,7 +182,7 @@ def test_the_frontier_ends_where_few_samples_decide(tmp_path: Path, result: Repo
         wide = report(read_inputs(store))
     for item in wide.frontiers:
         first, *_, last = item.limit
-        assert first.kl > 1.0 > 0.1 > last.kl, "smaller temperatures first"
+        assert first.kl > 0.5 > 0.1 > last.kl, "smaller temperatures first"
         assert first.reward > last.reward >= 1 / 3
     mse = wide.frontiers[0]
     assert [point.k for point in mse.of_k][:4] == [1, 2, 5, 10]
@@ -201,11 +204,48 @@ def test_raw_scores_are_what_the_objective_asks_for(result: Report):
 
 
 def test_the_learning_curve_starts_at_nothing_and_ends_at_every_fold(result: Report):
-    """Without `pg` it is of the first objective; the folds have nine problems to learn from."""
+    """Without `pg` the first objective leads; the folds have nine problems to learn from."""
+    curve = result.learning_curve
+    assert curve is not None
+    assert ([line.name for line in curve.lines], curve.problems) == (["mse", "ce"], [0, 9])
+    for line in curve.lines:
+        assert line.value[0] == pytest.approx(1 / 3)
+        assert line.value[1] > 0.8
+        assert all(low <= value <= high for low, value, high in zip(line.low, line.value, line.high, strict=True))
+
+
+def test_every_objective_has_its_learning_curve_in_tables_and_page(store: Store, result: Report):
+    (text,) = (table for table in markdown(result).split("\n\n") if table.startswith("| training problems"))
+    names = [line.split("|")[1].strip() for line in text.splitlines()[2:]]
+    assert names == ["mse", "95 % interval", "ce", "95 % interval"]
+    figure = learning(result)
+    assert figure is not None
+    assert len(figure.panels) == 2
+    for panel, name in zip(figure.panels, ("mse", "ce"), strict=True):
+        assert panel.count('class="band') == panel.count("<polyline") == 1
+        assert f'data-series="{name}"' in panel
+    alone = learning(replace(result, learning_curve=replace(result.learning_curve, others=[])))
+    assert alone is not None
+    assert alone.title == "Learning curve"
+    assert Report.from_json(result.as_json()).learning_curve == result.learning_curve
+
+
+def test_the_learning_curve_of_an_earlier_version_is_read(store: Store, result: Report):
+    """It was of one objective."""
+    path = store.folder / SCORES_FILE
+    with safe_open(path, "np") as file:
+        card, arrays = json.loads(file.metadata()["card"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    card["learning"] = {"objective": "mse", "problems": card["learning"]["problems"]}
+    arrays["learning_TSP"] = arrays.pop("learning_OTSP")[0]
+    present = path.read_bytes()
+    try:
+        save_file(arrays, path, metadata={"card": json.dumps(card)})
+        earlier = report(read_inputs(store)).learning_curve
+    finally:
+        path.write_bytes(present)
+    assert earlier is not None
     assert result.learning_curve is not None
-    assert (result.learning_curve.line.name, result.learning_curve.problems) == ("mse", [0, 9])
-    assert result.learning_curve.line.value[0] == pytest.approx(1 / 3)
-    assert result.learning_curve.line.value[1] > 0.8
+    assert earlier.lines == [result.learning_curve.line]
 
 
 def test_at_beta_0_the_best_is_taken(tmp_path: Path):

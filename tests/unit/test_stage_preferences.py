@@ -67,6 +67,10 @@ def test_a_planted_preference_is_found_and_length_is_not(planted: Path):
     assert {one.other for one in report.differences} >= {"longest", "mean log-probability", "contrast direction"}
     assert report.learning_curve is not None
     assert report.learning_curve.pairs[0] == 10
+    assert {one.objective for one in report.learning_curve.every} == set(report.hyperparameters)
+    for one in report.learning_curve.every:
+        assert one.value[-1] > 0.9
+        assert all(low <= value <= high for low, value, high in zip(one.low, one.value, one.high, strict=True))
 
 
 def test_pairs_of_one_prompt_share_a_fold(planted: Path):

@@ -116,7 +116,9 @@ def _seeds(settings: dict[str, Any]) -> str:
 
 def _near_duplicates(report: Report) -> str:
     """Return how many problems share a fold because they are alike; "" for none."""
-    groups = report.settings.get("groups")
+    groups, shortfall = report.settings.get("groups"), report.settings.get("groups_shortfall")
+    if shortfall:
+        return f", near-duplicates in different folds ({shortfall})"
     return f", near-duplicates in one fold ({report.problems:,} problems in {groups:,} groups)" if groups else ""
 
 

@@ -118,11 +118,15 @@ def calibration_cells(report: PreferenceReport) -> TableCells:
 
 
 def learning_cells(report: PreferenceReport) -> TableCells:
-    """Return the accuracy by the number of training pairs."""
+    """Return the accuracy of each objective by the number of training pairs, intervals below values."""
     curve = report.learning_curve
     if curve is None:
         return (), []
-    return ("training pairs", *map(str, curve.pairs)), [(curve.objective, *map(short, curve.value))]
+    rows: list[Cells] = []
+    for one in curve.every:
+        rows.append((one.objective, *map(short, one.value)))
+        rows.append(("95 % interval", *map(interval, one.low, one.high)))
+    return ("training pairs", *map(str, curve.pairs)), rows
 
 
 def choice_cells(report: PreferenceReport) -> TableCells:
@@ -145,6 +149,8 @@ def notes(report: PreferenceReport) -> list[str]:
     settings = report.settings
     groups = settings.get("groups")
     alike = f", near-duplicate prompts in one fold ({groups:,} groups)" if groups else ""
+    if shortfall := settings.get("groups_shortfall"):
+        alike = f", near-duplicate prompts in different folds ({shortfall})"
     folds = (
         f"Probes: vectors of {model_text(report.embedder)}; {settings['folds']}-fold cross-validation by prompt, the "
         f"mean over {counted(settings['repeats'], 'draw')} of the folds{alike}; hyperparameters selected inside the "

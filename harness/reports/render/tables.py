@@ -121,12 +121,14 @@ def score_cells(report: Report) -> TableCells:
 
 
 def learning_cells(report: Report) -> TableCells:
-    """Return the learning curve: header and rows."""
+    """Return the learning curve of each objective, its intervals below its values: header and rows."""
     if report.learning_curve is None:
         return (), []
-    line = report.learning_curve.line
-    header = ("training problems", *map(str, report.learning_curve.problems))
-    return header, [(line.name, *(short(value) for value in line.value))]
+    rows: list[Cells] = []
+    for line in report.learning_curve.lines:
+        rows.append((line.name, *map(short, line.value)))
+        rows.append(("95 % interval", *map(interval, line.low, line.high)))
+    return ("training problems", *map(str, report.learning_curve.problems)), rows
 
 
 def repeat_cells(report: Report) -> TableCells:

@@ -36,6 +36,9 @@ class Size:
         return self.width, self.height
 
 
+SMALL = (196, 190)
+"""Size of one of several panels side by side, two of which fit a phone."""
+
 BROAD, NARROW = Size("broad", 528, 340, 14), Size("narrow", 348, 310, 11)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 
-from harness.reports.preferences import CHANCE, PreferenceReport
+from harness.reports.preferences import CHANCE, LearningCurve, PreferenceReport
 from harness.reports.render.html.bars import bars
 from harness.reports.render.html.figure import BASE, COLOURS, PLAIN, Figure, Size, drawn
 from harness.reports.render.html.page import fill_page
-from harness.reports.render.html.plot import Plot
+from harness.reports.render.html.plot import Plot, margin
 from harness.reports.render.html.tiles import Tile
 from harness.reports.render.numbers import interval, share, short
 from harness.reports.render.preferences import heading, is_finite, notes, sentence, tables
@@ -77,8 +77,9 @@ def figures(report: PreferenceReport) -> list[Figure]:
         )
         made.append(Figure("calibration", "Calibration", caption, drawn(partial(_calibration, report))))
     if report.learning_curve is not None:
-        caption = f"Accuracy of {report.learning_curve.objective} on pairs of other folds, by number of training pairs."
-        made.append(Figure("learning", "Learning curve", caption, drawn(partial(_learning, report))))
+        caption = "Accuracy on pairs of other folds, by number of training pairs; bands are 95 % intervals."
+        learnt = drawn(partial(_learning, report, report.learning_curve))
+        made.append(Figure("learning", "Learning curves", caption, learnt))
     return made
 
 
@@ -102,16 +103,22 @@ def _calibration(report: PreferenceReport, size: Size) -> str:
     return str(plot)
 
 
-def _learning(report: PreferenceReport, size: Size) -> str:
-    curve = report.learning_curve
-    assert curve is not None  # the figure is left out without it
-    css = _css(report).get(curve.objective, PLAIN)
-    low, high = min((*curve.low, 0.5)), max(curve.high)
+def _learning(report: PreferenceReport, curve: LearningCurve, size: Size) -> str:
+    low = min(0.5, *(min(one.low) for one in curve.every))
+    high = max(max(one.high) for one in curve.every)
     x_range = (curve.pairs[0], max(curve.pairs[-1], curve.pairs[0] + 1))
+    right = margin([one.objective for one in curve.every], size.longest)
     titles = ("training pairs", "accuracy")
-    plot = Plot(x_range, (low, high), titles=titles, size=size.both, css=size.css, x_log=True)
-    plot.band(_points(curve.pairs, curve.low), _points(curve.pairs, curve.high), css, curve.objective)
-    plot.line(_points(curve.pairs, curve.value), css, curve.objective, dots=True)
+    plot = Plot(x_range, (low, high), titles=titles, size=size.both, css=size.css, x_log=True, right=right)
+    ends = []
+    for one in curve.every:
+        css = _css(report).get(one.objective, PLAIN)
+        points = _points(one.pairs, one.value)
+        band = f"{css} always" if len(curve.every) == 1 else css
+        plot.band(_points(one.pairs, one.low), _points(one.pairs, one.high), band, one.objective)
+        plot.line(points, css, one.objective, dots=True)
+        ends.append((points[-1], one.objective, css))
+    plot.ends(ends, size.longest)
     return str(plot)
 
 

@@ -7,7 +7,18 @@ from functools import partial
 from statistics import fmean, pstdev
 
 from harness.reports.browser_data import BrowserData
-from harness.reports.render.html.figure import BARS, BASE, BROAD, NARROW, Figure, Size, colours, drawn, keys_of
+from harness.reports.render.html.figure import (
+    BARS,
+    BASE,
+    BROAD,
+    NARROW,
+    SMALL,
+    Figure,
+    Size,
+    colours,
+    drawn,
+    keys_of,
+)
 from harness.reports.render.html.plot import CHARACTER, Plot, margin
 from harness.reports.render.html.scale import padded
 from harness.reports.render.html.scale import short as short_tick
@@ -16,8 +27,6 @@ from harness.reports.render.numbers import interval, short
 from harness.reports.report import Report
 from harness.stats import Calibration, Difficulty
 
-SMALL = (196, 190)
-"""Size of one of several panels side by side, two of which fit a phone."""
 MOST_LABELS = 16
 """With more layers than these, only some ticks have labels, and cells hold no number."""
 

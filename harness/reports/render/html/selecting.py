@@ -9,6 +9,7 @@ from harness.reports.render.html.bars import bars
 from harness.reports.render.html.figure import (
     BASE,
     PLAIN,
+    SMALL,
     Figure,
     Key,
     Size,
@@ -89,20 +90,33 @@ def _line_with_band(plot: Plot, xs: Sequence[float], line: CurveSeries, css: str
 
 
 def learning(report: Report) -> Figure | None:
-    """Return selection over the number of training problems."""
-    if report.learning_curve is None:
+    """Return selection over the number of training problems, a panel per objective if there are several."""
+    curve = report.learning_curve
+    if curve is None:
         return None
-    name = report.learning_curve.line.name
-    caption = f"Probes of {name} trained on more and more problems, tested on others; the band is a 95 % interval."
-    return Figure("learning", "Learning curve", caption, drawn(partial(_learning_panel, report, report.learning_curve)))
+    caption = (
+        "Probes trained on more and more problems, tested on others; bands are 95 % intervals, and the dotted line is "
+        "pass@1."
+    )
+    if not curve.others:
+        panels = drawn(partial(_learning_panel, report, curve))
+        return Figure("learning", "Learning curve", f"{curve.line.name}: {caption}", panels)
+    small = tuple(_small_learning_panel(report, curve, line) for line in curve.lines)
+    return Figure("learning", "Learning curves", caption, small, wide=True, small=True)
+
+
+def _learning_range(report: Report, curve: LearningCurve) -> tuple[float, float]:
+    """The range of all lines with their intervals and of pass@1."""
+    every = [value for line in curve.lines for value in (*line.low, *line.high)]
+    values = [value for value in (*every, base_row(report).value) if math.isfinite(value)]
+    return padded(min(values), max(values))
 
 
 def _learning_panel(report: Report, curve: LearningCurve, size: Size) -> str:
     line, base = curve.line, base_row(report).value
-    values = [v for v in (*line.low, *line.high, base) if math.isfinite(v)]
     plot = Plot(
         (0, max(curve.problems)),
-        padded(min(values), max(values)),
+        _learning_range(report, curve),
         titles=("training problems", "pass@1 of the selected sample"),
         size=size.both,
         right=margin([line.name, "pass@1"], size.longest),
@@ -112,6 +126,22 @@ def _learning_panel(report: Report, curve: LearningCurve, size: Size) -> str:
     css = colours(report).get(line.name, PLAIN)
     points = _line_with_band(plot, curve.problems, line, f"{css} always")
     plot.ends([(points[-1], line.name, css), ((plot.x.high, base), "pass@1", BASE)], size.longest)
+    return str(plot)
+
+
+def _small_learning_panel(report: Report, curve: LearningCurve, line: CurveSeries) -> str:
+    """One objective's line, on the axes that all panels share."""
+    base = base_row(report).value
+    plot = Plot(
+        (0, max(curve.problems)),
+        _learning_range(report, curve),
+        titles=("training problems", "pass@1"),
+        size=SMALL,
+        top=38,
+        heading=(line.name, f"{short(line.value[-1])} {interval(line.low[-1], line.high[-1])}"),
+    )
+    plot.rule(BASE, y=base, name="pass@1")
+    _line_with_band(plot, curve.problems, line, f"{colours(report).get(line.name, PLAIN)} always")
     return str(plot)
 
 
