@@ -90,6 +90,14 @@ def look(panel: Xml.Element, name: str) -> tuple[str, str, int]:
     return "".join(dashes), shape, len(corners)
 
 
+def test_each_small_panel_is_headed_by_its_line(drawn: tuple[Report, dict[str, Figure]]):
+    curve = drawn[0].learning_curve
+    assert curve is not None
+    panels = [Xml.fromstring(text) for text in drawn[1]["learning"].panels]
+    headings = [next(text.text for text in panel.iter("text") if text.get("class") == "heading") for panel in panels]
+    assert headings == [line.name for line in curve.lines]
+
+
 @pytest.mark.parametrize("name", ["best-of-k", "frontier", "tenths", "calibration"])
 def test_series_differ_by_more_than_colour(drawn: tuple[Report, dict[str, Figure]], name: str):
     figure = drawn[1][name]
@@ -109,7 +117,7 @@ def test_the_style_sheet_has_a_line_style_for_every_class():
     assert styled == {f"c{i}" for i in range(1, COLOURS)} | {f"p{i}" for i in range(1, BASELINES)}, "c0, p0: solid"
 
 
-@pytest.mark.parametrize("name", ["best-of-k", "frontier", "tenths", "calibration", "learning"])
+@pytest.mark.parametrize("name", ["best-of-k", "frontier", "tenths", "calibration"])
 def test_lines_are_labelled_at_their_ends(drawn: tuple[Report, dict[str, Figure]], name: str):
     for text in drawn[1][name].panels:
         panel = Xml.fromstring(text)
