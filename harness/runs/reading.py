@@ -1,4 +1,4 @@
-"""Reading a run's database while another command writes to it, and on a disk that cannot be written to."""
+"""Opening a run's database: for writing, for reading while another command writes, and on a read-only disk."""
 
 import fcntl
 import os
@@ -61,6 +61,31 @@ def hold(path: Path) -> int:
     return lock
 
 
+def open_writable(path: Path, schema: str) -> sqlite3.Connection:
+    """Open a database for writing, or make it. Raises QprobeError where it is none of a run, or damaged.
+
+    Tables and columns that one of an earlier version lacks are added.
+    """
+    # The sandbox's threads draw jobs from `ungraded`; SQLite itself serialises them.
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    with readable(path):
+        check_database(database, path, schema)
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")
+        database.executescript(schema)
+        _add_missing_columns(database)
+    return database
+
+
+def _add_missing_columns(database: sqlite3.Connection) -> None:
+    columns = {name for _, name, *_ in database.execute("PRAGMA table_info(problems)")}
+    texts = dict.fromkeys(("language", "base_tests", "mode"), "TEXT NOT NULL DEFAULT ''")
+    numbers = dict.fromkeys(("timeout", "call_timeout"), "REAL NOT NULL DEFAULT 0")
+    for name, kind in {**texts, **numbers}.items():
+        if name not in columns:
+            database.execute(f"ALTER TABLE problems ADD COLUMN {name} {kind}")
+
+
 def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
     """Open a database for reading, at its present state. Raises QprobeError where it cannot be read.
 
@@ -77,7 +102,7 @@ def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
             database.execute("BEGIN")
             database.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
             return database
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter of SQLite's message about a damaged schema
             continue
     raise QprobeError(f"{path} cannot be read as the database of a run.")
 

@@ -9,7 +9,6 @@ One command at a time writes. Commands that only read need no lock: they see the
 
 import json
 import os
-import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from typing import Any, Self
 from benchmarks import Problem
 from harness.errors import QprobeError
 from harness.runs.completion import GREEDY, Completion, SampleId, TokenScores
-from harness.runs.reading import hold, is_read_only, open_read_only
+from harness.runs.reading import hold, is_read_only, open_read_only, open_writable
 from harness.runs.schema import (
     ADD_TOKEN_SCORES,
     COMPLETIONS,
@@ -32,7 +31,7 @@ from harness.runs.schema import (
     WITHOUT_VECTORS,
 )
 from harness.runs.settings import RunSettings, difference
-from harness.runs.untrusted import COMPLETION, VERDICT, check_database, check_folder, checked, readable
+from harness.runs.untrusted import COMPLETION, VERDICT, check_folder, checked, readable
 from sandbox import Outcome, Status
 from sandbox.grading_mode import GradingPlan
 
@@ -51,14 +50,12 @@ class Store:
         self._prepare_folder(create)
         check_folder(folder)
         self._lock = None if read_only or (not create and is_read_only(folder)) else hold(folder / ".lock")
-        if self._lock is None:
-            self._db = open_read_only(self._path, SCHEMA)
-        else:
-            # The sandbox's threads draw jobs from `ungraded`; SQLite itself serialises them.
-            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            with readable(self._path):
-                self._prepare_database()
-        self._check_schema()
+        try:
+            self._db = (open_read_only if self._lock is None else open_writable)(self._path, SCHEMA)
+            self._check_schema()
+        except BaseException:
+            self._release()
+            raise
 
     @property
     def name(self) -> str:
@@ -74,22 +71,6 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise QprobeError(f"The run folder {self.folder} cannot be made: {error.strerror}.") from error
-
-    def _prepare_database(self) -> None:
-        check_database(self._db, self._path, SCHEMA)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
-        self._add_missing_columns()
-
-    def _add_missing_columns(self) -> None:
-        """Add the columns that a run of an earlier version lacks."""
-        columns = {name for _, name, *_ in self._db.execute("PRAGMA table_info(problems)")}
-        texts = dict.fromkeys(("language", "base_tests", "mode"), "TEXT NOT NULL DEFAULT ''")
-        numbers = dict.fromkeys(("timeout", "call_timeout"), "REAL NOT NULL DEFAULT 0")
-        for name, kind in {**texts, **numbers}.items():
-            if name not in columns:
-                self._db.execute(f"ALTER TABLE problems ADD COLUMN {name} {kind}")
 
     def _check_schema(self) -> None:
         version = self.settings().get("schema")
@@ -109,8 +90,12 @@ class Store:
     def close(self) -> None:
         """Close the database and release the folder."""
         self._db.close()
+        self._release()
+
+    def _release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -79,6 +79,20 @@ def test_a_folder_that_is_no_run_is_refused_and_not_made(tmp_path: Path):
         Store(tmp_path, read_only=True)
 
 
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("text", [b"CREATE TABLE settings", b"tablesettings", b"CREATE TABLE problems"])
+def test_a_damaged_schema_is_one_sentence_and_locks_nothing(text: bytes, read_only: bool, tmp_path: Path):
+    """SQLite quotes the damaged text, which need not be UTF-8."""
+    Store(tmp_path / "run", create=True).close()
+    whole = (tmp_path / "run" / "run.sqlite").read_bytes()
+    assert text in whole
+    (tmp_path / "run" / "run.sqlite").write_bytes(whole.replace(text, text[:-3] + b"\x80" + text[-2:]))
+    with pytest.raises(QprobeError, match=r"run\.sqlite (cannot be read|is damaged|holds)"):
+        Store(tmp_path / "run", read_only=read_only)
+    (tmp_path / "run" / "run.sqlite").write_bytes(whole)
+    Store(tmp_path / "run").close()
+
+
 def test_a_run_of_an_earlier_version_is_read_as_it_is(tmp_path: Path):
     with Store(tmp_path, create=True) as store:
         add(store, 1)
