@@ -34,7 +34,7 @@ def test_the_documented_flow_runs_as_a_file_beside_a_sandbox_py(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     assert "pass@1" in done.stdout
     assert "SamplesTable(36 samples" in done.stdout
-    assert "(36, 17)" in done.stdout
+    assert "(36, 19)" in done.stdout
     assert not done.stderr.strip(), "silent by default"
     config = (tmp_path / "results" / "first" / "config.toml").read_text()
     assert 'benchmark = "mini"' in config
