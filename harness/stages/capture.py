@@ -38,10 +38,13 @@ class Capture:
             if item.text in held:  # equal samples have equal vectors, whatever their batches rounded
                 captured += self._writing.share(held[item.text], item.samples)
             elif (taken := self._vectors(item, states)) is not None:
-                held[item.text] = item.samples[0]
                 items.append(item)
                 vectors.append(taken)
-        return captured + (self._writing.write([item.samples for item in items], np.stack(vectors)) if items else 0)
+        if items:
+            captured += self._writing.write([item.samples for item in items], np.stack(vectors))
+        for item in items:  # not before they are written: ^C may come between
+            self._held[item.samples[0].problem_id][item.text] = item.samples[0]
+        return captured
 
     def _held_texts(self, problem_id: str) -> dict[Text, SampleId]:
         """Return the texts of a problem whose vectors the run holds; a resumed run is read once."""

@@ -1,7 +1,10 @@
 """Hidden states captured while a model writes: the vectors of a second pass, to rounding."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +24,8 @@ from harness.models.tokens import Tokens
 from harness.runs.completion import SampleId
 from harness.runs.store import Store
 from harness.runs.vector_store import read_views
+from harness.stages import generate as generating
+from harness.stages.capture import Capture
 from harness.stages.embed import embed
 from harness.stages.generate import GenerationPlan, generate, plan
 from harness.stages.problems import load_benchmark
@@ -114,6 +119,32 @@ def test_more_samples_are_captured_into_the_same_file(model: str, tmp_path: Path
             generate(store, HfEngine(model, Sampling(max_new_tokens=24), device="cpu"), work(k), QUIET, read(model))
         assert len(store.about.shards) == 1
         assert embed(store, read(model), QUIET).reused > 0
+
+
+@pytest.mark.parametrize("at", [0, 2, 3, 4, 9])
+def test_an_interruption_before_vectors_are_written_loses_none(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What was drawn is kept, once more, on the way out; a vector that was not written is not taken for written."""
+    model = f"hf:{save_qwen2(tmp_path / 'model')}"
+    engine = HfEngine(model, Sampling(max_new_tokens=24), batch_size=40, device="cpu")
+    taken, calls = Capture._vectors, itertools.count()
+
+    def interrupted(self: Capture, *arguments: Any) -> Any:  # noqa: ANN401
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        return taken(self, *arguments)
+
+    with Store(tmp_path / "run", create=True) as store:
+        monkeypatch.setattr(generating, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+        monkeypatch.setattr(Capture, "_vectors", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            generate(store, engine, work(), QUIET, read(model))
+        generate(store, engine, work(), QUIET, read(model))
+        (shard,) = store.about.shards
+        ends = [one.finish_reason for one in store.completions()]
+        assert len(store.vector_rows(shard)) > len(ends) // 3
+        assert store.count_without_vectors([shard]) == len(ends) - len(store.vector_rows(shard))
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
