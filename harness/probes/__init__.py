@@ -3,7 +3,7 @@
 from benchmarks.duplicates import group_near_duplicates
 from harness.probes.crossvalidation import CrossValidation, cross_validate, cross_validations
 from harness.probes.hyperparameters import Hyperparameters, Schedule
-from harness.probes.learning_curve import learning_curve, learning_curves
+from harness.probes.learning_curve import learning_curves
 from harness.probes.model_selection import Selected
 from harness.probes.plans import PRESETS, Grid, GridOverrides, TrainingPlan
 from harness.probes.probe import Card, Probe, load_probe
@@ -33,7 +33,6 @@ __all__ = [
     "cross_validations",
     "find_objective",
     "group_near_duplicates",
-    "learning_curve",
     "learning_curves",
     "load_probe",
     "objective_names",

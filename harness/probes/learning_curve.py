@@ -20,33 +20,6 @@ from harness.stats.rules import selection_by_limits
 SEEDS = range(3)
 
 
-def learning_curve(
-    samples: Samples,
-    objective: str,
-    sizes: Sequence[int],
-    *,
-    folds: int = 5,
-    seeds: Sequence[int] = SEEDS,
-    beta: float | None = None,
-    plan: TrainingPlan | str = "nested",
-    groups: Mapping[str, int] | None = None,
-    progress: Progress = SILENT,
-) -> Floats:
-    """Return `learning_curves` [T, S, P] of one objective."""
-    (values_TSP,) = learning_curves(
-        samples,
-        [objective],
-        sizes,
-        folds=folds,
-        seeds=seeds,
-        beta=beta,
-        plan=plan,
-        groups=groups,
-        progress=progress,
-    )
-    return np.asarray(values_TSP)
-
-
 def learning_curves(
     samples: Samples,
     objectives: Sequence[str],

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from harness.models.tokens import Text, Tokens
 from harness.models.vectors import Vectors
 from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion, SampleId
+from harness.runs.settings import VIEW
 from harness.runs.store import Store
 from harness.runs.vector_file import Precision
 from harness.runs.vector_store import EmbeddingSpec, VectorShard
@@ -68,9 +70,8 @@ def embed(
     """
     wanted = EmbeddingSpec(embedder.identity, embedder.views, embedder.width, precision)
     writing = VectorWriting(store, wanted.shards(store))
+    writing.describe(wanted.key, embedder.name, embedder.identity, embedder.views)
     shards = [shard.key for shard in writing.shards]
-    about = {"embedder": embedder.name, **embedder.identity, "views": embedder.views, "shards": shards}
-    store.note(f"view {wanted.key}", about)
     total = store.count_samples()
     reused = total - (pending := store.count_without_vectors(shards))
     if reused:
@@ -103,6 +104,11 @@ class VectorWriting:
         self.views = tuple(view for shard in shards for view in shard.views)
         self._store = store
         self._next_row = {shard.key: store.next_vector_row(shard.key) for shard in shards}
+
+    def describe(self, key: str, embedder: str, identity: Mapping[str, Any], views: Sequence[View]) -> None:
+        """Note what the embedding of that key is: its model, views and shards."""
+        shards = [shard.key for shard in self.shards]
+        self._store.note(f"{VIEW}{key}", {"embedder": embedder, **identity, "views": views, "shards": shards})
 
     def done(self, problem_id: str) -> list[set[SampleId]]:
         """Return, for each shard, the problem's samples that it holds."""

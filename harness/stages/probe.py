@@ -89,25 +89,17 @@ def probe(
     grouping = near_duplicates(store, samples.problem_ids, folds) if group_duplicates else Grouping({})
     groups = grouping.groups or None
     settings = {**current(store), "folds": folds, **training_card(seed, score_beta(beta), beta, preset, plan, features)}
-    settings |= {"groups": len(set(groups.values())) if groups else None, "repeats": repeats}
-    settings |= {"groups_shortfall": grouping.shortfall} if grouping.shortfall else {}
+    settings |= {**_grouping_card(grouping), "repeats": repeats}
     inputs = fingerprint(store, samples, objectives, {**settings, "groups": groups, "learning": learning})
     if kept := kept_result(store, samples, inputs, objectives):
         return Probed(kept, reused=True)
     if grouping.warning:
         progress.message(grouping.warning)
     training: dict[str, Any] = {"folds": folds, "beta": beta, "plan": plan, "groups": groups}
+    draws = _draws_of_controls(len(objectives), controls)
     with one_task(progress, TRAINING) as joined:
         seeds = usable_seeds(samples, folds, range(seed, seed + repeats), groups)
-        results = cross_validations(
-            samples,
-            objectives,
-            seeds=seeds,
-            **training,
-            controls=draws_each(len(objectives), controls) if controls else 0,
-            controls_within=draws_each(len(objectives), DRAWS_WITHIN),
-            progress=joined,
-        )
+        results = cross_validations(samples, objectives, seeds=seeds, **training, **draws, progress=joined)
         scores = _scores(store, settings, plain, results, seeds, groups)
         scores.controls[RANDOM] = random_control(
             plain, [result.fold_P for result in results], seeds, beta=beta, plan=plan, groups=groups
@@ -119,6 +111,18 @@ def probe(
     probes = {name: trained.reading(features) for name, trained in probes.items()}
     save_probes(store, store.folder / FOLDER, probes, out_of_fold_figures(samples, scores), folds)
     return Probed(results[0], reused=False)
+
+
+def _grouping_card(grouping: Grouping) -> dict[str, Any]:
+    """Return how many groups of near-duplicates share folds, and why not all do, as JSON types."""
+    groups = len(set(grouping.groups.values())) if grouping.groups else None
+    return {"groups": groups} | ({"groups_shortfall": grouping.shortfall} if grouping.shortfall else {})
+
+
+def _draws_of_controls(objectives: int, least: int) -> dict[str, Any]:
+    """Return the draws of each control per objective; `least` is the number among all samples, in total."""
+    among_all = draws_each(objectives, least) if least else 0
+    return {"controls": among_all, "controls_within": draws_each(objectives, DRAWS_WITHIN)}
 
 
 def probe_by(

@@ -200,7 +200,7 @@ def _scores(
         view = embed_samples(store, embedder, progress, log_probability=_reads_own_scores(probe)).view
         (key,) = store.about.embeddings[view].shards or ()  # of a new run: all views are in one
         shard, rows = open_shard(store, key), store.vector_rows(key)
-        scored = {completion.id: completion for completion in store.completions()}
+        scored = {one.id: one for one in store.completions()} if probe.card.features else {}
         vectors = np.array(shard.file.read())  # a row for each distinct text: equal ones tie exactly
     views = [vectors[:, shard.views.index(view)] for view in probe.card.views]
     places = [rows[completion.id] for completion in completions]

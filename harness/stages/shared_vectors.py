@@ -120,8 +120,7 @@ def import_vectors(store: Store, shared: SharedVectors) -> int:
     for rows in found.values():  # a problem at a time
         vectors = np.stack([shared.by_view[view][list(rows)] for view in views], axis=1).astype(np.float32)
         writing.write(list(rows.values()), vectors[:, order])
-    shards = [shard.key for shard in writing.shards]
-    store.note(f"view {spec.key}", {"embedder": shared.embedder, **shared.identity, "views": views, "shards": shards})
+    writing.describe(spec.key, shared.embedder, shared.identity, views)
     store.note("view", spec.key)
     return lacking
 

@@ -314,6 +314,15 @@ def test_a_store_with_other_bytes(made: Path, places: list[tuple[float, int]]):
         read_all(run, read_only=False)
 
 
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """A file with a few other bytes, whole or cut short."""
+    changed = bytearray(content)
+    for place, byte in draw(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4)):
+        changed[int(place * len(changed))] = byte
+    return bytes(changed[: draw(st.just(len(changed)) | st.integers(0, len(changed)))])
+
+
 CARD = {"form": "linear", "views": [[1, "last"]], "width": 3, "objective": "mse", "beta": 0.1, "rule": "arg max"}
 
 
@@ -325,13 +334,9 @@ def test_a_probe_file(data: st.DataObject):
     form = data.draw(st.sampled_from(list(FORMS)))
     weights = FORMS[form].start(1, 3, torch.Generator())
     changes = data.draw(st.dictionaries(st.sampled_from(list(CARD)), VALUES, max_size=2))
-    content = bytearray(save(weights, {"card": json.dumps({**CARD, "form": form, **changes})}))
-    for place, byte in data.draw(
-        st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4)
-    ):
-        content[int(place * len(content))] = byte
+    content = save(weights, {"card": json.dumps({**CARD, "form": form, **changes})})
     with folder() as here:
-        (here / "p").write_bytes(content[: data.draw(st.just(len(content)) | st.integers(0, len(content)))])
+        (here / "p").write_bytes(data.draw(damaged(content)))
         try:
             probe = load_probe(here / "p")
             probe([torch.zeros(2, probe.card.width)] * len(probe.card.views))
@@ -348,13 +353,9 @@ def test_a_file_of_vectors(data: st.DataObject):
     tensors = {"1/last": torch.zeros(2, width, dtype=torch.float16), "samples": torch.zeros(2, 16, dtype=torch.uint8)}
     left_out = data.draw(st.none() | st.sampled_from(list(tensors)))
     about = {"format": "qprobe-vectors/1", "embedder": "m", "identity": data.draw(st.just("{}") | JSON)}
-    content = bytearray(save({name: one for name, one in tensors.items() if name != left_out}, about))
-    for place, byte in data.draw(
-        st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4)
-    ):
-        content[int(place * len(content))] = byte
+    content = save({name: one for name, one in tensors.items() if name != left_out}, about)
     with folder() as here:
-        (here / "v").write_bytes(content[: data.draw(st.just(len(content)) | st.integers(0, len(content)))])
+        (here / "v").write_bytes(data.draw(damaged(content)))
         try:
             read_vectors(here / "v")
         except QprobeError as error:

@@ -18,7 +18,6 @@ from harness.probes import (
     TrainingPlan,
     View,
     group_near_duplicates,
-    learning_curve,
     learning_curves,
     load_probe,
     train_and_test,
@@ -139,7 +138,7 @@ def test_a_test_set_must_have_the_layer_that_was_chosen():
 
 def test_more_training_problems_find_more():
     planted = plant(120, 10, 32, signal=3.0)
-    values_TSP = learning_curve(planted.samples, "mse", [6, 24, 96], seeds=[0, 1], plan=QUICK)
+    (values_TSP,) = learning_curves(planted.samples, ["mse"], [6, 24, 96], seeds=[0, 1], plan=QUICK)
     assert values_TSP.shape == (3, 2, 120)
     means = values_TSP.mean((1, 2)).tolist()
     assert means == sorted(means)
@@ -149,7 +148,7 @@ def test_more_training_problems_find_more():
     np.testing.assert_allclose(again_TSP[:, 0], values_TSP[:2, 0], atol=1e-6)
     assert (of_ce_TSP != again_TSP).any()
     with pytest.raises(ProbeError, match="has 96 training problems, not 97"):
-        learning_curve(planted.samples, "mse", [97], plan=QUICK)
+        learning_curves(planted.samples, ["mse"], [97], plan=QUICK)
 
 
 def test_near_duplicate_prompts_are_one_group():

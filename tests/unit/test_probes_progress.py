@@ -18,7 +18,7 @@ from harness.probes import (
     TrainingPlan,
     cross_validate,
     cross_validations,
-    learning_curve,
+    learning_curves,
     train_and_test,
     train_probes,
 )
@@ -90,7 +90,7 @@ def test_a_cross_validation_is_one_task_of_all_trials_and_then_the_selected_prob
     ("call", "probes"),
     [
         (lambda s, p: cross_validations(s, ["mse"], folds=2, seeds=[1, 2], plan=PLAN, progress=p), 4 * (TRIALS + 1)),
-        (lambda s, p: learning_curve(s, "mse", [6, 8], folds=2, seeds=[3], plan=PLAN, progress=p), 4 * (TRIALS + 1)),
+        (lambda s, p: learning_curves(s, ["mse"], [6, 8], folds=2, seeds=[3], plan=PLAN, progress=p), 4 * (TRIALS + 1)),
         (lambda s, p: train_probes(s, ["mse", "pg"], plan=PLAN, progress=p), 2 * (TRIALS + 1)),
         (
             lambda s, p: train_and_test(

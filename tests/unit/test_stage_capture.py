@@ -125,7 +125,7 @@ def test_more_samples_are_captured_into_the_same_file(model: str, tmp_path: Path
 def test_an_interruption_before_vectors_are_written_loses_none(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """What was drawn is kept, once more, on the way out; a vector that was not written is not taken for written."""
+    """The last keeping of what was drawn takes no vector that was not written for written."""
     model = f"hf:{save_qwen2(tmp_path / 'model')}"
     engine = HfEngine(model, Sampling(max_new_tokens=24), batch_size=40, device="cpu")
     taken, calls = Capture._vectors, itertools.count()

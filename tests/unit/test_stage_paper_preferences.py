@@ -186,8 +186,8 @@ def test_a_judge_in_place_of_rewards(folder: Path, options: PaperOptions, models
         asked = len(server.seen)
     assert [cell.reason for cell in made] == ["no verdict", "no verdict", "no rewards"]
     assert asked > 0
-    nobody = PreferenceRuns(folder, replace(options, reward_model=""))
-    assert [cell.reason for cell in make_cells(nobody, chosen_rows(("base",), PREFERENCE_ROWS))] == ["no judge"]
+    unjudged = PreferenceRuns(folder, replace(options, reward_model=""))
+    assert [cell.reason for cell in make_cells(unjudged, chosen_rows(("base",), PREFERENCE_ROWS))] == ["no judge"]
 
 
 def test_the_figures_are_those_of_the_paper():

@@ -27,7 +27,7 @@ from harness.stages.finetune import finetune
 from harness.stages.finetune_options import FinetuneOptions
 from harness.stages.options import PreferenceOptions
 from harness.stages.paper.options import PaperOptions
-from harness.stages.paper.runs import Figure
+from harness.stages.paper.runs import Figure, check_model
 from harness.stages.preferences import run_preferences, usable_pairs
 from harness.stages.problems import Problems, load_benchmark
 from harness.stages.run import Run
@@ -60,8 +60,7 @@ class PreferenceRuns:
     def check(self) -> None:
         """Raise an error for what every row would fail at: the model, or the pairs."""
         options = self.options
-        if not options.model.startswith("hf:"):
-            raise QprobeError("--model is a model of transformers, which is read too: hf:FOLDER or hf:HUB_ID.")
+        check_model(options)
         if options.judge and options.reward_model:
             raise QprobeError("Give either --judge MODEL or --reward-model MODEL.")
         if len(options.tests) > 1 or len(options.splits) > 1:

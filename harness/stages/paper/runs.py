@@ -42,6 +42,12 @@ class Figure:
     high: float
 
 
+def check_model(options: PaperOptions) -> None:
+    """Raise QprobeError unless the model can be read too."""
+    if not options.model.startswith("hf:"):
+        raise QprobeError("--model is a model of transformers, which is read too: hf:FOLDER or hf:HUB_ID.")
+
+
 class PaperRuns:
     """The runs of a reproduction in a folder."""
 
@@ -57,8 +63,7 @@ class PaperRuns:
     def check(self) -> None:
         """Raise an error for what every row would fail at: the model, the data, or the sandbox."""
         options = self.options
-        if not options.model.startswith("hf:"):
-            raise QprobeError("--model is a model of transformers, which is read too: hf:FOLDER or hf:HUB_ID.")
+        check_model(options)
         for split in options.train_splits:
             load_benchmark(options.train_benchmark, split=split)
         for benchmark in options.test_benchmarks:
