@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     server: ModelServer
+    counted = False  # among the requests at work
 
     def log_message(self, *_: object) -> None:
         """Nothing: tests read standard error."""
@@ -79,11 +80,17 @@ class Handler(BaseHTTPRequestHandler):
             fault = self.server.faults.popleft() if self.server.faults else ""
             self.server.at_work += 1
             self.server.most_at_work = max(self.server.at_work, self.server.most_at_work)
+            self.counted = True
         try:
             self._answer(body, fault)
         finally:
-            with self.server.lock:
-                self.server.at_work -= 1
+            self._leave()
+
+    def _leave(self) -> None:
+        """Count the request as done; before its reply is written, since the client asks anew as soon as it has it."""
+        with self.server.lock:
+            self.server.at_work -= self.counted
+            self.counted = False
 
     def _answer(self, body: dict[str, Any], fault: str) -> None:
         if fault in ("429", "500", "401"):
@@ -162,6 +169,7 @@ class Handler(BaseHTTPRequestHandler):
         self._raw(status, content, "application/json", headers)
 
     def _raw(self, status: int, content: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        self._leave()
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **(headers or {})}.items():
             self.send_header(name, value)
