@@ -26,7 +26,7 @@ from harness.probes.ridge import shifted_solutions
 from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
 from harness.probes.training import Trained, trained_as
-from harness.probes.validation import Curve, validate
+from harness.probes.validation import validate, validation_parts
 from harness.progress import Advance, ignore
 from harness.stats.rules import SelectionRule
 
@@ -76,7 +76,7 @@ def _solve_view(
     batch = ProbeBatch.of(samples, distinct, permutations, moments)
     weights = _solutions(samples, hyperparameters.views[0], distinct, batch, rewards_KPN)
     scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
-    curves: dict[int, Curve] = dict(validate(scorer, own, rows, batch, weights, rewards_KPN, rules))
+    curves = validate(scorer, validation_parts(own, rows), batch, weights, rewards_KPN, rules)
     folded = batch.folded(weights)
     for place, (key, spec) in enumerate(specs.items()):
         curve_EBS = curves[place][None] if place in curves else np.zeros((0, len(rules), 4))

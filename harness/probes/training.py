@@ -30,7 +30,7 @@ from harness.probes.probe import ADAM, CLOSED_FORM, Card, Probe
 from harness.probes.registry import find_objective
 from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
-from harness.probes.validation import Curve, has_stalled, validate
+from harness.probes.validation import REWARD, Curve, LastBest, validate, validation_parts
 from harness.progress import Advance, ignore
 from harness.stats.rules import SelectionRule
 
@@ -123,7 +123,10 @@ class _BatchTrainer:
         self.rewards_KPN = torch.stack([permuted_rewards(samples, permutation) for permutation in permutations])
         self.batch = ProbeBatch.of(samples, self.distinct, permutations, moments)
         self.adam = Adam(self._initial_weights(), self.batch.rate_M)
+        self.objective_rows = _rows_by_objective(self.distinct)
+        self.parts = validation_parts(self.specs, self.rows)
         self.curves: list[list[Curve]] = [[] for _ in self.specs]
+        self.last_best = LastBest(len(self.specs), len(rules))
 
     def run(self) -> Iterator[tuple[int, Trained]]:
         """Train until every probe has finished, and yield each as it finishes, with its key in `specs`."""
@@ -134,13 +137,18 @@ class _BatchTrainer:
                 elapsed = (epoch + number / len(minibatches)) / self.schedule.epochs
                 factor = 0.5 * (1 + math.cos(math.pi * elapsed)) if self.schedule.decay else 1.0
                 self._step(minibatch.to(self.rewards_KPN.device), factor)
-            for position, figures_BS in validate(
-                self.scorer, self.specs, self.rows, self.batch, self.adam.weights, self.rewards_KPN, self.rules
-            ):
-                self.curves[position].append(figures_BS)
+            self._validate(epoch)
             yield from self._retire_finished(epoch + 1)
             if not self.specs:
                 return
+
+    def _validate(self, epoch: int) -> None:
+        rewards_SB = np.full((len(self.specs), len(self.rules)), -np.inf)
+        figures = validate(self.scorer, self.parts, self.batch, self.adam.weights, self.rewards_KPN, self.rules)
+        for position, figures_BS in figures.items():
+            self.curves[position].append(figures_BS)
+            rewards_SB[position] = figures_BS[:, REWARD]
+        self.last_best.update(rewards_SB, epoch)
 
     def _initial_weights(self) -> Weights:
         """Each probe's initial weights, which depend on its seed alone."""
@@ -170,7 +178,7 @@ class _BatchTrainer:
         rewards_KGS = self.rewards_KPN[:, problems_G1, minibatch.places_GS]
         mask_MGS = minibatch.mask_GS & self.batch.train_MP[:, problems_G1]
         slopes: list[Tensor] = []
-        for name, rows in self._rows_by_objective(minibatch.mask_GS.numel() * minibatch.mask_GS.shape[1]):
+        for name, rows in self._parts_by_objective(minibatch.mask_GS.numel() * minibatch.mask_GS.shape[1]):
             rewards_MGS = rewards_KGS[self.batch.permutation_M[rows]] if len(rewards_KGS) > 1 else rewards_KGS
             context = Context(self.batch.beta_M[rows, None, None], self.batch.mean_reward_M[rows, None, None])
             own_MGS = scores_MGS[rows].requires_grad_()
@@ -178,20 +186,24 @@ class _BatchTrainer:
             slopes += torch.autograd.grad(losses_M.sum(), own_MGS)
         return torch.cat(slopes)
 
-    def _rows_by_objective(self, pairs: int) -> Iterator[tuple[str, slice]]:
+    def _parts_by_objective(self, pairs: int) -> Iterator[tuple[str, slice]]:
         """Yield each objective with the rows of the batch that are trained on it, a part of them at a time.
 
         `pairs` is the number of pairs of samples in the minibatch.
         """
-        start, most = 0, max(1, PAIRS_AT_ONCE // pairs)
-        for name, group in groupby(spec.objective for spec in self.distinct):
-            stop = start + len(list(group))
-            yield from ((name, slice(first, min(first + most, stop))) for first in range(start, stop, most))
-            start = stop
+        most = max(1, PAIRS_AT_ONCE // pairs)
+        for name, rows in self.objective_rows:
+            yield from (
+                (name, slice(first, min(first + most, rows.stop))) for first in range(rows.start, rows.stop, most)
+            )
 
     def _retire_finished(self, epochs: int) -> Iterator[tuple[int, Trained]]:
         """Yield the probes that have finished, and remove from the batch those that no other has to be validated as."""
-        finished = [self._is_finished(position, epochs) for position in range(len(self.specs))]
+        stalled_S = self.last_best.stalled(epochs - 1, self.schedule.patience).tolist()
+        finished = [
+            epochs in (self.schedule.epochs, spec.epochs) or (spec.validate_P is not None and has_stalled)
+            for spec, has_stalled in zip(self.specs, stalled_S, strict=True)
+        ]
         if not any(finished):
             return
         folded = self.batch.folded(self.adam.weights)
@@ -205,19 +217,16 @@ class _BatchTrainer:
         place_of = {row: place for place, row in enumerate(rows)}
         self.rows = [place_of[self.rows[position]] for position in kept]
         self.distinct = [self.distinct[row] for row in rows]
+        self.objective_rows = _rows_by_objective(self.distinct)
+        self.last_best.keep(kept)
         self.keys = [self.keys[position] for position in kept]
         self.specs = [self.specs[position] for position in kept]
         self.curves = [self.curves[position] for position in kept]
+        self.parts = validation_parts(self.specs, self.rows)
         if len(rows) < len(self.batch.l2_M):
             kept_rows = torch.tensor(rows, dtype=torch.long, device=self.rewards_KPN.device)
             self.batch = self.batch.take(kept_rows)
             self.adam.keep(kept_rows)
-
-    def _is_finished(self, position: int, epochs: int) -> bool:
-        spec, curve = self.specs[position], self.curves[position]
-        if epochs == self.schedule.epochs or epochs == spec.epochs:
-            return True
-        return bool(curve) and has_stalled(np.stack(curve), self.schedule.patience)
 
 
 def trained_as(spec: ProbeSpec, weights: Weights, epochs: int, curve_EBS: Curve) -> Trained:
@@ -247,6 +256,16 @@ def _training_of(spec: ProbeSpec) -> Hashable:
     """All that the training of a probe depends on, apart from where it stops."""
     train_bytes = spec.train_P.numpy().tobytes()
     return spec.objective, spec.hyperparameters, train_bytes, spec.epochs, spec.seed, spec.permutation
+
+
+def _rows_by_objective(specs: Sequence[ProbeSpec]) -> list[tuple[str, slice]]:
+    """Each objective with the rows of its probes, which lie together."""
+    rows, start = [], 0
+    for name, group in groupby(spec.objective for spec in specs):
+        stop = start + len(list(group))
+        rows.append((name, slice(start, stop)))
+        start = stop
+    return rows
 
 
 def _squared_norms(weights: Weights) -> Tensor:

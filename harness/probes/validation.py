@@ -1,6 +1,7 @@
 """Validation: what each selection rule earns on problems that a probe does not learn from, after each epoch."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -28,61 +29,75 @@ NUMBERS_AT_ONCE = 4_000_000
 """Scores for which figures are computed at once, those of many inner folds together: each step then costs little."""
 
 
-@torch.no_grad()
-def validate(
-    scorer: Scorer,
-    specs: Sequence[ProbeSpec],
-    rows: Sequence[int],
-    batch: ProbeBatch,
-    weights: Weights,
-    rewards_KPN: Tensor,
-    rules: Sequence[SelectionRule],
-) -> Iterator[tuple[int, Curve]]:
-    """Yield the figures [B, 4] of every probe with validation problems, with its position in `specs`.
+@dataclass(frozen=True)
+class Part:
+    """Probes with the same validation problems, which are scored together."""
 
-    `rows` has the place of each in the batch. Probes with the same validation problems are scored together.
-    """
+    problems_Q: Tensor
+    positions: list[int]  # of the probes, among all
+    rows: list[int]  # of the batch, one per probe
+
+
+def validation_parts(specs: Sequence[ProbeSpec], rows: Sequence[int]) -> list[Part]:
+    """Divide the probes that have validation problems by these; `rows` has the place of each in the batch."""
     by_problems: dict[bytes, list[int]] = {}
     for position, spec in enumerate(specs):
         if spec.validate_P is not None:
             by_problems.setdefault(spec.validate_P.numpy().tobytes(), []).append(position)
-    problems = [torch.from_numpy(np.frombuffer(key, dtype=bool).nonzero()[0]) for key in by_problems]
-    parts = list(zip(problems, by_problems.values(), strict=True))
+    return [
+        Part(
+            torch.from_numpy(np.frombuffer(key, dtype=bool).nonzero()[0]),
+            positions,
+            [rows[position] for position in positions],
+        )
+        for key, positions in by_problems.items()
+    ]
+
+
+@torch.no_grad()
+def validate(
+    scorer: Scorer,
+    parts: Sequence[Part],
+    batch: ProbeBatch,
+    weights: Weights,
+    rewards_KPN: Tensor,
+    rules: Sequence[SelectionRule],
+) -> dict[int, Curve]:
+    """Return the figures [B, 4] of every probe of the parts, by its position."""
+    figures: dict[int, Curve] = {}
     for some in _at_once(parts, scorer.samples.mask_PN.shape[1]):
-        scored = [
-            _score(scorer, batch, weights, rewards_KPN, problems_Q, [rows[position] for position in positions])
-            for problems_Q, positions in some
-        ]
-        most = max(len(problems_Q) for problems_Q, _ in some)
+        scored = [_score(scorer, batch, weights, rewards_KPN, part) for part in some]
+        most = max(len(part.problems_Q) for part in some)
         scores_MQN, rewards_MQN, mask_MQN = (
-            torch.cat([pad(part, (0, 0, 0, most - part.shape[1])) for part in kind])
+            torch.cat([pad(piece, (0, 0, 0, most - piece.shape[1])) for piece in kind])
             for kind in zip(*scored, strict=True)
         )
-        positions = [position for _, own in some for position in own]
-        yield from zip(positions, selection_figures(scores_MQN, rewards_MQN, mask_MQN, rules), strict=True)
+        positions = [position for part in some for position in part.positions]
+        figures |= zip(positions, selection_figures(scores_MQN, rewards_MQN, mask_MQN, rules), strict=True)
+    return figures
 
 
-def _at_once(parts: Sequence[tuple[Tensor, list[int]]], width: int) -> Iterator[list[tuple[Tensor, list[int]]]]:
-    """The parts, each some problems and the probes that are validated on them, in runs of not too many scores."""
-    run: list[tuple[Tensor, list[int]]] = []
+def _at_once(parts: Sequence[Part], width: int) -> Iterator[list[Part]]:
+    """The parts in runs of not too many scores."""
+    run: list[Part] = []
     numbers = 0
-    for problems_Q, positions in parts:
-        own = len(problems_Q) * len(positions) * width
+    for part in parts:
+        own = len(part.problems_Q) * len(part.positions) * width
         if run and numbers + own > NUMBERS_AT_ONCE:
             yield run
             run, numbers = [], 0
-        run.append((problems_Q, positions))
+        run.append(part)
         numbers += own
     if run:
         yield run
 
 
 def _score(
-    scorer: Scorer, batch: ProbeBatch, weights: Weights, rewards_KPN: Tensor, problems_Q: Tensor, rows: list[int]
+    scorer: Scorer, batch: ProbeBatch, weights: Weights, rewards_KPN: Tensor, own: Part
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The scores of the probes in these rows of the batch on some problems, their rewards, the mask: [M, Q, N] each."""
-    problems_Q = problems_Q.to(rewards_KPN.device)
-    rows_M = torch.tensor(rows, device=rewards_KPN.device)
+    """The scores of a part's probes on its problems, their rewards, the mask: [M, Q, N] each."""
+    problems_Q = own.problems_Q.to(rewards_KPN.device)
+    rows_M = torch.tensor(own.rows, device=rewards_KPN.device)
     part = batch.take(rows_M)
     scores_MQN = scorer.whole(part.folded({name: weight[rows_M] for name, weight in weights.items()}), problems_Q)
     rewards_MQN = rewards_KPN[part.permutation_M][:, problems_Q]
@@ -144,6 +159,23 @@ def _rank_table(width: int, k: int | None) -> tuple[Tensor, Tensor]:
     return table_CN, torch.xlogy(table_CN, table_CN * counts_C1).sum(-1)
 
 
-def has_stalled(curve_EBS: Curve, patience: int) -> bool:
-    """Return True if no rule's best reward lies within the last `patience` epochs."""
-    return bool(len(curve_EBS) - 1 - curve_EBS[..., REWARD].argmax(axis=0).max() >= patience)
+class LastBest:
+    """The epoch in which each rule's validation reward was last the best so far, for many probes together."""
+
+    def __init__(self, probes: int, rules: int) -> None:
+        self._rewards_SB = np.full((probes, rules), -np.inf)
+        self._epoch_SB = np.zeros((probes, rules), dtype=np.int64)
+
+    def update(self, rewards_SB: NDArray[np.float64], epoch: int) -> None:
+        """Take the rewards after one more epoch; NaN, of training that diverged, is never bettered."""
+        better_SB = (rewards_SB > self._rewards_SB) | (np.isnan(rewards_SB) & ~np.isnan(self._rewards_SB))
+        self._rewards_SB[better_SB], self._epoch_SB[better_SB] = rewards_SB[better_SB], epoch
+
+    def stalled(self, epoch: int, patience: int) -> NDArray[np.bool_]:
+        """Return for each probe [S] whether no rule's best reward lies within the last `patience` epochs."""
+        stalled_S: NDArray[np.bool_] = epoch - self._epoch_SB.max(1) >= patience
+        return stalled_S
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Remove all probes but those at these positions."""
+        self._rewards_SB, self._epoch_SB = self._rewards_SB[positions], self._epoch_SB[positions]
