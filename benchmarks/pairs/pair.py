@@ -11,6 +11,9 @@ from benchmarks.data_files import dump_json
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 """The beginnings of turns, those of Anthropic's HH data. Every set's dialogues become this text."""
 
+PAIRS = "pairs:"
+"""The beginning of the name of a benchmark whose problems are pairs of replies, or their prompts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

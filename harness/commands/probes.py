@@ -34,6 +34,9 @@ def rank(
         typer.Option("--format", help="human-eval, codet, mbpp-eval, evalplus, bigcode, qprobe or auto"),
     ] = "auto",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="file for the picked completions")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="file for the score of every completion, as win-rate --rewards reads it")
+    ] = None,
     rule: Annotated[
         str, typer.Option(help="selection: card (the probe's best), arg-max, softmax or arg-max-among")
     ] = "card",
@@ -45,7 +48,7 @@ def rank(
     """Pick one of each problem's completions by a probe. Nothing is run."""
     from benchmarks.registry import open_benchmark
     from harness.probes import load_probe
-    from harness.stages.rank import as_json, open_reader, picked_rows, read_completions, rule_of
+    from harness.stages.rank import as_json, open_reader, picked_rows, read_completions, rule_of, score_rows
     from harness.stages.rank import rank as rank_completions
 
     chosen = load_probe(probe)
@@ -58,6 +61,9 @@ def rank(
     if output is not None:
         _write_rows(output, [jsonlib.dumps(row) for row in picked_rows(rankings)])
         terminal.message(f"Wrote {len(rankings):,} picked completions to {output}.")
+    if scores is not None:
+        _write_rows(scores, [jsonlib.dumps(row) for row in score_rows(rankings)])
+        terminal.message(f"Wrote {len(completions):,} scores to {scores}.")
     if json:
         print(jsonlib.dumps(as_json(chosen, rankings), indent=1))
     else:

@@ -1,7 +1,6 @@
 """The card of an adapter: what it was trained on and how, as JSON beside its weights."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,13 +8,11 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks import Problem
-from harness.errors import QprobeError
-from harness.runs.atomic import atomic_write
+from benchmarks.pairs.pair import PAIRS
+from harness.runs.json_card import read_json_card, save_json_card
 
 FILE = "qprobe_card.json"
 SCHEMA = "qprobe-adapter/1"
-PAIRS = "pairs:"
-"""The beginning of the name of a benchmark whose problems are pairs of replies, or their prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +44,20 @@ class AdapterCard:
 
     def save(self, folder: Path) -> None:
         """Write the card. Raises QprobeError where that fails."""
-        with atomic_write(folder / FILE) as draft:
-            draft.write_text(json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1), encoding="utf-8")
+        save_json_card(folder / FILE, SCHEMA, asdict(self))
 
 
 def read_card(folder: Path) -> AdapterCard | None:
     """Return an adapter's card; None for one that qprobe did not make. Raises QprobeError for a damaged card."""
-    path = folder / FILE
-    if not path.is_file():
-        return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema"] != SCHEMA:
-            raise QprobeError(f"{path} is of another version of qprobe: {values['schema']}, not {SCHEMA}.")
-        values.setdefault("prompts", [])
-        lists = {"splits", "problems", "losses", "prompts"}
-        names = [entry.name for entry in fields(AdapterCard)]
-        given: dict[str, Any] = {name: tuple(values[name]) if name in lists else values[name] for name in names}
-        return AdapterCard(**given)
-    except (ValueError, KeyError, TypeError) as error:
-        raise QprobeError(f"{path} is damaged ({error!r}): train the adapter again.") from error
+    return read_json_card(folder / FILE, SCHEMA, _card_of, "train the adapter again")
+
+
+def _card_of(values: Mapping[str, Any]) -> AdapterCard:
+    values = {"prompts": [], **values}
+    lists = {"splits", "problems", "losses", "prompts"}
+    names = [entry.name for entry in fields(AdapterCard)]
+    given: dict[str, Any] = {name: tuple(values[name]) if name in lists else values[name] for name in names}
+    return AdapterCard(**given)
 
 
 def prompt_digest(prompt: str) -> str:

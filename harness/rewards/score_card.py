@@ -1,13 +1,11 @@
 """The card beside a file of scores: the model that gave them, and what they cost."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from harness.errors import QprobeError
-from harness.runs.atomic import atomic_write
+from harness.runs.json_card import read_json_card, save_json_card
 
 SCHEMA = "qprobe-scores/1"
 
@@ -30,8 +28,7 @@ class ScoreCard:
 
     def save(self, scores: Path) -> None:
         """Write the card of a file of scores."""
-        with atomic_write(card_path(scores)) as draft:
-            draft.write_text(json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1), encoding="utf-8")
+        save_json_card(card_path(scores), SCHEMA, asdict(self))
 
 
 def card_path(scores: Path) -> Path:
@@ -41,13 +38,8 @@ def card_path(scores: Path) -> Path:
 
 def read_score_card(scores: Path) -> ScoreCard | None:
     """Return the card of a file of scores; None for one from elsewhere. Raises QprobeError for a damaged card."""
-    path = card_path(scores)
-    if not path.is_file():
-        return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema"] != SCHEMA:
-            raise QprobeError(f"{path} is of another version of qprobe: {values['schema']}, not {SCHEMA}.")
-        return ScoreCard(**{entry.name: values[entry.name] for entry in fields(ScoreCard)})
-    except (ValueError, KeyError, TypeError) as error:
-        raise QprobeError(f"{path} is damaged ({error!r}): remove it and the scores, and score again.") from error
+    return read_json_card(card_path(scores), SCHEMA, _card_of, "remove it and the scores, and score again")
+
+
+def _card_of(values: Mapping[str, Any]) -> ScoreCard:
+    return ScoreCard(**{entry.name: values[entry.name] for entry in fields(ScoreCard)})

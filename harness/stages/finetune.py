@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pairs.pair import PAIRS
 from harness.errors import QprobeError
-from harness.finetuning.card import PAIRS, AdapterCard, prompt_digest, read_card
+from harness.finetuning.card import AdapterCard, prompt_digest, read_card
 from harness.finetuning.checkpoint import Checkpoint
 from harness.finetuning.lora import HEAD, LoraSettings, save_adapter, trained_parameters, with_lora
 from harness.finetuning.methods import Method, find_method

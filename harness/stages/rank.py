@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from benchmarks import Benchmark, Problem
-from benchmarks.pairs.pair import HUMAN
+from benchmarks.pairs.pair import HUMAN, PAIRS
 from harness.errors import ProbeError, QprobeError
-from harness.finetuning.card import PAIRS
 from harness.models.engine import Embedder
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.registry import EMBEDDERS, open_embedder
@@ -251,3 +250,10 @@ def picked_rows(rankings: Sequence[Ranking]) -> Iterator[dict[str, Any]]:
         best = ranking.picked.completion
         named = {"task_id": ranking.problem_id, "completion": best.continuation, "score": ranking.picked.score}
         yield named if best.program.startswith(best.prompt) else {**named, "program": best.program}
+
+
+def score_rows(rankings: Sequence[Ranking]) -> Iterator[dict[str, Any]]:
+    """The score of every sample as a row of a file of scores, in the order of the samples' indices."""
+    for ranking in rankings:
+        for sample in sorted(ranking.samples, key=lambda one: one.completion.index):
+            yield {"problem": ranking.problem_id, "index": sample.completion.index, "score": sample.score}

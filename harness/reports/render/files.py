@@ -1,9 +1,10 @@
 """A report as files in its run's folder: every format, a picture of the main table, and the page."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from harness.reports.browser_data import BrowserData
 from harness.reports.origin import origin
@@ -19,13 +20,23 @@ FILES = {"json": json_text, "md": markdown, "tex": latex_text, "csv": csv_rows}
 def write_report(report: Report, data: BrowserData, run: Path) -> None:
     """Write a report into its run's folder as files: in all formats, as a picture and as a page."""
     written = {ending: write(report) for ending, write in FILES.items()}
-    for ending, content in {**written, "svg": picture(report), "html": page(report, data, origin(run))}.items():
-        with atomic_write(run / f"report.{ending}") as draft:
+    write_forms(run, {**written, "svg": picture(report), "html": page(report, data, origin(run))})
+
+
+def write_forms(folder: Path, forms: Mapping[str, str]) -> None:
+    """Write the forms of a report, by their endings, each as a whole."""
+    for ending, content in forms.items():
+        with atomic_write(folder / f"report.{ending}") as draft:
             draft.write_text(content, encoding="utf-8")
 
 
 def picture(report: Report) -> str:
     """The terminal's main table as an SVG picture."""
-    console = Console(record=True, width=88, file=io.StringIO(), force_terminal=True)
-    console.print(terminal(report))
-    return console.export_svg(title=heading(report).partition(":")[0], unique_id="qprobe")
+    return drawn(terminal(report), heading(report).partition(":")[0], width=88)
+
+
+def drawn(shown: RenderableType, title: str, width: int) -> str:
+    """What the terminal shows as an SVG picture."""
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+    console.print(shown)
+    return console.export_svg(title=title, unique_id="qprobe")
