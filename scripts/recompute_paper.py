@@ -3,17 +3,19 @@
     python -m scripts.recompute_paper results/paper
 
 It reads `paper.json`, the runs' SQLite files, the files of scores, vectors and probes, and prints each figure of the
-table beside its own. Exit status 1 if two differ.
+table beside its own. Exit status 1 if two differ. The table on preferences has scripts/recompute_preferences.py.
 """
 
 import json
 import sqlite3
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import comb
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,18 +138,23 @@ def recomputed(folder: Path, row: str, test: str) -> float | None:
     return known[row]() if row in known else None
 
 
+def compare(cells: Sequence[Mapping[str, Any]], again: Callable[[str, str], float | None]) -> int:
+    """Print every figure of a table twice, and return how many differ."""
+    differ = 0
+    for cell in cells:
+        value = again(cell["row"], cell["test"]) if cell["ours"] is not None else None
+        if value is not None:
+            wrong = abs(value - cell["ours"]["value"]) > TOLERANCE
+            differ += wrong
+            print(f"{cell['row']:15} {cell['test']:12} {cell['ours']['value']:.4f} {value:.4f}{'  DIFFERS' * wrong}")
+    return differ
+
+
 def main() -> None:
     """Print every figure of the table twice."""
-    folder, differ = Path(sys.argv[1]), 0
-    for cell in json.loads((folder / "paper.json").read_text())["cells"]:
-        if cell["ours"] is None:
-            continue
-        again = recomputed(folder, cell["row"], cell["test"])
-        if again is not None:
-            wrong = abs(again - cell["ours"]["value"]) > TOLERANCE
-            differ += wrong
-            print(f"{cell['row']:15} {cell['test']:12} {cell['ours']['value']:.4f} {again:.4f}{'  DIFFERS' * wrong}")
-    sys.exit(bool(differ))
+    folder = Path(sys.argv[1])
+    cells = json.loads((folder / "paper.json").read_text())["cells"]
+    sys.exit(bool(compare(cells, partial(recomputed, folder))))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ def paper(
     quiet: args.Quiet = False,
 ) -> None:
     """Run the rows of the Q-Probe paper, and print ours beside the paper's. Rerunning resumes."""
+    from harness.stages.options import settings_of
     from harness.stages.paper.preference_rows import PREFERENCE_ROWS
     from harness.stages.paper.preference_runs import PreferenceRuns
     from harness.stages.paper.rows import ROWS
@@ -45,7 +46,12 @@ def paper(
     runs = kind(folder, options, terminal)
     runs.check()
     cells = make_cells(runs, rows)
-    made = {"schema": SCHEMA, "model": options.model, "cells": [cell.as_json() for cell in cells]}
+    made = {
+        "schema": SCHEMA,
+        "model": options.model,
+        "settings": settings_of(options),
+        "cells": [cell.as_json() for cell in cells],
+    }
     name = "preferences" if options.preferences else "paper"
     _write(folder / name, jsonlib.dumps(made, indent=1), _markdown(cells, runs))
     if json:

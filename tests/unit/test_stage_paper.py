@@ -156,6 +156,7 @@ def test_the_difference_is_ours_minus_the_papers():
 def test_what_every_row_would_fail_at_is_an_error_before_any_run(options: PaperOptions, tmp_path: Path):
     for change, complaint in [
         ({"model": "openai:m"}, "--model is a model of transformers"),
+        ({"reward_model": "hf:m"}, "--reward-model makes no difference to this table: add --preferences, or leave"),
         ({"splits": ("validation",)}, "has no split 'validation'"),
         ({"tests": ("nowhere",)}, "Unknown benchmark 'nowhere'"),
         ({"layers": "99"}, "Unknown layer 99"),

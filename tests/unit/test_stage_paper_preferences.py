@@ -1,6 +1,8 @@
 """The paper's table of preferences on a real small model: every win rate again from the stored replies and rewards."""
 
 import json
+import shutil
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,16 +14,22 @@ import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 from typer.testing import CliRunner
 
+from benchmarks.pairs import open_pairs
 from harness.commands.main import app
 from harness.errors import QprobeError
 from harness.probes import load_probe
 from harness.reports.given_scores import read_scores
+from harness.rewards.judge import open_judge
 from harness.runs.store import Store
 from harness.stages.paper.options import PaperOptions
 from harness.stages.paper.preference_rows import PREFERENCE_ROWS
 from harness.stages.paper.preference_runs import PreferenceRuns
 from harness.stages.paper.table import chosen_rows, make_cells
 from harness.stages.rank import open_reader, rank
+from harness.stages.win_rates import CHOSEN, comparisons, read_samples
+from harness.stats import SelectionRule
+from scripts import recompute_preferences
+from scripts.recompute_preferences import Table
 from tests.tiny_models import SMALL, save_teachable_llama, tokenizer
 
 pytest.importorskip("peft", reason="peft is not installed")
@@ -138,6 +146,70 @@ def test_every_win_rate_is_that_of_the_stored_rewards(folder: Path):
     assert made["oracle"]["difference"]["value"] == pytest.approx(best - 0.9159)
 
 
+def test_every_row_is_computed_again_from_the_stored_files(folder: Path):
+    table = Table(folder)
+    made = {name: cell["ours"]["value"] for name, cell in cells(folder).items() if cell["ours"]}
+    assert made == pytest.approx({name: table.recomputed(name) for name in made}, abs=1e-6)
+    assert len(made) == len(PREFERENCE_ROWS) - 1
+
+
+def test_a_figure_that_the_files_do_not_give_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    copied = Path(shutil.copytree(folder, tmp_path / "paper"))
+    monkeypatch.setattr("sys.argv", ["recompute", str(copied)])
+
+    def wrong() -> list[str]:
+        with pytest.raises(SystemExit) as ended:
+            recompute_preferences.main()
+        named = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.endswith("DIFFERS")]
+        assert ended.value.code == bool(named)
+        return named
+
+    assert wrong() == []
+    scores = copied / "preferences" / "dpo-replies" / "scores" / "classifier.jsonl"
+    picked = picks(copied, "dpo")
+    rows = [json.loads(line) for line in scores.read_text().splitlines()]
+    raised = [{**one, "score": 99.0 if one["index"] == picked[one["problem"]] else -99.0} for one in rows]
+    scores.write_text("".join(json.dumps(one) + "\n" for one in raised))
+    assert set(wrong()) <= {"dpo", "dpo-probe"}
+    assert wrong()
+
+
+def answered(text: str) -> str:
+    """A made-up answer, nonsense to one question of five."""
+    return ("A", "B", "Reply B is better.", "tie", "It depends.")[zlib.crc32(text.encode()) % 5]
+
+
+def test_a_judges_rows_are_computed_again_from_its_answers(folder: Path, options: PaperOptions, tmp_path: Path):
+    """All that is asked has three answers already, so that no server is needed."""
+    pytest.importorskip("openai", reason="openai is not installed")
+    copied, spec = Path(shutil.copytree(folder, tmp_path / "paper")), "openai:tiny,url=http://127.0.0.1:9/v1"
+    judge = open_judge(spec, copied / "preferences")
+    probe = load_probe(copied / "preferences" / "base-pairs" / "probes" / "pairwise.safetensors")
+    with Store(copied / "preferences" / "base-replies") as store:
+        replies = read_samples(store, probe, open_pairs(options.train))
+    asked = [
+        one
+        for names, own in comparisons(replies, "probe", SelectionRule()).items()
+        if names[1] == CHOSEN
+        for one in own
+    ]
+    rows = [
+        {"key": judge._key(order), "answer": answered(order.text)} for one in asked for order in (one, one.swapped())
+    ]
+    judge.path.parent.mkdir()
+    judge.path.write_text("".join(json.dumps(one) + "\n" for one in rows * 3))
+    call = ["reproduce", "paper", "--preferences", "--folder", str(copied), "--model", options.model, *SETTINGS]
+    call += ["--train", options.train, "--judge", spec, "--rows", "base,longest,probe,accuracy"]
+    done = CliRunner().invoke(app, call)
+    assert (done.exit_code, done.exception) == (0, None), done.output
+    made, table = cells(copied), Table(copied)
+    assert len({made[name]["ours"]["value"] for name in made}) > 1
+    for name, cell in made.items():
+        assert table.recomputed(name) == pytest.approx(cell["ours"]["value"], abs=1e-6), name
+
+
 def test_no_training_prompt_is_tested_on(folder: Path):
     with Store(folder / "preferences" / "base-replies", read_only=True) as store:
         tested = {problem.prompt for problem in store.problems()}
@@ -212,6 +284,9 @@ def test_what_every_row_would_fail_at_is_an_error_before_any_run(options: PaperO
     for change, complaint in [
         ({"model": "openai:m"}, "--model is a model of transformers"),
         ({"judge": "openai:m"}, "Give either --judge MODEL or --reward-model MODEL"),
+        ({"judge": "nope:m", "reward_model": ""}, "Unknown scheme 'nope'"),
+        ({"reward_model": "hf:/nowhere"}, "There is no folder /nowhere"),
+        ({"api_model": "openai:m"}, "--api-model makes no difference to this table: leave it out with --preferences"),
         ({"train": "nowhere"}, "Unknown pair set 'nowhere'"),
         ({"splits": ("validation",)}, "has no split 'validation'"),
         ({"splits": ("test",)}, "The split test is held out"),

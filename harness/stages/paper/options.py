@@ -1,11 +1,17 @@
 # ruff: noqa: RUF009 - `option` makes a dataclass field
 """The options of a reproduction of the paper."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
+from harness.errors import QprobeError
+from harness.stages.option_values import flag_of
 from harness.stages.options import DeviceOptions, SeedOptions, WorkerOptions, option
+
+OF_CODE = ("train_k", "api_model", "api_prompt", "api_embedder", "codet_samples", "codet_tests")
+OF_PREFERENCES = ("reward_model",)
+"""Options that one of the tables alone reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,14 @@ class PaperOptions(DeviceOptions, SeedOptions, WorkerOptions):
     api_embedder: str = option("", "embeddings on a server for those rows: openai:MODEL,url=... [default: left out]")
     codet_samples: Path | None = option(None, "samples of CodeGen-16B on HumanEval, a file of CodeT's authors")
     codet_tests: Path | None = option(None, "tests that CodeGen-16B wrote, a file of CodeT's authors")
+
+    def refuse_unread(self) -> None:
+        """Raise QprobeError for an option that the other table alone reads."""
+        unread = OF_CODE if self.preferences else OF_PREFERENCES
+        for entry in fields(self):
+            if entry.name in unread and getattr(self, entry.name) != entry.default:
+                remedy = "leave it out with --preferences" if self.preferences else "add --preferences, or leave it out"
+                raise QprobeError(f"{flag_of(entry)} makes no difference to this table: {remedy}.")
 
     @property
     def train_benchmark(self) -> str:

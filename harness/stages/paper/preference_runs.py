@@ -58,11 +58,16 @@ class PreferenceRuns:
         self.prompts = cache(self._prompts)
 
     def check(self) -> None:
-        """Raise an error for what every row would fail at: the model, or the pairs."""
+        """Raise an error for what every row would fail at: the model, the pairs, or what judges."""
         options = self.options
         check_model(options)
+        options.refuse_unread()
         if options.judge and options.reward_model:
             raise QprobeError("Give either --judge MODEL or --reward-model MODEL.")
+        if options.judge:
+            open_judge(options.judge, self.folder, options.device)
+        if options.reward_model:
+            open_scorer("classifier", options.reward_model, device=options.device)
         if len(options.tests) > 1 or len(options.splits) > 1:
             raise QprobeError("--preferences takes one pair set in --test-on, and one split in --split.")
         if self.split == HELD_OUT:

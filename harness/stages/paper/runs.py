@@ -64,6 +64,7 @@ class PaperRuns:
         """Raise an error for what every row would fail at: the model, the data, or the sandbox."""
         options = self.options
         check_model(options)
+        options.refuse_unread()
         for split in options.train_splits:
             load_benchmark(options.train_benchmark, split=split)
         for benchmark in options.test_benchmarks:
