@@ -1,5 +1,6 @@
 """Near-duplicate problems, which must not be on both sides of a split."""
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,8 +96,7 @@ def group_near_duplicates(prompts: Mapping[str, str], threshold: float = ALIKE) 
     """Return a group number for each problem, the same for near-duplicates: the `groups` of cross-validation.
 
     Two prompts are near-duplicates where the Jaccard similarity of their sets of three-word shingles is at least the
-    threshold; the groups are the transitive closure. Exact, from an inverted index: a thousand prompts take about a
-    second.
+    threshold; the groups are the transitive closure. Exact, from an inverted index.
     """
     leader = list(range(len(prompts)))
     for first, second in _similar([_shingles(prompt) for prompt in prompts.values()], threshold):
@@ -118,14 +118,21 @@ def _shingles(prompt: str) -> frozenset[tuple[str, ...]]:
 
 
 def _similar(shingles: Sequence[frozenset[tuple[str, ...]]], threshold: float) -> Iterator[tuple[int, int]]:
-    """The pairs of places whose sets are similar, from an index of the earlier places by shingle."""
+    """The pairs of places whose sets are similar, from an index of the earlier places by their rarest shingles.
+
+    Two similar sets share so many shingles that they share one of the rarest of each (prefix filtering, Chaudhuri et
+    al. 2006): what nearly all prompts have, such as the turns of a dialogue, is then never looked up.
+    """
+    frequency = Counter(chain.from_iterable(shingles))
     holders: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, own in enumerate(shingles):
-        shared = Counter(chain.from_iterable(holders[shingle] for shingle in own))
-        for other, count in shared.items():
+        least = math.ceil(threshold * len(own) - 1e-9)  # that a similar set has of these
+        rarest = sorted(own, key=lambda shingle: (frequency[shingle], shingle))[: len(own) - least + 1]
+        for other in {other for shingle in rarest for other in holders[shingle]}:
+            count = len(own & shingles[other])
             if count >= threshold * (len(own) + len(shingles[other]) - count):
                 yield other, place
-        for shingle in own:
+        for shingle in rarest:
             holders[shingle].append(place)
 
 

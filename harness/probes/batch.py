@@ -1,6 +1,6 @@
 """A batch of probes that are trained together: the specification of each, and all of them as tensors.
 
-The first dimension of the tensors is the M probes; V views, H linear maps, D width, P problems.
+The first dimension of the tensors is the M probes; F training sets, V views, H linear maps, D width, P problems.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,20 +53,24 @@ class ProbeBatch:
         """The batch of probes that read the same views; without `moments`, vectors are not standardised."""
         views, device = specs[0].hyperparameters.views, samples.rewards_PN.device
         dtype = torch.promote_types(samples.vectors[views[0]].dtype, torch.float32)
-        train_MP = torch.stack([spec.train_P for spec in specs]).to(device)
-        shape = (len(specs), len(views), samples.vectors[views[0]].shape[-1])
-        mean_MVD, scale_MVD = torch.zeros(shape, device=device), torch.ones(shape, device=device)
+        keys = [spec.train_P.numpy().tobytes() for spec in specs]
+        sets = dict(zip(keys, (spec.train_P for spec in specs), strict=True))  # far fewer than probes
+        place = {key: number for number, key in enumerate(sets)}
+        set_M = torch.tensor([place[key] for key in keys], device=device)
+        train_FP = torch.stack(list(sets.values())).to(device)
+        shape = (len(sets), len(views), samples.vectors[views[0]].shape[-1])
+        mean_FVD, scale_FVD = torch.zeros(shape, device=device), torch.ones(shape, device=device)
         if moments is not None:
-            means, scales = zip(*(moments[view].standard(train_MP) for view in views), strict=True)
-            mean_MVD, scale_MVD = torch.stack(means, 1), torch.stack(scales, 1)
-        graded_M = train_MP.double() @ samples.mask_PN.sum(1).double()
-        passed_M = train_MP.double() @ (samples.rewards_PN * samples.mask_PN).sum(1).double()
+            means, scales = zip(*(moments[view].standard(train_FP) for view in views), strict=True)
+            mean_FVD, scale_FVD = torch.stack(means, 1), torch.stack(scales, 1)
+        graded_F = train_FP.double() @ samples.mask_PN.sum(1).double()
+        passed_F = train_FP.double() @ (samples.rewards_PN * samples.mask_PN).sum(1).double()
         hyperparameters = [spec.hyperparameters for spec in specs]
         return cls(
-            train_MP,
-            mean_MVD.to(dtype),
-            scale_MVD.to(dtype),
-            (passed_M / graded_M.clamp(min=1)).to(dtype),
+            train_FP[set_M],
+            mean_FVD.to(dtype)[set_M],
+            scale_FVD.to(dtype)[set_M],
+            (passed_F / graded_F.clamp(min=1)).to(dtype)[set_M],
             torch.tensor([permutations.index(spec.permutation) for spec in specs], device=device),
             torch.tensor([one.l2 for one in hyperparameters], dtype=dtype, device=device),
             torch.tensor([one.learning_rate for one in hyperparameters], dtype=dtype, device=device),

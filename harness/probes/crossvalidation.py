@@ -28,6 +28,12 @@ Trial = tuple[str, Permutation | None]
 FOLDINGS = 10
 """The default number of cross-validations, each with other folds."""
 
+MANY_PROBLEMS = 2_000
+"""The number of problems from which fewer are made: figures then hardly depend on the folds."""
+
+FEWEST_FOLDINGS = 2
+"""Fewer would not show how far figures depend on the folds."""
+
 
 @dataclass(frozen=True)
 class CrossValidation:
@@ -132,6 +138,11 @@ def cross_validations(
         by_trial = {trial: [next(fitted) for _ in range(folds)] for trial in own}
         results.append(_assemble(samples, objectives, fold_P, by_trial, score_beta(beta)))
     return results
+
+
+def default_foldings(problems: int) -> int:
+    """Return the default number of cross-validations: ten, fewer with more than 2,000 problems, and two at least."""
+    return max(FEWEST_FOLDINGS, min(FOLDINGS, FOLDINGS * MANY_PROBLEMS // max(problems, 1)))
 
 
 def usable_seeds(

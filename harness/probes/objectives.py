@@ -18,6 +18,9 @@ from torch.nn.functional import relu, softplus
 HINGE_MARGIN = 0.1
 DPO_ALPHA = 1.0
 
+WITHIN_PROBLEMS = ("pg", "pg-problem", "pg-loo", "pairwise", "hinge", "dpo", "listwise", "copg")
+"""The names of the objectives that depend on a problem's scores through their differences alone."""
+
 
 @dataclass(frozen=True)
 class Context:

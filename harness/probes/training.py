@@ -25,7 +25,7 @@ from harness.probes.forms import Weights, find_form
 from harness.probes.hyperparameters import Schedule
 from harness.probes.minibatches import Minibatch, draw_minibatches
 from harness.probes.moments import Moments
-from harness.probes.objectives import Context
+from harness.probes.objectives import WITHIN_PROBLEMS, Context
 from harness.probes.probe import ADAM, CLOSED_FORM, Card, Probe
 from harness.probes.registry import find_objective
 from harness.probes.samples import Samples, View
@@ -117,8 +117,9 @@ class _BatchTrainer:
         self.rows = [by_training.setdefault(_training_of(spec), len(by_training)) for spec in self.specs]
         self.distinct = [self.specs[self.rows.index(row)] for row in range(len(by_training))]
         hyperparameters = self.specs[0].hyperparameters
-        self.scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
         self.objectives = {name: find_objective(name) for name in {spec.objective for spec in self.specs}}
+        within = self.objectives.keys() <= set(WITHIN_PROBLEMS)
+        self.scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form), up_to_level=within)
         permutations = sorted({spec.permutation for spec in self.specs}, key=lambda permutation: permutation or (-1,))
         self.rewards_KPN = torch.stack([permuted_rewards(samples, permutation) for permutation in permutations])
         self.batch = ProbeBatch.of(samples, self.distinct, permutations, moments)

@@ -299,7 +299,9 @@ class ProbeOptions(TrainOptions):
 
     folds: int | None = option(None, "number of folds [default: 5, or one per problem where there are fewer]", least=2)
     learning_curve: bool = option(False, "also train on 10, 20, 50, ... problems; takes some minutes more")
-    repeats: int = option(10, "cross-validations, each with other folds; the report shows their mean", least=1)
+    repeats: int | None = option(
+        None, "cross-validations whose mean is reported [default: 10, fewer with more than 2,000 problems]", least=1
+    )
     group_duplicates: bool = option(True, "keep problems with nearly equal descriptions or references in one fold")
 
 

@@ -22,7 +22,13 @@ from harness.probes import (
 from harness.probes.added_features import check_features, with_features
 from harness.probes.contrast import contrast_scores
 from harness.probes.controls import DRAWS, DRAWS_WITHIN, draws_each
-from harness.probes.crossvalidation import FOLDINGS, joined_controls, random_control, usable_seeds
+from harness.probes.crossvalidation import (
+    MANY_PROBLEMS,
+    default_foldings,
+    joined_controls,
+    random_control,
+    usable_seeds,
+)
 from harness.probes.folds import assign_folds, default_folds
 from harness.probes.learning_curve import learning_curves
 from harness.probes.plans import plan_at, score_beta
@@ -61,7 +67,7 @@ def probe(
     beta: float | None = None,
     preset: str = "nested",
     learning: bool = False,
-    repeats: int = FOLDINGS,
+    repeats: int | None = None,
     choices: GridOverrides | None = None,
     group_duplicates: bool = True,
     features: Sequence[str] = (),
@@ -72,20 +78,22 @@ def probe(
 
     Nothing is trained where the run holds the scores and probes of just these inputs.
 
-    `learning` adds the learning curve of every objective. `repeats` is the number of cross-validations, each with other
-    folds, whose mean the report shows; draws of folds that leave one without a pass or a failure to learn from are left
-    out. `choices` replaces candidates of the preset, and `beta` its rules of selection: by softmax at that temperature,
-    at 0 by the arg max. With `group_duplicates`, problems with nearly the same description or reference share a fold;
-    `features` are read beside the vectors; `controls` is the least number of draws on rewards shuffled among all
-    samples. By default there are five folds, or one per problem where there are fewer problems. Raises QprobeError
-    where verdicts or vectors are missing.
+    `learning` adds the learning curve of every objective. `repeats` is the number of cross-validations, each with
+    other folds, whose mean the report shows; draws of folds that leave one without a pass or a failure to learn
+    from are left out; None makes ten, or fewer with more than 2,000 problems. `choices` replaces candidates of the
+    preset, and `beta` its rules of selection: by softmax at that temperature, at 0 by the arg max. With
+    `group_duplicates`, problems with nearly the same description or reference share a fold; `features` are read
+    beside the vectors; `controls` is the least number of draws on rewards shuffled among all samples. By default
+    there are five folds, or one per problem where there are fewer problems. Raises QprobeError where verdicts or
+    vectors are missing.
     """
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     check_features(features)
     plain = load_samples(store)
     samples = add_features(store, plain, features) if features else plain
-    if folds is None:
-        folds = default_folds(len(samples.problem_ids))
+    problems = len(samples.problem_ids)
+    folds = default_folds(problems) if folds is None else folds
+    repeats = default_foldings(problems) if repeats is None else repeats
     grouping = near_duplicates(store, samples.problem_ids, folds) if group_duplicates else Grouping({})
     groups = grouping.groups or None
     settings = {**current(store), "folds": folds, **training_card(seed, score_beta(beta), beta, preset, plan, features)}
@@ -96,7 +104,7 @@ def probe(
     if grouping.warning:
         progress.message(grouping.warning)
     training: dict[str, Any] = {"folds": folds, "beta": beta, "plan": plan, "groups": groups}
-    draws = _draws_of_controls(len(objectives), controls)
+    draws = _draws_of_controls(len(objectives), controls, problems)
     with one_task(progress, TRAINING) as joined:
         seeds = usable_seeds(samples, folds, range(seed, seed + repeats), groups)
         results = cross_validations(samples, objectives, seeds=seeds, **training, **draws, progress=joined)
@@ -119,10 +127,11 @@ def _grouping_card(grouping: Grouping) -> dict[str, Any]:
     return {"groups": groups} | ({"groups_shortfall": grouping.shortfall} if grouping.shortfall else {})
 
 
-def _draws_of_controls(objectives: int, least: int) -> dict[str, Any]:
+def _draws_of_controls(objectives: int, least: int, problems: int) -> dict[str, Any]:
     """Return the draws of each control per objective; `least` is the number among all samples, in total."""
     among_all = draws_each(objectives, least) if least else 0
-    return {"controls": among_all, "controls_within": draws_each(objectives, DRAWS_WITHIN)}
+    within = DRAWS_WITHIN if problems <= MANY_PROBLEMS else 1  # of each objective then
+    return {"controls": among_all, "controls_within": draws_each(objectives, within)}
 
 
 def probe_by(

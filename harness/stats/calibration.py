@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.stats.estimators import Bools, Floats, ranking, tie_means
-from harness.stats.intervals import percentile_interval, resample, resampled_means
+from harness.stats.intervals import percentile_interval, products, resample, resampled_means
 
 BINS = 10
 CALIBRATED = 0.05
@@ -91,7 +91,7 @@ def calibrate(
 
 def _bin(scores_PN: Floats, rewards_PN: Floats, in_bin_PN: Bools, counts_BP: np.ndarray) -> Bin:
     sums_2P = np.stack([(rewards_PN * in_bin_PN).sum(1), in_bin_PN.sum(1)])
-    passed_B, samples_B = sums_2P @ counts_BP.T
+    passed_B, samples_B = products(sums_2P, counts_BP)
     with np.errstate(invalid="ignore"):  # a resample without a sample in the bin is left out
         low, high = percentile_interval((passed_B / samples_B)[None])
     pass_rate = float(rewards_PN[in_bin_PN].mean())

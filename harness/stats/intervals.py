@@ -5,8 +5,10 @@ resampled together. Probes bring a second source of chance: the folds, and train
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -71,21 +73,44 @@ PLAIN = Design()
 """One cross-validation, or none, of problems that are unlike each other."""
 
 
+FEW = 4096
+"""The number of problems up to which draws are kept in float64; those of more are kept in a byte each."""
+
+ROWS_AT_ONCE = 256
+"""Resamples of many problems that are drawn at once, in the eight bytes per number that NumPy draws."""
+
+
 @lru_cache(maxsize=4)
 def resample(problems: int, resamples: int, seed: int) -> Floats:
     """Draw the count of each problem in each bootstrap resample [B, P]; one seed, one set of resamples, kept."""
-    rng = np.random.default_rng(seed)
-    counts_BP = np.array(rng.multinomial(problems, np.full(problems, 1 / problems), size=resamples), dtype=np.float64)
-    counts_BP.flags.writeable = False
-    return counts_BP
+    rng, chances_P = np.random.default_rng(seed), np.full(problems, 1 / problems)
+    return _drawn(lambda some: rng.multinomial(problems, chances_P, size=some), resamples, problems, np.uint8)
 
 
 @lru_cache(maxsize=4)
 def _signs(problems: int, resamples: int, seed: int) -> Floats:
     """Draw a sign for each problem in each resample [B, P], kept like the resamples."""
-    signs_BP = np.array(np.random.default_rng(seed).integers(0, 2, size=(resamples, problems)) * 2.0 - 1.0)
-    signs_BP.flags.writeable = False
-    return signs_BP
+    rng = np.random.default_rng(seed)
+    return _drawn(lambda some: rng.integers(0, 2, size=(some, problems)) * 2 - 1, resamples, problems, np.int8)
+
+
+def _drawn(draw: Callable[[int], Ints], resamples: int, problems: int, small: type[np.integer[Any]]) -> Floats:
+    """Draw some resamples at a time, so that the integers of all of them are never held at once."""
+    drawn_BP = np.empty((resamples, problems), dtype=np.float64 if problems <= FEW else small)
+    for first in range(0, resamples, ROWS_AT_ONCE):
+        part_BP = drawn_BP[first : first + ROWS_AT_ONCE]
+        part_BP[:] = draw(len(part_BP))
+    drawn_BP.flags.writeable = False
+    return drawn_BP
+
+
+def products(values_RP: Floats, drawn_BP: Floats) -> Floats:
+    """Return the sum of each row over each resample [R, B], from float64 copies of a part of the problems at a time."""
+    sums_RB = np.zeros((len(values_RP), len(drawn_BP)))
+    for first in range(0, values_RP.shape[1], FEW):
+        part = slice(first, first + FEW)
+        sums_RB += values_RP[:, part] @ drawn_BP[:, part].T.astype(np.float64, copy=False)
+    return sums_RB
 
 
 def widened(draws_RB: Floats, factors_R: Floats) -> Floats:
@@ -97,8 +122,8 @@ def widened(draws_RB: Floats, factors_R: Floats) -> Floats:
 def resampled_means(values_RP: Floats, counts_BP: Floats) -> Floats:
     """Return the mean of every row over every resample [R, B]; problems whose value is NaN are ignored."""
     finite_RP = np.isfinite(values_RP)
-    sums_RB = np.where(finite_RP, values_RP, 0.0) @ counts_BP.T
-    totals_RB = finite_RP.astype(np.float64) @ counts_BP.T
+    sums_RB = products(np.where(finite_RP, values_RP, 0.0), counts_BP)
+    totals_RB = products(finite_RP.astype(np.float64), counts_BP)
     with np.errstate(invalid="ignore"):
         return np.asarray(sums_RB / totals_RB)
 
@@ -155,7 +180,7 @@ def paired_p(
     as far from zero, as intervals are wider.
     """
     values_RP = np.where(np.isfinite(differences_RP), differences_RP, 0.0)
-    sums_RB = np.abs(values_RP @ design.signs(values_RP.shape[1], resamples, seed).T)
+    sums_RB = np.abs(products(values_RP, design.signs(values_RP.shape[1], resamples, seed)))
     observed_R = np.abs(values_RP.sum(1)) / (1.0 if factors_R is None else factors_R)
     beyond_R = (sums_RB >= observed_R[:, None] - 1e-12).sum(1)
     return np.asarray((1 + beyond_R) / (1 + resamples))

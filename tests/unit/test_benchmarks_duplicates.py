@@ -1,11 +1,13 @@
 """Groups of near-duplicate problems: which problems are alike, and what is said where they cannot share folds."""
 
+import random
 from collections.abc import Sequence
+from itertools import combinations
 
 import pytest
 
 from benchmarks import Problem
-from benchmarks.duplicates import group_problems
+from benchmarks.duplicates import _shingles, group_near_duplicates, group_problems
 
 
 def problems(*prompts: str) -> list[Problem]:
@@ -26,6 +28,25 @@ def test_near_duplicates_share_a_group_as_long_as_the_groups_make_the_folds():
     prompts = [LARGEST, REVERSE, NEARLY, PRIMES]
     assert numbers(prompts, 3) == [0, 1, 0, 2]
     assert group_problems(problems(*prompts), 3).warning == ""
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.7, 1.0])
+def test_the_index_finds_every_similar_pair(threshold: float):
+    """Few different words, so that prompts are alike in all degrees; each group is that of all pairs compared."""
+    rng = random.Random(0)
+    texts = {f"p{n}": " ".join(rng.choices("abc", [9, 3, 1], k=rng.randint(1, 12))) for n in range(120)}
+    shingles = {name: _shingles(text) for name, text in texts.items()}
+    group = {name: {name} for name in texts}
+    for one, other in combinations(texts, 2):
+        both, either = shingles[one] & shingles[other], shingles[one] | shingles[other]
+        if len(both) >= threshold * len(either) and group[one] is not group[other]:
+            group[one] |= group[other]
+            group |= dict.fromkeys(group[other], group[one])
+    found = group_near_duplicates(texts, threshold)
+    assert {frozenset(members) for members in group.values()} == {
+        frozenset(name for name in found if found[name] == number) for number in found.values()
+    }
+    assert 1 < len(set(found.values())) < 120 or threshold < 0.5
 
 
 def test_tests_that_a_prompt_shows_do_not_count():

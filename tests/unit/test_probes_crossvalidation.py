@@ -20,7 +20,7 @@ from harness.probes import (
     cross_validate,
     cross_validations,
 )
-from harness.probes.crossvalidation import held_out_scores, usable_seeds
+from harness.probes.crossvalidation import default_foldings, held_out_scores, usable_seeds
 from harness.probes.folds import assign_folds, default_folds
 from harness.probes.nested import Task, fit
 from harness.probes.synthetic import PLANTED, plant
@@ -73,6 +73,11 @@ def test_as_many_folds_as_problems_make():
 def test_too_few_problems_or_folds_are_refused(folds: int, message: str):
     with pytest.raises(ProbeError, match=message):
         assign_folds(["a", "b", "c"], folds, seed=0)
+
+
+@pytest.mark.parametrize(("problems", "count"), [(0, 10), (60, 10), (2000, 10), (4000, 5), (40_000, 2), (10**6, 2)])
+def test_many_problems_are_cross_validated_less_often(problems: int, count: int):
+    assert default_foldings(problems) == count
 
 
 def test_every_objective_finds_the_planted_direction_and_its_gain():

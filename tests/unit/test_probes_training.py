@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from harness.probes import Hyperparameters, Samples, Schedule, View, training, validation
+from harness.probes import Hyperparameters, Samples, Schedule, View, objectives, training, validation
 from harness.probes.batch import ProbeSpec
 from harness.probes.controls import Permutation
+from harness.probes.scoring import Scorer
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
 from harness.probes.validation import REWARD
@@ -88,6 +89,32 @@ def test_parts_of_a_batch_make_no_difference(monkeypatch: pytest.MonkeyPatch):
         torch.testing.assert_close(torch.tensor(one.curve_EBS), torch.tensor(other.curve_EBS))
         for name, weight in one.probe.weights.items():
             torch.testing.assert_close(weight, other.probe.weights[name], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("objective", objectives.WITHIN_PROBLEMS)
+def test_pairs_train_by_their_differences_as_by_their_vectors(objective: str, monkeypatch: pytest.MonkeyPatch):
+    """One product instead of two makes no difference to what is selected within a pair."""
+    samples = doubled(plant(40, 2, 6).samples)
+    spec = replace(specs(40)[2], objective=objective)
+    (by_differences,) = train(samples, [spec], SCHEDULE)
+    monkeypatch.setattr(training, "WITHIN_PROBLEMS", ())
+    (by_vectors,) = train(samples, [spec], SCHEDULE)
+    assert by_differences.probe.card == by_vectors.probe.card
+    torch.testing.assert_close(torch.tensor(by_differences.curve_EBS), torch.tensor(by_vectors.curve_EBS))
+    weights, others = by_differences.probe.weights["project"], by_vectors.probe.weights["project"]
+    assert weights.abs().max() > 1e-2
+    torch.testing.assert_close(weights, others, rtol=1e-9, atol=1e-9)
+
+
+def test_pairs_are_multiplied_once(monkeypatch: pytest.MonkeyPatch):
+    samples, rows = plant(40, 2, 6).samples, []
+    whole = Scorer._of_pairs
+    monkeypatch.setattr(Scorer, "_of_pairs", lambda self, *given: (rows.append(len(given[1])), whole(self, *given))[1])
+    train(samples, [specs(40)[2]], SCHEDULE)
+    assert rows
+    seen = len(rows)
+    train(samples, [specs(40)[0]], SCHEDULE)
+    assert len(rows) == seen, "the level of a score matters to mse"
 
 
 def test_the_same_program_gives_the_same_bits():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats import Design, differences, holm, tabulate
+from harness.stats import Design, differences, holm, intervals, tabulate
 from harness.stats.intervals import crossed_means, paired_p, percentile_interval, resample, resampled_means
 
 
@@ -18,6 +18,30 @@ def test_resampled_means_are_means_of_resamples():
     means_RB = resampled_means(values_RP, counts_BP)
     for b, counts_P in enumerate(counts_BP.astype(int)):
         np.testing.assert_allclose(means_RB[:, b], np.nanmean(np.repeat(values_RP, counts_P, axis=1), axis=1))
+
+
+def test_draws_of_many_problems_are_the_same_in_a_byte_each(monkeypatch: pytest.MonkeyPatch):
+    values_RP = np.random.default_rng(0).random((2, 37))
+    values_RP[1, 3] = np.nan
+    design = Design(units_P=np.arange(37) // 2)
+
+    def drawn() -> list[np.ndarray]:
+        resample.cache_clear()
+        intervals._signs.cache_clear()
+        counts_BP = design.counts(37, 500, 1)
+        return [counts_BP, resampled_means(values_RP, counts_BP), paired_p(values_RP - 0.6, 500, 1, design)]
+
+    few = drawn()
+    monkeypatch.setattr(intervals, "FEW", 10)
+    monkeypatch.setattr(intervals, "ROWS_AT_ONCE", 7)
+    try:
+        many = drawn()
+    finally:
+        resample.cache_clear()
+        intervals._signs.cache_clear()
+    assert (few[0].dtype, many[0].dtype) == (np.float64, np.uint8)
+    for one, other in zip(few, many, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 def test_the_interval_agrees_with_scipys_percentile_bootstrap():
