@@ -47,24 +47,43 @@ def win_rate(
     """Show how often the reply that a probe selects among a run's samples wins, by a judge or by rewards."""
     from benchmarks.pairs import open_pairs
     from harness.probes import load_probe
-    from harness.rewards.judge import open_judge
+    from harness.reports.given_scores import read_scores
     from harness.runs.store import Store
     from harness.stages.win_rates import by_rewards, read_samples
     from harness.stats import SelectionRule
 
     if (judge is None) == (rewards is None):
         raise QprobeError("Give either --judge MODEL or --rewards FILE.")
+    of_judge = {"--price": any(price), "--dry-run": dry_run}
+    if ignored := [name for name, is_given in of_judge.items() if is_given and judge is None]:
+        raise QprobeError(f"{ignored[0]} is about --judge: leave it out with --rewards.")
+    if chosen_rewards is not None and (judge is not None or pairs is None):
+        raise QprobeError("--chosen-rewards needs --rewards FILE, and --pairs SET for the chosen replies.")
     terminal, chosen, rule = Terminal(quiet=quiet), load_probe(probe), SelectionRule(beta)
     pair_set = open_pairs(pairs) if pairs else None
     with Store(run) as store:
+        # first what can be wrong: reading the samples may take hours
+        for file in filter(None, (rewards, chosen_rewards)):
+            read_scores(file)
+        opened = _open_judge(judge, store.folder, device, ask=not dry_run) if judge else None
         replies = read_samples(store, chosen, pair_set, terminal, embedder=embedder, device=device, limit=limit)
-        if rewards is not None:
-            result: WinRates | None = by_rewards(replies, probe.stem, rule, rewards, chosen_rewards)
-        else:
-            opened = open_judge(str(judge), store.folder, device)
+        if opened is not None:
             result = _judged(opened, replies, (probe.stem, rule, seed), terminal, price, dry_run=dry_run)
+        else:
+            result = by_rewards(replies, probe.stem, rule, Path(str(rewards)), chosen_rewards)
     if result is not None:
         _show(result, terminal, as_json=json)
+
+
+def _open_judge(spec: str, folder: Path, device: str, *, ask: bool) -> "Judge":
+    """Return the judge, tried unless it has answers already: these are enough where nothing else is to be asked."""
+    from harness.models.engine import Request
+    from harness.rewards.judge import open_judge
+
+    judge = open_judge(spec, folder, device)
+    if ask and not judge.path.is_file():
+        judge.engine.check([Request("Which is better?", (), 0, greedy=True, chat=True)])
+    return judge
 
 
 def _judged(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pairs.pair import PAIRS
 from harness.errors import QprobeError
 from harness.models.engine import View
 from harness.runs.verdict_sets import VerdictSet
@@ -103,6 +104,8 @@ class RunSettings:
 
     def require_grader(self, folder: object) -> str:
         """Return the grader. Raises QprobeError where the run has no verdicts."""
+        if self.grader is None and self.benchmark.startswith(PAIRS):
+            raise QprobeError(f"{folder} holds replies, which nothing grades: compare them with qprobe win-rate.")
         if self.grader is None:
             raise QprobeError(f"{folder} has no verdicts: run qprobe grade {folder} first.")
         return self.grader

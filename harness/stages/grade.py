@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 
 from benchmarks import Problem
+from benchmarks.pairs.pair import PAIRS
 from harness.errors import QprobeError
 from harness.progress import SILENT, Progress
 from harness.runs.completion import Completion, SampleId
@@ -106,8 +107,9 @@ def grade(store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = S
     """Run every program without a verdict of this grader; verdicts are committed as they come.
 
     Where a benchmark adds tests to another's, programs run before the base tests too, and those verdicts are kept
-    as another verdict set.
+    as another verdict set. Raises QprobeError for a run of pairs, or of replies to their prompts.
     """
+    refuse_pairs(store.about.benchmark)
     grader = grader_key(sandbox, budget)
     problems = store.problems()
     check_languages(sandbox, {problem.language for problem in problems if problem.language})
@@ -119,6 +121,15 @@ def grade(store: Store, sandbox: Sandbox, budget: Budget, progress: Progress = S
         base = _Suite(store, sandbox, budget, base_grader, with_base).grade(progress, "Grading by base tests")
         graded = replace(graded, broken=graded.broken + base.broken)
     return graded
+
+
+def refuse_pairs(benchmark: str) -> None:
+    """Raise QprobeError for a benchmark of pairs, or of their prompts: replies are no programs."""
+    if benchmark.startswith(PAIRS):
+        raise QprobeError(
+            f"{benchmark} has no programs to grade: train probes on pairs with qprobe preferences, draw replies with "
+            "qprobe generate, and compare them with qprobe win-rate."
+        )
 
 
 def grade_completions(

@@ -109,7 +109,13 @@ def _probe(run: Run, options: PipelineOptions) -> None:
 
 
 def problems_of(options: PipelineOptions) -> Problems:
-    """Return the problems that the options choose; samples from a file may be of any split."""
+    """Return the problems that the options choose; samples from a file may be of any split.
+
+    Raises QprobeError for a benchmark whose replies are no programs.
+    """
+    from harness.stages.grade import refuse_pairs
+
+    refuse_pairs(options.benchmark)
     split, limit = (None, None) if options.samples else (options.split, options.limit)
     problems = load_benchmark(options.benchmark, split=split, limit=limit, errata=options.errata)
     return problems if options.samples else shard_of(problems, options)

@@ -14,7 +14,9 @@ from harness.errors import QprobeError
 from harness.models.engine import Embedder
 from harness.models.hf.scoring_embedder import ScoringEmbedder, with_log_probabilities
 from harness.models.model import load_model
+from harness.probes.folds import check_folds
 from harness.progress import SILENT, Progress
+from harness.reports.render.numbers import counted
 from harness.runs.completion import Completion, SampleId
 from harness.runs.provenance import note_stage
 from harness.runs.store import Store
@@ -71,8 +73,10 @@ def usable_pairs(
 def import_pairs(store: Store, pair_set: PairSet, *, split: str | None = None, limit: int | None = None) -> Imported:
     """Fill a run with the pairs of a set: two samples each, and their verdicts. Pairs that it holds are kept.
 
-    Raises QprobeError where the run holds other data.
+    Raises QprobeError where the run holds other data: replies to the same prompts too, which no one compared.
     """
+    if store.count_samples() and PAIRS not in store.settings():
+        raise QprobeError(f"{store.folder} holds samples of a model or a file, not pairs: use another run folder.")
     pairs, imported = usable_pairs(pair_set, split=split, limit=limit)
     store.settle("benchmark", f"pairs:{pair_set.name}")
     store.settle(PAIRS, {"sha256": pairs_digest(pair_set.pairs()), "split": split})
@@ -123,6 +127,8 @@ def run_preferences(store: Store, options: PreferenceOptions, progress: Progress
     started = time.monotonic()
     if options.pairs is not None:
         pair_set = open_pairs(options.pairs, min_score_ratio=options.min_score_ratio)
+        chosen, _ = usable_pairs(pair_set, split=options.split, limit=options.limit)
+        check_folds(len(chosen), options.folds)  # before anything is kept
         progress.message(_imported_words(import_pairs(store, pair_set, split=options.split, limit=options.limit)))
     elif store.about.grader != GRADER:
         raise QprobeError(f"{store.folder} holds no pairs: give --pairs SET.")
@@ -144,9 +150,9 @@ def run_preferences(store: Store, options: PreferenceOptions, progress: Progress
 
 
 def _imported_words(imported: Imported) -> str:
-    parts = [f"{imported.left_out:,} rows gave no pair"] if imported.left_out else []
-    parts += [f"{imported.equal:,} pairs have equal replies"] if imported.equal else []
-    return f"{imported.pairs:,} pairs{'; left out: ' if parts else ''}{', '.join(parts)}."
+    parts = [f"{counted(imported.left_out, 'row')} without a pair"] if imported.left_out else []
+    parts += [f"{counted(imported.equal, 'pair')} with equal replies"] if imported.equal else []
+    return f"{counted(imported.pairs, 'pair')}{'; left out: ' if parts else ''}{', '.join(parts)}."
 
 
 def _probe(store: Store, options: PreferenceOptions, progress: Progress) -> Probed:

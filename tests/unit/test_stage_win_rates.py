@@ -12,6 +12,7 @@ from benchmarks.mini import MODEL
 from harness.errors import QprobeError
 from harness.models.registry import open_embedder
 from harness.probes.probe import Card, Probe
+from harness.runs.store import Store
 from harness.stages.win_rates import BASE, BEST, CHOSEN, Replies, by_rewards, comparisons, policies
 from harness.stats import SelectionRule
 from tests.command import qprobe
@@ -89,6 +90,12 @@ def test_the_command_on_a_run_of_prompts(tmp_path: Path):
     model = ("--model", f"hf:{MODEL}", "--max-new-tokens", "6", "--k", "2")
     done = qprobe("generate", str(run), "--benchmark", f"pairs:{pairs}", "--split", "train", *model)
     assert done.returncode == 0, done.stderr
+    done = qprobe("report", str(run))
+    assert done.stderr == f"qprobe: {run} holds replies, which nothing grades: compare them with qprobe win-rate.\n"
+    done = qprobe("preferences", str(run), "--pairs", str(pairs), "--embedder", f"hf:{MODEL}")
+    assert "holds samples of a model or a file, not pairs: use another run folder" in done.stderr
+    with Store(run, read_only=True) as store:
+        assert (store.counts()["completions"], store.about.grader) == (6, None), "no reply became a chosen one"
     embedder = open_embedder(f"hf:{MODEL}")
     weights = {"project": torch.ones(1, 1, embedder.width), "offset": torch.zeros(1, 1)}
     fingerprint = str(embedder.identity["fingerprint"])
@@ -96,12 +103,32 @@ def test_the_command_on_a_run_of_prompts(tmp_path: Path):
     probe = tmp_path / "ones.safetensors"
     Probe(card, weights).save(probe)
     rewards = written(tmp_path, [(f"p{n}", i, float(i)) for n in range(3) for i in range(2)])
+    call = ("win-rate", str(run), "--probe", str(probe))
+    for wrong, complaint in [
+        (("--rewards", str(tmp_path / "none.jsonl")), "no such file"),
+        (("--rewards", str(rewards), "--chosen-rewards", str(rewards)), "--chosen-rewards needs --rewards FILE, and"),
+        (("--rewards", str(rewards), "--dry-run"), "--dry-run is about --judge: leave it out with --rewards"),
+        (("--rewards", str(rewards), "--price", "1", "2"), "--price is about --judge: leave it out with --rewards"),
+        (("--judge", f"hf:{MODEL}"), "has no chat template"),
+        (("--judge", "nope:m"), "Unknown scheme 'nope'"),
+    ]:
+        done = qprobe(*call, *wrong)
+        assert (done.returncode, done.stderr.count("qprobe: ")) == (1, 1), done.stderr
+        assert complaint in done.stderr
+        with Store(run, read_only=True) as store:
+            assert not store.counts()["vectors"], "nothing was read before the complaint"
     done = qprobe("win-rate", str(run), "--probe", str(probe), "--rewards", str(rewards), "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["samples"] == 2
     best = next(row for row in result["rows"] if row["name"] == BEST)
     assert (best["rate"], best["prompts"]) == (0.75, 3)
+    chosen = written(tmp_path, [(f"p{n}", 0, 0.5) for n in range(3)], "chosen.jsonl")
+    against = ("--rewards", str(rewards), "--chosen-rewards", str(chosen), "--pairs", str(pairs))
+    done = qprobe(*call, *against, "--json")
+    assert done.returncode == 0, done.stderr
+    beaten = {row["name"]: row["rate"] for row in json.loads(done.stdout)["rows"] if row["other"] == CHOSEN}
+    assert (beaten["base"], beaten[BEST]) == (0.5, 1.0)
     done = qprobe("win-rate", str(run), "--probe", str(probe))
     assert (done.returncode, done.stderr) == (1, "qprobe: Give either --judge MODEL or --rewards FILE.\n")
     asking = ("--pairs", str(pairs), "--judge", "openai:m,url=http://127.0.0.1:9/v1", "--dry-run")
