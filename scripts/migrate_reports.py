@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness.reports.preferences import SCHEMA as PREFERENCES_SCHEMA
+from harness.reports.preferences import PreferenceReport
+from harness.reports.render.preference_files import write_preferences
 from harness.reports.render.transfer_files import write_transfer
 from harness.reports.report import SCHEMA, Report
 from harness.reports.transfer import SCHEMA as TRANSFER_SCHEMA
@@ -48,6 +51,8 @@ def migrate(folder: Path) -> None:
     if data["schema"].startswith("qprobe-transfer/"):
         data = transfer_to_2(data) if data["schema"] == "qprobe-transfer/1" else data
         write_transfer(TransferReport.from_json(data), folder)
+    elif data["schema"] == PREFERENCES_SCHEMA:
+        write_preferences(PreferenceReport.from_json(data), folder)
     else:
         report = Report.from_json(report_to_2(data) if data["schema"] == "qprobe-report/1" else data)
         write_json(folder, report.as_json())

@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.reports.origin import origin
+from harness.reports.preferences import PreferenceReport
+from harness.reports.published import KINDS
+from harness.reports.render import files
 from harness.reports.render.files import FILES, picture
 from harness.reports.render.html import page
+from harness.reports.render.preference_files import write_preferences
 from harness.reports.render.transfer_files import write_transfer
 from harness.reports.report import PerProblem, Report
 from harness.reports.transfer import TransferReport
@@ -37,12 +41,21 @@ def main() -> None:
 
 def publish(run: Path, published: Path) -> None:
     """Publish one run's report."""
-    report = Report.from_json(json.loads((run / "report.json").read_text(encoding="utf-8")))
+    report = KINDS.get((data := read_json(run))["schema"], Report).from_json(data)
     published.mkdir(exist_ok=True)
     if lines := stages(run):
         text = "".join(json.dumps(without_folders(line)) + "\n" for line in lines)
         (published / PROVENANCE_FILE).write_text(text, encoding="utf-8")
-    write_forms(published, replace(report, per_problem=report.per_problem and values_alone(report.per_problem)))
+    if isinstance(report, PreferenceReport):
+        write_preferences(report, published)
+    elif isinstance(report, Report):
+        write_forms(published, replace(report, per_problem=report.per_problem and values_alone(report.per_problem)))
+
+
+def read_json(run: Path) -> dict[str, Any]:
+    """Return the JSON of a run's report."""
+    data: dict[str, Any] = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    return data
 
 
 def values_alone(per_problem: PerProblem) -> PerProblem:
@@ -63,15 +76,13 @@ def without_folders(value: Any) -> Any:  # noqa: ANN401 - JSON of any depth
 def publish_transfer(run: Path, published: Path) -> None:
     """Publish one transfer's report."""
     published.mkdir(exist_ok=True)
-    data = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    write_transfer(TransferReport.from_json(data), published)
+    write_transfer(TransferReport.from_json(read_json(run)), published)
 
 
 def write_forms(folder: Path, report: Report) -> None:
     """Write a report in all its forms."""
-    forms = {ending: render(report) for ending, render in FILES.items()}
-    for ending, content in {**forms, "svg": picture(report), "html": page(report, origin=origin(folder))}.items():
-        (folder / f"report.{ending}").write_text(content, encoding="utf-8")
+    written = {ending: render(report) for ending, render in FILES.items()}
+    files.write_forms(folder, {**written, "svg": picture(report), "html": page(report, origin=origin(folder))})
 
 
 def write_json(folder: Path, data: Mapping[str, Any]) -> None:

@@ -8,8 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.reports.preferences import PreferenceReport
 from harness.reports.published import read_published
 from harness.reports.render.numbers import counted, interval, short
+from harness.reports.render.preferences import markdown
 from harness.reports.report import Report
 from harness.reports.transfer import Tested, TransferReport
 from harness.stats import TableRow
@@ -42,7 +44,10 @@ def main() -> None:
     published = [read_published(path.parent) for path in sorted(REFERENCE.glob("*/report.json"))]
     print("\n" + overview([report for report in published if isinstance(report, Report)]))
     for report in published:
-        print("\n" + (section(report) if isinstance(report, Report) else transfer_section(report)))
+        if isinstance(report, PreferenceReport):
+            print("\n" + markdown(report).strip())
+        else:
+            print("\n" + (section(report) if isinstance(report, Report) else transfer_section(report)))
 
 
 def overview(reports: Sequence[Report]) -> str:

@@ -5,10 +5,12 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 
+from harness.commands.preferences import print_preferences
 from harness.commands.terminal import Terminal
 from harness.reports.browser_data import BrowserData
 from harness.reports.compare import Comparison
 from harness.reports.kept import keep_report
+from harness.reports.preferences import PreferenceReport
 from harness.reports.published import read_published, what_is_missing
 from harness.reports.render import comparison_tables
 from harness.reports.render.files import FILES, write_report
@@ -55,6 +57,8 @@ def show_published(folder: Path, terminal: Terminal, form: str, *, full: bool = 
     published = read_published(folder)
     if isinstance(published, Report):
         print_report(published, terminal, form, full=full)
+    elif isinstance(published, PreferenceReport):
+        print_preferences(published, terminal, form, full=full)
     elif form == "table":
         terminal.out.print(transfer_tables(published))
     else:

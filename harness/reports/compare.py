@@ -15,6 +15,7 @@ from harness.reports.messages import choose_from
 from harness.reports.published import is_published, read_published
 from harness.reports.report import PerProblem, Report
 from harness.reports.sections import selection
+from harness.reports.transfer import TransferReport
 from harness.runs.scores import load_scores
 from harness.runs.store import Store
 from harness.stats import TableRow, differences, points
@@ -179,7 +180,8 @@ def _side(run: Path, name: str) -> Side:
     if is_published(run):
         published = read_published(run)
         if not isinstance(published, Report):
-            raise QprobeError(f"{run} holds the report of a transfer, which qprobe report prints; compare takes runs.")
+            kind = "transfer" if isinstance(published, TransferReport) else "run of pairs, without the run"
+            raise QprobeError(f"{run} holds the report of a {kind}, which qprobe report prints; compare takes runs.")
         return _side_of_report(name, published)
     with Store(run, read_only=True) as store:
         inputs = read_inputs(store, among_all=True)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from harness.errors import QprobeError
 from harness.finetuning.card import trained_warning
 from harness.reports.inputs import leading
-from harness.reports.json_values import jsonable
+from harness.reports.json_values import from_report_json, jsonable
 from harness.runs.scores import Scores, load_scores, sample_rewards
 from harness.runs.store import Store
 from harness.stats import RANDOM, WITHIN, Calibration, Design, Difference, TableRow, calibrate, differences, summarise
@@ -71,6 +71,11 @@ class PreferenceReport:
     def as_json(self) -> dict[str, Any]:
         """Return the report in JSON's own types; numbers that do not exist are null."""
         return {"schema": SCHEMA, **jsonable(asdict(self))}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the report that `as_json` wrote. Raises QprobeError for another schema or a field of another type."""
+        return from_report_json(cls, data, SCHEMA)
 
 
 def is_pair_run(store: Store) -> bool:

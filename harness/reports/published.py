@@ -1,14 +1,22 @@
 """Folders that hold a report and not the run it was made from, as those of results/reference do."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.data_files import parse_json
 from harness.errors import QprobeError
+from harness.reports.preferences import SCHEMA as PREFERENCES_SCHEMA
+from harness.reports.preferences import PreferenceReport
 from harness.reports.report import Report
 from harness.reports.transfer import SCHEMA as TRANSFER_SCHEMA
 from harness.reports.transfer import TransferReport
 
 REPORT_FILE = "report.json"
+
+Published = Report | TransferReport | PreferenceReport
+
+KINDS: Mapping[str, type[Published]] = {TRANSFER_SCHEMA: TransferReport, PREFERENCES_SCHEMA: PreferenceReport}
+"""Schema -> the report that has it; all others are reports on code."""
 
 
 def is_published(folder: Path) -> bool:
@@ -16,7 +24,7 @@ def is_published(folder: Path) -> bool:
     return (folder / REPORT_FILE).is_file() and not (folder / "run.sqlite").is_file()
 
 
-def read_published(folder: Path) -> Report | TransferReport:
+def read_published(folder: Path) -> Published:
     """Return the report in a folder. Raises QprobeError where it cannot be read as one."""
     path = folder / REPORT_FILE
     try:
@@ -25,7 +33,7 @@ def read_published(folder: Path) -> Report | TransferReport:
         raise QprobeError(f"{path} is not a report: {error}.") from error
     if not isinstance(data, dict):
         raise QprobeError(f"{path} is not a report: it holds no JSON object.")
-    return TransferReport.from_json(data) if data.get("schema") == TRANSFER_SCHEMA else Report.from_json(data)
+    return KINDS.get(str(data.get("schema")), Report).from_json(data)
 
 
 def what_is_missing(folder: Path) -> str:

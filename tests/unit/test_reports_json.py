@@ -15,13 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import QprobeError
+from harness.reports import preferences
 from harness.reports.build import report
 from harness.reports.compare import Comparison
 from harness.reports.inputs import read_inputs
 from harness.reports.json_values import from_jsonable, jsonable
 from harness.reports.origin import origin
+from harness.reports.preferences import PreferenceReport
+from harness.reports.render import preference_files
 from harness.reports.render.files import FILES
 from harness.reports.render.html import page
+from harness.reports.render.html.preferences import preference_page
 from harness.reports.render.text import csv_text
 from harness.reports.report import Report
 from harness.reports.transfer import TransferReport
@@ -188,6 +192,13 @@ def test_published_reports_are_read_and_shown(path: Path):
     data = strictly(path.read_text())
     if path.parent.name.startswith("transfer-"):
         assert TransferReport.from_json(data).as_json() == data
+        return
+    if data["schema"] == preferences.SCHEMA:
+        pairs = PreferenceReport.from_json(data)
+        assert pairs.as_json() == data
+        for ending, render in preference_files.FILES.items():
+            assert path.with_suffix(f".{ending}").read_text() == render(pairs), ending
+        assert path.with_suffix(".html").read_text() == preference_page(pairs, origin(path.parent))
         return
     published = Report.from_json(data)
     assert published.as_json() == data

@@ -12,17 +12,24 @@ from benchmarks.pairs import open_pairs
 from benchmarks.pairs.prompts import as_problem
 from harness.errors import QprobeError
 from harness.probes import load_probe
-from harness.reports.preferences import preference_report
+from harness.reports.given_scores import read_scores
+from harness.reports.preferences import PreferenceReport, preference_report
+from harness.reports.published import read_published
 from harness.reports.render.html.preferences import preference_page
+from harness.reports.render.preference_files import write_preferences
 from harness.reports.render.preferences import FORMATS, terminal
 from harness.runs.store import Store
 from harness.stages.options import PreferenceOptions
 from harness.stages.preferences import (
+    GRADER,
     chosen_index,
     run_preferences,
     usable_pairs,
 )
 from harness.stages.rank import open_reader, rank, read_completions
+from scripts import bench_preferences
+from scripts.migrate_reports import migrate
+from scripts.publish_runs import publish
 from tests.command import qprobe
 
 SPEC = f"hf:{MODEL}"
@@ -118,6 +125,26 @@ def test_every_rendering_has_the_figures(planted: Path):
     assert "similar lengths" in text
 
 
+def test_a_published_report_of_pairs_is_read_again(planted: Path, tmp_path: Path):
+    with Store(planted, read_only=True) as store:
+        report = preference_report(store)
+    write_preferences(report, planted)
+    published = tmp_path / "published"
+    publish(planted, published)
+    again = read_published(published)
+    assert isinstance(again, PreferenceReport)
+    assert again.as_json() == report.as_json()
+    assert (published / "report.md").read_text() == (planted / "report.md").read_text()
+    before = (published / "report.html").read_text()
+    migrate(published)
+    assert (published / "report.html").read_text() == before
+    shown = qprobe("report", str(published))
+    assert shown.returncode == 0, shown.stderr
+    assert "pairwise" in shown.stdout
+    assert "holds a report and not its run" in shown.stderr
+    assert "without the run" in qprobe("compare", str(published), str(planted)).stderr
+
+
 def test_a_second_run_trains_and_embeds_nothing(planted: Path):
     said: list[str] = []
 
@@ -159,9 +186,12 @@ def test_rank_reads_a_reply_up_to_the_next_turn(planted: Path, tmp_path: Path):
     scores = {sample.completion.index: sample.score for sample in ranking.samples}
     assert scores[0] == scores[1] > scores[2]
     file.write_text(json.dumps(rows[1]) + "\n" + json.dumps(rows[2]) + "\n")
-    done = qprobe("rank", str(file), "--probe", str(planted / "probes" / "copg.safetensors"), "-o", str(picked))
+    written = tmp_path / "scores.jsonl"
+    files = ("-o", str(picked), "--scores", str(written))
+    done = qprobe("rank", str(file), "--probe", str(planted / "probes" / "pairwise.safetensors"), *files)
     assert done.returncode == 0, done.stderr
     assert json.loads(picked.read_text())["completion"] == replies[0]
+    assert read_scores(written) == {("new", 0): pytest.approx(scores[1]), ("new", 1): pytest.approx(scores[2])}
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path):
@@ -174,15 +204,52 @@ def test_bad_input_is_one_sentence(tmp_path: Path):
         with pytest.raises(QprobeError, match="has no vectors: give --embedder"):
             run_preferences(store, options(file, embedder=None))
         other = tmp_path / "other.jsonl"
-        other.write_text(json.dumps({"prompt": "p", "chosen": "a", "rejected": "b"}) + "\n")
+        rows = [json.dumps({"prompt": f"p{n}", "chosen": "a", "rejected": "b"}) + "\n" for n in range(3)]
+        other.write_text("".join(rows))
         with pytest.raises(QprobeError, match="was made with"):
             run_preferences(store, options(str(other)))
+    other.write_text("".join(rows[:2]))
+    with Store(tmp_path / "new", create=True) as store:
+        with pytest.raises(QprobeError, match="2 problems cannot make 3 folds"):
+            run_preferences(store, options(str(other)))
+        assert not any(store.counts().values()), "nothing is kept, nothing was read"
     other.write_text(json.dumps({"prompt": "p", "chosen": "a", "rejected": "a"}) + "\n")
     with pytest.raises(QprobeError, match="the replies of all 1 pairs are equal"):
         usable_pairs(open_pairs(str(other)))
+
+
+def test_a_run_of_pairs_cannot_be_graded_or_sampled(planted: Path):
+    """Verdicts by programs would hide which reply was chosen, and samples would stand beside the two replies."""
+    drawing = ("--benchmark", f"pairs:{planted.parent / 'planted.jsonl'}", "--split", "train", "--model", SPEC)
+    done = qprobe("generate", str(planted), *drawing)
+    assert (done.returncode, "draw a model's into another run folder" in done.stderr) == (1, True), done.stderr
+    done = qprobe("grade", str(planted), "--sandbox", "process")
+    assert done.returncode == 1
+    assert "pairs:planted has no programs to grade: train probes on pairs with qprobe preferences" in done.stderr
+    with Store(planted, read_only=True) as store:
+        assert store.about.grader == GRADER
+    done = qprobe("eval", str(planted.parent / "new"), "--benchmark", "pairs:hh", "--model", SPEC)
+    assert (done.returncode, done.stderr.count("pairs:hh has no programs to grade")) == (1, 1)
+    done = qprobe("preferences", str(planted.parent / "none"), "--embedder", SPEC)
+    assert (
+        done.stderr
+        == f"qprobe: There is no run {planted.parent / 'none'}: give --pairs SET and --embedder MODEL to make one.\n"
+    )
 
 
 def test_a_pair_as_a_problem_ends_its_replies_where_the_next_turn_begins(tmp_path: Path):
     pair = open_pairs(written(tmp_path, 1)).pairs()[0]
     problem = as_problem(pair)
     assert (problem.prompt, problem.stop) == (pair.prompt, ("\n\nHuman:",))
+
+
+def test_the_bench_of_many_pairs_runs_the_whole_command(capsys: pytest.CaptureFixture[str]):
+    bench_preferences.main(["--pairs", "60", "--width", "8", "--repeats", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines[:-1]] == [
+        "pairs imported",
+        "vectors written",
+        "probes cross-validated",
+        "report written",
+    ]
+    assert lines[-1].startswith("60 pairs: accuracy pairwise .")

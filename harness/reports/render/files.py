@@ -36,7 +36,7 @@ def picture(report: Report) -> str:
 
 
 def drawn(shown: RenderableType, title: str, width: int) -> str:
-    """What the terminal shows as an SVG picture."""
+    """Return what the terminal shows as an SVG picture."""
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     console.print(shown)
     return console.export_svg(title=title, unique_id="qprobe")
