@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from harness.stages.options import DeviceOptions, SeedOptions, option
+from harness.stages.option_values import option
+from harness.stages.options import DeviceOptions, SeedOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, field, fields
 from operator import ge, gt, le
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from harness.errors import QprobeError
+
+T = TypeVar("T")
 
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 """Type of an option -> how an error calls its values."""
@@ -20,6 +22,28 @@ RULES: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "most": ("at most", le),
 }
 """Bound of an option -> the words for it, and whether a number keeps it."""
+
+
+def option(
+    default: T,
+    text: str,
+    *,
+    flag: str = "",
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    required: bool = False,
+    metavar: str | None = None,
+    complete: Callable[[str], list[str]] | None = None,
+) -> T:
+    """Return a dataclass field with what the command line has to say of it.
+
+    `flag` is the option where it differs from the field's name; `required` holds for the stage's own command. A number,
+    or each of a list, is at least `least`, more than `above` and at most `most`.
+    """
+    described = {"help": text, "flag": flag, "least": least, "above": above, "most": most, "metavar": metavar}
+    entry: T = field(default=default, metadata={**described, "required": required, "complete": complete})
+    return entry
 
 
 class CheckedOptions:

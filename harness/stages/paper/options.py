@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.errors import QprobeError
-from harness.stages.option_values import flag_of
-from harness.stages.options import DeviceOptions, SeedOptions, WorkerOptions, option
+from harness.stages.option_values import flag_of, option
+from harness.stages.options import DeviceOptions, SeedOptions, WorkerOptions
 
 OF_CODE = ("train_k", "api_model", "api_prompt", "api_embedder", "codet_samples", "codet_tests")
 OF_PREFERENCES = ("reward_model",)
