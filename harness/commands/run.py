@@ -8,6 +8,7 @@ import typer
 
 from harness.commands import config, stages
 from harness.commands import options as args
+from harness.commands.cluster import cluster_of
 from harness.commands.dry_run import forecast
 from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
@@ -64,7 +65,9 @@ def run(
     if dry_run:
         from harness.stages.preflight import check_pipeline
 
-        forecast(folder, check_pipeline(folder, options, fetch=False), options, as_json=json)
+        with cluster_of(options.ray, Terminal(quiet=quiet)) as cluster:
+            checked = check_pipeline(folder, options, fetch=False, cluster=cluster)
+        forecast(folder, checked, options, as_json=json)
     else:
         _run(folder, options, json=json, quiet=quiet)
 
@@ -87,16 +90,18 @@ def _run(folder: Path, options: PipelineOptions, *, json: bool = False, quiet: b
     from harness.stages.preflight import check_pipeline
     from harness.stages.run import Run
 
-    checked, terminal = check_pipeline(folder, options), Terminal(quiet=quiet)
+    terminal = Terminal(quiet=quiet)
     source = f"the samples of {options.samples}" if options.samples else f"{options.k} samples of {options.model}"
-    count = "" if options.samples else f"{checked.problems} problems x "
-    if options.probes and not trains_probes(options):
-        terminal.message("No probes are trained without --embedder, the model that reads the samples.")
-    with Run(folder, progress=terminal) as opened:
-        if not (folder / CONFIG_FILE).exists():
-            keep_config(folder, settings_of(options))
-        terminal.message(f"{folder}: {options.benchmark}, {count}{source}.")
-        run_stages(opened, options)
+    with cluster_of(options.ray, terminal) as cluster:
+        checked = check_pipeline(folder, options, cluster=cluster)
+        count = "" if options.samples else f"{checked.problems} problems x "
+        if options.probes and not trains_probes(options):
+            terminal.message("No probes are trained without --embedder, the model that reads the samples.")
+        with Run(folder, progress=terminal, cluster=cluster) as opened:
+            if not (folder / CONFIG_FILE).exists():
+                keep_config(folder, settings_of(options))
+            terminal.message(f"{folder}: {options.benchmark}, {count}{source}.")
+            run_stages(opened, options)
     if options.shard:
         terminal.message(f"Shard {options.shard} is done: qprobe merge RUN SHARD... makes one run of all of them.")
         return

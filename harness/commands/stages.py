@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from harness.commands import options as args
+from harness.commands.cluster import cluster_of, refuse_server
 from harness.commands.options import with_options
 from harness.commands.terminal import Terminal
 from harness.errors import QprobeError
-from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions
+from harness.stages.options import EmbedStageOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions
 
 
 @with_options(ImportOptions)
@@ -50,10 +51,12 @@ def generate(
     from harness.stages.shards import shard_of
 
     problems = load_benchmark(options.benchmark, split=options.split, limit=options.limit, errata=options.errata)
-    problems = shard_of(problems, options)
-    reader = model_of(options).embedder(layers, pooling) if layers or pooling else None
-    with Run(run, progress=Terminal(quiet=quiet)) as opened:
-        draw_samples(opened, problems, options, reader)
+    problems, model, terminal = shard_of(problems, options), model_of(options), Terminal(quiet=quiet)
+    refuse_server(model.is_local, options.ray)
+    with cluster_of(options.ray, terminal) as cluster:
+        reader = (model.here if cluster else model).embedder(layers, pooling) if layers or pooling else None
+        with Run(run, progress=terminal, cluster=cluster) as opened:
+            draw_samples(opened, problems, options, reader)
 
 
 def extract(
@@ -83,19 +86,27 @@ def grade(run: args.Run, options: GradeOptions, quiet: args.Quiet = False) -> No
     from harness.stages.run import Run
 
     terminal = Terminal(quiet=quiet)
-    with Run(run, create=False, progress=terminal) as opened:
+    with (
+        cluster_of(options.ray, terminal) as cluster,
+        Run(run, create=False, progress=terminal, cluster=cluster) as opened,
+    ):
         opened.grade(options=options)
     terminal.message(f"qprobe report {run} shows pass@k.")
 
 
-@with_options(EmbedOptions)
-def embed(run: args.Run, options: EmbedOptions, quiet: args.Quiet = False) -> None:
+@with_options(EmbedStageOptions)
+def embed(run: args.Run, options: EmbedStageOptions, quiet: args.Quiet = False) -> None:
     """Turn every sample of a run into vectors: hidden states of a model at chosen layers, pooled."""
     from harness.models.model import load_model
     from harness.stages.run import Run
 
-    with Run(run, create=False, progress=Terminal(quiet=quiet)) as opened:
-        reader = load_model(options.embedder or "", device=options.device).at(options.location)
+    terminal = Terminal(quiet=quiet)
+    reader = load_model(options.embedder or "", device=options.device).at(options.location)
+    refuse_server(reader.is_local, options.ray)
+    with (
+        cluster_of(options.ray, terminal) as cluster,
+        Run(run, create=False, progress=terminal, cluster=cluster) as opened,
+    ):
         opened.embed(
             reader,
             layers=options.layers,

@@ -1,9 +1,9 @@
 """The interfaces of models: engines continue prompts, embedders turn samples into vectors."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from harness.errors import QprobeError
 from harness.models.tokens import Text, Tokens
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness.models.completion_states import CompletionStates
     from harness.models.vectors import Vectors
 
+
+K = TypeVar("K")
 
 BATCH_SIZE = 128
 """The default number of sequences that are decoded together."""
@@ -147,6 +149,17 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockEngine(Protocol):
+    """An engine that draws several blocks at a time, on other machines."""
+
+    def generate_blocks(
+        self, blocks: Iterable[tuple[K, Sequence[Request]]]
+    ) -> Iterator[tuple[K, Sequence[tuple[int, Generated]]]]:
+        """Draw blocks as `Engine.generate` draws each, and yield each whole with its key, in any order."""
+        ...
+
+
 class View(NamedTuple):
     """The hidden state that a vector holds: its layer, and its place in the text."""
 
@@ -197,4 +210,15 @@ class Embedder(Protocol):
 
     def embed(self, samples: Sequence[Tokens], views: Sequence[View]) -> "Vectors":
         """Return the vectors [samples, views, width], float32. Raises QprobeError for NaN and infinity."""
+        ...
+
+
+@runtime_checkable
+class BatchEmbedder(Protocol):
+    """An embedder that reads several batches at a time, on other machines."""
+
+    def embed_batches(
+        self, batches: Iterable[tuple[K, Sequence[Tokens]]], views: Sequence[View]
+    ) -> "Iterator[tuple[K, Vectors]]":
+        """Embed batches as `Embedder.embed` does each, and yield each one's vectors with its key, in any order."""
         ...

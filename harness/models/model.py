@@ -46,6 +46,16 @@ class Model:
         return replace(self, spec=f"{self.spec},location={location}")
 
     @property
+    def here(self) -> Self:
+        """The model as this machine checks it and tokenises for it, where others have its weights and the device."""
+        return replace(self, device="cpu") if self.is_local else self
+
+    @property
+    def is_local(self) -> bool:
+        """True unless the model is on a server."""
+        return parse_spec(self.spec, tuple(ENGINES)).scheme != "openai"
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The model as a run's settings name it."""
         variables = write_variables(self.sampling.chat_template_kwargs)

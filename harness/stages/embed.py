@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import QprobeError
-from harness.models.engine import Embedder, View
+from harness.models.engine import BatchEmbedder, Embedder, View
 from harness.models.tokens import Text, Tokens
 from harness.models.vectors import Vectors
 from harness.progress import SILENT, Progress
@@ -79,8 +79,8 @@ def embed(
     cut = 0
     if pending:
         with progress.task("Embedding", total, reused) as advance:
-            for batch in _pending_batches(store, embedder, writing, shared_from):
-                vectors = _vectors(embedder, batch, writing.views)
+            batches = _pending_batches(store, embedder, writing, shared_from)
+            for batch, vectors in read_batches(embedder, batches, writing.views):
                 if before_write:
                     before_write(batch)
                 advance(writing.write([item.samples for item in batch], vectors))
@@ -89,11 +89,22 @@ def embed(
     return Embedded(wanted.key, pending, reused, cut)
 
 
-def _vectors(embedder: Embedder, batch: Sequence[Item], views: Sequence[View]) -> Vectors:
-    vectors = embedder.embed([item.tokens for item in batch], views)
-    if not np.isfinite(vectors).all():
-        raise QprobeError(f"The vectors of {embedder.name} hold NaN or infinity: choose another embedder.")
-    return vectors
+def read_batches(
+    embedder: Embedder, batches: Iterable[list[Item]], views: Sequence[View]
+) -> Iterator[tuple[list[Item], Vectors]]:
+    """Yield batches with their vectors [items, views, width]; an embedder on other machines reads several at a time.
+
+    Raises QprobeError for NaN and infinity.
+    """
+    asked = ((batch, [item.tokens for item in batch]) for batch in batches)
+    if isinstance(embedder, BatchEmbedder):
+        read: Iterator[tuple[list[Item], Vectors]] = embedder.embed_batches(asked, views)
+    else:
+        read = ((batch, embedder.embed(tokens, views)) for batch, tokens in asked)
+    for batch, vectors in read:
+        if not np.isfinite(vectors).all():
+            raise QprobeError(f"The vectors of {embedder.name} hold NaN or infinity: choose another embedder.")
+        yield batch, vectors
 
 
 class VectorWriting:
@@ -246,8 +257,9 @@ def embed_completions(
     rows = {completion.id: row for row, completion in enumerate(completions)}
     vectors = np.zeros((len(completions), len(embedder.views), embedder.width), dtype=np.float32)
     with progress.task("Embedding", len(completions)) as advance:
-        for batch in batches_of(items_of(completions, stops, embedder), shared=embedder.shares_prompts):
-            for item, item_vectors in zip(batch, _vectors(embedder, batch, embedder.views), strict=True):
+        batches = batches_of(items_of(completions, stops, embedder), shared=embedder.shares_prompts)
+        for batch, batch_vectors in read_batches(embedder, batches, embedder.views):
+            for item, item_vectors in zip(batch, batch_vectors, strict=True):
                 vectors[[rows[sample] for sample in item.samples]] = item_vectors
                 advance(len(item.samples))
     return {view: vectors[:, place] for place, view in enumerate(embedder.views)}

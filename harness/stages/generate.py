@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks import Benchmark, Problem
@@ -10,7 +10,7 @@ from benchmarks.data_files import well_formed
 from benchmarks.errata import errata_of
 from benchmarks.prompt import Prompt
 from harness.errors import QprobeError
-from harness.models.engine import Embedder, Engine, Generated, Request
+from harness.models.engine import BlockEngine, Embedder, Engine, Generated, Request
 from harness.models.seeds import sample_seed
 from harness.progress import SILENT, Advance, Progress
 from harness.runs.blocks import blocks
@@ -180,12 +180,26 @@ def _keep_blocks(
     lacking: dict[str, list[tuple[Problem, int]]] = defaultdict(list)
     for item in pending:
         lacking[item[0].id].append(item)
-    for block in blocks(work.problems, [work.k] * len(work.problems), work.block):
-        wanted = [item for problem in block for item in lacking.get(problem.id, ())]
-        if wanted:
-            drawn = sorted(_drawn(engine, work, wanted), key=lambda one: one[0].id)
-            with store.together():
-                advance(_add(store, drawn, capture))
+    parts = (
+        [item for problem in block for item in lacking.get(problem.id, ())]
+        for block in blocks(work.problems, [work.k] * len(work.problems), work.block)
+    )
+    for drawn in _drawn_blocks(engine, work, filter(None, parts)):
+        with store.together():
+            advance(_add(store, sorted(drawn, key=lambda one: one[0].id), capture))
+
+
+def _drawn_blocks(
+    engine: Engine, work: GenerationPlan, parts: Iterable[list[tuple[Problem, int]]]
+) -> Iterator[list[tuple[Completion, Generated]]]:
+    """Draw blocks, one after the other or several at a time; what a block holds does not depend on that."""
+    if isinstance(engine, BlockEngine):
+        asked = ((part, [_request(work, *item) for item in part]) for part in parts)
+        for part, drawn in engine.generate_blocks(asked):
+            yield [(_completion(engine, work, *part[position], one), one) for position, one in drawn]
+    else:
+        for part in parts:
+            yield list(_drawn(engine, work, part))
 
 
 def _add(store: Store, batch: Sequence[tuple[Completion, Generated]], capture: Capture | None) -> int:

@@ -6,46 +6,25 @@ name of a field in TOML and in a run's `config.toml`: its option without the das
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from harness.errors import QprobeError
 from harness.models.engine import Sampling
 from harness.models.template_variables import read_variables
-from harness.stages.option_values import CheckedOptions, flag_of
+from harness.stages.option_values import CheckedOptions, flag_of, option
 from sandbox.factory import SandboxKind
 
 if TYPE_CHECKING:
+    from harness.cluster.actors import SandboxChoice
     from harness.probes import GridOverrides
     from harness.stages.grade import Budget
 
 T = TypeVar("T")
 Precision = Literal["float32", "float16"]
 Location = Literal["res", "attn", "mlp"]
-
-
-def option(
-    default: T,
-    text: str,
-    *,
-    flag: str = "",
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-    required: bool = False,
-    metavar: str | None = None,
-    complete: Callable[[str], list[str]] | None = None,
-) -> T:
-    """Return a dataclass field with what the command line has to say of it.
-
-    `flag` is the option where it differs from the field's name; `required` holds for the stage's own command. A number,
-    or each of a list, is at least `least`, more than `above` and at most `most`.
-    """
-    described = {"help": text, "flag": flag, "least": least, "above": above, "most": most, "metavar": metavar}
-    entry: T = field(default=default, metadata={**described, "required": required, "complete": complete})
-    return entry
 
 
 def _benchmarks(incomplete: str) -> list[str]:
@@ -89,6 +68,15 @@ class DeviceOptions(CheckedOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClusterOptions(CheckedOptions):
+    """The cluster that a stage works on."""
+
+    TITLE: ClassVar[str] = "Cluster"
+
+    ray: str = option("", "Ray cluster that draws, reads and grades: HOST:PORT, or auto", metavar="ADDRESS")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportOptions(BenchmarkOptions):
     """Options of `import`."""
 
@@ -104,7 +92,7 @@ class ImportOptions(BenchmarkOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateOptions(DeviceOptions, SeedOptions, BenchmarkOptions):
+class GenerateOptions(ClusterOptions, DeviceOptions, SeedOptions, BenchmarkOptions):
     """Options of `generate`."""
 
     TITLE: ClassVar[str] = "Generation"
@@ -183,7 +171,7 @@ class WorkerOptions(SandboxOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradeOptions(WorkerOptions):
+class GradeOptions(ClusterOptions, WorkerOptions):
     """Options of `grade`."""
 
     TITLE: ClassVar[str] = "Grading"
@@ -213,6 +201,13 @@ class GradeOptions(WorkerOptions):
 
         return Budget(self.timeout, self.timeout_factor, self.timeout_min, self.timeout_max)
 
+    @property
+    def choice(self) -> "SandboxChoice":
+        """The sandbox that every node of a cluster opens."""
+        from harness.cluster.actors import SandboxChoice
+
+        return SandboxChoice(self.sandbox, self.workers, self.image, self.runtime)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedOptions(DeviceOptions):
@@ -236,6 +231,11 @@ class EmbedOptions(DeviceOptions):
     log_probability: bool = option(
         True, "also compute log-probabilities of samples without, for baselines; needs the whole model's pass"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedStageOptions(ClusterOptions, EmbedOptions):
+    """Options of `embed` alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

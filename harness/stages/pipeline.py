@@ -4,6 +4,7 @@ Without a model that reads the samples, it ends with the verdicts.
 """
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,9 @@ def run_pipeline(run: Run, options: PipelineOptions) -> None:
     """
     from harness.stages.preflight import check_pipeline
 
-    check_pipeline(run.folder, options)
-    run_stages(run, options)
+    with run.on_cluster(options.ray) if options.ray and not run.cluster else nullcontext():
+        check_pipeline(run.folder, options, cluster=run.cluster)
+        run_stages(run, options)
 
 
 def run_stages(run: Run, options: PipelineOptions) -> None:
@@ -41,7 +43,8 @@ def run_stages(run: Run, options: PipelineOptions) -> None:
         if trains_probes(options):
             check_fold_count(run.store.problems(), options)
     else:
-        reader = reader_of(options).embedder(options.layers, options.pooling) if trains_probes(options) else None
+        model = reader_of(options).here if run.cluster else reader_of(options)
+        reader = model.embedder(options.layers, options.pooling) if trains_probes(options) else None
         draw_samples(run, problems, options, reader, options.precision)
     run.grade(options=replace(options, regrade=0) if options.shard else options)
     learns = trains_probes(options) and (bool(options.shard) or _can_learn(run))

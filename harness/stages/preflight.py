@@ -1,9 +1,10 @@
 """Preflight: everything that can fail cheaply fails before a model is loaded."""
 
 import shutil
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from harness.errors import QprobeError
 from harness.models.engine import Embedder
@@ -16,6 +17,9 @@ from harness.stages.pipeline import check_fold_count, model_of, problems_of, rea
 from harness.stages.sample_formats import check_source
 from sandbox import SandboxError, check_engine, try_sandbox
 from sandbox.factory import SandboxKind
+
+if TYPE_CHECKING:
+    from harness.cluster.parts import Cluster
 
 BYTES_PER_SAMPLE = 8192
 """Disk for one sample's text and verdict, generously."""
@@ -38,12 +42,18 @@ class Checked:
         return samples * (self.row_bytes + BYTES_PER_SAMPLE)
 
 
-def check_pipeline(folder: Path, options: PipelineOptions, *, fetch: bool = True) -> Checked:
+def check_pipeline(
+    folder: Path, options: PipelineOptions, *, fetch: bool = True, cluster: "Cluster | None" = None
+) -> Checked:
     """Check every option of every stage, and return what was learnt.
 
-    What is quickly checked comes first. Without `fetch`, no image for Docker is fetched or made.
+    What is quickly checked comes first. Without `fetch`, no image for Docker is fetched or made. With a `cluster`, its
+    nodes must have the device and the sandbox.
     Raises QprobeError, BenchmarkError or SandboxError with what to do.
     """
+    if cluster:
+        cluster.check_device(options.device)
+        options = replace(options, device="cpu")  # this machine has no weights, only names and prompts to check
     _check_values(options)
     problems = problems_of(options)
     if trains_probes(options) and not options.shard:
@@ -55,7 +65,10 @@ def check_pipeline(folder: Path, options: PipelineOptions, *, fetch: bool = True
     if work:
         model.engine().check(work.first_requests)
     row_bytes = _check_reader(options) if trains_probes(options) else 0
-    try_sandbox(options.sandbox, options.image, runtime=options.runtime, fetch=fetch)
+    if cluster:
+        cluster.check_sandbox(options.choice)
+    else:
+        try_sandbox(options.sandbox, options.image, runtime=options.runtime, fetch=fetch)
     characters = fmean(len(problem.prompt) for problem in problems)
     checked = Checked(len(problems), characters, row_bytes, model.sampling.max_new_tokens)
     _check_disk(folder, checked.disk_bytes(len(problems) * options.k))

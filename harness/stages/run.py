@@ -5,14 +5,15 @@ Every stage does what the run does not hold yet, and leaves its settings and pro
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.errors import QprobeError
+from harness.models.engine import Engine
 from harness.models.model import Model
 from harness.progress import SILENT, Progress
 from harness.reports.render.warnings import CUT_SHARE, cut_warning
@@ -23,9 +24,11 @@ from harness.runs.scores import scores_if_current
 from harness.runs.store import Store
 from harness.stages.options import EmbedOptions, GenerateOptions, GradeOptions, ImportOptions, ProbeOptions, settings_of
 from harness.stages.problems import PART, Problems
+from harness.stages.shards import BLOCK
 from sandbox import Sandbox, open_sandbox
 
 if TYPE_CHECKING:  # only the stages that need torch import it
+    from harness.cluster.parts import Cluster, ClusterEmbedder
     from harness.models.engine import Embedder
     from harness.probes import CrossValidation
     from harness.reports.report import Report
@@ -59,13 +62,20 @@ class Run:
     """A run folder, held by one process at a time. Use it in a `with` statement, or call `close`."""
 
     def __init__(
-        self, folder: str | Path, *, create: bool = True, read_only: bool = False, progress: Progress = SILENT
+        self,
+        folder: str | Path,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        progress: Progress = SILENT,
+        cluster: "Cluster | None" = None,
     ) -> None:
         """Open or create the run. Raises QprobeError where the folder is no run or another process holds it.
 
         With `read_only` the run must exist, and may be in use: `report` and `samples_table` show its present state.
+        The nodes of a `cluster` draw, grade and embed; this process alone writes.
         """
-        self.progress = progress
+        self.progress, self.cluster = progress, cluster
         self.store = Store(Path(folder), create=create and not read_only, read_only=read_only)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
@@ -98,6 +108,18 @@ class Run:
         self.store.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    @contextmanager
+    def on_cluster(self, address: str) -> Iterator[None]:
+        """Let the nodes of a Ray cluster draw, grade and embed within the block. Raises QprobeError."""
+        from harness.cluster.parts import open_cluster
+
+        before = self.cluster
+        with open_cluster(address, self.progress) as self.cluster:
+            try:
+                yield
+            finally:
+                self.cluster = before
 
     # -- stages --------------------------------------------------------------------------------------------------
 
@@ -159,25 +181,25 @@ class Run:
 
         Where `reader` (`model.embedder(layers, pooling)`) reads the model that writes, its vectors are kept on the
         way, and `embed` need not read the samples again. With a `block` of about so many samples, a run that was
-        interrupted equals one that was not to the last bit.
+        interrupted equals one that was not to the last bit; a cluster draws in blocks only.
         """
         from harness.finetuning.card import trained_warning
         from harness.stages.api_cost import drawing_cost
         from harness.stages.generate import count_cut, generate, plan
         from harness.stages.import_samples import left_out
 
+        block = block or (BLOCK if self.cluster else 0)
         work = plan(problems, k=k, seed=seed, prompt=prompt, greedy=greedy, block=block)
         model = model.for_prompt(chat=work.prompt.chat)
         settings = {**problems.settings, **model.settings, "k": k, "seed": seed, "prompt": prompt, "greedy": greedy}
         settings["block"] = block
-        engine = model.engine()
         for warning in left_out(problems.benchmark):
             self.progress.message(f"WARNING: {warning}")
         if warning := trained_warning([model.name], problems):
             self.progress.message(f"WARNING: {warning}")
         if cost := drawing_cost(self.store, model.name, work, model.sampling.max_new_tokens):
             self.progress.message(cost)
-        with self._recorded("generate", settings):
+        with self._recorded("generate", settings), self._engine(model, reader) as engine:
             self.store.settle(PART, problems.part)
             drawn = generate(self.store, engine, work, self.progress, reader, precision)
         self.progress.message(f"Generated {drawn:,} samples.")
@@ -185,6 +207,15 @@ class Run:
         if cut > CUT_SHARE * samples:
             self.progress.message(f"WARNING: {cut_warning(cut, samples, model.sampling.max_new_tokens)}")
         return drawn
+
+    @contextmanager
+    def _engine(self, model: Model, reader: "Embedder | None") -> Iterator[Engine]:
+        """Yield the engine of a model, which draws on the nodes of the cluster, if there is one."""
+        if self.cluster and model.is_local:
+            with self.cluster.engine(model, reader) as engine:
+                yield engine
+        else:
+            yield model.engine()
 
     def grade(self, sandbox: str | Sandbox | None = None, options: GradeOptions | None = None) -> GradedRun:
         """Run every ungraded program in a sandbox: "docker", "process", or an open one.
@@ -195,9 +226,11 @@ class Run:
         if isinstance(sandbox, str):
             options = replace(options, sandbox=sandbox)  # type: ignore[arg-type] # the options check the name
         _ = options.budget  # which raises where the limits contradict each other
-        with self._recorded("grade", settings_of(options, GradeOptions)):
+        settings = settings_of(options, GradeOptions)
+        del settings["ray"]  # where it was graded says nothing about the verdicts
+        with self._recorded("grade", settings):
             if isinstance(sandbox, str | None):
-                with open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime) as opened:
+                with self._sandbox(options) as opened:
                     graded = self._grade(opened, options)
             else:
                 graded = self._grade(sandbox, options)
@@ -206,6 +239,11 @@ class Run:
                     f"The sandbox failed on {graded.graded.broken:,} programs, which stay ungraded: grade again."
                 )
         return graded
+
+    def _sandbox(self, options: GradeOptions) -> Sandbox:
+        if self.cluster is None:
+            return open_sandbox(options.sandbox, options.workers, options.image, runtime=options.runtime)
+        return self.cluster.sandbox(options.choice)
 
     def _grade(self, sandbox: Sandbox, options: GradeOptions) -> GradedRun:
         from harness.stages.generated_tests import run_generated_tests
@@ -251,18 +289,19 @@ class Run:
         from harness.stages.log_probabilities import embed_samples
 
         EmbedOptions(pooling=pooling, precision=precision)  # type: ignore[arg-type] # which raises where they are wrong
-        reader = model.embedder(layers, pooling)
+        reader = (model.here if self.cluster else model).embedder(layers, pooling)
         text = layers if layers is None or isinstance(layers, str) else ",".join(str(layer) for layer in layers)
         settings = {"embedder": model.name, "layers": text, "pooling": pooling, "precision": precision}
         if cost := embedding_cost(self.store, model.name, reader.identity, precision):
             self.progress.message(cost)
-        with self._recorded("embed", {**settings, "device": model.device}):
+        with self._recorded("embed", {**settings, "device": model.device}), ExitStack() as stack:
             embedded = embed_samples(
                 self.store,
                 reader,
                 self.progress,
                 precision,  # type: ignore[arg-type]
                 log_probability=log_probability,
+                elsewhere=self._reading(model, stack),
             )
         self.progress.message(f"Embedded {embedded.new:,} samples; {embedded.reused:,} had vectors already.")
         if embedded.cut:
@@ -270,6 +309,13 @@ class Run:
                 f"{embedded.cut:,} samples exceed the model's context: the beginning of their prompt was cut."
             )
         return embedded
+
+    def _reading(self, model: Model, stack: ExitStack) -> "Callable[[Embedder], ClusterEmbedder] | None":
+        """Return what puts an embedder on the nodes of the cluster, until the stack closes; None without a cluster."""
+        cluster = self.cluster
+        if cluster is None or not model.is_local:
+            return None
+        return lambda embedder: stack.enter_context(cluster.embedder(embedder, model.device))
 
     def probe(self, objectives: Sequence[str] = (), options: ProbeOptions | None = None) -> "CrossValidation":
         """Cross-validate probes by problem, and keep one per objective. Raises QprobeError where a stage is missing."""

@@ -84,6 +84,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "by_layer": ("perhaps",),
     "block": (-1, "x"),
     "shard": ("x", "4/3", "0/2"),
+    "ray": ("nowhere", "ray://127.0.0.1:10001", "127.0.0.1:1"),
 }
 """Field of the options -> values that it cannot have. A new option needs one here."""
 

@@ -25,6 +25,7 @@ LAYERS = (
     "models",
     "probes",
     "runs",
+    "cluster",
     "finetuning",
     "rewards",
     "reports",
