@@ -171,7 +171,7 @@ class WorkerOptions(SandboxOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradeOptions(ClusterOptions, WorkerOptions):
+class GradeOptions(WorkerOptions, ClusterOptions):
     """Options of `grade`."""
 
     TITLE: ClassVar[str] = "Grading"

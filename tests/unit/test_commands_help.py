@@ -15,7 +15,7 @@ STAGES = {
     "probe": "Probes",
 }
 """Command of a stage -> the heading of its options."""
-SHARED = ["Arguments", "Benchmark", "Randomness", "Device"]
+SHARED = ["Arguments", "Benchmark", "Randomness", "Device", "Cluster"]
 
 
 def headings(command: str) -> dict[str, list[str]]:
