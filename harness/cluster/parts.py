@@ -165,33 +165,43 @@ class _Part:
             self._made = None
 
 
-class ClusterEngine(_Part):
-    """An Engine that draws several blocks at a time. Prompts are made and checked here, where no weights are read."""
+class _ModelPart(_Part):
+    """A model on the nodes, with the one of this machine, where no weights are read."""
 
-    def __init__(self, here: Engine, kind: type[Any], places: Sequence[Place], progress: Progress) -> None:
+    def __init__(self, here: Engine | Embedder, kind: type[Any], places: Sequence[Place], progress: Progress) -> None:
         super().__init__(kind, places, progress)
         self._here = here
 
     @property
     def name(self) -> str:
-        """See `Engine.name`."""
+        """See `Engine.name` and `Embedder.name`."""
         return self._here.name
 
     @property
     def identity(self) -> dict[str, Any]:
-        """See `Engine.identity`."""
+        """See `Engine.identity` and `Embedder.identity`."""
         return self._here.identity
+
+    def _fact(self, name: str) -> Any:  # noqa: ANN401 - what the actors say
+        """Return what the actors say beside the model's identity. Raises QprobeError where they have another model."""
+        facts = dict(self._workers.facts())
+        fact = facts.pop(name)
+        if facts != self.identity:
+            raise QprobeError(
+                f"The nodes of the Ray cluster have another {self.name} than this machine: {EngineActor.REMEDY}."
+            )
+        return fact
+
+
+class ClusterEngine(_ModelPart):
+    """An Engine that draws several blocks at a time. Prompts are made and checked here, where no weights are read."""
+
+    _here: Engine
 
     @property
     def caveat(self) -> str:
         """See `Engine.caveat`; that of the nodes' devices. Raises QprobeError where the nodes have another model."""
-        facts = dict(self._workers.facts())
-        caveat = str(facts.pop("caveat"))
-        if facts != self._here.identity:
-            raise QprobeError(
-                f"The nodes of the Ray cluster have another {self.name} than this machine: {EngineActor.REMEDY}."
-            )
-        return caveat
+        return str(self._fact("caveat"))
 
     def prompt_text(self, request: Request) -> str:
         """See `Engine.prompt_text`."""
@@ -217,24 +227,12 @@ class ClusterEngine(_Part):
         yield from self._workers.map(blocks)
 
 
-class ClusterEmbedder(_Part):
+class ClusterEmbedder(_ModelPart):
     """An Embedder that reads several batches at a time. Texts are tokenised here, where no weights are read."""
 
-    def __init__(self, here: Embedder, kind: type[Any], places: Sequence[Place], progress: Progress) -> None:
-        super().__init__(kind, places, progress)
-        self._here = here
-        self.confidences: Sequence[Confidence] = ()
-        """Of each sample of the last batch, where the embedder scores."""
-
-    @property
-    def name(self) -> str:
-        """See `Embedder.name`."""
-        return self._here.name
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """See `Embedder.identity`."""
-        return self._here.identity
+    _here: Embedder
+    confidences: "Sequence[Confidence]" = ()
+    """Of each sample of the last batch, where the embedder scores."""
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -249,13 +247,7 @@ class ClusterEmbedder(_Part):
     @property
     def shares_prompts(self) -> bool:
         """See `Embedder.shares_prompts`. Raises QprobeError where the nodes have another model."""
-        facts = dict(self._workers.facts())
-        shares = bool(facts.pop("shares_prompts"))
-        if facts != self._here.identity:
-            raise QprobeError(
-                f"The nodes of the Ray cluster have another {self.name} than this machine: {EngineActor.REMEDY}."
-            )
-        return shares
+        return bool(self._fact("shares_prompts"))
 
     def tokenise(self, text: Text) -> Tokens:
         """See `Embedder.tokenise`."""
