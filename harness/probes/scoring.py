@@ -39,8 +39,9 @@ class Scorer:
         half_MG = torch.zeros(())
         for v, view in enumerate(self.views):
             vectors_RD = self.samples.vectors[view].flatten(0, 1)
-            apart_GD = (vectors_RD[rows_G2[:, 0]] - vectors_RD[rows_G2[:, 1]]).to(folded["project"].dtype)
-            half_MG = half_MG + folded["project"][:, v, 0] @ apart_GD.T / 2
+            # in the weights' type first: a difference of half-precision numbers rounds, and may be infinite
+            first_GD, second_GD = (vectors_RD[rows_G2[:, place]].to(folded["project"].dtype) for place in (0, 1))
+            half_MG = half_MG + folded["project"][:, v, 0] @ (first_GD - second_GD).T / 2
         offset_M11 = folded["offset"].sum((-2, -1))[:, None, None]
         return torch.stack([half_MG, -half_MG], -1) + offset_M11
 

@@ -8,6 +8,7 @@ import torch
 from harness.probes import Hyperparameters, Samples, Schedule, View, objectives, training, validation
 from harness.probes.batch import ProbeSpec
 from harness.probes.controls import Permutation
+from harness.probes.forms import find_form
 from harness.probes.scoring import Scorer
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
@@ -115,6 +116,17 @@ def test_pairs_are_multiplied_once(monkeypatch: pytest.MonkeyPatch):
     seen = len(rows)
     train(samples, [specs(40)[0]], SCHEDULE)
     assert len(rows) == seen, "the level of a score matters to mse"
+
+
+def test_differences_of_pairs_in_half_precision_are_exact_and_finite():
+    vectors_PND = torch.tensor([[[40_000.0, 1.0], [-40_000.0, 2048.0]]])  # the first difference is beyond float16
+    mask_PN = torch.ones(1, 2, dtype=torch.bool)
+    rewards_PN, indices_PN = torch.tensor([[1.0, 0.0]]), torch.arange(2)[None]
+    held = Samples(("pair",), {PLANTED: vectors_PND.half()}, rewards_PN, mask_PN, indices_PN)
+    scorer = Scorer(held, (PLANTED,), find_form("linear"), up_to_level=True)
+    weights = {"project": torch.tensor([[[[1e-3, 1.0]]]]), "offset": torch.zeros(1, 1, 1)}
+    scores_MGS = scorer(weights, torch.tensor([[0]]), torch.tensor([[0, 1]]))
+    torch.testing.assert_close(scores_MGS, torch.tensor([[[-983.5, 983.5]]]))  # (80 - 2047) / 2
 
 
 def test_the_same_program_gives_the_same_bits():
