@@ -124,8 +124,7 @@ class _BatchTrainer:
         self.rewards_KPN = torch.stack([permuted_rewards(samples, permutation) for permutation in permutations])
         self.batch = ProbeBatch.of(samples, self.distinct, permutations, moments)
         self.adam = Adam(self._initial_weights(), self.batch.rate_M)
-        self.objective_rows = _rows_by_objective(self.distinct)
-        self.parts = validation_parts(self.specs, self.rows)
+        self._divide()
         self.curves: list[list[Curve]] = [[] for _ in self.specs]
         self.last_best = LastBest(len(self.specs), len(rules))
 
@@ -142,6 +141,11 @@ class _BatchTrainer:
             yield from self._retire_finished(epoch + 1)
             if not self.specs:
                 return
+
+    def _divide(self) -> None:
+        """Divide the probes by objective and by validation problems, once for all steps until some finish."""
+        self.objective_rows = _rows_by_objective(self.distinct)
+        self.parts = validation_parts(self.specs, self.rows)
 
     def _validate(self, epoch: int) -> None:
         rewards_SB = np.full((len(self.specs), len(self.rules)), -np.inf)
@@ -218,12 +222,11 @@ class _BatchTrainer:
         place_of = {row: place for place, row in enumerate(rows)}
         self.rows = [place_of[self.rows[position]] for position in kept]
         self.distinct = [self.distinct[row] for row in rows]
-        self.objective_rows = _rows_by_objective(self.distinct)
         self.last_best.keep(kept)
         self.keys = [self.keys[position] for position in kept]
         self.specs = [self.specs[position] for position in kept]
         self.curves = [self.curves[position] for position in kept]
-        self.parts = validation_parts(self.specs, self.rows)
+        self._divide()
         if len(rows) < len(self.batch.l2_M):
             kept_rows = torch.tensor(rows, dtype=torch.long, device=self.rewards_KPN.device)
             self.batch = self.batch.take(kept_rows)

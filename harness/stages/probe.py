@@ -78,14 +78,13 @@ def probe(
 
     Nothing is trained where the run holds the scores and probes of just these inputs.
 
-    `learning` adds the learning curve of every objective. `repeats` is the number of cross-validations, each with
-    other folds, whose mean the report shows; draws of folds that leave one without a pass or a failure to learn
-    from are left out; None makes ten, or fewer with more than 2,000 problems. `choices` replaces candidates of the
-    preset, and `beta` its rules of selection: by softmax at that temperature, at 0 by the arg max. With
-    `group_duplicates`, problems with nearly the same description or reference share a fold; `features` are read
-    beside the vectors; `controls` is the least number of draws on rewards shuffled among all samples. By default
-    there are five folds, or one per problem where there are fewer problems. Raises QprobeError where verdicts or
-    vectors are missing.
+    `learning` adds the learning curve of every objective. `repeats` is the number of cross-validations, each with other
+    folds, whose mean the report shows, by default ten, or fewer with more than 2,000 problems; draws of folds that
+    leave one without a pass or a failure to learn from are left out. `choices` replaces candidates of the preset, and
+    `beta` its rules of selection: by softmax at that temperature, at 0 by the arg max. With `group_duplicates`,
+    problems with nearly the same description or reference share a fold; `features` are read beside the vectors;
+    `controls` is the least number of draws on rewards shuffled among all samples. There are five folds by default, or
+    one per problem where there are fewer problems. Raises QprobeError where verdicts or vectors are missing.
     """
     plan = plan_at((choices or GridOverrides()).plan(preset), beta)
     check_features(features)
