@@ -81,7 +81,7 @@ def actors(nodes: RayNodes) -> list[tuple[int, str]]:
 
 def test_interrupted_and_with_a_node_killed_it_gives_the_report_of_one_machine(tmp_path: Path, nodes: RayNodes):
     alone, many = tmp_path / "one" / "run", tmp_path / "many" / "run"
-    with started(command(alone)) as driver:  # a process of its own, for as many threads as the nodes have
+    with started(command(alone)) as driver:  # a separate process, with as many threads as the nodes have
         _, said = driver.communicate(timeout=SECONDS)
     assert driver.returncode == 0, said
 
