@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 SandboxKind = Literal["docker", "process"]
 
+TRIES = 3
+"""The guests that `try_sandbox` starts before it says that none can be started."""
+
 
 def open_sandbox(
     kind: SandboxKind = "docker",
@@ -41,6 +44,7 @@ def try_sandbox(
 ) -> None:
     """Start one guest and end it. Raises SandboxError, with what to do, where programs cannot run.
 
+    A guest may be lost by chance, killed for lack of memory say: TRIES lost in a row are no chance.
     Without `fetch`, an image that the engine lacks is looked up, but neither fetched nor made, and no guest is started.
     """
     from sandbox.backend import GuestError
@@ -51,14 +55,18 @@ def try_sandbox(
         return
     with closing(backend):
         backend.open()
-        try:
-            guest = backend.start(None)
+        for left in reversed(range(TRIES)):
             try:
-                GuestConnection(guest, 0)
-            finally:
-                guest.stop()
-        except GuestError as error:
-            raise SandboxError(f"The {kind} sandbox cannot run programs: {error}.") from error
+                guest = backend.start(None)
+                try:
+                    GuestConnection(guest, 0)
+                finally:
+                    guest.stop()
+            except GuestError as error:
+                if not left:
+                    raise SandboxError(f"The {kind} sandbox cannot run programs: {error}.") from error
+            else:
+                return
 
 
 def _backend(kind: SandboxKind, image: str | None, runtime: str | None, largest: Limits, loopback: bool) -> "Backend":

@@ -6,7 +6,8 @@
 
 Prints one line per fault: how often it was inflicted, and how often the run then ended with the same report. Ends with
 status 1 where a report differs, a sample is lost or there twice, a command ends without a sentence, or a process or
-container stays behind. Full and read-only disks need a user who may mount.
+container stays behind. Full and read-only disks need a user who may mount,
+and an engine to be killed one who may start a second Docker daemon.
 """
 
 import argparse
@@ -18,27 +19,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.mini import MODEL
 from harness.runs.reading import is_held
-from scripts.torture_processes import containers, descendants, docker, kill, outliving
+from scripts.second_engine import SecondEngine, can_start
+from scripts.torture_commands import Failure, end, is_sentence, refuse, start, succeed, succeeded
+from scripts.torture_processes import containers, descendants, docker, kill, outliving, outliving_containers
 from scripts.torture_server import FaultyServer, faulty_server
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = 4096
+KILLS_OF_A_RUN = 12
 JUMPING_CLOCK = """
 import random, time
 real, days = time.time, random.Random(0)
 time.time = lambda: real() + 86_400 * days.uniform(-3, 3)
 """
-
-
-class Failure(Exception):  # noqa: N818 - what the script looks for
-    """A run did not bear a fault."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Torture:
     def command(self, run: Path) -> list[str]:
         """Return the whole pipeline on the bundled model: a few problems, in blocks, so that resumed runs are equal."""
         if self.short:
-            return self.server.command(run)
+            return self.server.command(run, self.sandbox)
         options = {
             "benchmark": "mini", "limit": 6, "model": f"hf:{MODEL}", "k": 4, "max-new-tokens": 40, "block": 8,
             "layers": "-1", "objective": "mse", "preset": "paper", "repeats": 1, "folds": 3,
@@ -109,88 +109,110 @@ def samples_of(run: Path) -> list[dict[str, object]]:
     return [{name: value for name, value in row.items() if not name.endswith("seconds")} for row in rows]
 
 
-# -- commands ----------------------------------------------------------------------------------------------------------
-
-
-def start(command: list[str], **environment: str) -> "subprocess.Popen[str]":
-    """Start a command of qprobe."""
-    variables = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (environment.pop("FIRST", ""), str(REPOSITORY))))
-    return subprocess.Popen(
-        [sys.executable, "-m", "qprobe", *command], env={**variables, **environment}, cwd=REPOSITORY, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def end(started: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    """Wait for a command: its status and what it printed. Raises Failure where it hangs."""
-    try:
-        out, err = started.communicate(timeout=600)
-    except subprocess.TimeoutExpired:
-        started.kill()
-        raise Failure("a command did not end within ten minutes") from None
-    return started.returncode, out, err
-
-
-def succeed(command: list[str], **environment: str) -> str:
-    """Run a command to its end and return its output. Raises Failure where it fails."""
-    status, out, err = end(start(command, **environment))
-    if status:
-        raise Failure(f"qprobe {command[0]} ended with {status}: {err.strip()[-400:]}")
-    return out
-
-
-def refuse(command: list[str], says: str, **environment: str) -> None:
-    """Run a command that must end with one sentence. Raises Failure for any other end."""
-    is_sentence(*end(start(command, **environment)), says)
-
-
-def is_sentence(status: int, _: str, err: str, says: str) -> None:
-    """Raise Failure unless a command ended with status 1 and a sentence that holds one of some words."""
-    last = err.strip().splitlines()[-1:] or [""]
-    if status != 1 or "Traceback" in err or not any(word in last[0] for word in says.split("|")):
-        raise Failure(f"expected a sentence with {says!r}, got status {status}: {err.strip()[-400:]}")
-
-
 # -- faults ------------------------------------------------------------------------------------------------------------
 
 
 def kills(torture: Torture, wanted: int) -> Tally:
     """Kill the driver, a worker or a container at random moments, over as many runs as that takes."""
-    tally, kinds = Tally(), {"driver": 0, "worker": 0, "container": 0}
+    tally, kinds = Tally(), Counter({"driver": 0, "container" if torture.sandbox == "docker" else "worker": 0})
     while tally.inflicted < wanted:
         run = torture.new_run("killed")
-        for _ in range(min(12, wanted - tally.inflicted)):
-            started = start(torture.command(run))
-            time.sleep(torture.rng.uniform(0.2, torture.seconds))
-            kind, family = kill_one(torture, started)
+        for _ in range(min(KILLS_OF_A_RUN, wanted - tally.inflicted)):
+            kind = torture.rng.choice(list(kinds))
+            if not kill_one(torture, start(torture.command(run)), kind):
+                break
             kinds[kind] += 1
             tally.inflicted += 1
-            if left := outliving(family):
-                raise Failure(f"the processes {left} outlived their driver")
         torture.finish(run)
         tally.compared += 1
         shutil.rmtree(run.parent)
+        print(f"kills: {tally.inflicted} of {wanted}, {dict(kinds)}", file=sys.stderr, flush=True)
     tally.notes = [f"{name} {count}" for name, count in kinds.items()]
     return tally
 
 
-def kill_one(torture: Torture, started: "subprocess.Popen[str]") -> tuple[str, list[tuple[int, str]]]:
-    """Kill something of a command, then its driver. Returns what was killed first, and all processes that it had."""
-    family, kind = descendants(started.pid), torture.rng.choice(["driver", "worker", "container"])
-    boxes = containers(started.pid) if torture.sandbox == "docker" and kind == "container" else []
-    if kind == "worker" and family:
-        kill(torture.rng.choice(family)[0])
-    elif boxes:
-        docker("kill", torture.rng.choice(boxes))
-    else:
-        kind = "driver"
-    if kind != "driver":
-        time.sleep(torture.rng.uniform(0, torture.seconds / 4))
-    family += descendants(started.pid)
+def kill_one(torture: Torture, started: "subprocess.Popen[str]", kind: str) -> bool:
+    """Kill something of a command, then its driver. Returns False where the command has ended before that.
+
+    Raises Failure where the command ends in any other way, or where it leaves a process or a container.
+    """
+    if kind == "driver":
+        wait(started, torture.rng.uniform(0.2, 1.2 * torture.seconds))
+    elif hit := kill_below(torture, started, kind):
+        wait(started, torture.rng.uniform(0, torture.seconds / 2))
+    if started.poll() is not None:
+        succeeded(started)
+        return kind != "driver" and hit
+    family = descendants(started.pid)
     kill(started.pid)
     started.communicate()
-    return kind, family
+    if left := outliving(family) or outliving_containers(started.pid):
+        raise Failure(f"{left} outlived their driver")
+    return True
+
+
+def wait(started: "subprocess.Popen[str]", seconds: float) -> None:
+    """Wait so long, or until a command has ended."""
+    with suppress(subprocess.TimeoutExpired):
+        started.wait(seconds)
+
+
+def kill_below(torture: Torture, started: "subprocess.Popen[str]", kind: str) -> bool:
+    """Kill a worker or a container of a command soon after it is there. Returns False where the command ends first."""
+    while started.poll() is None:
+        if targets(started.pid, kind):
+            wait(started, torture.rng.uniform(0, 0.3))
+        if (there := targets(started.pid, kind)) and kill_target(torture.rng.choice(there)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def targets(driver: int, kind: str) -> list[int | str]:
+    """Return the workers, by their ids, or the containers of a command."""
+    return [*containers(driver)] if kind == "container" else [pid for pid, _ in descendants(driver)]
+
+
+def kill_target(target: int | str) -> bool:
+    """Kill a process or a container; False where it has ended already."""
+    return kill(target) if isinstance(target, int) else bool(docker("kill", target))
+
+
+def engines(torture: Torture, wanted: int) -> Tally:
+    """Kill a separate Docker daemon while it runs programs, and start it again."""
+    if not can_start():
+        return Tally(notes=["left out: this user may not start a second Docker daemon"])
+    tally, folder, resumed = Tally(), torture.folder / "engine", 0
+    folder.mkdir()
+    engine = SecondEngine(folder)
+    engine.start()
+    environment = {"DOCKER_HOST": engine.host}
+    try:
+        plain = torture.new_run("plain")
+        command = torture.server.command(plain, "docker")
+        succeed(command, **environment)
+        report, samples = report_of(plain), samples_of(plain)
+        for _ in range(wanted):
+            run = torture.new_run("engine")
+            started = start(torture.server.command(run, "docker"), **environment)
+            while started.poll() is None and not containers(started.pid, engine.host):
+                time.sleep(0.05)
+            wait(started, torture.rng.uniform(0, 1))
+            tally.inflicted += started.poll() is None
+            engine.kill()
+            time.sleep(torture.rng.uniform(0, 3))
+            engine.start()
+            status, out, err = end(started)
+            if status:  # the engine was gone before the first program ran
+                is_sentence(status, out, err, "engine|sandbox")
+                succeed(torture.server.command(run, "docker"), **environment)
+            compare(run, report, samples)
+            tally.compared += 1
+            resumed += status
+    finally:
+        engine.stop()
+    tally.notes = [f"{resumed} commands ended in a sentence and were resumed"]
+    return tally
 
 
 def disks(torture: Torture, wanted: int) -> Tally:
@@ -319,6 +341,7 @@ def insist(command: list[str]) -> None:
 
 FAULTS: dict[str, tuple[Callable[[Torture, int], Tally], int, int]] = {
     "kills": (kills, 300, 3),
+    "engines": (engines, 10, 1),
     "disks": (disks, 10, 1),
     "clocks": (clocks, 3, 1),
     "pages": (pages, 20, 1),

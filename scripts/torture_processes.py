@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from sandbox.docker.engine import LABEL, OWNER_LABEL
@@ -13,9 +12,13 @@ PATIENCE_SECONDS = 60.0
 """The time in which processes must end whose driver was killed."""
 
 
-def kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
+def kill(pid: int) -> bool:
+    """Kill a process; False where it has ended already."""
+    try:
         os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def descendants(pid: int) -> list[tuple[int, str]]:
@@ -52,14 +55,22 @@ def started_at(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def docker(*words: str) -> list[str]:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout.split()
+def docker(*words: str, host: str = "") -> list[str]:
+    """Run the client of an engine, by default of the usual one, and return the words that it prints."""
+    command = ["docker", *(["-H", host] if host else []), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.split()
 
 
-def containers(driver: int) -> list[str]:
+def containers(driver: int, host: str = "") -> list[str]:
     """Return the containers that a command started, and none of any other command."""
-    listed = docker(
-        "ps", "--no-trunc", "--filter", f"label={LABEL}", "--format", f'{{{{.ID}}}}={{{{.Label "{OWNER_LABEL}"}}}}'
-    )
+    form = f'{{{{.ID}}}}={{{{.Label "{OWNER_LABEL}"}}}}'
+    listed = docker("ps", "--no-trunc", "--filter", f"label={LABEL}", "--format", form, host=host)
     return [line.partition("=")[0] for line in listed if line.split(":")[-2:-1] == [str(driver)]]
+
+
+def outliving_containers(driver: int) -> list[str]:
+    """Wait for the end of the containers of a command that was killed, and return those that do not end."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (left := containers(driver)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return left

@@ -27,11 +27,11 @@ class FaultyServer(ThreadingHTTPServer):
         self._rng: random.Random | None = None
         self._lock = threading.Lock()
 
-    def command(self, run: Path) -> list[str]:
+    def command(self, run: Path, sandbox: str = "process") -> list[str]:
         """Return the command that draws from this server, and grades."""
         model = f"openai:numbers,url=http://127.0.0.1:{self.server_address[1]}/v1,timeout=3,retries=2,concurrency=4"
         words = ["eval", str(run), "--benchmark", str(self._benchmark), "--model", model, "--k", str(SAMPLES)]
-        return [*words, "--sandbox", "process", "--workers", "1", "--regrade", "4"]
+        return [*words, "--sandbox", sandbox, "--workers", "1", "--regrade", "4"]
 
     @contextmanager
     def faults(self, seed: int) -> Iterator[None]:

@@ -51,12 +51,15 @@ def fingerprints(programs: Sequence[str], seconds: float = PARSE_SECONDS) -> lis
 
 
 def _hash(chunk: Sequence[str], seconds: float) -> list[str | None]:
-    """Return the chunk's digests, None for each program at which a worker ended; another worker takes the rest."""
+    """Return the chunk's digests, None for each program at which two workers ended; another takes the rest.
+
+    Two, because a worker may also have been killed from outside, for lack of memory say.
+    """
     hashes: list[str | None] = []
     while len(hashes) < len(chunk):
         hashes += _hash_until_end(chunk[len(hashes) :], seconds)
         if len(hashes) < len(chunk):
-            hashes.append(None)
+            hashes += _hash_until_end([chunk[len(hashes)]], seconds) or [None]
     return hashes
 
 

@@ -13,12 +13,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from sandbox import Job, SandboxError, Status, check_engine, open_sandbox
+from sandbox import Job, SandboxError, Status, open_sandbox
 from sandbox.self_check import check_sandbox
+from scripts.second_engine import SecondEngine, await_engine, can_start
 from tests.engine import require_engine
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -26,62 +26,16 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow]
 ADD = "def f(a, b):\n    return a + b\n"
 
 
-def answers(seconds: float) -> bool:
-    """Return whether the engine of DOCKER_HOST answers in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            check_engine()
-            return True
-        except SandboxError:
-            time.sleep(0.2)
-    return False
-
-
-class Engine:
-    """A Docker daemon."""
-
-    def __init__(self, folder: Path) -> None:
-        self.host = f"unix://{folder}/sock"
-        self.runtime = "another-runc"
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        folder = self._folder
-        # In a separate network: a daemon without a bridge removes the one it finds, which is the first daemon's.
-        command = [
-            "unshare",
-            "--net",
-            "dockerd",
-            "--data-root",
-            f"{folder}/data",
-            "--exec-root",
-            f"{folder}/exec",
-            "-p",
-            f"{folder}/pid",
-        ]
-        options = ["-H", self.host, "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
-        options += ["--add-runtime", f"{self.runtime}={shutil.which('runc')}"]
-        with (folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
-        if not answers(60):
-            pytest.skip("a second Docker daemon does not start here")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=60)
-            self._process = None
-
-
 @pytest.fixture
-def second_engine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    if os.getuid() != 0 or not all(map(shutil.which, ("dockerd", "unshare"))):
+def second_engine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondEngine]:
+    if not can_start():
         pytest.skip("a second Docker daemon needs root and the programs dockerd and unshare")
-    engine = Engine(tmp_path_factory.mktemp("engine"))
+    engine = SecondEngine(tmp_path_factory.mktemp("engine"))
     monkeypatch.setenv("DOCKER_HOST", engine.host)
-    engine.start()
+    try:
+        engine.start()
+    except SandboxError:
+        pytest.skip("a second Docker daemon does not start here")
     yield engine
     engine.stop()
 
@@ -97,7 +51,7 @@ def assert_all_right(outcomes: dict[str, Status], count: int) -> None:
     assert Status.BROKEN not in outcomes.values()
 
 
-def test_an_engine_stopped_and_started_in_the_middle(second_engine: Engine):
+def test_an_engine_stopped_and_started_in_the_middle(second_engine: SecondEngine):
     def restart() -> None:
         time.sleep(3)
         second_engine.stop()
@@ -113,7 +67,7 @@ def test_an_engine_stopped_and_started_in_the_middle(second_engine: Engine):
     assert_all_right(outcomes, 600)
 
 
-def test_two_engines_at_once(second_engine: Engine, monkeypatch: pytest.MonkeyPatch):
+def test_two_engines_at_once(second_engine: SecondEngine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("DOCKER_HOST")
     require_engine()
     monkeypatch.setenv("DOCKER_HOST", f"unix:///var/run/docker.sock,{second_engine.host}")
@@ -126,7 +80,7 @@ def test_two_engines_at_once(second_engine: Engine, monkeypatch: pytest.MonkeyPa
     assert_all_right(again, 200)
 
 
-def test_another_runtime(second_engine: Engine):
+def test_another_runtime(second_engine: SecondEngine):
     with open_sandbox("docker", workers=1, runtime=second_engine.runtime) as sandbox:
         outcomes = {job.key: outcome.status for job, outcome in sandbox.run(right_and_wrong(4))}
     assert_all_right(outcomes, 4)
@@ -180,7 +134,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("podman")
 def test_podman_instead_of_docker():
-    assert answers(30)
+    await_engine(os.environ["DOCKER_HOST"], 30)
     with open_sandbox("docker", workers=2) as sandbox:
         outcomes = {job.key: outcome.status for job, outcome in sandbox.run(right_and_wrong(100))}
         failing = [row.name for row in check_sandbox(sandbox) if not row.holds]

@@ -7,6 +7,7 @@ import logging
 import signal
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import QprobeError
+from harness.runs import program_hash
 from harness.runs.hash_worker import text_fingerprint
 from harness.runs.program_hash import CHUNK, fingerprint, fingerprints
 from tests.command import REPOSITORY
@@ -56,6 +58,24 @@ def test_only_the_program_that_ends_a_worker_is_compared_as_text(
     assert hashes[0] == hashes[4] == fingerprint(good[0]), "programs before and after it keep their syntax trees"
     assert hashes[1] == hashes[2] != hashes[3]
     assert "3 programs are too deep or too long to parse" in caplog.text
+
+
+def test_a_worker_that_is_killed_changes_no_digest(monkeypatch: pytest.MonkeyPatch):
+    """The kernel kills it for lack of memory, say; its programs are parsed by the next."""
+    started: list[subprocess.Popen[bytes]] = []
+    expect_ready = program_hash._expect_ready
+
+    def kill_the_first(pipe: "Connection", process: "subprocess.Popen[bytes]") -> None:
+        expect_ready(pipe, process)
+        if not started:
+            process.kill()
+            process.wait()
+        started.append(process)
+
+    monkeypatch.setattr(program_hash, "_expect_ready", kill_the_first)
+    programs = ["x  =  1", 'y = "a"']
+    assert fingerprints(programs) == [fingerprint(program) for program in programs]
+    assert len(started) > 1
 
 
 def test_an_ignored_signal_does_not_lift_the_limit():

@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ import pytest
 from sandbox import Limits, Outcome, SandboxError, Status, check_engine, open_sandbox, try_sandbox
 from sandbox.docker import engine
 from sandbox.docker.seccomp import profile
+from sandbox.factory import TRIES
 from sandbox.grading_mode import GradingPlan
+from sandbox.process import ProcessBackend, ProcessGuest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -46,6 +50,23 @@ def test_an_option_of_docker_is_no_option_of_processes(option: str):
     for call in calls:
         with pytest.raises(SandboxError, match=f"The process sandbox has no {option}: leave out 'x', or choose docker"):
             call("process", **{option: "x"})
+
+
+@pytest.mark.parametrize("lost", [1, TRIES])
+def test_a_guest_that_is_killed_while_the_sandbox_is_tried(lost: int, monkeypatch: pytest.MonkeyPatch):
+    """One may be killed by chance; where all are, programs cannot run."""
+    started: list[ProcessGuest] = []
+
+    def start(backend: ProcessBackend, place: int | None) -> ProcessGuest:
+        started.append(guest := ProcessGuest(place, loopback=False))
+        if len(started) <= lost:
+            os.killpg(guest._process.pid, signal.SIGKILL)
+        return guest
+
+    monkeypatch.setattr(ProcessBackend, "start", start)
+    with pytest.raises(SandboxError, match="sandbox cannot run programs: ") if lost == TRIES else nullcontext():
+        try_sandbox("process")
+    assert len(started) == min(lost + 1, TRIES)
 
 
 def test_owners():
