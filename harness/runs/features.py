@@ -23,14 +23,15 @@ def sample_features(store: Store, problem_ids: tuple[str, ...], indices_PN: NDAr
 
     All [P, N]; a problem's vectors are compared over all its stored samples.
     """
-    completions = {completion.id: completion for completion in store.completions()}
-    prints = fingerprints([completion.program for completion in completions.values()])
-    lengths = {sample: float(len(completion.continuation)) for sample, completion in completions.items()}
-    groups = group_numbers(dict(zip(completions, prints, strict=True)))
-    totals = {sample: completion.logprob for sample, completion in completions.items()}
-    least = {sample: completion.least_logprob for sample, completion in completions.items()}
-    certainties = {sample: completion.self_certainty for sample, completion in completions.items()}
-    means = {sample: _mean_logprob(completion) for sample, completion in completions.items()}
+    programs: dict[SampleId, str] = {}  # and no completions, whose tokens take several times the memory
+    lengths: dict[SampleId, float] = {}
+    totals, means, least, certainties = (dict[SampleId, float | None]() for _ in range(4))
+    for completion in store.completions():
+        sample = completion.id
+        programs[sample], lengths[sample] = completion.program, float(len(completion.continuation))
+        totals[sample], means[sample] = completion.logprob, _mean_logprob(completion)
+        least[sample], certainties[sample] = completion.least_logprob, completion.self_certainty
+    groups = group_numbers(dict(zip(programs, fingerprints(list(programs.values())), strict=True)))
     return SampleFeatures(
         lengths_PN=place(lengths, problem_ids, indices_PN, 0.0),
         log_probabilities_PN=_if_all_known(means, problem_ids, indices_PN),
@@ -46,11 +47,11 @@ def feature_values(
     store: Store, problem_ids: Sequence[str], indices_PN: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float64]]:
     """Return the features beside vectors that a probe may read, [P, N] by name; one that is not known is left out."""
-    completions = {completion.id: completion for completion in store.completions()}
-    known = {
-        name: _if_all_known({sample: of(one) for sample, one in completions.items()}, problem_ids, indices_PN)
-        for name, of in FEATURE_OF.items()
-    }
+    values: dict[str, dict[SampleId, float | None]] = {name: {} for name in FEATURE_OF}
+    for completion in store.completions():
+        for name, of in FEATURE_OF.items():
+            values[name][completion.id] = of(completion)
+    known = {name: _if_all_known(by_sample, problem_ids, indices_PN) for name, by_sample in values.items()}
     return {name: values_PN for name, values_PN in known.items() if values_PN is not None}
 
 
