@@ -12,12 +12,13 @@ rewards.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from harness.probes import conjugate
 from harness.probes.batch import ProbeBatch, ProbeSpec
 from harness.probes.controls import Permutation, permuted_rewards
 from harness.probes.forms import Weights, find_form
@@ -74,7 +75,8 @@ def _solve_view(
     permutations = list(dict.fromkeys(spec.permutation for spec in distinct))
     rewards_KPN = torch.stack([permuted_rewards(samples, permutation) for permutation in permutations])
     batch = ProbeBatch.of(samples, distinct, permutations, moments)
-    weights = _solutions(samples, hyperparameters.views[0], distinct, batch, rewards_KPN)
+    view = hyperparameters.views[0]
+    weights = _solutions(samples, view, distinct, batch, rewards_KPN, moments[view] if moments else None)
     scorer = Scorer(samples, hyperparameters.views, find_form(hyperparameters.form))
     curves = validate(scorer, validation_parts(own, rows), batch, weights, rewards_KPN, rules)
     folded = batch.folded(weights)
@@ -93,29 +95,90 @@ def _key(train_P: Tensor) -> bytes:
     return train_P.numpy().tobytes()
 
 
+@dataclass(frozen=True)
+class _Solution:
+    """The weights of one probe for standardised vectors, and the means of its training samples; float64."""
+
+    row: int
+    weights_D: Tensor
+    mean_D: Tensor
+    mean_reward: Tensor
+
+
 def _solutions(
-    samples: Samples, view: View, specs: Sequence[ProbeSpec], batch: ProbeBatch, rewards_KPN: Tensor
+    samples: Samples,
+    view: View,
+    specs: Sequence[ProbeSpec],
+    batch: ProbeBatch,
+    rewards_KPN: Tensor,
+    moments: Moments | None,
 ) -> Weights:
     """The weights of all probes, for vectors standardised as in the batch."""
-    by_set: dict[bytes, list[int]] = {}
-    for row, spec in enumerate(specs):
-        by_set.setdefault(_key(spec.train_P), []).append(row)
     project_MD = torch.zeros_like(batch.mean_MVD[:, 0])
     offset_M = torch.zeros_like(batch.l2_M)
+    graded_M = batch.train_MP.double() @ samples.mask_PN.sum(1).double()
+    wide = [row for row, graded in enumerate(graded_M.tolist()) if conjugate.pays(graded, project_MD.shape[1])]
+    solutions = list(_by_steps(samples, view, wide, batch, rewards_KPN, moments)) if wide else []
+    left = sorted(set(range(len(specs))) - {solution.row for solution in solutions})
+    for solution in chain(solutions, _by_decomposition(samples, view, specs, left, batch, rewards_KPN)):
+        row, (mean_D, scale_D) = solution.row, _standard(batch, solution.row)
+        shift_D = (solution.mean_D - mean_D) / scale_D  # only rounding where vectors are standardised
+        project_MD[row] = solution.weights_D.to(project_MD)
+        offset_M[row] = solution.mean_reward - solution.weights_D @ shift_D
+    return {"project": project_MD[:, None, None], "offset": offset_M[:, None, None]}
+
+
+def _standard(batch: ProbeBatch, row: int) -> tuple[Tensor, Tensor]:
+    """The mean and scale [D] by which a probe's vectors are standardised, float64."""
+    return batch.mean_MVD[row, 0].double(), batch.scale_MVD[row, 0].double()
+
+
+def _by_steps(
+    samples: Samples, view: View, rows: Sequence[int], batch: ProbeBatch, rewards_KPN: Tensor, moments: Moments | None
+) -> Iterator[_Solution]:
+    """Yield the solutions of wide systems of many samples, but those that many steps leave unsolved."""
+    moments = moments or Moments.of(samples, view)
+    l2s = [float(l2) for l2 in batch.l2_M.tolist()]
+    union_P = batch.train_MP[torch.tensor(rows)].any(0)
+    near = conjugate.Preconditioner.of(samples, view, union_P, moments, list(dict.fromkeys(l2s[row] for row in rows)))
+    for some in torch.split(torch.tensor(rows), max(1, conjugate.WIDEST_SYSTEMS // batch.mean_MVD.shape[-1])):
+        own_M = some.to(batch.l2_M.device)
+        systems = conjugate.Systems(
+            samples,
+            view,
+            batch.train_MP[own_M],
+            moments.standard(batch.train_MP[own_M])[0],
+            batch.scale_MVD[own_M, 0].double(),
+            rewards_KPN,
+            batch.permutation_M[own_M],
+            [l2s[row] for row in some.tolist()],
+        )
+        weights_MD, solved_M = systems.solve(near)
+        parts = zip(some.tolist(), solved_M.tolist(), weights_MD, systems.mean_MD, systems.mean_rewards, strict=True)
+        yield from (_Solution(row, *found) for row, is_solved, *found in parts if is_solved)
+
+
+def _by_decomposition(
+    samples: Samples,
+    view: View,
+    specs: Sequence[ProbeSpec],
+    rows: Sequence[int],
+    batch: ProbeBatch,
+    rewards_KPN: Tensor,
+) -> Iterator[_Solution]:
+    """Yield the solutions of these specs, a decomposition of a matrix for each."""
+    by_set: dict[bytes, list[int]] = {}
+    for row in rows:
+        by_set.setdefault(_key(specs[row].train_P), []).append(row)
     sets = list(by_set.values())
-    standards = [(batch.mean_MVD[rows[0], 0].double(), batch.scale_MVD[rows[0], 0].double()) for rows in sets]
-    train_SP = torch.stack([specs[rows[0]].train_P for rows in sets])
+    train_SP = torch.stack([specs[own[0]].train_P for own in sets]) if sets else torch.zeros(0, len(samples.mask_PN))
     for number, system in _systems(samples, view, train_SP, rewards_KPN):
-        mean_D, scale_D = standards[number]
         l2s = list(dict.fromkeys(specs[row].hyperparameters.l2 for row in sets[number]))
-        weights_LKD = system.solutions(scale_D, l2s)
-        shift_D = (system.mean_D - mean_D) / scale_D  # only rounding where vectors are standardised
+        weights_LKD = system.solutions(_standard(batch, sets[number][0])[1], l2s)
         for row in sets[number]:
             kind = int(batch.permutation_M[row])
             weights_D = weights_LKD[l2s.index(specs[row].hyperparameters.l2), kind]
-            project_MD[row] = weights_D.to(project_MD)
-            offset_M[row] = system.reward_K[kind] - weights_D @ shift_D
-    return {"project": project_MD[:, None, None], "offset": offset_M[:, None, None]}
+            yield _Solution(row, weights_D, system.mean_D, system.reward_K[kind])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.plans import TrainingPlan
 from harness.probes.samples import ProbeError
-from harness.probes.validation import GAIN, KL, REWARD, SQUARE, Curve
+from harness.probes.validation import KL, REWARD, Curve, lower_bounds
 from harness.stats.rules import AMONG, KINDS, SOFTMAX, SelectionRule
 
 ROUNDING = 1e-6
@@ -42,7 +42,7 @@ def select(candidates: Sequence[Hyperparameters], plan: TrainingPlan, curves_TEB
     """
     curves_CFEBS = curves_TEBS.reshape(len(candidates), plan.inner_used, *curves_TEBS.shape[1:])
     figures_CEBS = curves_CFEBS.mean(axis=1)
-    bounds_CEB, errors_CEB = _bounds(figures_CEBS, problems, plan.caution)
+    bounds_CEB, errors_CEB = lower_bounds(figures_CEBS, problems, plan.caution)
     if not np.isfinite(bounds_CEB).any():
         raise ProbeError(
             "Training diverged with all hyperparameters: try smaller learning rates, smaller l2 or larger betas."
@@ -64,13 +64,6 @@ def select(candidates: Sequence[Hyperparameters], plan: TrainingPlan, curves_TEB
     )
 
 
-def _bounds(figures_CEBS: Curve, problems: int, caution: float) -> tuple[Curve, Curve]:
-    """The lower bound [C, E, B] of each gain, and its standard error; -infinity where training diverged."""
-    gains_CEB = figures_CEBS[..., GAIN]
-    errors_CEB = np.sqrt(np.clip(figures_CEBS[..., SQUARE] - gains_CEB**2, 0.0, None) / max(problems - 1, 1))
-    return np.nan_to_num(gains_CEB - caution * errors_CEB, nan=-np.inf), errors_CEB
-
-
 def _deciding(figures_CEBS: Curve, bounds_CEB: Curve) -> Curve:
     """The bounds, or the rewards where no bound is above zero."""
     return bounds_CEB if bounds_CEB.max() > ROUNDING else figures_CEBS[..., REWARD]
@@ -88,10 +81,10 @@ def _has_evidence(curves_CFEBS: Curve, plan: TrainingPlan, problems: int) -> boo
     held_out = []
     for fold in range(folds):
         figures_CEBS = np.delete(curves_CFEBS, fold, axis=1).mean(axis=1)
-        bounds_CEB, _ = _bounds(figures_CEBS, problems * (folds - 1) // folds, plan.caution)
+        bounds_CEB, _ = lower_bounds(figures_CEBS, problems * (folds - 1) // folds, plan.caution)
         candidate, epoch, rule = _argmax(_deciding(figures_CEBS, bounds_CEB))
         held_out.append(curves_CFEBS[candidate, fold, epoch, rule])
-    bound, _ = _bounds(np.mean(held_out, axis=0), problems, plan.evidence)
+    bound, _ = lower_bounds(np.mean(held_out, axis=0), problems, plan.evidence)
     return bool(bound > 0)
 
 

@@ -185,7 +185,8 @@ def _train_by_kind(
     for schedule, places in ((plan.sample_wise, of_samples), (plan.schedule, of_problems)):
         if schedule and places:
             own = [specs[place] for place in places]
-            trained |= zip(places, train(samples, own, schedule, plan.rules, moments, advance=advance), strict=True)
+            results = train(samples, own, schedule, plan.rules, moments, caution=plan.caution, advance=advance)
+            trained |= zip(places, results, strict=True)
     own = [specs[place] for place in solved]
     trained |= zip(solved, solve(samples, own, plan.rules, moments, advance=advance), strict=True)
     return [trained[place] for place in range(len(specs))]

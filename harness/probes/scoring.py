@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from harness.probes.forms import Form, Linear, Weights
+from harness.probes.products import product
 from harness.probes.samples import Samples, View
 
 SAMPLES_AT_ONCE = 6400
@@ -30,7 +31,7 @@ class Scorer:
         maps = []
         for v, view in enumerate(self.views):
             vectors_RD = self.samples.vectors[view].flatten(0, 1)[rows_R].to(folded["project"].dtype)
-            maps.append((vectors_RD @ folded["project"][:, v].flatten(0, 1).T).view(len(rows_R), probes, -1))
+            maps.append(product(vectors_RD, folded["project"][:, v].flatten(0, 1)).view(len(rows_R), probes, -1))
         maps_MRVH = torch.stack(maps, 2).transpose(0, 1) + folded["offset"][:, None]
         return self.form.head(maps_MRVH, folded).view(probes, *places_GS.shape)
 
@@ -41,7 +42,7 @@ class Scorer:
             vectors_RD = self.samples.vectors[view].flatten(0, 1)
             # in the weights' type first: a difference of half-precision numbers rounds, and may be infinite
             first_GD, second_GD = (vectors_RD[rows_G2[:, place]].to(folded["project"].dtype) for place in (0, 1))
-            half_MG = half_MG + folded["project"][:, v, 0] @ (first_GD - second_GD).T / 2
+            half_MG = half_MG + product(first_GD - second_GD, folded["project"][:, v, 0]).T / 2
         offset_M11 = folded["offset"].sum((-2, -1))[:, None, None]
         return torch.stack([half_MG, -half_MG], -1) + offset_M11
 

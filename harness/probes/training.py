@@ -13,6 +13,7 @@ import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import cast
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from harness.probes.probe import ADAM, CLOSED_FORM, Card, Probe
 from harness.probes.registry import find_objective
 from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
-from harness.probes.validation import REWARD, Curve, LastBest, validate, validation_parts
+from harness.probes.validation import Curve, LastBest, lower_bounds, validate, validation_parts
 from harness.progress import Advance, ignore
 from harness.stats.rules import SelectionRule
 
@@ -39,6 +40,9 @@ TRAINING = "Training probes"
 
 WEIGHTS_AT_ONCE = 40_000_000
 """Weights of all probes in training at once: with their gradients and moments, some 1.5 GB."""
+
+CAUTION = 2.0
+"""Standard errors by which a gain is thought to be smaller, where a probe is to stop."""
 
 PAIRS_AT_ONCE = 20_000_000
 """Pairs of samples of one minibatch whose losses are computed at once, for all probes of an objective together."""
@@ -60,12 +64,14 @@ def train(
     rules: Sequence[SelectionRule] = (SelectionRule(0.1),),
     moments: Mapping[View, Moments] | None = None,
     *,
+    caution: float = CAUTION,
     advance: Advance = ignore,
 ) -> list[Trained]:
     """Train every probe; the results are in the order of `specs`.
 
-    Probes with validation problems are judged after each epoch by the expected reward of every one of `rules`, and stop
-    once none of these figures has improved for `schedule.patience` epochs.
+    Probes with validation problems are judged after each epoch by what every one of `rules` gains on these, and stop
+    once the largest lower bound of a gain, `caution` standard errors below it, has not risen for `schedule.patience`
+    epochs.
     `moments` saves another pass over the features, where the caller has them. `advance` is told at the start how many
     probes are to be trained, and then of each that is finished.
     """
@@ -75,7 +81,7 @@ def train(
     trained: dict[int, Trained] = {}
     for _, positions in groupby(order, key=lambda position: _sort_key(specs[position])[:2]):
         for some in _at_once(samples, [(position, specs[position]) for position in positions]):
-            for position, result in _BatchTrainer(samples, dict(some), schedule, rules, moments).run():
+            for position, result in _BatchTrainer(samples, dict(some), schedule, rules, moments, caution).run():
                 trained[position] = result
                 advance()
     return [trained[position] for position in range(len(specs))]
@@ -110,8 +116,9 @@ class _BatchTrainer:
         schedule: Schedule,
         rules: Sequence[SelectionRule],
         moments: Mapping[View, Moments] | None,
+        caution: float,
     ) -> None:
-        self.samples, self.schedule, self.rules = samples, schedule, rules
+        self.samples, self.schedule, self.rules, self.caution = samples, schedule, rules, caution
         self.keys, self.specs = list(specs), list(specs.values())
         by_training: dict[Hashable, int] = {}
         self.rows = [by_training.setdefault(_training_of(spec), len(by_training)) for spec in self.specs]
@@ -126,7 +133,7 @@ class _BatchTrainer:
         self.adam = Adam(self._initial_weights(), self.batch.rate_M)
         self._divide()
         self.curves: list[list[Curve]] = [[] for _ in self.specs]
-        self.last_best = LastBest(len(self.specs), len(rules))
+        self.last_best = LastBest(len(self.specs))
 
     def run(self) -> Iterator[tuple[int, Trained]]:
         """Train until every probe has finished, and yield each as it finishes, with its key in `specs`."""
@@ -148,12 +155,13 @@ class _BatchTrainer:
         self.parts = validation_parts(self.specs, self.rows)
 
     def _validate(self, epoch: int) -> None:
-        rewards_SB = np.full((len(self.specs), len(self.rules)), -np.inf)
+        best_S = np.full(len(self.specs), -np.inf)
         figures = validate(self.scorer, self.parts, self.batch, self.adam.weights, self.rewards_KPN, self.rules)
         for position, figures_BS in figures.items():
             self.curves[position].append(figures_BS)
-            rewards_SB[position] = figures_BS[:, REWARD]
-        self.last_best.update(rewards_SB, epoch)
+            problems = int(cast(Tensor, self.specs[position].validate_P).sum())
+            best_S[position] = lower_bounds(figures_BS, problems, self.caution)[0].max()
+        self.last_best.update(best_S, epoch)
 
     def _initial_weights(self) -> Weights:
         """Each probe's initial weights, which depend on its seed alone."""

@@ -159,23 +159,33 @@ def _rank_table(width: int, k: int | None) -> tuple[Tensor, Tensor]:
     return table_CN, torch.xlogy(table_CN, table_CN * counts_C1).sum(-1)
 
 
+def lower_bounds(figures: Curve, problems: int, caution: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lower bound of each gain, `caution` standard errors below it, and the error; figures are [..., 4].
+
+    The bound is -infinity where training diverged.
+    """
+    gains = figures[..., GAIN]
+    errors = np.sqrt(np.clip(figures[..., SQUARE] - gains**2, 0.0, None) / max(problems - 1, 1))
+    return np.nan_to_num(gains - caution * errors, nan=-np.inf), errors
+
+
 class LastBest:
-    """The epoch in which each rule's validation reward was last the best so far, for many probes together."""
+    """The epoch in which each probe's validation figure was last the best so far, for many probes together."""
 
-    def __init__(self, probes: int, rules: int) -> None:
-        self._rewards_SB = np.full((probes, rules), -np.inf)
-        self._epoch_SB = np.zeros((probes, rules), dtype=np.int64)
+    def __init__(self, probes: int) -> None:
+        self._figure_S = np.full(probes, -np.inf)
+        self._epoch_S = np.zeros(probes, dtype=np.int64)
 
-    def update(self, rewards_SB: NDArray[np.float64], epoch: int) -> None:
-        """Take the rewards after one more epoch; NaN, of training that diverged, is never bettered."""
-        better_SB = (rewards_SB > self._rewards_SB) | (np.isnan(rewards_SB) & ~np.isnan(self._rewards_SB))
-        self._rewards_SB[better_SB], self._epoch_SB[better_SB] = rewards_SB[better_SB], epoch
+    def update(self, figure_S: NDArray[np.float64], epoch: int) -> None:
+        """Take the figures after one more epoch."""
+        better_S = figure_S > self._figure_S
+        self._figure_S[better_S], self._epoch_S[better_S] = figure_S[better_S], epoch
 
     def stalled(self, epoch: int, patience: int) -> NDArray[np.bool_]:
-        """Return for each probe [S] whether no rule's best reward lies within the last `patience` epochs."""
-        stalled_S: NDArray[np.bool_] = epoch - self._epoch_SB.max(1) >= patience
+        """Return for each probe [S] whether its best figure does not lie within the last `patience` epochs."""
+        stalled_S: NDArray[np.bool_] = epoch - self._epoch_S >= patience
         return stalled_S
 
     def keep(self, positions: Sequence[int]) -> None:
         """Remove all probes but those at these positions."""
-        self._rewards_SB, self._epoch_SB = self._rewards_SB[positions], self._epoch_SB[positions]
+        self._figure_S, self._epoch_S = self._figure_S[positions], self._epoch_S[positions]

@@ -98,7 +98,9 @@ def test_it_is_least_squares_with_more_and_with_fewer_samples_than_features(
         rewards_PN = permuted_rewards(made_samples, own.permutation)
         expected_PN = by_least_squares(made_samples, rewards_PN, train_P, own.hyperparameters.l2)
         there_PN = (made_samples.indices_PN >= 0).numpy()
-        np.testing.assert_allclose(all_scores(made_samples, trained)[there_PN], expected_PN[there_PN], atol=1e-6)
+        # A scale from sums of squares rounds where a feature hardly varies beside its mean.
+        found_PN = all_scores(made_samples, trained)
+        np.testing.assert_allclose(found_PN[there_PN], expected_PN[there_PN], rtol=1e-5, atol=1e-6)
 
 
 def test_training_by_gradients_approaches_it():

@@ -12,7 +12,8 @@ from harness.probes.forms import find_form
 from harness.probes.scoring import Scorer
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
-from harness.probes.validation import REWARD
+from harness.probes.validation import GAIN, REWARD, SQUARE
+from harness.stats.rules import SelectionRule
 
 SCHEDULE = Schedule(epochs=6, patience=2, batches=4, samples=5)
 SPECS = [
@@ -172,6 +173,32 @@ def test_a_probe_stops_when_validation_has_stalled():
         samples, [replace(specs(16)[0], hyperparameters=Hyperparameters((PLANTED,), learning_rate=0.0))], SCHEDULE
     )
     assert len(still.curve_EBS) == SCHEDULE.patience + 1
+
+
+@pytest.mark.parametrize("caution", [0.0, 2.0])
+def test_a_probe_stops_when_the_best_lower_bound_has_stalled(caution: float):
+    samples = plant(30, 10, 8).samples
+    fold_P = torch.arange(30) % 3
+    schedule = Schedule(epochs=30, patience=3, batches=4)
+    rules = (SelectionRule(0.1), SelectionRule(), SelectionRule(k=3))
+    trials = [
+        ProbeSpec(objective, Hyperparameters((PLANTED,), learning_rate=rate), fold_P != fold, fold_P == fold)
+        for objective in ("ce", "pairwise", "pg")
+        for rate in (1e-3, 3e-2)
+        for fold in range(3)
+    ]
+    lengths = set()
+    for trained in train(samples, trials, schedule, rules, caution=caution):
+        bounds = []
+        for figures_BS in trained.curve_EBS:
+            errors_B = ((figures_BS[:, SQUARE] - figures_BS[:, GAIN] ** 2).clip(0) / 9) ** 0.5
+            bounds.append(max(figures_BS[:, GAIN] - caution * errors_B))
+            if len(bounds) - bounds.index(max(bounds)) > schedule.patience:
+                break
+        assert len(bounds) == len(trained.curve_EBS)
+        assert len(bounds) == schedule.epochs or len(bounds) - bounds.index(max(bounds)) > schedule.patience
+        lengths.add(len(bounds))
+    assert len(lengths) > 3
 
 
 @pytest.mark.parametrize("form", ["mlp", "mlp-2"])
