@@ -13,13 +13,13 @@ def test_a_product_and_its_gradient(shape: tuple[int, int, int], least: int, mon
     monkeypatch.setattr(products, "LARGE", least)
     generator = torch.Generator().manual_seed(0)
     rows, probes, width = shape
-    left_RD = torch.randn(rows, width, generator=generator)
-    right_MD = torch.randn(probes, width, generator=generator).requires_grad_()
-    slopes_RM = torch.randn(rows, probes, generator=generator)
-    found_RM = product(left_RD, right_MD)
-    (gradient_MD,) = torch.autograd.grad(found_RM, right_MD, slopes_RM)
-    torch.testing.assert_close(found_RM.double(), left_RD.double() @ right_MD.double().T, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(gradient_MD.double(), slopes_RM.double().T @ left_RD.double(), rtol=1e-5, atol=1e-5)
+    left_MD = torch.randn(probes, width, generator=generator).requires_grad_()
+    right_RD = torch.randn(rows, width, generator=generator)
+    slopes_MR = torch.randn(probes, rows, generator=generator)
+    found_MR = product(left_MD, right_RD)
+    (gradient_MD,) = torch.autograd.grad(found_MR, left_MD, slopes_MR)
+    torch.testing.assert_close(found_MR.double(), left_MD.double() @ right_RD.double().T, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(gradient_MD.double(), slopes_MR.double() @ right_RD.double(), rtol=1e-5, atol=1e-5)
 
 
 def test_matrices_may_lie_in_memory_in_any_way(monkeypatch: pytest.MonkeyPatch):
