@@ -44,8 +44,8 @@ WEIGHTS_AT_ONCE = 40_000_000
 CAUTION = 2.0
 """Standard errors by which a gain is thought to be smaller, where a probe is to stop."""
 
-PAIRS_AT_ONCE = 20_000_000
-"""Pairs of samples of one minibatch whose losses are computed at once, for all probes of an objective together."""
+PAIRS_AT_ONCE = 1_000_000
+"""Pairs of samples of one minibatch whose losses are computed at once: they stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
