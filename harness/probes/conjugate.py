@@ -25,7 +25,7 @@ TOLERANCE = 1e-6
 """The relative error of predictions, by the estimate of the preconditioner, at which a system is solved."""
 
 REFINEMENTS, STEPS, REDUCTION = 5, 40, 1e-3
-"""How often the residual is computed anew, the most steps between, and the factor of the error where these end."""
+"""The most residuals in float64, the most steps after each, and the factor of the error at which these end."""
 
 WIDEST_SYSTEMS = 10_000_000
 """Numbers of the solutions of systems that are solved together."""
