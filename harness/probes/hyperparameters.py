@@ -29,7 +29,7 @@ class Schedule:
     samples: int = 25  # at most so many samples of one problem per group: an objective compares samples within a group
     batches: int = 16  # minibatches per epoch, where `groups` is 0
     groups: int = 0  # groups per minibatch; 0 leaves it to `batches`
-    patience: int = 8  # epochs without a better validation figure after which a probe stops
+    patience: int = 12  # epochs without a better validation figure after which a probe stops
     decay: bool = True  # the learning rate falls to zero as half a cosine over `epochs`
     standardise: bool = True  # by the mean and scale of each probe's own training samples
     seed: int = 0  # seed of the order of the samples
