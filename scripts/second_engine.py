@@ -55,8 +55,10 @@ class SecondEngine:
         await_engine(self.host, START_SECONDS)
 
     def stop(self) -> None:
-        """Let the daemon end in its own way."""
+        """Let the daemon end, and take back the mounts of one that was killed before."""
         self._end(signal.SIGTERM)
+        while (data := self._folder / "data").is_mount():
+            subprocess.run(["umount", "-l", str(data)], check=True)
 
     def kill(self) -> None:
         """Kill the daemon; its containers stay."""

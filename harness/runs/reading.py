@@ -15,6 +15,9 @@ from harness.runs.untrusted import check_database, readable
 _PATIENCE_SECONDS = 0.3
 """The time to wait for a lock: `is_held` takes it for a moment."""
 
+_MAKING_SECONDS = 2.0
+"""The time to wait for the tables of a run that another command has just begun."""
+
 
 def is_read_only(folder: Path) -> bool:
     """Return True where the run is on a read-only disk, or belongs to a user who lets others read it alone."""
@@ -91,6 +94,16 @@ def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
 
     Tables of `schema` that a database of an earlier version lacks are there, and empty.
     """
+    deadline = time.monotonic() + _MAKING_SECONDS
+    while (database := _opened(path, schema)) is None:
+        if not is_held(path.parent) or time.monotonic() > deadline:
+            raise QprobeError(f"{path} cannot be read as the database of a run.")
+        time.sleep(_MAKING_SECONDS / 100)
+    return database
+
+
+def _opened(path: Path, schema: str) -> sqlite3.Connection | None:
+    """Return a connection for reading; None where the file is no database of a run, or not yet."""
     ways = (_connect, _connect_on_read_only_disk) if is_read_only(path.parent) else (_connect_beside_writers,)
     for connect in ways:
         try:
@@ -104,7 +117,7 @@ def open_read_only(path: Path, schema: str) -> sqlite3.Connection:
             return database
         except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter of SQLite's message about a damaged schema
             continue
-    raise QprobeError(f"{path} cannot be read as the database of a run.")
+    return None
 
 
 def _connect_beside_writers(path: Path) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from benchmarks import Problem
 from harness.errors import QprobeError
 from harness.runs.completion import Completion
-from harness.runs.reading import is_held, open_read_only
+from harness.runs.reading import hold, is_held, open_read_only, open_writable
 from harness.runs.run_progress import run_progress, unfinished
 from harness.runs.store import SCHEMA, Store
 from sandbox import Outcome, Status
@@ -54,6 +55,21 @@ def test_a_reader_keeps_no_writer_away(tmp_path: Path):
         assert reader.count_samples() == 4
         assert is_held(tmp_path)
     assert not is_held(tmp_path)
+
+
+def test_a_reader_waits_for_the_tables_of_a_run_that_is_being_made(tmp_path: Path):
+    path = tmp_path / "run.sqlite"
+    path.touch()
+    with pytest.raises(QprobeError, match="cannot be read as the database of a run"):
+        open_read_only(path, SCHEMA)  # no command is at work
+    lock = hold(tmp_path / ".lock")
+    thread = threading.Timer(0.2, lambda: open_writable(path, SCHEMA).close())
+    thread.start()
+    try:
+        open_read_only(path, SCHEMA).close()
+    finally:
+        thread.join()
+        os.close(lock)
 
 
 def test_a_writer_starts_while_others_look_whether_one_is_at_work(tmp_path: Path):
