@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sandbox.docker.engine import connect
@@ -57,12 +58,17 @@ class SecondEngine:
     def stop(self) -> None:
         """Let the daemon end, and take back the mounts of one that was killed before."""
         self._end(signal.SIGTERM)
-        while (data := self._folder / "data").is_mount():
-            subprocess.run(["umount", "-l", str(data)], check=True)
+        unmount = ["umount", "-l", f"{self._folder}/data"]
+        while subprocess.run(unmount, capture_output=True, check=False).returncode == 0:
+            pass
 
     def kill(self) -> None:
-        """Kill the daemon; its containers stay."""
+        """Kill the daemon and its containerd; their containers stay."""
         self._end(signal.SIGKILL)
+        pid_file = self._folder / "exec/containerd/containerd.pid"
+        with suppress(OSError, ValueError):
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        pid_file.unlink(missing_ok=True)  # a new daemon takes a dead process for alive until its parent has waited
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from harness.errors import QprobeError
@@ -106,17 +106,19 @@ def _opened(path: Path, schema: str) -> sqlite3.Connection | None:
     """Return a connection for reading; None where the file is no database of a run, or not yet."""
     ways = (_connect, _connect_on_read_only_disk) if is_read_only(path.parent) else (_connect_beside_writers,)
     for connect in ways:
-        try:
-            database = connect(path)
-            with readable(path):
-                check_database(database, path, schema)
-            _add_missing_tables(database, schema)
-            database.execute("PRAGMA query_only = ON")
-            database.execute("BEGIN")
-            database.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
+        with ExitStack() as undo:
+            try:
+                undo.callback((database := connect(path)).close)
+                with readable(path):
+                    check_database(database, path, schema)
+                _add_missing_tables(database, schema)
+                database.execute("PRAGMA query_only = ON")
+                database.execute("BEGIN")
+                database.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
+            except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter of a message about a damaged schema
+                continue
+            undo.pop_all()
             return database
-        except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter of SQLite's message about a damaged schema
-            continue
     return None
 
 
