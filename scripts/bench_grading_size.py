@@ -42,6 +42,8 @@ LOOK_SECONDS = 1.0
 def main() -> int:
     """Make the run, grade it, and print the table."""
     options = parse()
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="qprobe-size-", dir=options.folder) as folder:
         store = Store(Path(folder) / "run", create=True)
         fill(store, problems_of(options.mbpp, options.count), options.count)
@@ -226,6 +228,8 @@ class Watch:
 
     def changes(self) -> str:
         """Return how the last tenth differs from the second; the first warms up."""
+        if len(self.tenths) < 3:
+            return "Too few programs to compare tenths: they are graded between two looks."
         second, last = self.tenths[1], self.tenths[-1]
         shares = {name: getattr(last, name) / (getattr(second, name) or 1) - 1 for name in Tenth._fields[:5]}
         return "last tenth against the second: " + ", ".join(f"{name} {share:+.1%}" for name, share in shares.items())

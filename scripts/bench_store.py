@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--folder", type=Path, help="folder for the temporary runs")
     options = parser.parse_args()
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
     costs: dict[int, dict[str, Cost]] = {}
     for count in options.counts:
         with tempfile.TemporaryDirectory(prefix="qprobe-store-", dir=options.folder) as folder:
