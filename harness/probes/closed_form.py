@@ -24,7 +24,7 @@ from harness.probes.controls import Permutation, permuted_rewards
 from harness.probes.forms import Weights, find_form
 from harness.probes.moments import Moments
 from harness.probes.ridge import shifted_solutions
-from harness.probes.samples import Samples, View
+from harness.probes.samples import Samples, View, graded_rows
 from harness.probes.scoring import Scorer
 from harness.probes.training import Trained, trained_as
 from harness.probes.validation import validate, validation_parts
@@ -198,10 +198,10 @@ class _Sums:
         count, rewards_KR = max(int(graded_PN.sum()), 1), rewards_KPN[:, graded_PN].double()
         width = samples.vectors[view].shape[-1]
         mean_D = rewards_KR.new_zeros(width)
-        for rows_RD in _rows(samples, view, problems_P):
+        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float64, ROWS_AT_ONCE):
             mean_D += rows_RD.sum(0) / count
         gram_DD, cross_KD, done = mean_D.new_zeros(width, width), mean_D.new_zeros(len(rewards_KR), width), 0
-        for rows_RD in _rows(samples, view, problems_P):
+        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float64, ROWS_AT_ONCE):
             rows_RD -= mean_D
             gram_DD.addmm_(rows_RD.T, rows_RD)
             cross_KD.addmm_(rewards_KR[:, done : done + len(rows_RD)], rows_RD)
@@ -282,10 +282,3 @@ def _families(train_SP: Tensor, numbers: Sequence[int]) -> Iterator[list[int]]:
         family.append(number)
     if family:
         yield family
-
-
-def _rows(samples: Samples, view: View, problems_P: Tensor) -> Iterator[Tensor]:
-    """The graded vectors [R, D] of some problems in float64, in the order of the problems, a part at a time."""
-    problems_Q = problems_P.nonzero().flatten().to(samples.mask_PN.device)
-    for some_Q in torch.split(problems_Q, max(1, ROWS_AT_ONCE // samples.mask_PN.shape[1])):
-        yield samples.vectors[view][some_Q][samples.mask_PN[some_Q]].double()

@@ -8,7 +8,7 @@ in float64, until the solutions predict alike to `TOLERANCE` (iterative refineme
 Dimensions: M systems, P problems, N samples of a problem, R graded samples, D width, L values of l2.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -19,7 +19,7 @@ from torch import Tensor
 from harness.probes.moments import Moments
 from harness.probes.products import product
 from harness.probes.ridge import LEAST_L2
-from harness.probes.samples import Samples, View
+from harness.probes.samples import Samples, View, graded_rows
 
 TOLERANCE = 1e-6
 """The relative error of predictions, by the estimate of the preconditioner, at which a system is solved."""
@@ -38,7 +38,6 @@ TINY = 1e-30
 
 ROWS_AT_ONCE = 4096
 """Samples whose vectors are copied at once."""
-
 
 RATIO = 2
 """Samples per feature from which a part of the samples gives much the same matrix as all."""
@@ -60,7 +59,8 @@ class Preconditioner:
         """Read the graded vectors of the problems once."""
         (mean_D,), (scale_D,) = moments.standard(problems_P[None].to(samples.mask_PN.device))
         gram_DD, count = torch.zeros(len(mean_D), len(mean_D), device=mean_D.device), 0
-        for rows_RD, _ in _rows(samples, view, problems_P, mean_D, torch.float32):
+        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float32, ROWS_AT_ONCE):
+            rows_RD -= mean_D.float()
             gram_DD += product(rows_RD.T, rows_RD.T)
             count += len(rows_RD)
         covariance_DD = gram_DD.double() / count / scale_D / scale_D[:, None]
@@ -156,7 +156,9 @@ class Systems:
         """The means [M, D], over the samples of each system, of values times the vectors less their mean, scaled."""
         total_MD = torch.zeros_like(self.mean_MD, dtype=dtype)
         level_M = total_MD.new_zeros(len(total_MD))
-        for rows_RD, graded_2R in _rows(self.samples, self.view, self.train_MP.any(0), self._origin, dtype):
+        own_P = self.train_MP.any(0)
+        for rows_RD, graded_2R in graded_rows(self.samples, self.view, own_P, dtype, ROWS_AT_ONCE):
+            rows_RD -= self._origin.to(dtype)
             own_RM = values_RM(rows_RD, graded_2R) * self.train_MP[:, graded_2R[0]].T
             total_MD += product(own_RM.T, rows_RD.T)
             level_M += own_RM.sum(0)
@@ -177,15 +179,3 @@ class Systems:
     def _counts(self) -> Tensor:
         """The number [M] of each system's samples, float64."""
         return self.train_MP.double() @ self.samples.mask_PN.sum(1).double()
-
-
-def _rows(
-    samples: Samples, view: View, problems_P: Tensor, origin_D: Tensor, dtype: torch.dtype
-) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
-    """The graded vectors [R, D] of some problems less a point, and the problem and place of each, a part at a time."""
-    graded_PN = samples.mask_PN & problems_P.to(samples.mask_PN.device)[:, None]
-    problems_R, places_R = graded_PN.nonzero(as_tuple=True)
-    parts = zip(torch.split(problems_R, ROWS_AT_ONCE), torch.split(places_R, ROWS_AT_ONCE), strict=True)
-    for some_R, own_R in parts:
-        rows_RD = samples.vectors[view][some_R, own_R].to(dtype)  # a copy already
-        yield rows_RD.sub_(origin_D.to(dtype)), (some_R, own_R)

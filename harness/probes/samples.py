@@ -5,7 +5,7 @@ Names carry their dimensions: P problems, N samples of a problem (padded to the 
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -209,3 +209,17 @@ def _gather(rows_RD: Tensor, rows_PN: Tensor) -> Tensor:
     if torch.equal(rows_PN.flatten(), torch.arange(len(rows_RD))):
         return rows_RD.view(*rows_PN.shape, -1)
     return rows_RD[rows_PN]
+
+
+def graded_rows(
+    samples: Samples, view: View, problems_P: Tensor, dtype: torch.dtype, at_once: int
+) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+    """Yield copies of the graded vectors [R, D] of some problems, in their order, about `at_once` at a time.
+
+    With them come the positions [R] of their problems, and those among the samples of a problem.
+    """
+    problems_Q = problems_P.nonzero().flatten().to(samples.mask_PN.device)
+    for some_Q in torch.split(problems_Q, max(1, at_once // samples.mask_PN.shape[1])):
+        graded_QN = samples.mask_PN[some_Q]
+        own_R, places_R = graded_QN.nonzero(as_tuple=True)
+        yield samples.vectors[view][some_Q][graded_QN].to(dtype), (some_Q[own_R], places_R)
