@@ -206,8 +206,7 @@ class Watch:
         finally:
             over.set()
             thread.join()
-        if len(self.tenths) < TENTHS:
-            self._look()
+        self._look()
 
     def _advance(self, count: int = 1, note: str = "", more: int = 0) -> None:
         self._done += count
@@ -221,10 +220,14 @@ class Watch:
         guests_cpu, guests_held = self.guests.look()
         look = Look(self._done, *times, guests_cpu, memory_bytes("RssAnon"), guests_held)
         self._looks.append(look)
-        if look.programs >= (len(self.tenths) + 1) * self.total // TENTHS:
+        if look.programs >= self._end_of_tenth() and look.programs > self._looks[0].programs:
             self.tenths.append(Tenth.of(self._looks))
             print(ROW.format(look.programs, *self.tenths[-1]), flush=True)
             self._looks = [look]
+
+    def _end_of_tenth(self) -> int:
+        """Return with how many programs the tenth is full in which the looks began."""
+        return (self._looks[0].programs * TENTHS // self.total + 1) * self.total // TENTHS
 
     def changes(self) -> str:
         """Return how the last tenth differs from the second; the first warms up."""
