@@ -23,7 +23,7 @@ def check_folds(problems: int, folds: int | None) -> None:
     least = FEWEST_PROBLEMS if folds is None else folds
     if problems < least:
         remedy = "take more problems" if folds is None else "ask for fewer folds"
-        raise ProbeError(f"{problems} problems cannot make {least} folds: {remedy}.")
+        raise ProbeError(f"{least} folds need as many problems, not {problems}: {remedy}.")
 
 
 def assign_folds(problem_ids: Sequence[str], folds: int, seed: int, groups: Mapping[str, int] | None = None) -> Tensor:
@@ -40,7 +40,7 @@ def assign_folds(problem_ids: Sequence[str], folds: int, seed: int, groups: Mapp
         by_group.setdefault(group_of.get(problem, problem), []).append(position)
     if len(by_group) < folds:
         units = "groups of problems" if groups else "problems"
-        raise ProbeError(f"{len(by_group)} {units} cannot make {folds} folds: ask for fewer folds.")
+        raise ProbeError(f"{folds} folds need as many {units}, not {len(by_group)}: ask for fewer folds.")
     order = torch.randperm(len(by_group), generator=torch.Generator().manual_seed(seed)).tolist()
     shuffled = [list(by_group.values())[i] for i in order]
     shuffled.sort(key=len, reverse=True)  # stable: groups of equal size stay in random order

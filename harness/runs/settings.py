@@ -175,6 +175,6 @@ def difference(folder: Path, name: str, stored: object, value: object) -> str:
         keys = [key for key in {**stored, **value} if stored.get(key) != value.get(key)]
         stored, value = ({key: side.get(key) for key in keys} for side in (stored, value))
     return (
-        f"{folder} was made with another {name}: {json.dumps(stored)}, not {json.dumps(value)}. "
+        f"{folder} was made with {name} {json.dumps(stored)}, not {json.dumps(value)}. "
         "Give the same settings, or use another run folder."
     )

@@ -142,7 +142,7 @@ def test_k_larger_than_the_samples_there_are(run: Path, minilm: Path, tiny_llama
         assert says in " ".join(done.stderr.split())
     refused("report", str(run), "--k", "3", says="Cannot report k = 3. Choose k from 1 to 2")
     refused("report", str(run), "--k", "x", says="not a list of whole numbers")
-    refused("probe", str(run), "--folds", "5", says="4 problems cannot make 5 folds")
+    refused("probe", str(run), "--folds", "5", says="5 folds need as many problems, not 4")
     refused("probe", str(run), "--objective", "msee", says="Unknown objective 'msee'. Did you mean mse")
     assert qprobe("report", str(run), "--k", "1,2").returncode == 0
     ranking = ("rank", str(run.parent / "samples.jsonl"), "--probe", str(run / "probes" / "mse.safetensors"))
@@ -181,7 +181,7 @@ def test_run_checks_before_a_model_is_loaded(tmp_path: Path, benchmark: Path, ti
     for option, value, says in [
         ("--k", "0", "must be at least 1"),
         ("--limit", "0", "must be at least 1"),
-        ("--limit", "1", "1 problems cannot make 2 folds"),
+        ("--limit", "1", "2 folds need as many problems, not 1"),
         ("--split", "train", "has no split 'train'. Choose from test."),
         ("--objective", "nope", "Unknown objective 'nope'"),
         ("--layers", "7", "Unknown layer 7"),
@@ -193,7 +193,7 @@ def test_run_checks_before_a_model_is_loaded(tmp_path: Path, benchmark: Path, ti
         arguments = [part for pair in {**usual, option: value}.items() for part in pair]
         refused("run", str(tmp_path / "r"), *arguments, says=says)
     few = ("run", str(tmp_path / "r"), "--benchmark", str(benchmark), "--model", f"hf:{broken}", "--limit", "2")
-    refused(*few, "--sandbox", "process", says="2 problems cannot make 3 folds: take more problems")
+    refused(*few, "--sandbox", "process", says="3 folds need as many problems, not 2: take more problems")
     refused(
         *("run", str(tmp_path / "r"), "--benchmark", str(benchmark), "--model", f"hf:{broken}"),
         says="No Docker engine answers",

@@ -81,7 +81,7 @@ BAD = [
     (["--beta", "-1"], "Invalid value for '--beta'"),
     (["--seed", "-1"], "Invalid value for '--seed'"),
     (["--folds", "0"], "Invalid value for '--folds'"),
-    (["--folds", "9"], "8 problems cannot make 9 folds"),
+    (["--folds", "9"], "9 folds need as many problems, not 8"),
     (["--objective", "listwize"], "Unknown objective 'listwize'. Did you mean listwise or pairwise?"),
 ]
 

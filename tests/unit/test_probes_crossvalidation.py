@@ -69,7 +69,7 @@ def test_as_many_folds_as_problems_make():
     assert [default_folds(problems) for problems in (1, 2, 3, 5, 164)] == [2, 2, 3, 5, 5]
 
 
-@pytest.mark.parametrize(("folds", "message"), [(5, "3 problems cannot make 5 folds"), (1, "at least two folds")])
+@pytest.mark.parametrize(("folds", "message"), [(5, "5 folds need as many problems, not 3"), (1, "at least two folds")])
 def test_too_few_problems_or_folds_are_refused(folds: int, message: str):
     with pytest.raises(ProbeError, match=message):
         assign_folds(["a", "b", "c"], folds, seed=0)

@@ -169,11 +169,11 @@ def test_shards_that_do_not_fit_are_refused(
 
     refused([one, three], "Without shard 2 of 3, .* would not be whole: name all")
     refused([one, one, three], "are both shard 1/3: name one of them")
-    refused([one, two, three], "does not fit the other shards. .* was made with another grader")
+    refused([one, two, three], "does not fit the other shards. .* was made with grader ")
     with Store(tmp_path / "plain", create=True) as store:
         draw(store, problems, engine, reader)
     refused([tmp_path / "plain"], "is no shard: make shards with")
-    with pytest.raises(QprobeError, match="was made with another shard"), Store(one) as store:
+    with pytest.raises(QprobeError, match="was made with shard "), Store(one) as store:
         draw(store, problems, engine, reader)
 
 

@@ -210,7 +210,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path):
             run_preferences(store, options(str(other)))
     other.write_text("".join(rows[:2]))
     with Store(tmp_path / "new", create=True) as store:
-        with pytest.raises(QprobeError, match="2 problems cannot make 3 folds"):
+        with pytest.raises(QprobeError, match="3 folds need as many problems, not 2"):
             run_preferences(store, options(str(other)))
         assert not any(store.counts().values()), "nothing is kept, nothing was read"
     other.write_text(json.dumps({"prompt": "p", "chosen": "a", "rejected": "a"}) + "\n")
