@@ -116,9 +116,11 @@ def _solutions(
     """The weights of all probes, for vectors standardised as in the batch."""
     project_MD = torch.zeros_like(batch.mean_MVD[:, 0])
     offset_M = torch.zeros_like(batch.l2_M)
+    are_trials = all(spec.validate_P is not None for spec in specs)
+    tolerance = conjugate.TOLERANCE_OF_TRIALS if are_trials else conjugate.TOLERANCE
     graded_M = batch.train_MP.double() @ samples.mask_PN.sum(1).double()
     wide = [row for row, graded in enumerate(graded_M.tolist()) if conjugate.pays(graded, project_MD.shape[1])]
-    solutions = list(_by_steps(samples, view, wide, batch, rewards_KPN, moments)) if wide else []
+    solutions = list(_by_steps(samples, view, wide, batch, rewards_KPN, moments, tolerance)) if wide else []
     left = sorted(set(range(len(specs))) - {solution.row for solution in solutions})
     for solution in chain(solutions, _by_decomposition(samples, view, specs, left, batch, rewards_KPN)):
         row, (mean_D, scale_D) = solution.row, _standard(batch, solution.row)
@@ -134,7 +136,13 @@ def _standard(batch: ProbeBatch, row: int) -> tuple[Tensor, Tensor]:
 
 
 def _by_steps(
-    samples: Samples, view: View, rows: Sequence[int], batch: ProbeBatch, rewards_KPN: Tensor, moments: Moments | None
+    samples: Samples,
+    view: View,
+    rows: Sequence[int],
+    batch: ProbeBatch,
+    rewards_KPN: Tensor,
+    moments: Moments | None,
+    tolerance: float,
 ) -> Iterator[_Solution]:
     """Yield the solutions of wide systems of many samples, but those that many steps leave unsolved."""
     moments = moments or Moments.of(samples, view)
@@ -153,7 +161,7 @@ def _by_steps(
             batch.permutation_M[own_M],
             [l2s[row] for row in some.tolist()],
         )
-        weights_MD, solved_M = systems.solve(near)
+        weights_MD, solved_M = systems.solve(near, tolerance)
         parts = zip(some.tolist(), solved_M.tolist(), weights_MD, systems.mean_MD, systems.mean_rewards, strict=True)
         yield from (_Solution(row, *found) for row, is_solved, *found in parts if is_solved)
 

@@ -24,6 +24,9 @@ from harness.probes.samples import Samples, View, graded_rows
 TOLERANCE = 1e-6
 """The relative error of predictions, by the estimate of the preconditioner, at which a system is solved."""
 
+TOLERANCE_OF_TRIALS = 3e-3
+"""The same for probes that are compared and not kept: a choice between values of l2 needs no more."""
+
 REFINEMENTS, STEPS, REDUCTION = 5, 40, 1e-3
 """The most residuals in float64, the most steps after each, and the factor of the error at which these end."""
 
@@ -64,12 +67,7 @@ class Preconditioner:
             gram_DD += product(rows_RD.T, rows_RD.T)
             count += len(rows_RD)
         covariance_DD = gram_DD.double() / count / scale_D / scale_D[:, None]
-        inverses = {}
-        for l2 in l2s:
-            shifted_DD = covariance_DD.clone()
-            shifted_DD.diagonal().add_(max(l2, LEAST_L2))
-            inverses[l2] = torch.cholesky_inverse(torch.linalg.cholesky(shifted_DD)).float()
-        return cls(inverses)
+        return cls({l2: _inverse(covariance_DD, max(l2, LEAST_L2)) for l2 in l2s})
 
     def __call__(self, values_MD: Tensor, l2s: Sequence[float]) -> Tensor:
         """Return about the solutions of systems with these right sides and values of l2; float32."""
@@ -78,6 +76,16 @@ class Preconditioner:
             own = [system for system, value in enumerate(l2s) if value == l2]
             solved_MD[own] = product(values_MD[own].float(), inverse_DD)
         return solved_MD
+
+
+def _inverse(covariance_DD: Tensor, l2: float) -> Tensor:
+    """The inverse of covariance + l2 I, float32: by float32 where that is precise enough to have a factor."""
+    shifted_DD = covariance_DD.clone()
+    shifted_DD.diagonal().add_(l2)
+    factor_DD, failed = torch.linalg.cholesky_ex(shifted_DD.float())
+    if failed:
+        factor_DD = torch.linalg.cholesky(shifted_DD)
+    return torch.cholesky_inverse(factor_DD).float()
 
 
 @dataclass(frozen=True)
@@ -102,14 +110,14 @@ class Systems:
         graded_KP = (self.rewards_KPN * self.samples.mask_PN).sum(2).double()
         return (graded_KP[self.kinds_M] * self.train_MP).sum(1) / self._counts
 
-    def solve(self, preconditioner: Preconditioner) -> tuple[Tensor, Tensor]:
+    def solve(self, preconditioner: Preconditioner, tolerance: float = TOLERANCE) -> tuple[Tensor, Tensor]:
         """Return the solutions [M, D], float64, and which of them [M] are within the tolerance."""
 
         def energies(residual_MD: Tensor) -> Tensor:
             return (residual_MD * preconditioner(residual_MD, self.l2s)).sum(1)
 
         right_MD = residual_MD = self._right_sides()
-        solution_MD, goal_M = torch.zeros_like(right_MD), TOLERANCE**2 * energies(right_MD)
+        solution_MD, goal_M = torch.zeros_like(right_MD), tolerance**2 * energies(right_MD)
         for _ in range(REFINEMENTS):
             solution_MD = solution_MD + self._correction(residual_MD.float(), preconditioner)
             residual_MD = right_MD - self._multiply(solution_MD)
