@@ -1,9 +1,11 @@
 """Adam for many probes at once, each with its own learning rate; finished probes can be removed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
+
+from harness.probes.caches import cached_parts
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -19,16 +21,17 @@ class Adam:
         self._steps = 0
 
     @torch.no_grad()
-    def step(self, gradients: Mapping[str, Tensor], factor: float) -> None:
-        """Move every probe once, at `factor` times its own learning rate."""
+    def step(self, gradients: Callable[[slice], Mapping[str, Tensor]], factor: float) -> None:
+        """Move every probe once, at `factor` times its own learning rate, by the gradients of some probes at a time."""
         self._steps += 1
         rates_M = factor * self._rates_M / (1 - BETA_1**self._steps)
-        for name, gradient in gradients.items():
-            weight, first, second = self.weights[name], self._first[name], self._second[name]
-            first.lerp_(gradient, 1 - BETA_1)
-            second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-            scale = second.div(1 - BETA_2**self._steps).sqrt_().add_(EPSILON)
-            weight.sub_(first.div(scale).mul_(rates_M.view(-1, *[1] * (weight.dim() - 1))))
+        for rows in cached_parts(max(self.weights.values(), key=Tensor.numel)):
+            for name, gradient in gradients(rows).items():
+                weight, first, second = (each[name][rows] for each in (self.weights, self._first, self._second))
+                first.lerp_(gradient, 1 - BETA_1)
+                second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+                scale = second.div(1 - BETA_2**self._steps).sqrt_().add_(EPSILON)
+                weight.sub_(first.div(scale).mul_(rates_M[rows].view(-1, *[1] * (weight.dim() - 1))))
 
     def keep(self, positions: Tensor) -> None:
         """Remove all probes but those at these positions."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from harness.probes.caches import cached_parts
 from harness.probes.controls import Permutation
 from harness.probes.forms import Weights
 from harness.probes.hyperparameters import Hyperparameters
@@ -83,6 +84,21 @@ class ProbeBatch:
 
     def folded(self, weights: Weights) -> Weights:
         """The weights for raw vectors: standardisation is folded into the linear maps and their offsets."""
-        project_MVHD = weights["project"] / self.scale_MVD[:, :, None]
-        offset_MVH = weights["offset"] - (project_MVHD * self.mean_MVD[:, :, None]).sum(-1)
+        project_MVHD, offset_MVH = torch.empty_like(weights["project"]), torch.empty_like(weights["offset"])
+        for rows in cached_parts(project_MVHD):
+            own = torch.div(weights["project"][rows], self.scale_MVD[rows][:, :, None], out=project_MVHD[rows])
+            offset_MVH[rows] = weights["offset"][rows] - (own * self.mean_MVD[rows][:, :, None]).sum(-1)
         return weights | {"project": project_MVHD, "offset": offset_MVH}
+
+    def gradients(self, of_folded: Weights, weights: Weights, rows: slice) -> Weights:
+        """The gradients of the loss and its penalty for some probes' weights, from those for the folded weights.
+
+        The penalty is l2 times the squared norm of all weights that multiply a feature: not of offsets and biases.
+        """
+        own = {name: gradient[rows] for name, gradient in of_folded.items()}
+        mean_MV1D, scale_MV1D = self.mean_MVD[rows][:, :, None], self.scale_MVD[rows][:, :, None]
+        own["project"] = torch.addcmul(own["project"], own["offset"][..., None], mean_MV1D, value=-1).div_(scale_MV1D)
+        for name in (name for name in own if not name.endswith(("offset", "bias"))):
+            weight = weights[name][rows]
+            own[name] = torch.addcmul(own[name], self.l2_M[rows].view(-1, *[1] * (weight.dim() - 1)), weight, value=2)
+        return own

@@ -30,6 +30,12 @@ class Schedule:
     batches: int = 16  # minibatches per epoch, where `groups` is 0
     groups: int = 0  # groups per minibatch; 0 leaves it to `batches`
     patience: int = 12  # epochs without a better validation figure after which a probe stops
+    patience_behind: int = 2  # likewise of the worse half of the candidates that a selection decides between
+    close: int = 8  # the first epochs, each of which is followed by a validation; of the others, every second one is
     decay: bool = True  # the learning rate falls to zero as half a cosine over `epochs`
     standardise: bool = True  # by the mean and scale of each probe's own training samples
     seed: int = 0  # seed of the order of the samples
+
+    def validates(self, epoch: int) -> bool:
+        """Return whether probes are validated after an epoch, counted from 0: late epochs change them little."""
+        return epoch < self.close or epoch == self.epochs - 1 or (epoch - self.close) % 2 == 1

@@ -2,8 +2,8 @@
 
 Every minibatch is shared by all probes that read the same views: one matrix product serves all folds, objectives,
 hyperparameters and seeds, and a mask tells each probe which problems it may learn from. Finished probes are removed, so
-that the rest train faster. The result for a probe does not depend on which others are trained beside it. Two
-that differ only in the problems on which they are validated are trained once.
+that the rest train faster. The result for a probe depends on the candidates of the same selection, and on none of the
+others that are trained beside it. Two that differ only in the problems on which they are validated are trained once.
 
 Dimensions: M probes in training at once, K permutations of the rewards, P problems, N samples of a problem, R rows,
 G groups of S samples in a minibatch, V views, H linear maps, D width, E epochs, B rules of selection with S figures.
@@ -13,7 +13,6 @@ import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import cast
 
 import numpy as np
 import torch
@@ -31,7 +30,8 @@ from harness.probes.probe import ADAM, CLOSED_FORM, Card, Probe
 from harness.probes.registry import find_objective
 from harness.probes.samples import Samples, View
 from harness.probes.scoring import Scorer
-from harness.probes.validation import Curve, LastBest, lower_bounds, validate, validation_parts
+from harness.probes.stopping import Stopping, selection_of
+from harness.probes.validation import Curve, validate, validation_parts
 from harness.progress import Advance, ignore
 from harness.stats.rules import SelectionRule
 
@@ -69,9 +69,9 @@ def train(
 ) -> list[Trained]:
     """Train every probe; the results are in the order of `specs`.
 
-    Probes with validation problems are judged after each epoch by what every one of `rules` gains on these, and stop
-    once the largest lower bound of a gain, `caution` standard errors below it, has not risen for `schedule.patience`
-    epochs.
+    Probes with validation problems are judged after most epochs by what every one of `rules` gains on these. All inner
+    folds of a candidate stop once the largest lower bound of its gain, `caution` standard errors below it, has not
+    risen for `schedule.patience` epochs, or `schedule.patience_behind` where it is in the worse half of the candidates.
     `moments` saves another pass over the features, where the caller has them. `advance` is told at the start how many
     probes are to be trained, and then of each that is finished.
     """
@@ -88,12 +88,29 @@ def train(
 
 
 def _at_once(samples: Samples, specs: Sequence[tuple[int, ProbeSpec]]) -> Iterator[Sequence[tuple[int, ProbeSpec]]]:
-    """The specs in parts whose weights for one form and its views are not too many for the memory."""
+    """The specs in parts whose weights for one form and its views are not too many for the memory.
+
+    The candidates of a selection stay together, unless they alone are too many.
+    """
     hyperparameters = specs[0][1].hyperparameters
     width = samples.vectors[hyperparameters.views[0]].shape[-1]
     start = find_form(hyperparameters.form).start(len(hyperparameters.views), width, torch.Generator())
     most = max(1, WEIGHTS_AT_ONCE // sum(weight.numel() for weight in start.values()))
-    return (specs[begin : begin + most] for begin in range(0, len(specs), most))
+    together: list[tuple[int, ProbeSpec]] = []
+    for _, group in groupby(specs, key=lambda item: selection_of(item[1])):
+        for own in _cut(list(group), most):
+            if together and len(together) + len(own) > most:
+                yield together
+                together = []
+            together = together + own
+    yield together
+
+
+def _cut(own: list[tuple[int, ProbeSpec]], most: int) -> list[list[tuple[int, ProbeSpec]]]:
+    """The specs of one selection in parts of at most `most`, the inner folds of a candidate together if they can be."""
+    folds = sum(spec.hyperparameters == own[0][1].hyperparameters for _, spec in own)
+    step = max(most // folds * folds, 1) if folds <= most else most
+    return [own[begin : begin + step] for begin in range(0, len(own), step)]
 
 
 def measure(samples: Samples) -> dict[View, Moments]:
@@ -118,7 +135,7 @@ class _BatchTrainer:
         moments: Mapping[View, Moments] | None,
         caution: float,
     ) -> None:
-        self.samples, self.schedule, self.rules, self.caution = samples, schedule, rules, caution
+        self.samples, self.schedule, self.rules = samples, schedule, rules
         self.keys, self.specs = list(specs), list(specs.values())
         by_training: dict[Hashable, int] = {}
         self.rows = [by_training.setdefault(_training_of(spec), len(by_training)) for spec in self.specs]
@@ -133,7 +150,7 @@ class _BatchTrainer:
         self.adam = Adam(self._initial_weights(), self.batch.rate_M)
         self._divide()
         self.curves: list[list[Curve]] = [[] for _ in self.specs]
-        self.last_best = LastBest(len(self.specs))
+        self.stopping = Stopping(self.specs, schedule, caution)
 
     def run(self) -> Iterator[tuple[int, Trained]]:
         """Train until every probe has finished, and yield each as it finishes, with its key in `specs`."""
@@ -155,13 +172,15 @@ class _BatchTrainer:
         self.parts = validation_parts(self.specs, self.rows)
 
     def _validate(self, epoch: int) -> None:
-        best_S = np.full(len(self.specs), -np.inf)
+        """Add to each probe's curve its figures after an epoch, or where it is not validated those of the last time."""
+        if not self.schedule.validates(epoch):
+            for curve in filter(None, self.curves):
+                curve.append(curve[-1])
+            return
         figures = validate(self.scorer, self.parts, self.batch, self.adam.weights, self.rewards_KPN, self.rules)
         for position, figures_BS in figures.items():
             self.curves[position].append(figures_BS)
-            problems = int(cast(Tensor, self.specs[position].validate_P).sum())
-            best_S[position] = lower_bounds(figures_BS, problems, self.caution)[0].max()
-        self.last_best.update(best_S, epoch)
+        self.stopping.update(figures, epoch)
 
     def _initial_weights(self) -> Weights:
         """Each probe's initial weights, which depend on its seed alone."""
@@ -175,12 +194,12 @@ class _BatchTrainer:
         return {name: torch.stack([by_seed[seed][name] for seed in seeds]).to(self.batch.mean_MVD) for name in names}
 
     def _step(self, minibatch: Minibatch, factor: float) -> None:
-        leaves = {name: weight.detach().requires_grad_() for name, weight in self.adam.weights.items()}
-        scores_MGS = self.scorer(self.batch.folded(leaves), minibatch.problems_G[:, None], minibatch.places_GS)
-        penalty = (self.batch.l2_M * _squared_norms(leaves)).sum()
-        slopes = [self._slopes(scores_MGS.detach(), minibatch), torch.ones_like(penalty)]
-        gradients = torch.autograd.grad([scores_MGS, penalty], list(leaves.values()), slopes)
-        self.adam.step(dict(zip(leaves, gradients, strict=True)), factor)
+        folded = self.batch.folded(self.adam.weights)
+        leaves = {name: weight.detach().requires_grad_() for name, weight in folded.items()}
+        scores_MGS = self.scorer(leaves, minibatch.problems_G[:, None], minibatch.places_GS)
+        slopes_MGS = self._slopes(scores_MGS.detach(), minibatch)
+        of_folded = dict(zip(leaves, torch.autograd.grad(scores_MGS, list(leaves.values()), slopes_MGS), strict=True))
+        self.adam.step(lambda rows: self.batch.gradients(of_folded, self.adam.weights, rows), factor)
 
     def _slopes(self, scores_MGS: Tensor, minibatch: Minibatch) -> Tensor:
         """The derivative [M, G, S] of every probe's loss with respect to its scores.
@@ -212,10 +231,10 @@ class _BatchTrainer:
 
     def _retire_finished(self, epochs: int) -> Iterator[tuple[int, Trained]]:
         """Yield the probes that have finished, and remove from the batch those that no other has to be validated as."""
-        stalled_S = self.last_best.stalled(epochs - 1, self.schedule.patience).tolist()
+        stopped_S = self.stopping.stopped(epochs - 1).tolist()
         finished = [
-            epochs in (self.schedule.epochs, spec.epochs) or (spec.validate_P is not None and has_stalled)
-            for spec, has_stalled in zip(self.specs, stalled_S, strict=True)
+            epochs in (self.schedule.epochs, spec.epochs) or (spec.validate_P is not None and has_stopped)
+            for spec, has_stopped in zip(self.specs, stopped_S, strict=True)
         ]
         if not any(finished):
             return
@@ -230,7 +249,7 @@ class _BatchTrainer:
         place_of = {row: place for place, row in enumerate(rows)}
         self.rows = [place_of[self.rows[position]] for position in kept]
         self.distinct = [self.distinct[row] for row in rows]
-        self.last_best.keep(kept)
+        self.stopping.keep(kept)
         self.keys = [self.keys[position] for position in kept]
         self.specs = [self.specs[position] for position in kept]
         self.curves = [self.curves[position] for position in kept]
@@ -278,9 +297,3 @@ def _rows_by_objective(specs: Sequence[ProbeSpec]) -> list[tuple[str, slice]]:
         rows.append((name, slice(start, stop)))
         start = stop
     return rows
-
-
-def _squared_norms(weights: Weights) -> Tensor:
-    """The squared norm [M] of all weights that multiply a feature; offsets and biases are not penalised."""
-    multiply = [weight for name, weight in weights.items() if not name.endswith(("offset", "bias"))]
-    return torch.stack([weight.square().flatten(1).sum(1) for weight in multiply]).sum(0)

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from harness.probes.batch import ProbeBatch, ProbeSpec
+from harness.probes.caches import cached_parts
 from harness.probes.forms import Weights
-from harness.probes.objectives import mean_over_problems, policy
+from harness.probes.objectives import mean_over_problems
 from harness.probes.scoring import Scorer
 from harness.stats.estimators import rank_chances
 from harness.stats.rules import SelectionRule
@@ -27,6 +28,9 @@ the distance of the choice from a random one, KL(pi || p0) in nats."""
 
 NUMBERS_AT_ONCE = 4_000_000
 """Scores for which figures are computed at once, those of many inner folds together: each step then costs little."""
+
+NO_CHANCE = -80.0
+"""The least logit below the best: its chance is nothing, but a number with which processors multiply at full speed."""
 
 
 @dataclass(frozen=True)
@@ -109,44 +113,67 @@ def selection_figures(
 ) -> Curve:
     """The figures [M, B, 4] of each rule, for the scores of M probes, NaN where training diverged.
 
-    The mask may be one for all probes. Equal scores are ranked by position.
+    Rewards and mask may be one for all probes. Equal scores are ranked by position.
     """
-    counts_MP1 = mask_MPN.sum(-1, keepdim=True)
-    base_MP = (rewards_MPN * mask_MPN).sum(-1) / counts_MP1[..., 0].clamp(min=1)
-    graded_MP = mask_MPN.any(-1)
-    ranked = _rank(scores_MPN, rewards_MPN, mask_MPN) if any(not rule.temperature for rule in rules) else None
-    figures = []
-    for rule in rules:
-        if rule.temperature or ranked is None:
-            chances_MPN, drawn_MPN = policy(scores_MPN, mask_MPN, rule.temperature), rewards_MPN
-            kl_MP = torch.xlogy(chances_MPN, chances_MPN * counts_MP1).sum(-1)
-        else:
-            chances_MPN, kl_MP = _rank_chances(counts_MP1[..., 0], mask_MPN.shape[-1], rule.k, scores_MPN)
-            drawn_MPN = ranked
-        values_MP = (chances_MPN * drawn_MPN).sum(-1)
-        gains_MP = values_MP - base_MP
-        parts = torch.stack([values_MP, gains_MP, gains_MP.square(), kl_MP.expand_as(values_MP)], 1)
-        figures.append(mean_over_problems(parts, graded_MP.unsqueeze(-2)))
+    rewards_MPN, mask_MPN = (given_MPN.expand_as(scores_MPN) for given_MPN in (rewards_MPN, mask_MPN))
+    parts = cached_parts(scores_MPN)
+    figures = [_figures(scores_MPN[part], rewards_MPN[part], mask_MPN[part], rules) for part in parts]
+    return torch.cat(figures).double().cpu().numpy()
+
+
+def _figures(scores_MPN: Tensor, rewards_MPN: Tensor, mask_MPN: Tensor, rules: Sequence[SelectionRule]) -> Tensor:
+    """The figures [M, B, 4] of not too many probes."""
+    counts_MP = mask_MPN.sum(-1)
+    base_MP1 = ((rewards_MPN * mask_MPN).sum(-1) / counts_MP.clamp(min=1))[..., None]
+    by_softmax = [rule.temperature for rule in rules if rule.temperature]
+    by_rank = [rule.k for rule in rules if not rule.temperature]
+    parts = [_by_softmax(scores_MPN, rewards_MPN, mask_MPN, by_softmax)] if by_softmax else []
+    parts += [_by_rank(_rank(scores_MPN, rewards_MPN, mask_MPN), counts_MP, by_rank)] if by_rank else []
+    values_MPB, kl_MPB = (torch.cat(kind, -1) for kind in zip(*parts, strict=True))
+    gains_MPB = values_MPB - base_MP1
+    figures_SMBP = torch.stack([values_MPB, gains_MPB, gains_MPB.square(), kl_MPB]).transpose(-2, -1)
+    figures_MBS = mean_over_problems(figures_SMBP, (counts_MP > 0)[:, None]).movedim(0, -1)
     diverged_M = ~scores_MPN.masked_fill(~mask_MPN, 0.0).isfinite().flatten(1).all(1)
-    return torch.stack(figures, 1).masked_fill(diverged_M[:, None, None], torch.nan).double().cpu().numpy()
+    places = sorted(range(len(rules)), key=lambda b: not rules[b].temperature)  # in the order of the parts
+    return figures_MBS.masked_fill(diverged_M[:, None, None], torch.nan)[:, np.argsort(places)]
+
+
+def _by_softmax(
+    scores_MPN: Tensor, rewards_MPN: Tensor, mask_MPN: Tensor, temperatures: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """The expected rewards of softmax selection at each temperature, and KL(pi || p0) = log n - H(pi): [M, P, B].
+
+    The logarithm of a chance is its logit less that of their sum: no logarithm of every chance is taken.
+    """
+    top_MP1 = scores_MPN.masked_fill(~mask_MPN, -torch.inf).amax(-1, keepdim=True)
+    below_MPN = (scores_MPN - top_MP1).masked_fill(~mask_MPN, -torch.inf)
+    log_counts_MP = mask_MPN.sum(-1).clamp(min=1).to(scores_MPN).log()
+    values, kls = [], []
+    for temperature in temperatures:
+        logits_MPN = (below_MPN / temperature).clamp_(min=NO_CHANCE)
+        odds_MPN = logits_MPN.exp()
+        sum_MP = odds_MPN.sum(-1)
+        values.append((odds_MPN * rewards_MPN).sum(-1) / sum_MP)
+        kls.append(logits_MPN.mul_(odds_MPN).sum(-1) / sum_MP - sum_MP.log() + log_counts_MP)
+    return torch.stack(values, -1), torch.stack(kls, -1)
+
+
+def _by_rank(ranked_MPN: Tensor, counts_MP: Tensor, ks: Sequence[int | None]) -> tuple[Tensor, Tensor]:
+    """The expected rewards of the best of k samples, or of all where a problem has fewer, and its KL: [M, P, B]."""
+    width = ranked_MPN.shape[-1]
+    tables, kls = zip(*(_rank_table(width, k) for k in ks), strict=True)
+    table_CNB, kl_CB = torch.stack(tables, -1).to(ranked_MPN), torch.stack(kls, -1).to(ranked_MPN)
+    most = counts_MP.max()
+    if bool(((counts_MP == most) | (counts_MP == 0)).all()):  # without samples rewards are zero, and any chances do
+        return ranked_MPN @ table_CNB[most], (counts_MP > 0)[..., None] * kl_CB[most]
+    values = [(table_CNB[..., b][counts_MP] * ranked_MPN).sum(-1) for b in range(len(ks))]
+    return torch.stack(values, -1), kl_CB[counts_MP]
 
 
 def _rank(scores_MPN: Tensor, rewards_MPN: Tensor, mask_MPN: Tensor) -> Tensor:
     """The rewards in descending order of score, those without a verdict last."""
     order_MPN = scores_MPN.masked_fill(~mask_MPN, -torch.inf).argsort(dim=-1, descending=True, stable=True)
     return (rewards_MPN * mask_MPN).expand_as(scores_MPN).gather(-1, order_MPN)
-
-
-def _rank_chances(counts_MP: Tensor, width: int, k: int | None, like: Tensor) -> tuple[Tensor, Tensor]:
-    """The probability that the sample at each rank is the best of k, or of all where a problem has fewer, and its KL.
-
-    By the number of a problem's graded samples: [M, P, N] and [M, P], or one row for all where all have equally many.
-    """
-    table_CN, kl_C = (part.to(like) for part in _rank_table(width, k))
-    most = counts_MP.max()
-    if bool(((counts_MP == most) | (counts_MP == 0)).all()):  # without samples rewards are zero, and any chances do
-        return table_CN[most], torch.where(counts_MP > 0, kl_C[most], 0.0)
-    return table_CN[counts_MP], kl_C[counts_MP]
 
 
 @lru_cache(maxsize=64)
@@ -159,33 +186,13 @@ def _rank_table(width: int, k: int | None) -> tuple[Tensor, Tensor]:
     return table_CN, torch.xlogy(table_CN, table_CN * counts_C1).sum(-1)
 
 
-def lower_bounds(figures: Curve, problems: int, caution: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def lower_bounds(
+    figures: Curve, problems: int | NDArray[np.int64], caution: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lower bound of each gain, `caution` standard errors below it, and the error; figures are [..., 4].
 
     The bound is -infinity where training diverged.
     """
     gains = figures[..., GAIN]
-    errors = np.sqrt(np.clip(figures[..., SQUARE] - gains**2, 0.0, None) / max(problems - 1, 1))
+    errors = np.sqrt(np.clip(figures[..., SQUARE] - gains**2, 0.0, None) / np.maximum(problems - 1, 1))
     return np.nan_to_num(gains - caution * errors, nan=-np.inf), errors
-
-
-class LastBest:
-    """The epoch in which each probe's validation figure was last the best so far, for many probes together."""
-
-    def __init__(self, probes: int) -> None:
-        self._figure_S = np.full(probes, -np.inf)
-        self._epoch_S = np.zeros(probes, dtype=np.int64)
-
-    def update(self, figure_S: NDArray[np.float64], epoch: int) -> None:
-        """Take the figures after one more epoch."""
-        better_S = figure_S > self._figure_S
-        self._figure_S[better_S], self._epoch_S[better_S] = figure_S[better_S], epoch
-
-    def stalled(self, epoch: int, patience: int) -> NDArray[np.bool_]:
-        """Return for each probe [S] whether its best figure does not lie within the last `patience` epochs."""
-        stalled_S: NDArray[np.bool_] = epoch - self._epoch_S >= patience
-        return stalled_S
-
-    def keep(self, positions: Sequence[int]) -> None:
-        """Remove all probes but those at these positions."""
-        self._figure_S, self._epoch_S = self._figure_S[positions], self._epoch_S[positions]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from harness.probes.forms import find_form
 from harness.probes.scoring import Scorer
 from harness.probes.synthetic import PLANTED, plant
 from harness.probes.training import train
-from harness.probes.validation import GAIN, REWARD, SQUARE
+from harness.probes.validation import GAIN, REWARD, SQUARE, Curve
 from harness.stats.rules import SelectionRule
 
 SCHEDULE = Schedule(epochs=6, patience=2, batches=4, samples=5)
@@ -176,29 +177,56 @@ def test_a_probe_stops_when_validation_has_stalled():
 
 
 @pytest.mark.parametrize("caution", [0.0, 2.0])
-def test_a_probe_stops_when_the_best_lower_bound_has_stalled(caution: float):
-    samples = plant(30, 10, 8).samples
-    fold_P = torch.arange(30) % 3
-    schedule = Schedule(epochs=30, patience=3, batches=4)
+def test_a_candidate_stops_when_the_best_lower_bound_of_all_inner_folds_has_stalled(caution: float):
+    """The curves are those of a training to the end, up to where a loop over these stops."""
+    samples, fold_P, epochs = doubled(plant(30, 10, 8).samples), torch.arange(30) % 3, 30
     rules = (SelectionRule(0.1), SelectionRule(), SelectionRule(k=3))
+    rates, names = (1e-3, 3e-3, 3e-2), ("ce", "pairwise", "pg")
     trials = [
         ProbeSpec(objective, Hyperparameters((PLANTED,), learning_rate=rate), fold_P != fold, fold_P == fold)
-        for objective in ("ce", "pairwise", "pg")
-        for rate in (1e-3, 3e-2)
+        for objective in names
+        for rate in rates
         for fold in range(3)
     ]
-    lengths = set()
-    for trained in train(samples, trials, schedule, rules, caution=caution):
-        bounds = []
-        for figures_BS in trained.curve_EBS:
-            errors_B = ((figures_BS[:, SQUARE] - figures_BS[:, GAIN] ** 2).clip(0) / 9) ** 0.5
-            bounds.append(max(figures_BS[:, GAIN] - caution * errors_B))
-            if len(bounds) - bounds.index(max(bounds)) > schedule.patience:
-                break
-        assert len(bounds) == len(trained.curve_EBS)
-        assert len(bounds) == schedule.epochs or len(bounds) - bounds.index(max(bounds)) > schedule.patience
-        lengths.add(len(bounds))
-    assert len(lengths) > 3
+    schedule = Schedule(epochs, patience=6, patience_behind=2, batches=4, close=epochs)
+    whole = train(samples, trials, replace(schedule, patience=epochs, patience_behind=epochs), rules)
+    shape = len(names), len(rates), 3, epochs, len(rules), 4
+    curves_OCFEBS = np.array([trained.curve_EBS for trained in whole]).reshape(shape)
+    lengths = [length for own in curves_OCFEBS for length in lengths_of(own, 6, 2, caution)]
+    stopped = train(samples, trials, schedule, rules, caution=caution)
+    assert [len(trained.curve_EBS) for trained in stopped[::3]] == lengths
+    for one, other in zip(stopped, whole, strict=True):
+        np.testing.assert_allclose(one.curve_EBS, other.curve_EBS[: len(one.curve_EBS)])
+    assert len(set(lengths)) > 3
+
+
+def test_late_epochs_are_validated_every_other_time(monkeypatch: pytest.MonkeyPatch):
+    """What is between has the figures of the last time, and the probe is the same."""
+    samples, validated = plant(16, 10, 12).samples, []
+    whole = training.validate
+    monkeypatch.setattr(training, "validate", lambda *given: (validated.append(1), whole(*given))[1])
+    schedule = Schedule(epochs=9, patience=9, batches=4, close=3)
+    (sparse,) = train(samples, specs(16)[:1], schedule)
+    assert len(validated) == 6
+    (close,) = train(samples, specs(16)[:1], replace(schedule, close=9))
+    taken = [0, 1, 2, 2, 4, 4, 6, 6, 8]
+    np.testing.assert_allclose(sparse.curve_EBS, close.curve_EBS[taken])
+    torch.testing.assert_close(sparse.probe.weights, close.probe.weights)
+
+
+def lengths_of(curves_CFEBS: Curve, patience: int, behind: int, caution: float) -> list[int]:
+    """The epochs of each candidate of one selection."""
+    means_CEBS = curves_CFEBS.mean(1)
+    errors_CEB = np.sqrt((means_CEBS[..., SQUARE] - means_CEBS[..., GAIN] ** 2).clip(0) / 29)
+    bounds_CE = (means_CEBS[..., GAIN] - caution * errors_CEB).max(-1)
+    lengths = [len(bounds_CE[0])] * len(bounds_CE)
+    for epoch in range(len(bounds_CE[0])):
+        best = [max(bounds_CE[c][: min(epoch + 1, length)]) for c, length in enumerate(lengths)]
+        for c, length in enumerate(lengths):
+            own = patience if sum(other > best[c] for other in best) < (len(best) + 1) // 2 else behind
+            if length > epoch and epoch - list(bounds_CE[c]).index(best[c]) >= own:
+                lengths[c] = epoch + 1
+    return lengths
 
 
 @pytest.mark.parametrize("form", ["mlp", "mlp-2"])
