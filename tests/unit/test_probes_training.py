@@ -201,7 +201,7 @@ def test_a_candidate_stops_when_the_best_lower_bound_of_all_inner_folds_has_stal
 
 
 def test_late_epochs_are_validated_every_other_time(monkeypatch: pytest.MonkeyPatch):
-    """What is between has the figures of the last time, and the probe is the same."""
+    """Epochs between have the figures of the last validation, and the probe is the same."""
     samples, validated = plant(16, 10, 12).samples, []
     whole = training.validate
     monkeypatch.setattr(training, "validate", lambda *given: (validated.append(1), whole(*given))[1])
