@@ -1,6 +1,7 @@
 """Guests as plain processes of this machine, for where no engine is. README.md says what that does not cover."""
 
 import contextlib
+import fcntl
 import os
 import select
 import shutil
@@ -9,10 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from sandbox.backend import GuestError
 from sandbox.bootstrap import BOOTSTRAP, FLAGS, guest_digest, guest_payload
 from sandbox.job import SandboxError
+
+PREFIX = "qprobe-guest-"
+"""The first letters of the name of a guest's folder."""
+
+ABANDONED_SECONDS = 60.0
+"""The age from which a folder that no process holds is one that a killed process left."""
 
 
 class ProcessBackend:
@@ -38,6 +46,7 @@ class ProcessBackend:
     def open(self) -> None:
         if sys.platform != "linux":
             raise SandboxError("The process sandbox needs Linux: use the Docker sandbox.")
+        _remove_abandoned_folders()
 
     def start(self, place: int | None) -> "ProcessGuest":
         try:
@@ -54,7 +63,8 @@ class ProcessGuest:
 
     def __init__(self, place: int | None, loopback: bool) -> None:
         """Start the interpreter and send the guest's source."""
-        self._folder = tempfile.mkdtemp(prefix="qprobe-")
+        self._folder = tempfile.mkdtemp(prefix=PREFIX)
+        self._lock = _held(self._folder, fcntl.LOCK_SH)  # until this process ends, however it ends
         self._process = subprocess.Popen(
             [sys.executable, *FLAGS, "-c", BOOTSTRAP],
             stdin=subprocess.PIPE,
@@ -94,6 +104,32 @@ class ProcessGuest:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _held(folder: str | Path, kind: int) -> int:
+    """Return a descriptor that holds a lock on a folder. Raises OSError where another process keeps it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_abandoned_folders() -> None:
+    """Remove this user's folders of guests whose process was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            state = folder.lstat()
+            if state.st_uid != os.getuid() or time.time() - state.st_mtime < ABANDONED_SECONDS:
+                continue
+            lock = _held(folder, fcntl.LOCK_EX)
+            try:
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _environment(folder: str) -> dict[str, str]:
