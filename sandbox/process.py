@@ -64,7 +64,7 @@ class ProcessGuest:
     def __init__(self, place: int | None, loopback: bool) -> None:
         """Start the interpreter and send the guest's source."""
         self._folder = tempfile.mkdtemp(prefix=PREFIX)
-        self._lock = _held(self._folder, fcntl.LOCK_SH)  # until this process ends, however it ends
+        self._lock: int | None = _held(self._folder, fcntl.LOCK_SH)  # until this process ends, however it ends
         self._process = subprocess.Popen(
             [sys.executable, *FLAGS, "-c", BOOTSTRAP],
             stdin=subprocess.PIPE,
@@ -104,7 +104,9 @@ class ProcessGuest:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _held(folder: str | Path, kind: int) -> int:

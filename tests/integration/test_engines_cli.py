@@ -94,7 +94,7 @@ def test_rules_of_sampling_and_a_system_prompt(tmp_path: Path, benchmark: Path, 
 
     mixed = qprobe("generate", str(first), *common, *rules, *chat[:4])
     assert mixed.returncode == 1
-    assert 'another generation: {"chat_template_kwargs": {"think": false}}, not' in mixed.stderr
+    assert 'generation {"chat_template_kwargs": {"think": false}}, not' in mixed.stderr
     file = tmp_path / "experiment.toml"
     settings = {"benchmark": str(benchmark), "model": f"hf:{folder}", "k": 3, "max_new_tokens": 6, "prompt": "chat"}
     settings |= {"top_k": 9, "min_p": 0.02, "repetition_penalty": 1.3, "system_prompt": "Be brief.\nPlease."}
