@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from pathlib import Path
 
 from sandbox.backend import GuestError
@@ -64,7 +65,8 @@ class ProcessGuest:
     def __init__(self, place: int | None, loopback: bool) -> None:
         """Start the interpreter and send the guest's source."""
         self._folder = tempfile.mkdtemp(prefix=PREFIX)
-        self._lock: int | None = _held(self._folder, fcntl.LOCK_SH)  # until this process ends, however it ends
+        lock = _held(self._folder, fcntl.LOCK_SH)  # until this process ends, however it ends
+        self._release = weakref.finalize(self, os.close, lock)  # once, whichever threads stop the guest
         self._process = subprocess.Popen(
             [sys.executable, *FLAGS, "-c", BOOTSTRAP],
             stdin=subprocess.PIPE,
@@ -104,9 +106,7 @@ class ProcessGuest:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._release()
 
 
 def _held(folder: str | Path, kind: int) -> int:
