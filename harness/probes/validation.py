@@ -152,9 +152,10 @@ def _by_softmax(
     for temperature in temperatures:
         logits_MPN = (below_MPN / temperature).clamp_(min=NO_CHANCE)
         odds_MPN = logits_MPN.exp()
-        sum_MP = odds_MPN.sum(-1)
-        values.append((odds_MPN * rewards_MPN).sum(-1) / sum_MP)
-        kls.append(logits_MPN.mul_(odds_MPN).sum(-1) / sum_MP - sum_MP.log() + log_counts_MP)
+        sum_MP1 = odds_MPN.sum(-1, keepdim=True)
+        chances_MPN = odds_MPN.div_(sum_MP1)
+        values.append((chances_MPN * rewards_MPN).sum(-1))
+        kls.append(logits_MPN.mul_(chances_MPN).sum(-1) - sum_MP1[..., 0].log() + log_counts_MP)
     return torch.stack(values, -1), torch.stack(kls, -1)
 
 
@@ -164,10 +165,9 @@ def _by_rank(ranked_MPN: Tensor, counts_MP: Tensor, ks: Sequence[int | None]) ->
     tables, kls = zip(*(_rank_table(width, k) for k in ks), strict=True)
     table_CNB, kl_CB = torch.stack(tables, -1).to(ranked_MPN), torch.stack(kls, -1).to(ranked_MPN)
     most = counts_MP.max()
-    if bool(((counts_MP == most) | (counts_MP == 0)).all()):  # without samples rewards are zero, and any chances do
-        return ranked_MPN @ table_CNB[most], (counts_MP > 0)[..., None] * kl_CB[most]
-    values = [(table_CNB[..., b][counts_MP] * ranked_MPN).sum(-1) for b in range(len(ks))]
-    return torch.stack(values, -1), kl_CB[counts_MP]
+    alike = bool(((counts_MP == most) | (counts_MP == 0)).all())  # without samples rewards are zero, and any chances do
+    chances = (table_CNB[most if alike else counts_MP, :, b] for b in range(len(ks)))
+    return torch.stack([(own * ranked_MPN).sum(-1) for own in chances], -1), kl_CB[counts_MP]
 
 
 def _rank(scores_MPN: Tensor, rewards_MPN: Tensor, mask_MPN: Tensor) -> Tensor:

@@ -193,13 +193,10 @@ def test_the_frontier_ends_where_few_samples_decide(tmp_path: Path, result: Repo
 
 
 def test_raw_scores_are_what_the_objective_asks_for(result: Report):
-    """Reward modelling on a clear signal: scores between 0 and 1, for any temperature that a fold selected.
-
-    All values of l2 select equally well here: of equal ones the largest is taken, which draws scores together.
-    """
+    """Reward modelling on a clear signal: scores near 0 and 1, for any temperature that a fold selected."""
     mse, ce = result.calibrations
     assert mse.error is not None
-    assert mse.error < 0.4
+    assert mse.error < 0.25
     assert -0.3 < mse.bins[0].score < 0.4 < mse.bins[-1].score < 1.3
     assert ce.brier is not None
     assert 0 <= ce.bins[0].score < ce.bins[-1].score <= 1
@@ -390,7 +387,7 @@ def test_composed_selections_have_rows_costs_and_differences(store: Store, resul
     pairs = {(item.name, item.other): item for item in result.differences["composed"]}
     for part in ("mse", "agreement (programs)"):
         item = pairs["vote by mse (programs)", part]
-        assert item.value == pytest.approx(rows["vote by mse (programs)"].value - rows[part].value, abs=1e-7)
+        assert item.value == pytest.approx(rows["vote by mse (programs)"].value - rows[part].value, abs=1e-9)
     labels = 72 * 3 / 4  # of three folds in four
     assert asdict(result.costs["vote by mse (programs)"]) == {
         "completions": 6, "test_completions": 0, "forward_passes": 6, "program_runs": 0, "labels": labels,
