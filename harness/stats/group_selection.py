@@ -60,6 +60,10 @@ class Groups:
 
         What `_Joined` gives, in vectors: with samples that hardly ever agree there are as many groups as samples.
         """
+        if (self.sizes_G == 1).all():  # every sample wins as often
+            shares_J = np.full(most + 1, self.rewards_GC[:, 1].mean())
+            shares_J[0] = 0.0
+            return shares_J
         total, chances_J, rewards_J = 0, np.zeros(most + 1), np.zeros(most + 1)
         chances_J[0] = 1.0
         for size, reward in zip(self.sizes_G.tolist(), self.rewards_GC[:, 1].tolist(), strict=True):

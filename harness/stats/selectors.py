@@ -56,8 +56,8 @@ class Vote:
 class _BySubsets:
     """A choice whose expectation is a mean over subsets; see `harness.stats.subsets`."""
 
-    def chances(self, problem: int, graded_n: Ints, members_Sn: Bools) -> Floats:
-        """Return the chances [S, n] of a problem's graded samples in each subset."""
+    def chances(self, problem: int, graded_n: Ints, members_Sk: Ints) -> Floats:
+        """Return the chances [S, k] of the members of each subset of a problem's graded samples."""
         raise NotImplementedError
 
     def expected(self, rewards_PN: Floats, mask_PN: Bools, k: int | None) -> Floats:
@@ -75,9 +75,9 @@ class Central(_BySubsets):
 
     kernel_PNN: NDArray[np.floating]
 
-    def chances(self, problem: int, graded_n: Ints, members_Sn: Bools) -> Floats:
-        """Return the chances [S, n] of a problem's graded samples in each subset."""
-        return central(self.kernel_PNN[problem][np.ix_(graded_n, graded_n)], members_Sn)
+    def chances(self, problem: int, graded_n: Ints, members_Sk: Ints) -> Floats:
+        """Return the chances [S, k] of the members of each subset of a problem's graded samples."""
+        return central(self.kernel_PNN[problem][np.ix_(graded_n, graded_n)], members_Sk)
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class TypicalLength(_BySubsets):
 
     lengths_PN: Floats
 
-    def chances(self, problem: int, graded_n: Ints, members_Sn: Bools) -> Floats:
-        """Return the chances [S, n] of a problem's graded samples in each subset."""
-        return typical(np.log(np.clip(self.lengths_PN[problem, graded_n], 1, None)), members_Sn)
+    def chances(self, problem: int, graded_n: Ints, members_Sk: Ints) -> Floats:
+        """Return the chances [S, k] of the members of each subset of a problem's graded samples."""
+        return typical(np.log(np.clip(self.lengths_PN[problem, graded_n], 1, None)), members_Sk)
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class WeightedVote(_BySubsets):
     groups_PN: Ints
     weights_PN: Floats  # above zero
 
-    def chances(self, problem: int, graded_n: Ints, members_Sn: Bools) -> Floats:
-        """Return the chances [S, n] of a problem's graded samples in each subset."""
-        return weighted_vote(self.groups_PN[problem, graded_n], self.weights_PN[problem, graded_n], members_Sn)
+    def chances(self, problem: int, graded_n: Ints, members_Sk: Ints) -> Floats:
+        """Return the chances [S, k] of the members of each subset of a problem's graded samples."""
+        return weighted_vote(self.groups_PN[problem, graded_n], self.weights_PN[problem, graded_n], members_Sk)
 
 
 @dataclass(frozen=True)

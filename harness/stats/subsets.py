@@ -19,22 +19,20 @@ DRAWS, CURVE_DRAWS = 1000, 100
 EVERY_K, STEP = 10, math.sqrt(2)
 """A curve has its own points up to the first number of samples, and behind it a point at every step of this factor."""
 
-Choose = Callable[[int, Ints, Bools], Floats]
-"""Of a problem's number, the places [n] of its graded samples, and S subsets of them as members [S, n]: the chances
-[S, n] of each member."""
+Choose = Callable[[int, Ints, Ints], Floats]
+"""Of a problem's number, the places [n] of its graded samples, and S subsets of k of these as numbers [S, k] below n:
+the chances [S, k] of each member."""
 
 
 @lru_cache(maxsize=16)
-def subsets(n: int, k: int, draws: int) -> Bools:
-    """Return subsets of k of n as their members [S, n]: every one, or so many that are drawn, the same each time."""
+def subsets(n: int, k: int, draws: int) -> Ints:
+    """Return the members [S, k] of subsets of k of n: of all, or of so many that are drawn, the same each time."""
     if math.comb(n, k) <= draws:
-        chosen_Sk = np.array(list(combinations(range(n), k)), dtype=np.int64)
+        members_Sk = np.array(list(combinations(range(n), k)), dtype=np.int64)
     else:
-        chosen_Sk = np.random.default_rng([n, k]).random((draws, n)).argpartition(k - 1, axis=1)[:, :k]
-    members_Sn = np.zeros((len(chosen_Sk), n), dtype=bool)
-    np.put_along_axis(members_Sn, chosen_Sk, True, axis=1)
-    members_Sn.flags.writeable = False
-    return members_Sn
+        members_Sk = np.random.default_rng([n, k]).random((draws, n)).argpartition(k - 1, axis=1)[:, :k].copy()
+    members_Sk.flags.writeable = False
+    return members_Sk
 
 
 def mean_over_subsets(
@@ -56,8 +54,9 @@ def mean_over_subsets(
             if (rewards_n == rewards_n[0]).all():  # every choice is equally good
                 values_PK[problem, place] = rewards_n[0]
                 continue
-            chances_Sn = choose(problem, graded_n, subsets(n, k or n, draws))
-            values_PK[problem, place] = chances_Sn.mean(0) @ rewards_n
+            members_Sk = subsets(n, k or n, draws)
+            chances_Sk = choose(problem, graded_n, members_Sk)
+            values_PK[problem, place] = (chances_Sk * rewards_n[members_Sk]).sum() / len(members_Sk)
     return values_PK
 
 
@@ -87,41 +86,39 @@ def few_ks(ks: Sequence[int], always: Collection[int]) -> list[int]:
     return few
 
 
-def best_chances(scores_Sn: Floats, members_Sn: Bools) -> Floats:
-    """Return the chances [S, n] of the best-scored members of each subset; scores that rounding tells apart share."""
-    masked_Sn = np.where(members_Sn, scores_Sn, -np.inf)
-    best_S1 = masked_Sn.max(axis=1, keepdims=True)
-    ties_Sn = masked_Sn >= best_S1 - 1e-9 * np.maximum(np.abs(best_S1), 1.0)
-    return np.asarray(ties_Sn / ties_Sn.sum(axis=1, keepdims=True))
+def best_chances(scores_Sk: Floats) -> Floats:
+    """Return the chances [S, k] of the best-scored members of each subset; scores that rounding tells apart share."""
+    best_S1 = scores_Sk.max(axis=1, keepdims=True)
+    ties_Sk = scores_Sk >= best_S1 - 1e-9 * np.maximum(np.abs(best_S1), 1.0)
+    return np.asarray(ties_Sk / ties_Sk.sum(axis=1, keepdims=True))
 
 
-def central(kernel_nn: Floats, members_Sn: Bools) -> Floats:
-    """Return the chances [S, n] of the member nearest to the mean of its subset, by the products of all vectors.
+def central(kernel_nn: Floats, members_Sk: Ints) -> Floats:
+    """Return the chances [S, k] of the member nearest to the mean of its subset, by the products of all vectors.
 
     The squared distance to the mean of k vectors is K_ii - (2 / k) sum_j K_ij, up to a constant. For vectors of length
     one this is the member with the highest mean cosine.
     """
-    sums_Sn = members_Sn.astype(np.float64) @ kernel_nn.astype(np.float64)
-    scores_Sn = 2 * sums_Sn / members_Sn.sum(1, keepdims=True) - np.diag(kernel_nn)
-    return best_chances(scores_Sn, members_Sn)
+    is_member_Sn = np.zeros((len(members_Sk), len(kernel_nn)))
+    np.put_along_axis(is_member_Sn, members_Sk, 1.0, axis=1)
+    sums_Sk = np.take_along_axis(is_member_Sn @ kernel_nn.astype(np.float64), members_Sk, axis=1)
+    return best_chances(2 * sums_Sk / members_Sk.shape[1] - np.diag(kernel_nn)[members_Sk])
 
 
-def typical(numbers_n: Floats, members_Sn: Bools) -> Floats:
-    """Return the chances [S, n] of the member whose number is nearest to the median of its subset."""
-    k = int(members_Sn[0].sum())
-    sorted_Sn = np.sort(np.where(members_Sn, numbers_n, np.inf), axis=1)
-    medians_S1 = (sorted_Sn[:, (k - 1) // 2] + sorted_Sn[:, k // 2])[:, None] / 2
-    return best_chances(-np.abs(numbers_n - medians_S1), members_Sn)
+def typical(numbers_n: Floats, members_Sk: Ints) -> Floats:
+    """Return the chances [S, k] of the member whose number is nearest to the median of its subset."""
+    numbers_Sk = numbers_n[members_Sk]
+    return best_chances(-np.abs(numbers_Sk - np.median(numbers_Sk, axis=1, keepdims=True)))
 
 
-def weighted_vote(groups_n: Ints, weights_n: Floats, members_Sn: Bools) -> Floats:
-    """Return the chances [S, n] of a weighted vote: in the group of the largest sum, each member as its weight.
+def weighted_vote(groups_n: Ints, weights_n: Floats, members_Sk: Ints) -> Floats:
+    """Return the chances [S, k] of a weighted vote: in the group of the largest sum, each member as its weight.
 
-    Groups of equal sums share the choice evenly.
+    Groups of equal sums share the choice evenly. Weights are above zero.
     """
-    _, places_n = np.unique(groups_n, return_inverse=True)
-    in_group_nG = (places_n[:, None] == np.arange(places_n.max() + 1)).astype(np.float64)
-    weights_Sn = members_Sn * weights_n
-    sums_SG = weights_Sn @ in_group_nG
-    chances_SG = best_chances(sums_SG / sums_SG.max(axis=1, keepdims=True), sums_SG > 0)
-    return np.asarray(weights_Sn * (chances_SG / np.where(sums_SG > 0, sums_SG, 1.0))[:, places_n])
+    names_G, places_n = np.unique(groups_n, return_inverse=True)
+    weights_Sk, size = weights_n[members_Sk], (len(members_Sk), len(names_G))
+    cells_Sk = np.arange(len(members_Sk))[:, None] * len(names_G) + places_n[members_Sk]  # a cell per subset and group
+    sums_SG = np.bincount(cells_Sk.ravel(), weights_Sk.ravel(), math.prod(size)).reshape(size)
+    chances_SG = best_chances(sums_SG / sums_SG.max(axis=1, keepdims=True))
+    return np.asarray(weights_Sk * (chances_SG / np.where(sums_SG > 0, sums_SG, 1.0)).ravel()[cells_Sk])

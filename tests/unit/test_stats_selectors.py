@@ -163,8 +163,10 @@ def test_drawn_subsets_are_near_the_mean_over_all_of_them():
     exact_P = Vote(groups_PN).expected(rewards_PN, mask_PN, 6)
     assert np.abs(drawn_P - exact_P).max() < 0.05
     assert abs((drawn_P - exact_P).mean()) < 0.006
-    assert len(subsets(30, 6, 1000)) == 1000
-    assert (subsets(30, 6, 1000).sum(1) == 6).all()
+    assert subsets(30, 6, 1000).shape == (1000, 6)
+    for members_k in subsets(30, 6, 1000).tolist():
+        assert len(set(members_k)) == 6
+        assert set(members_k) < set(range(30))
 
 
 def test_a_problem_with_too_few_samples_has_no_value():
