@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.runs.completion import Completion, SampleId
-from harness.runs.join import group_numbers, place
-from harness.runs.program_hash import fingerprints
+from harness.runs.join import place
+from harness.runs.program_groups import program_groups
 from harness.runs.store import Store
 from harness.runs.vector_store import StoredVectors
 from harness.stats import SampleFeatures
@@ -31,7 +31,7 @@ def sample_features(store: Store, problem_ids: tuple[str, ...], indices_PN: NDAr
         programs[sample], lengths[sample] = completion.program, float(len(completion.continuation))
         totals[sample], means[sample] = completion.logprob, _mean_logprob(completion)
         least[sample], certainties[sample] = completion.least_logprob, completion.self_certainty
-    groups = group_numbers(dict(zip(programs, fingerprints(list(programs.values())), strict=True)))
+    groups = program_groups(programs)
     return SampleFeatures(
         lengths_PN=place(lengths, problem_ids, indices_PN, 0.0),
         log_probabilities_PN=_if_all_known(means, problem_ids, indices_PN),
@@ -76,9 +76,10 @@ def _if_all_known(
 ) -> NDArray[np.float64] | None:
     """Return the values at their places; None where one is not known."""
     known = {sample: value for sample, value in values.items() if value is not None}
-    if any(sample not in known for sample in _ids(problem_ids, indices_PN)):
+    placed_PN = place(known, problem_ids, indices_PN, np.nan)
+    if np.isnan(placed_PN[indices_PN >= 0]).any():
         return None
-    return place(known, problem_ids, indices_PN, 0.0)
+    return np.where(indices_PN >= 0, placed_PN, 0.0)
 
 
 def vector_scores(

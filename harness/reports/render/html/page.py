@@ -124,7 +124,7 @@ def _title(report: Report, cell: str) -> str:
 def packed(data: BrowserData) -> str:
     """Return the data as text that is safe anywhere in a page: JSON, gzipped, in base64. Equal data give equal text."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode("ascii"), mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(text.encode("ascii"), 6, mtime=0)).decode("ascii")
 
 
 def _policy(style: str, script: str) -> str:
