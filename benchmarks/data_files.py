@@ -5,7 +5,7 @@ import hashlib
 import json
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -151,6 +151,11 @@ def check_well_formed(name: str, text: str) -> None:
     except UnicodeEncodeError as error:
         half = f"U+{ord(text[error.start]):X}"
         raise ReaderLimitError(f"the field {name!r} holds half a character ({half})") from error
+
+
+def sha256_of_all(files: Iterable[Path]) -> str:
+    """Return the sha256 of the bytes of some files, one after the other, in hexadecimal."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def sha256(path: Path) -> str:

@@ -10,7 +10,6 @@ permuted within the problems of each run, so that every gain and every loss is f
 """
 
 import argparse
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.data_files import sha256_of_all
 from harness.probes import DEFAULT_OBJECTIVES, Samples
 from harness.probes.crossvalidation import held_out_scores, limits_of, rescale, scores_of
 from harness.probes.folds import assign_folds
@@ -123,7 +123,7 @@ def _code() -> str:
     """A hash of the code that results depend on."""
     root = Path(__file__).parents[1]
     files = [Path(__file__), *sorted(root.glob("harness/probes/*.py")), *sorted(root.glob("harness/stats/*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return sha256_of_all(files)
 
 
 def draw(scenario: str, seed: int) -> tuple[Samples, Samples]:

@@ -34,9 +34,6 @@ from harness.stats.rules import SelectionRule
 MOST_PARTS = 16
 """Parts of the problems whose sums are kept at once, one [D, D] matrix each."""
 
-ROWS_AT_ONCE = 4096
-"""Samples whose vectors are in float64 at once."""
-
 
 def solve(
     samples: Samples,
@@ -206,10 +203,10 @@ class _Sums:
         count, rewards_KR = max(int(graded_PN.sum()), 1), rewards_KPN[:, graded_PN].double()
         width = samples.vectors[view].shape[-1]
         mean_D = rewards_KR.new_zeros(width)
-        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float64, ROWS_AT_ONCE):
+        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float64):
             mean_D += rows_RD.sum(0) / count
         gram_DD, cross_KD, done = mean_D.new_zeros(width, width), mean_D.new_zeros(len(rewards_KR), width), 0
-        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float64, ROWS_AT_ONCE):
+        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float64):
             rows_RD -= mean_D
             gram_DD.addmm_(rows_RD.T, rows_RD)
             cross_KD.addmm_(rewards_KR[:, done : done + len(rows_RD)], rows_RD)

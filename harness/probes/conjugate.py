@@ -39,9 +39,6 @@ LEAST_WIDTH = 2048
 TINY = 1e-30
 """Keeps the steps of systems that are solved finite."""
 
-ROWS_AT_ONCE = 4096
-"""Samples whose vectors are copied at once."""
-
 RATIO = 2
 """Samples per feature from which a part of the samples gives much the same matrix as all."""
 
@@ -62,7 +59,7 @@ class Preconditioner:
         """Read the graded vectors of the problems once."""
         (mean_D,), (scale_D,) = moments.standard(problems_P[None].to(samples.mask_PN.device))
         gram_DD, count = torch.zeros(len(mean_D), len(mean_D), device=mean_D.device), 0
-        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float32, ROWS_AT_ONCE):
+        for rows_RD, _ in graded_rows(samples, view, problems_P, torch.float32):
             rows_RD -= mean_D.float()
             gram_DD += product(rows_RD.T, rows_RD.T)
             count += len(rows_RD)
@@ -110,7 +107,7 @@ class Systems:
         graded_KP = (self.rewards_KPN * self.samples.mask_PN).sum(2).double()
         return (graded_KP[self.kinds_M] * self.train_MP).sum(1) / self._counts
 
-    def solve(self, preconditioner: Preconditioner, tolerance: float = TOLERANCE) -> tuple[Tensor, Tensor]:
+    def solve(self, preconditioner: Preconditioner, tolerance: float) -> tuple[Tensor, Tensor]:
         """Return the solutions [M, D], float64, and which of them [M] are within the tolerance."""
 
         def energies(residual_MD: Tensor) -> Tensor:
@@ -165,7 +162,7 @@ class Systems:
         total_MD = torch.zeros_like(self.mean_MD, dtype=dtype)
         level_M = total_MD.new_zeros(len(total_MD))
         own_P = self.train_MP.any(0)
-        for rows_RD, graded_2R in graded_rows(self.samples, self.view, own_P, dtype, ROWS_AT_ONCE):
+        for rows_RD, graded_2R in graded_rows(self.samples, self.view, own_P, dtype):
             rows_RD -= self._origin.to(dtype)
             own_RM = values_RM(rows_RD, graded_2R) * self.train_MP[:, graded_2R[0]].T
             total_MD += product(own_RM.T, rows_RD.T)

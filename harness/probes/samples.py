@@ -18,6 +18,9 @@ from harness.models.engine import View as View
 
 Named = TypeVar("Named", str, tuple[str, int])
 
+ROWS_AT_ONCE = 4096
+"""Samples whose vectors `graded_rows` copies at once."""
+
 SampleKey = tuple[str, int]
 """A problem's id and the index of one of its samples."""
 
@@ -212,14 +215,14 @@ def _gather(rows_RD: Tensor, rows_PN: Tensor) -> Tensor:
 
 
 def graded_rows(
-    samples: Samples, view: View, problems_P: Tensor, dtype: torch.dtype, at_once: int
+    samples: Samples, view: View, problems_P: Tensor, dtype: torch.dtype
 ) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
-    """Yield copies of the graded vectors [R, D] of some problems, in their order, about `at_once` at a time.
+    """Yield copies of the graded vectors [R, D] of some problems, in their order, some at a time: memory stays flat.
 
     With them come the positions [R] of their problems, and those among the samples of a problem.
     """
     problems_Q = problems_P.nonzero().flatten().to(samples.mask_PN.device)
-    for some_Q in torch.split(problems_Q, max(1, at_once // samples.mask_PN.shape[1])):
+    for some_Q in torch.split(problems_Q, max(1, ROWS_AT_ONCE // samples.mask_PN.shape[1])):
         graded_QN = samples.mask_PN[some_Q]
         own_R, places_R = graded_QN.nonzero(as_tuple=True)
         yield samples.vectors[view][some_Q][graded_QN].to(dtype), (some_Q[own_R], places_R)

@@ -10,6 +10,7 @@ import numpy as np
 import benchmarks
 import harness
 import sandbox
+from benchmarks.data_files import sha256_of_all
 from harness.errors import QprobeError
 from harness.reports.published import read_published
 from harness.reports.render.files import FILES
@@ -50,10 +51,10 @@ def inputs_key(run: Path) -> str:
 def _code() -> list[str]:
     folders = [Path(package.__path__[0]) for package in (harness, benchmarks, sandbox)]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))
-    return [np.__version__, hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()]
+    return [np.__version__, sha256_of_all(files)]
 
 
 def _sha256(run: Path) -> str:
     """Return a hash of the files of a run's report. Raises OSError where one is missing."""
     endings = (*FILES, "svg", "html")
-    return hashlib.sha256(b"".join((run / f"report.{ending}").read_bytes() for ending in endings)).hexdigest()
+    return sha256_of_all(run / f"report.{ending}" for ending in endings)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import harness.probes
+from benchmarks.data_files import sha256_of_all
 from harness.probes import CrossValidation, Samples, View
 from harness.probes.hyperparameters import Hyperparameters
 from harness.probes.model_selection import Selected
@@ -44,7 +45,7 @@ def _code() -> list[str]:
     """The version of PyTorch, and a hash of the code that makes scores and probes."""
     own = [Path(__file__).with_name("probe.py"), Path(features.__file__), Path(rules.__file__)]
     files = [*sorted(Path(harness.probes.__path__[0]).glob("*.py")), *own]
-    return [torch.__version__, hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()]
+    return [torch.__version__, sha256_of_all(files)]
 
 
 def kept_result(store: Store, samples: Samples, inputs: str, objectives: Sequence[str]) -> CrossValidation | None:

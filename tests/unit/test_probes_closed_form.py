@@ -156,7 +156,7 @@ def test_many_together_are_each_alone(width: int, monkeypatch: pytest.MonkeyPatc
     samples = made(20, 6, width)
     together = solved(samples, of_folds(samples))
     monkeypatch.setattr(closed_form, "MOST_PARTS", 1)
-    monkeypatch.setattr(closed_form, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("harness.probes.samples.ROWS_AT_ONCE", 1)
     apart = [solved(samples, [own])[0] for own in of_folds(samples)]
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(all_scores(samples, one), all_scores(samples, other), atol=1e-9)

@@ -99,7 +99,7 @@ def test_a_part_of_the_systems_at_a_time(monkeypatch: pytest.MonkeyPatch):
     samples = made(24, 8, WIDTH)
     whole = solved(samples, by_steps=True, standardise=True, monkeypatch=monkeypatch)
     monkeypatch.setattr(conjugate, "WIDEST_SYSTEMS", 5 * WIDTH)
-    monkeypatch.setattr(conjugate, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("harness.probes.samples.ROWS_AT_ONCE", 7)
     parts = solved(samples, by_steps=True, standardise=True, monkeypatch=monkeypatch)
     compare(parts, whole, samples, 1e-4)
 
