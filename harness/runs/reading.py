@@ -52,6 +52,21 @@ def lock_now(descriptor: int, kind: int) -> None:
 
 def hold(path: Path) -> int:
     """Take the run's lock; the kernel gives it back when this process ends, however it ends."""
+    lock = _hold(path)
+    while not _is_there(path, lock):  # its holder has removed it
+        os.close(lock)
+        lock = _hold(path)
+    return lock
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _hold(path: Path) -> int:
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:

@@ -11,7 +11,7 @@ import json
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +47,7 @@ class Store:
         self.folder = folder
         self._path = folder / "run.sqlite"
         self._joined = False  # True in a block of `together`
+        self._is_new = create and not self._path.is_file()
         self._prepare_folder(create)
         check_folder(folder)
         self._lock = None if read_only or (not create and is_read_only(folder)) else hold(folder / ".lock")
@@ -85,12 +86,22 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_refused = error is not None and self._is_new and not self.problems()
         self.close()
+        if is_refused:
+            self._remove()
 
     def close(self) -> None:
         """Close the database and release the folder."""
         self._db.close()
         self._release()
+
+    def _remove(self) -> None:
+        """Remove what a command made that an error ended before it kept anything: the next one finds no run."""
+        for file in (self._path, self.folder / ".lock"):
+            file.unlink(missing_ok=True)
+        with suppress(OSError):  # other files are in it
+            self.folder.rmdir()
 
     def _release(self) -> None:
         if self._lock is not None:

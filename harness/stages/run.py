@@ -100,12 +100,16 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the run."""
-        self.close()
+        """Close the run; one that an error ended before it had a problem is removed."""
+        self.store.__exit__(kind, error, trace)
+        self._clean_up()
 
     def close(self) -> None:
         """Release the folder; a run in memory is gone."""
         self.store.close()
+        self._clean_up()
+
+    def _clean_up(self) -> None:
         if self._scratch is not None:
             self._scratch.cleanup()
 
