@@ -17,18 +17,21 @@ from harness.runs.completion import SampleId
 from harness.runs.join import group_numbers
 from harness.runs.program_hash import fingerprints
 
-_QUOTED = r"""(?:'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")"""
-_FORMATTED = r"(?:[fFtT][rR]?|[rR][fFtT])(?=['\"])"
-_NAME = r"[A-Za-z_\u0080-\U0010ffff][0-9A-Za-z_\u0080-\U0010ffff]*"  # beyond ASCII there are names alone
-_NUMBER = (
-    r"0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+"
-    r"|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?[jJ]?"
-)
-_TOKEN = re.compile(rf"#[^\n]*|(?:[rRbBuU]{{1,2}})?{_QUOTED}|({_FORMATTED}){_QUOTED}|({_NAME}|{_NUMBER})", re.DOTALL)
-_PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
-
 NESTED_QUOTES = sys.version_info >= (3, 12)
 """A formatted string may hold its own quotes, so that only a parser finds its end."""
+
+_QUOTED = (
+    r"(?:'{3}[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'{3}|\"{3}[^\"\\]*(?:(?:\\.|\"(?!\"\"))[^\"\\]*)*\"{3}"
+    r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\")"
+)
+_FORMATTED = r"(?:[fFtT][rR]?|[rR][fFtT])['\"]|" if NESTED_QUOTES else ""
+_NAME = r"(?![rRbBuUfFtT]{1,2}['\"])[A-Za-z_\u0080-\U0010ffff][0-9A-Za-z_\u0080-\U0010ffff]*"  # beyond ASCII, all names
+_NUMBER = (
+    r"[0-9]+(?![0-9A-Za-z_.])|0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+"
+    r"|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?[jJ]?"
+)
+_TOKEN = re.compile(rf"({_FORMATTED}{_NAME}|{_NUMBER})|#[^\n]*|[rRbBuUfFtT]{{0,2}}{_QUOTED}", re.DOTALL)
+_PLAIN = re.compile(r"0|[1-9][0-9]*|(?!elif\b)[A-Za-z_][0-9A-Za-z_]*")
 
 
 def program_groups(programs: Mapping[SampleId, str]) -> dict[SampleId, int]:
@@ -61,21 +64,22 @@ def skeleton(program: str) -> str:
     Comments, strings, operators and layout are left out, and numbers written as Python prints them. Sorted, since
     `f(x=1, *a)` is the same as `f(*a, x=1)`.
     """
-    tokens: list[str] = []
-    for formatted, token in _TOKEN.findall(program.strip()):
-        if formatted and NESTED_QUOTES:
-            return ""
-        if token == "elif":  # the same tree
-            tokens += ["else", "if"]
-        elif token:
-            tokens.append(token if token[0] > "9" or _PLAIN_NUMBER.fullmatch(token) else _number(token))
-    if not program.isascii():
-        tokens = [unicodedata.normalize("NFKC", token) for token in tokens]
+    tokens = [token for token in _TOKEN.findall(program.strip()) if token]
+    odd = {token: _canonical(token) for token in set(tokens) if not _PLAIN.fullmatch(token)}
+    if NESTED_QUOTES and any(token[-1] in "'\"" for token in odd):
+        return ""
+    if odd:
+        tokens = [part for token in tokens for part in odd.get(token, [token])]
     return " ".join(sorted(tokens))
 
 
-def _number(token: str) -> str:
+def _canonical(token: str) -> list[str]:
+    """Return the tokens that a program of the same tree may have in the place of one."""
+    if token == "elif":
+        return ["else", "if"]
+    if not token.isascii():
+        return [unicodedata.normalize("NFKC", token)]
     try:
-        return repr(ast.literal_eval(token))
-    except (SyntaxError, ValueError):  # no program of Python
-        return token
+        return [repr(ast.literal_eval(token))]
+    except (SyntaxError, ValueError):  # no number of Python
+        return [token]
