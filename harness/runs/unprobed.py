@@ -11,16 +11,16 @@ from harness.runs.store import Store
 
 
 def unprobed_scores(store: Store) -> Scores:
-    """Return the places and features of a run's samples, without objectives. Raises QprobeError without verdicts.
+    """Return the places and features of a run's samples, without objectives.
 
-    A first grading that has not ended counts as far as it is.
+    A first grading that has not ended counts as far as it is. Raises QprobeError without samples, or without verdicts.
     """
-    about = store.about
-    grader = about.shown_grader or about.require_grader(store.folder)
-    settings = {**current(store), "grader": grader, "beta": 0.0}
     ids = store.sample_ids()
     if not ids:
         raise QprobeError(f"{store.folder} has no samples: run qprobe import or qprobe generate first.")
+    about = store.about
+    grader = about.shown_grader or about.require_grader(store.folder)
+    settings = {**current(store), "grader": grader, "beta": 0.0}
     problem_ids, indices_PN = _places(ids)
     return Scores(
         settings=settings,

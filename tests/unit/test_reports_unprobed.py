@@ -173,6 +173,14 @@ def test_ungraded_samples_take_no_part(tmp_path: Path):
     assert result.samples_per_problem == (3, 3)
 
 
+def test_a_run_without_samples_needs_them_first(tmp_path: Path):
+    with (
+        Store(tmp_path / "run", create=True) as store,
+        pytest.raises(QprobeError, match="has no samples: run qprobe import or qprobe generate"),
+    ):
+        read_inputs(store)
+
+
 def test_a_first_grading_is_reported_as_far_as_it_is(tmp_path: Path):
     with Store(tmp_path / "run", create=True) as store:
         fill(store)
