@@ -22,15 +22,16 @@ NESTED_QUOTES = sys.version_info >= (3, 12)
 
 _QUOTED = (
     r"(?:'{3}[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'{3}|\"{3}[^\"\\]*(?:(?:\\.|\"(?!\"\"))[^\"\\]*)*\"{3}"
-    r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\")"
+    r"|'(?!'')[^'\\\n]*(?:\\.[^'\\\n]*)*'|\"(?!\"\")[^\"\\\n]*(?:\\.[^\"\\\n]*)*\")"
 )
+_NEVER_ENDED = r"['\"].*"  # no program: one that is the same has the same text, and all of it is read just once
 _FORMATTED = r"(?:[fFtT][rR]?|[rR][fFtT])['\"]|" if NESTED_QUOTES else ""
 _NAME = r"(?![rRbBuUfFtT]{1,2}['\"])[A-Za-z_\u0080-\U0010ffff][0-9A-Za-z_\u0080-\U0010ffff]*"  # beyond ASCII, all names
 _NUMBER = (
     r"[0-9]+(?![0-9A-Za-z_.])|0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+"
     r"|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?[jJ]?"
 )
-_TOKEN = re.compile(rf"({_FORMATTED}{_NAME}|{_NUMBER})|#[^\n]*|[rRbBuUfFtT]{{0,2}}{_QUOTED}", re.DOTALL)
+_TOKEN = re.compile(rf"({_FORMATTED}{_NAME}|{_NUMBER})|#[^\n]*|[rRbBuUfFtT]{{0,2}}{_QUOTED}|{_NEVER_ENDED}", re.DOTALL)
 _PLAIN = re.compile(r"0|[1-9][0-9]*|(?!elif\b)[A-Za-z_][0-9A-Za-z_]*")
 
 
