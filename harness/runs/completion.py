@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+LEAST_SHARED = 8
+"""Characters that a program has in common with the end of its prompt, at least, if it follows it."""
+
 GREEDY = -1
 """The index of a problem's greedy completion: it is no part of the k samples."""
 
@@ -47,5 +50,17 @@ class Completion:
 
     @property
     def continuation(self) -> str:
-        """The part of the program that follows the prompt; the whole program where it does not begin with it."""
-        return self.program.removeprefix(self.prompt)
+        """The part of the program that follows the prompt, or the prompt's end: the last problem of a few-shot prompt.
+
+        The whole program where it begins with neither.
+        """
+        prompt, text, program = self.prompt, self.text, self.program
+        if program.startswith(prompt):
+            return program[len(prompt) :]
+        begin = -1 if program and text.startswith(program) else prompt.find(program[:LEAST_SHARED])
+        while begin >= 0:
+            rest = program[len(prompt) - begin :]
+            if program.startswith(prompt[begin:]) and text.startswith(rest):
+                return rest
+            begin = prompt.find(program[:LEAST_SHARED], begin + 1)
+        return program
