@@ -4,12 +4,11 @@ import hashlib
 import re
 from pathlib import Path
 
-from benchmarks import Benchmark, Problem
+from benchmarks import Benchmark
 from benchmarks.data_files import user_path
 from benchmarks.prompt import Prompt
 from benchmarks.prompts import Shot, open_prompt, shot_of, with_shots
 from harness.errors import QprobeError
-from harness.runs.completion import Completion
 from harness.runs.store import Store
 from harness.runs.training_problems import training_problems, training_samples
 
@@ -26,16 +25,18 @@ def find_prompt(spec: str, benchmark: Benchmark) -> Prompt:
 
 
 def _successes(run: Path, count: int) -> list[Shot]:
-    """The passing samples of `count` training problems of a run, in an order that depends on the ids alone."""
+    """The shortest passing sample of `count` training problems of a run, in an order that depends on the ids alone.
+
+    The shortest, because a model that is shown what follows a function, such as calls and asserts, writes it too.
+    """
     with Store(run, read_only=True) as store:
-        passed: dict[str, tuple[Problem, Completion]] = {}
+        passed: dict[str, list[Shot]] = {}
         for problem, completion, reward in training_samples(store, training_problems(store)):
             if reward:
-                passed.setdefault(problem.id, (problem, completion))
+                passed.setdefault(problem.id, []).append(shot_of(problem, completion.program, problem.stop))
     chosen = sorted(passed, key=lambda name: hashlib.sha256(name.encode()).digest())[:count]
     if count < 1 or len(chosen) < count:
         raise QprobeError(
             f"{run} has passing samples of {len(passed)} training problems; it cannot show {count} successes."
         )
-    pairs = (passed[name] for name in chosen)
-    return [shot_of(problem, success.program, problem.stop) for problem, success in pairs]
+    return [min(passed[name], key=lambda shot: (len(shot.solution.strip()), shot.solution)) for name in chosen]

@@ -150,6 +150,21 @@ def test_successes_are_passing_samples_of_the_run(trained: Path):
     assert find_prompt(f"successes-1:{trained}", open_benchmark("humaneval")).digest != prompt.digest
 
 
+def test_the_shortest_success_is_shown(trained: Path):
+    """A model that is shown what another sample appends to a function appends it too."""
+    head, body = "def t5():\n", "    return 5\n"
+    texts = [f"{body}\nt5()\n", f"    five = 5\n    return five\n{10 * ' '}", f"{body}\n\n\n\n\n\n\n\n\n\n\n\n"]
+    with Store(trained) as store:
+        store.add_problems([Problem("T/5", head, "t5", "assert True", split="train", stop=("\ndef",))])
+        drawn = [Completion("T/5", n, head, text, head + text) for n, text in enumerate(texts)]
+        store.add_completions(drawn)
+        store.add_verdicts("g", {one.id: Outcome(Status.PASSED) for one in drawn})
+    shown = find_prompt(f"successes-3:{trained}", open_benchmark("humaneval")).render(held_out_problem())
+    assert f"{head}{body}\n" in shown
+    assert "five" not in shown
+    assert shown.count("t5()") == 1
+
+
 def test_successes_that_cannot_be_shown(trained: Path):
     for spec, says in [
         (f"successes-3:{trained}", "has passing samples of 2 training problems; it cannot show 3"),
