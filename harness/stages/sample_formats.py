@@ -157,8 +157,8 @@ def read_bigcode(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
 def read_export(row: JsonRow, problems: ProblemFinder) -> Iterator[FileSample]:
     """Read `{"problem", "text", "program"}` as `qprobe export` writes them; without a text it is the program."""
     problem = problems.by_id(_field(row, "problem", str))
-    (program,) = _texts(row, "program")
-    text = _texts(row, "text")[0] if row.get("text") is not None else program
+    program = well_formed(_field(row, "program", str))
+    text = program if row.get("text") is None else well_formed(_field(row, "text", str))
     reason = row.get("finish_reason")
     yield FileSample(problem.id, problem.prompt, text, program, reason if isinstance(reason, str) else "", _scores(row))
 

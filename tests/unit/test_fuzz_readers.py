@@ -163,11 +163,11 @@ def test_a_samples_file(kind: str, data: st.DataObject):
     with folder() as here:
         (here / "b.jsonl").write_text(json.dumps(GOOD["own"]))
         (here / "s.jsonl").write_bytes(content)
-        try:
-            with Store(here / "run", create=True) as store:
+        with Store(here / "run", create=True) as store:
+            try:
                 import_samples(store, open_benchmark(str(here / "b.jsonl")), here / "s.jsonl", kind)
-        except QprobeError as error:
-            is_sentence(error)
+            except QprobeError as error:
+                is_sentence(error)
         with Store(here / "run", read_only=True) as store:
             assert all(isinstance(completion.program, str) for completion in store.completions())
 

@@ -114,6 +114,15 @@ def test_wrong_rows_are_named(tmp_path: Path, row: object, complaint: str):
     assert list((tmp_path / "run").glob("*.jsonl")) == []
 
 
+@pytest.mark.parametrize(
+    "fields", [{"text": [], "program": "x"}, {"text": ["x"], "program": "x"}, {"program": ["x", "y"]}, {"program": []}]
+)
+def test_an_exported_row_holds_one_program(tmp_path: Path, fields: dict[str, object]):
+    row = {"problem": "HumanEval/0", **fields}
+    with pytest.raises(QprobeError, match=r"line 1: the field '(text|program)' is a list, not str"):
+        do(tmp_path, write(tmp_path / "s.jsonl", row), format_name="qprobe")
+
+
 def test_files_that_are_no_samples(tmp_path: Path):
     empty = tmp_path / "empty.jsonl"
     empty.write_text("\n\n")
