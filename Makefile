@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests that need no torch: of everything that depends on the Python version (the guest reads byte code), and more.
 PORTABLE := $(wildcard $(addprefix tests/unit/test_,guest_*.py sandbox_*.py benchmarks*.py doctor.py stats_*.py \
-    runs_store.py runs_program_hash.py *_toml.py mini_programs.py) \
+    runs_store.py runs_program_*.py *_toml.py mini_programs.py) \
     tests/integration/test_sandbox_contract.py tests/integration/test_sandbox_stdio.py)
 NOT_SLOW := not slow and not network and not gpu
 
