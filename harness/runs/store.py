@@ -86,10 +86,10 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        is_refused = error is not None and self._is_new and not self.problems()
+        if error is not None and self._is_new and not self.problems():
+            self._db.close()
+            self._remove()  # before the lock is released: the next holder's files are its own
         self.close()
-        if is_refused:
-            self._remove()
 
     def close(self) -> None:
         """Close the database and release the folder."""
