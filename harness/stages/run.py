@@ -102,14 +102,11 @@ class Run:
     ) -> None:
         """Close the run; one that an error ended before it had a problem is removed."""
         self.store.__exit__(kind, error, trace)
-        self._clean_up()
+        self.close()
 
     def close(self) -> None:
         """Release the folder; a run in memory is gone."""
         self.store.close()
-        self._clean_up()
-
-    def _clean_up(self) -> None:
         if self._scratch is not None:
             self._scratch.cleanup()
 
