@@ -30,6 +30,7 @@ class ModelServer(ThreadingHTTPServer):
         self.keys: set[str] = set()
         self.refuses: set[str] = set()
         self.words: dict[str, tuple[int, dict[str, Any]]] = {}  # field -> status and error, where not the usual ones
+        self.one_shape = False  # log-probabilities of completions in the shape of a chat's, as llama.cpp has them
         self.erases: tuple[str, ...] = ()  # special tokens left out of a text, as vLLM does unless told not to
         self.half = b"HALF"  # what stands in replies for this word
         self.added = ""  # put behind every text as JSON holds it
@@ -155,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
             tokens = drawn.tokens or 0
             told = (
                 {"content": [{"token": "x", "logprob": token_logprob, "top_logprobs": []}] * tokens}
-                if chat
+                if chat or self.server.one_shape
                 else {"token_logprobs": [token_logprob] * tokens, "tokens": ["x"] * tokens}
             )
         written = drawn.text + self.server.added

@@ -1,5 +1,6 @@
 """Completions from vLLM in this process; an optional package."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -34,9 +35,7 @@ class VllmEngine:
         if self._spec.name.endswith(SUFFIX):
             raise QprobeError(f"vllm: takes no {SUFFIX} file: write hf: instead of vllm:, or name a folder.")
         if find_spec("vllm") is None:
-            raise QprobeError(
-                "vllm: models need the package vllm and a GPU: pip install vllm, or write hf: instead of vllm:."
-            )
+            raise QprobeError("vllm: models need the package vllm: pip install vllm, or write hf: instead of vllm:.")
         self.sampling = sampling
         self._chunk = batch_size or 2048  # requests that are handed over, and yielded, together
         options = [f",{key}={self._spec.options[key]}" for key in OF_FILES if key in self._spec.options]
@@ -78,14 +77,15 @@ class VllmEngine:
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - an extra's own type
-        from vllm import LLM
-
         options: dict[str, Any] = {key: value for key, value in self._spec.options.items() if key != "date"}
         options |= {key: self._number(key) for key in NUMBERS if key in options}
         options["trust_remote_code"] = self._spec.flag("trust_remote_code")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # its progress of hundreds of lines, by default
         try:
+            from vllm import LLM  # also fails where its CUDA or torchvision are another torch's
+
             return LLM(model=self._spec.name, **options)
-        except (RuntimeError, ValueError, OSError) as error:
+        except (ImportError, RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().split("\n")[0]
             raise QprobeError(f"vLLM cannot load {self._spec.name}: {reason}") from error
 

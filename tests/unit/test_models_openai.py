@@ -41,7 +41,7 @@ def server(running: ModelServer, monkeypatch: pytest.MonkeyPatch) -> ModelServer
     running.seen.clear()
     running.refuses.clear()
     running.words.clear()
-    running.erases, running.added, running.half = (), "", b"HALF"
+    running.erases, running.added, running.half, running.one_shape = (), "", b"HALF", False
     while running.at_work:  # a reply whose client has gone
         time.sleep(0.05)
     running.most_at_work = 0
@@ -70,6 +70,14 @@ def test_several_samples_a_request(server: ModelServer):
     assert sorted(drawn) == [0, 1, 2, 3, 4]
     assert [body.get("n", 1) for body in server.seen] == [3, 2, 1, 1]
     assert [("seed" in body) for body in server.seen] == [False, False, True, True]
+
+
+def test_log_probabilities_in_the_shape_of_a_chat(server: ModelServer):
+    expected = dict(engine(server).generate(WORK))
+    server.one_shape = True
+    drawn = dict(engine(server).generate(WORK))
+    assert drawn == expected
+    assert all(done.logprob is not None and done.least_logprob is not None for done in drawn.values())
 
 
 def test_what_a_server_refuses_is_left_out(server: ModelServer):

@@ -55,8 +55,18 @@ def test_a_wrong_spec_is_refused_in_a_sentence(spec: str, says: str):
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed")
 def test_vllm_where_it_is_not_installed():
-    with pytest.raises(QprobeError, match="need the package vllm and a GPU"):
+    with pytest.raises(QprobeError, match="need the package vllm"):
         open_engine("vllm:x", Sampling())
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed")
+def test_vllm_that_cannot_be_imported(tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A package that was compiled for another torch."""
+    (tmp_path / "vllm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    engine = open_engine(f"vllm:{tiny_llama}", Sampling())
+    with pytest.raises(QprobeError, match="vLLM cannot load .*: operator torchvision::nms does not exist"):
+        list(engine.generate([Request("x", (), 1)]))
 
 
 def test_code_that_comes_with_a_model_runs_only_when_asked(tmp_path: Path):

@@ -118,7 +118,7 @@ class OpenAIEngine:
             try:
                 choices = sorted(answer.choices, key=lambda choice: choice.index)[: len(group)]
                 completions = [_generated(choice, answer, chat=chat) for choice in choices]
-            except (AttributeError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise self.server.nonsense() from error
             if not completions:
                 raise self.server.nonsense()
@@ -172,14 +172,8 @@ def _results(done: "set[asyncio.Task[Drawn]]", refused: list[PromptError]) -> It
 
 
 def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: ANN401
-    reported = getattr(choice, "logprobs", None)
-    if chat:
-        text, logprobs = (
-            choice.message.content or "",
-            [token.logprob for token in getattr(reported, "content", None) or ()],
-        )
-    else:
-        text, logprobs = choice.text, list(getattr(reported, "token_logprobs", None) or ())
+    text = choice.message.content or "" if chat else choice.text
+    logprobs = _token_logprobs(getattr(choice, "logprobs", None))
     if not isinstance(text, str):
         raise TypeError("the text is not a string")
     total = float(sum(logprobs))
@@ -192,3 +186,10 @@ def _generated(choice: Any, answer: Any, *, chat: bool) -> Generated:  # noqa: A
         logprob=total if logprobs and math.isfinite(total) else None,
         least_logprob=float(min(logprobs)) if logprobs and math.isfinite(total) else None,
     )
+
+
+def _token_logprobs(reported: Any) -> list[float]:  # noqa: ANN401
+    """Read the log-probabilities of a choice in the shape of a chat or of a completion: llama.cpp has one for both."""
+    if tokens := getattr(reported, "content", None):
+        return [token["logprob"] if isinstance(token, dict) else token.logprob for token in tokens]
+    return list(getattr(reported, "token_logprobs", None) or ())
