@@ -8,12 +8,15 @@ BATCH_TOKENS = 4096
 Rows = Sequence[Sequence[int]]
 
 
-def by_length(rows: Rows, compute: Callable[[Rows], list[float]]) -> list[float]:
-    """Return `compute` of all rows, called for batches of similar lengths, with equal rows once."""
+def by_length(rows: Rows, compute: Callable[[Rows], list[float]], before: int = 0) -> list[float]:
+    """Return `compute` of all rows, called for batches of similar lengths, with equal rows once.
+
+    `before` is the number of tokens whose keys and values each row takes into the batch.
+    """
     results: dict[tuple[int, ...], float] = {}
     batch: list[tuple[int, ...]] = []
     for row in sorted({tuple(row) for row in rows}, key=lambda row: (-len(row), row)):
-        if batch and (len(batch) + 1) * len(batch[0]) > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * (before + len(batch[0])) > BATCH_TOKENS:
             results |= zip(batch, compute(batch), strict=True)
             batch = []
         batch.append(row)

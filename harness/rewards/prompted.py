@@ -4,15 +4,15 @@ The score is log p(yes) - log p(no) of its next token, where every spelling of e
 """
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness.errors import QprobeError
 from harness.models.hf.chat import chat_prompt
 from harness.models.hf.embedder import is_causal
+from harness.models.hf.forward import Forward
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.tokens import plain_ids, prompt_ids
 from harness.rewards.batches import by_length
@@ -78,6 +78,10 @@ class PromptedReward:
 
         return self.model.load(AutoModelForCausalLM)
 
+    @cached_property
+    def _forward(self) -> Forward:
+        return Forward(self._weights, str(self._weights.device))
+
     @property
     def parameters(self) -> int:
         """The number of the model's parameters."""
@@ -91,9 +95,13 @@ class PromptedReward:
         return chat_prompt(self.model, QUESTION.format(**fields))
 
     def score(self, samples: Sequence[Judged]) -> list[float]:
-        """Return log p(yes) - log p(no) of each sample."""
+        """Return log p(yes) - log p(no) of each sample; what their questions begin with is read once."""
         rows = [self._cut(prompt_ids(self.model.tokenizer, self.prompt(sample))) for sample in samples]
-        return by_length(rows, self._scores)
+        shared = _beginning(rows)
+        after = self._read(rows[0][:shared]) if shared else None
+        if after is None:
+            return by_length(rows, self._scores)
+        return by_length([row[shared:] for row in rows], partial(self._scores, after=after), before=shared)
 
     def _cut(self, ids: Sequence[int]) -> list[int]:
         """Return the tokens of a question; where they exceed the context, without the middle."""
@@ -102,8 +110,12 @@ class PromptedReward:
         return [*ids[: len(ids) // 2 - over // 2], *ids[len(ids) // 2 - over // 2 + over :]]
 
     @torch.inference_mode()
-    def _scores(self, rows: Sequence[Sequence[int]]) -> list[float]:
-        logits_NV = last_logits(self._weights, rows)
+    def _read(self, ids: Sequence[int]) -> Any:  # noqa: ANN401 - a cache of transformers
+        return self._forward.read(ids)
+
+    @torch.inference_mode()
+    def _scores(self, rows: Sequence[Sequence[int]], after: Any = None) -> list[float]:  # noqa: ANN401
+        logits_NV = self._forward.last_logits(rows, after).float()
         sums = {word: logits_NV[:, sorted(tokens)].logsumexp(1) for word, tokens in self._answers.items()}
         scores_N = sums["yes"] - sums["no"]
         if not bool(scores_N.isfinite().all()):
@@ -111,9 +123,8 @@ class PromptedReward:
         return list(map(float, scores_N.tolist()))
 
 
-def last_logits(model: Any, rows: Sequence[Sequence[int]]) -> Tensor:  # noqa: ANN401 - transformers' own
-    """Return the logits [rows, vocabulary] after each row's last token, in float32."""
-    from harness.models.hf.forward import Forward
-
-    prefilled = Forward(model, str(model.device)).prefill(rows)
-    return torch.stack([each.logits_V for each in prefilled]).float()
+def _beginning(rows: Sequence[list[int]]) -> int:
+    """Return how many tokens all rows begin with, without the last token of any; 0 for equal rows."""
+    first, last = min(rows, default=[]), max(rows, default=[])  # in their order, these two differ soonest
+    differs = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return min(differs, len(first) - 1) if first != last else 0

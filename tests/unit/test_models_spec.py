@@ -65,7 +65,7 @@ def test_vllm_that_cannot_be_imported(tiny_llama: Path, tmp_path: Path, monkeypa
     (tmp_path / "vllm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
     monkeypatch.syspath_prepend(tmp_path)
     engine = open_engine(f"vllm:{tiny_llama}", Sampling())
-    with pytest.raises(QprobeError, match="vLLM cannot load .*: operator torchvision::nms does not exist"):
+    with pytest.raises(QprobeError, match=r"vLLM cannot load .*: operator torchvision::nms does not exist"):
         list(engine.generate([Request("x", (), 1)]))
 
 

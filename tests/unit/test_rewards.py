@@ -33,7 +33,7 @@ from harness.stages.finetune_options import FinetuneOptions
 from harness.stages.probe import probe
 from harness.stages.score import score
 from tests.runs import make_run
-from tests.tiny_models import SMALL, save_teachable_llama, tokenizer
+from tests.tiny_models import SMALL, save_mamba, save_teachable_llama, tokenizer
 
 TEMPLATE = (
     "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[it]{% endif %}"
@@ -92,6 +92,26 @@ def test_a_prompted_score_is_the_log_odds_of_yes(kind: str, request: pytest.Fixt
         assert value == pytest.approx(yes_against_no(folder, prompt), abs=1e-3)
     assert scorer.parameters == sum(p.numel() for p in AutoModelForCausalLM.from_pretrained(folder).parameters())
     assert (scorer.labels, scorer.identity["chat"]) == (0, kind == "chat")
+
+
+def test_what_the_questions_of_a_problem_begin_with_is_read_once(chat: Path):
+    samples = [replace(JUDGED[0], program=f"def f1(x):\n    return {end}\n") for end in ("x", "x * x", "-x", "x")]
+    scorer, read = PromptedReward(f"hf:{chat}", device="cpu"), []
+    scorer._weights.get_input_embeddings().register_forward_pre_hook(lambda _, ids: read.append(ids[0].numel()))
+    together = scorer.score(samples)
+    length = len(scorer.model.tokenizer(scorer.prompt(samples[1])).input_ids)
+    assert sum(read) < 2 * length, "four questions, each less than twice the others' beginning"
+    alone = [yes_against_no(chat, scorer.prompt(sample)) for sample in samples]
+    assert together == pytest.approx(alone, abs=1e-3)
+    assert len(set(alone)) == 3
+    assert scorer.score(samples[:1] * 2) == pytest.approx(alone[:1] * 2, abs=1e-3)
+    assert scorer.score([]) == []
+
+
+def test_a_model_that_keeps_a_state_is_asked_a_question_at_a_time(tmp_path: Path):
+    scorer = PromptedReward(f"hf:{save_mamba(tmp_path)}", device="cpu")
+    alone = [yes_against_no(tmp_path, scorer.prompt(sample)) for sample in JUDGED]
+    assert scorer.score(JUDGED) == pytest.approx(alone, abs=1e-3)
 
 
 def save_classifier(folder: Path, labels: dict[int, str], template: str = "") -> Path:
