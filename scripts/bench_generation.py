@@ -4,6 +4,7 @@
     python -m scripts.bench_generation --benchmark mini --problems 40
     python -m scripts.bench_generation --random 8x256         # a model of that many layers and that width
     python -m scripts.bench_generation --model hf:Qwen/Qwen2.5-Coder-0.5B --max-new-tokens 300 --device cuda
+    python -m scripts.bench_generation --model hf:FOLDER --servers openai:NAME,url=http://localhost:8000/v1,n=20
 
 Ours is the two stages as `qprobe run` has them, the run's files included: vectors are captured while the model writes.
 The paper's way is a problem at a time:
@@ -11,6 +12,7 @@ The paper's way is a problem at a time:
 one layer at each completion's last token. Both draw by the same random numbers: the same samples, to rounding.
 A random model ends a completion with every 50th token, on average. Plain `generate` batches across problems and draws
 other samples, without vectors; the bound is the time of the model's matrix products alone, with as many rows as ours.
+So does a server of vLLM, llama.cpp or another that runs on this machine with the same number of threads.
 
 Processor time is what tells on a machine that others use too; it needs one thread, which is the default here.
 """
@@ -37,7 +39,7 @@ from harness.runs.store import Store
 from harness.stages.embed import embed
 from harness.stages.generate import GenerationPlan, generate
 from harness.stages.prompts import find_prompt
-from scripts.generation_baselines import Paper, Plain, Seconds, paper, plain, product_rate, timed
+from scripts.generation_baselines import Paper, Plain, Seconds, Served, paper, plain, product_rate, served, timed
 from scripts.random_model import VOCABULARY, save_random_model
 
 QUIET = Terminal(quiet=True)
@@ -81,16 +83,17 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     """Every way, with one model, in turn: what else the machine does meets all."""
     models = open_models(options)
     work, device = workload(models.bare, options), options.device
-    rounds, plains = [], []
+    rounds, plains, servers = [], [], []
     for number in range(options.rounds):
         made = ours(folder / str(number), models, work, device)
         theirs = [paper(models.bare, models.embedder, problem, work, device) for problem in work.problems]
         plains += [plain(models.bare, work, rows, device) for rows in options.plain]
+        servers += [served(spec, work, models.bare.sampling) for spec in options.servers]
         rounds.append((made, theirs))
     describe([made for made, _ in rounds], work)
     compare_paper(rounds)
     rows = models.bare.batch_size
-    compare_rates([made for made, _ in rounds], plains, product_rate(models.bare._weights, rows), rows)
+    compare_rates([made for made, _ in rounds], plains, product_rate(models.bare._weights, rows), rows, servers)
 
 
 def parse() -> argparse.Namespace:
@@ -105,6 +108,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--layers", help="layers whose states are read, as in qprobe embed")
     parser.add_argument("--pooling")
+    parser.add_argument("--servers", nargs="*", default=[], metavar="openai:NAME,url=...", help="needs psutil")
     parser.add_argument("--plain", type=int, nargs="*", default=[20, 80], help="batch sizes of plain generate")
     return parser.parse_args()
 
@@ -173,13 +177,18 @@ def describe(rounds: Sequence[Ours], work: GenerationPlan) -> None:
     print(f"  a second pass over all samples: {made.second_pass}")
 
 
-def compare_rates(rounds: Sequence[Ours], plains: Sequence[Plain], bound: float, rows: int) -> None:
-    """Tokens per second of generation alone, beside plain `generate` and the matrix products."""
+def compare_rates(
+    rounds: Sequence[Ours], plains: Sequence[Plain], bound: float, rows: int, servers: Sequence[Served]
+) -> None:
+    """Tokens per second of generation alone, beside plain `generate`, servers and the matrix products."""
     rate = float(np.median([made.tokens / made.bare.cpu for made in rounds]))
     print(f"generation: ours {rate:.0f} tokens per second of processor time with {rows} rows")
     for each in plains:
         theirs = each.tokens / each.took.cpu
         print(f"  plain generate, {each.rows} rows: {theirs:.0f}; ours is {rate / theirs:.1f} times as fast")
+    for server in servers:
+        theirs = server.tokens / server.took.cpu
+        print(f"  {server.name}: {theirs:.0f}, {server.tokens:,} tokens; ours is {rate / theirs:.1f} times as fast")
     print(f"  matrix products alone, {rows} rows: {bound:.0f}; ours reaches {rate / bound:.0%}")
 
 

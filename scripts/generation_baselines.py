@@ -1,10 +1,12 @@
-"""Baselines of generation: the paper's way, plain `generate` in batches, and the model's matrix products."""
+"""Baselines of generation: the paper's way, plain `generate` in batches, a server, and the model's matrix products."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import torch
 from torch import nn
@@ -15,7 +17,8 @@ from harness.models.engine import Request
 from harness.models.hf.embedder import HfEmbedder
 from harness.models.hf.engine import HfEngine
 from harness.models.hf.stopping_criteria import RowStops
-from harness.models.sampling import SeededDraws
+from harness.models.openai.engine import OpenAIEngine
+from harness.models.sampling import Sampling, SeededDraws
 from harness.models.seeds import sample_seed
 from harness.models.stop_strings import StopFinder
 from harness.models.tokens import prompt_ids
@@ -144,6 +147,48 @@ def _batch(engine: HfEngine, prompts: list[list[int]], requests: list[Request], 
         input_ids=ids, attention_mask=mask, generation_config=config, stopping_criteria=[endings]
     )
     return sum(endings.length(row, out.shape[1] - longest) for row in range(len(prompts)))
+
+
+@dataclass(frozen=True)
+class Served:
+    """Completions of an OpenAI-compatible server on this machine, and its cost."""
+
+    name: str
+    tokens: int
+    took: Seconds
+
+
+def served(spec: str, work: GenerationPlan, sampling: Sampling) -> Served:
+    """Return the same requests drawn by a server (`openai:NAME,url=...,n=...`), and the time of its processes.
+
+    A request warms it up. It samples by itself, without hidden states. Needs psutil, and a server on this machine.
+    """
+    engine = OpenAIEngine(spec, sampling)
+    requests = [request for request in work.first_requests for _ in range(work.k)]
+    list(engine.generate(requests[:1]))
+    processes = _listening(urlsplit(engine.server.url).port)
+    wall, cpu = time.perf_counter(), _cpu_seconds(processes)
+    drawn = [done for _, done in engine.generate(requests)]
+    took = Seconds(time.perf_counter() - wall, _cpu_seconds(processes) - cpu)
+    if any(done.tokens is None for done in drawn):
+        raise SystemExit(f"{spec} tells no numbers of tokens: name another server.")
+    return Served(spec, sum(done.tokens or 0 for done in drawn), took)
+
+
+def _listening(port: int | None) -> list[Any]:
+    """Return the process that listens on a port, and all that it started."""
+    import psutil
+
+    pids = {found.pid for found in psutil.net_connections("inet") if found.laddr and found.laddr.port == port}
+    servers = [psutil.Process(pid) for pid in pids if pid and pid != os.getpid()]
+    if not servers:
+        raise SystemExit(f"Nothing on this machine listens on port {port}.")
+    return servers + [child for server in servers for child in server.children(recursive=True)]
+
+
+def _cpu_seconds(processes: list[Any]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return float(sum(each.user + each.system for each in times))
 
 
 @torch.inference_mode()
