@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import DynamicCache
 
 from benchmarks.choices import unknown
 from harness.errors import QprobeError
@@ -19,6 +20,7 @@ from harness.finetuning.card import AdapterCard, read_card
 from harness.finetuning.lora import HEAD
 from harness.models.hf.chat import conversation
 from harness.models.hf.embedder import HfEmbedder, is_causal
+from harness.models.hf.forward import Forward
 from harness.models.hf.pretrained import open_pretrained
 from harness.models.hf.sequence_head import logits_of
 from harness.models.tokens import prompt_ids
@@ -87,8 +89,15 @@ class ClassifierReward:
         return int(self._weights.num_parameters())
 
     def score(self, samples: Sequence[Judged]) -> list[float]:
-        """Return the logit or the log-odds of each sample."""
-        return by_length([self._ids(sample) for sample in samples], self._scores)
+        """Return the logit or the log-odds of each sample; what their texts begin with is read once."""
+        return by_length([self._ids(sample) for sample in samples], self._scores, self._read)
+
+    @torch.inference_mode()
+    def _read(self, ids: list[int]) -> DynamicCache | None:
+        """An encoder reads later tokens too: nothing of its texts can be kept."""
+        if not is_causal(self.model.config):
+            return None
+        return Forward(self._weights, str(self._weights.device)).read(ids)
 
     def _ids(self, sample: Judged) -> list[int]:
         if self._reader is not None:
@@ -104,8 +113,8 @@ class ClassifierReward:
         return list(pair.input_ids)
 
     @torch.inference_mode()
-    def _scores(self, rows: Sequence[Sequence[int]]) -> list[float]:
-        logits_NC = logits_of(self._weights, rows)
+    def _scores(self, rows: Sequence[Sequence[int]], after: DynamicCache | None) -> list[float]:
+        logits_NC = logits_of(self._weights, rows, after)
         chosen_N = logits_NC[:, self._label]
         if logits_NC.shape[1] > 1:
             others = [place for place in range(logits_NC.shape[1]) if place != self._label]

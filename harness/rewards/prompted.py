@@ -4,10 +4,11 @@ The score is log p(yes) - log p(no) of its next token, where every spelling of e
 """
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import torch
+from transformers import DynamicCache
 
 from harness.errors import QprobeError
 from harness.models.hf.chat import chat_prompt
@@ -97,11 +98,7 @@ class PromptedReward:
     def score(self, samples: Sequence[Judged]) -> list[float]:
         """Return log p(yes) - log p(no) of each sample; what their questions begin with is read once."""
         rows = [self._cut(prompt_ids(self.model.tokenizer, self.prompt(sample))) for sample in samples]
-        shared = _beginning(rows)
-        after = self._read(rows[0][:shared]) if shared else None
-        if after is None:
-            return by_length(rows, self._scores)
-        return by_length([row[shared:] for row in rows], partial(self._scores, after=after), before=shared)
+        return by_length(rows, self._scores, self._read)
 
     def _cut(self, ids: Sequence[int]) -> list[int]:
         """Return the tokens of a question; where they exceed the context, without the middle."""
@@ -110,21 +107,14 @@ class PromptedReward:
         return [*ids[: len(ids) // 2 - over // 2], *ids[len(ids) // 2 - over // 2 + over :]]
 
     @torch.inference_mode()
-    def _read(self, ids: Sequence[int]) -> Any:  # noqa: ANN401 - a cache of transformers
+    def _read(self, ids: list[int]) -> DynamicCache | None:
         return self._forward.read(ids)
 
     @torch.inference_mode()
-    def _scores(self, rows: Sequence[Sequence[int]], after: Any = None) -> list[float]:  # noqa: ANN401
+    def _scores(self, rows: Sequence[Sequence[int]], after: DynamicCache | None) -> list[float]:
         logits_NV = self._forward.last_logits(rows, after).float()
         sums = {word: logits_NV[:, sorted(tokens)].logsumexp(1) for word, tokens in self._answers.items()}
         scores_N = sums["yes"] - sums["no"]
         if not bool(scores_N.isfinite().all()):
             raise self.model.overflow("logits", self._weights.dtype)
         return list(map(float, scores_N.tolist()))
-
-
-def _beginning(rows: Sequence[list[int]]) -> int:
-    """Return how many tokens all rows begin with, without the last token of any; 0 for equal rows."""
-    first, last = min(rows, default=[]), max(rows, default=[])  # in their order, these two differ soonest
-    differs = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
-    return min(differs, len(first) - 1) if first != last else 0

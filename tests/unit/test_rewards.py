@@ -12,6 +12,8 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
     LlamaConfig,
     LlamaForSequenceClassification,
 )
@@ -94,10 +96,20 @@ def test_a_prompted_score_is_the_log_odds_of_yes(kind: str, request: pytest.Fixt
     assert (scorer.labels, scorer.identity["chat"]) == (0, kind == "chat")
 
 
-def test_what_the_questions_of_a_problem_begin_with_is_read_once(chat: Path):
-    samples = [replace(JUDGED[0], program=f"def f1(x):\n    return {end}\n") for end in ("x", "x * x", "-x", "x")]
-    scorer, read = PromptedReward(f"hf:{chat}", device="cpu"), []
+OF_ONE = [replace(JUDGED[0], program=f"def f1(x):\n    return {end}\n") for end in ("x", "x * x", "-x", "x")]
+"""Samples of one problem."""
+
+
+def tokens_read(scorer: Any) -> list[int]:
+    """Return a list to which every pass of a model adds its number of tokens."""
+    read: list[int] = []
     scorer._weights.get_input_embeddings().register_forward_pre_hook(lambda _, ids: read.append(ids[0].numel()))
+    return read
+
+
+def test_what_the_questions_of_a_problem_begin_with_is_read_once(chat: Path):
+    samples, scorer = OF_ONE, PromptedReward(f"hf:{chat}", device="cpu")
+    read = tokens_read(scorer)
     together = scorer.score(samples)
     length = len(scorer.model.tokenizer(scorer.prompt(samples[1])).input_ids)
     assert sum(read) < 2 * length, "four questions, each less than twice the others' beginning"
@@ -106,6 +118,24 @@ def test_what_the_questions_of_a_problem_begin_with_is_read_once(chat: Path):
     assert len(set(alone)) == 3
     assert scorer.score(samples[:1] * 2) == pytest.approx(alone[:1] * 2, abs=1e-3)
     assert scorer.score([]) == []
+
+
+def test_what_the_texts_of_a_problem_begin_with_is_read_once_by_a_causal_classifier(tmp_path: Path):
+    causal = open_scorer("classifier", f"hf:{save_classifier(tmp_path / 'causal', {0: 'score'})}", device="cpu")
+    encoder = open_scorer("classifier", f"hf:{save_encoder(tmp_path / 'encoder')}", device="cpu")
+    for scorer, saves in ((causal, True), (encoder, False)):
+        alone = [scorer.score([sample])[0] for sample in OF_ONE]
+        read = tokens_read(scorer)
+        assert scorer.score(OF_ONE) == pytest.approx(alone, abs=1e-5)
+        assert len(set(alone)) == 3
+        assert (len(read) == 2) == saves
+
+
+def save_encoder(folder: Path) -> Path:
+    torch.manual_seed(3)
+    BertForSequenceClassification(BertConfig(**SMALL, num_labels=1)).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
 
 
 def test_a_model_that_keeps_a_state_is_asked_a_question_at_a_time(tmp_path: Path):

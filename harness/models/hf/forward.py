@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from transformers.cache_utils import DynamicLayer
 
 from harness.models.hf import shared_attention
 from harness.models.hf.captured import LayerWatch
-from harness.models.hf.kv_cache import Prefilled, SlotCache
+from harness.models.hf.kv_cache import Prefilled, SlotCache, cache_argument, continued
 
 PRECISE = 1e-3
 """The largest difference of logits in float32, relative to them."""
@@ -28,25 +27,20 @@ class Forward:
     def __init__(self, model: Any, device: str, watch: LayerWatch | None = None) -> None:  # noqa: ANN401 - transformers' own
         """With a watch, prompts and steps give the hidden states that it sees."""
         self.model, self.device, self.watch = model, device, watch
-        self._accepted = inspect.signature(model.forward).parameters
-        self._cache_name = "cache" if "cache" in self._accepted else "past_key_values"
-        self._keeps_logits = "logits_to_keep" in self._accepted
+        self._cache_name = cache_argument(model) or "past_key_values"
+        self._keeps_keys = bool(cache_argument(model)) and not getattr(model, "_is_stateful", False)
+        self._keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._config = model.config.get_text_config(decoder=True)
 
-    @property
-    def _keeps_keys(self) -> bool:
-        """True if the model keeps keys and values, which a recurrent model does not have."""
-        return self._cache_name in self._accepted and not getattr(self.model, "_is_stateful", False)
-
-    def last_logits(self, rows: Sequence[Sequence[int]], after: Cache | None = None) -> Tensor:
+    def last_logits(self, rows: Sequence[Sequence[int]], after: DynamicCache | None = None) -> Tensor:
         """Return the logits [rows, vocabulary] after each row's last token; with `after` as in `prefill`."""
         if self._keeps_keys:
             return torch.stack([each.logits_V for each in self.prefill(rows, after)])
         alone = (self.model(input_ids=torch.tensor([row], device=self.device), use_cache=False) for row in rows)
         return torch.stack([out.logits[0, -1] for out in alone])
 
-    def read(self, ids: Sequence[int]) -> Cache | None:
-        """Compute what several prompts begin with; None where a model keeps more of it than keys and values.
+    def read(self, ids: Sequence[int]) -> DynamicCache | None:
+        """Compute what several rows begin with; None where a model keeps more of it than keys and values.
 
         The cache is a plain one even for sliding windows, which could not be continued once they are cut.
         """
@@ -57,18 +51,16 @@ class Forward:
         self.model(input_ids=ids_NT, use_cache=True, **{self._cache_name: cache}, **few)
         return cache if all(type(layer) is DynamicLayer for layer in cache.layers) else None
 
-    def prefill(self, prompts: Sequence[Sequence[int]], after: Cache | None = None) -> list[Prefilled]:
+    def prefill(self, prompts: Sequence[Sequence[int]], after: DynamicCache | None = None) -> list[Prefilled]:
         """Compute prompts in one pass, padded on the right; with `after`, what follows the tokens that were read."""
-        seen = int(after.get_seq_length()) if after else 0
+        seen = after.get_seq_length() if after else 0
         longest = max(map(len, prompts))
         ids = torch.tensor([[*prompt, *[0] * (longest - len(prompt))] for prompt in prompts], device=self.device)
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
         positions = torch.arange(seen + longest, device=self.device)
         padded = min(map(len, prompts)) < longest
         kept, last = torch.unique(lengths - 1, return_inverse=True)
-        cache = deepcopy(after) or DynamicCache()
-        if after:
-            cache.batch_repeat_interleave(len(prompts))
+        cache = continued(after, len(prompts))
         out = self.model(
             input_ids=ids,
             attention_mask=(positions < seen + lengths[:, None]).long() if padded else None,

@@ -7,7 +7,6 @@ one are not computed.
 
 import inspect
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from harness.errors import QprobeError
+from harness.models.hf.kv_cache import cache_argument, continued
 from harness.models.hf.locations import RESIDUAL, watched
 
 OnStates = Callable[[int, Tensor], None]
@@ -34,8 +34,7 @@ class HiddenStates:
         self._location = location
         self._blocks = blocks_of(model, depth)
         self._accepted = set(inspect.signature(model.forward).parameters)
-        # The argument for keys and values of earlier tokens; its name differs between releases of transformers.
-        self._cache_name = next((name for name in ("cache", "past_key_values") if name in self._accepted), "")
+        self._cache_name = cache_argument(model)
         self.can_continue = bool(self._cache_name) and not getattr(model, "_is_stateful", False)
         """True if the model can continue from a prompt's keys and values, which a recurrent model does not have."""
         self._turned: bool | None = None  # whether states are [tokens, rows, width] inside; None until it is seen
@@ -118,8 +117,7 @@ class HiddenStates:
         self, prompt: "Prompt", layers: Sequence[int], on_states: OnStates, ids_NT: Tensor, mask_NT: Tensor
     ) -> None:
         """Make one pass over completions of a prompt; the prompt's last state is put before theirs."""
-        cache = deepcopy(prompt.cache)
-        cache.batch_repeat_interleave(len(ids_NT))
+        cache = continued(prompt.cache, len(ids_NT))
         before_NT = mask_NT.new_ones(len(ids_NT), len(prompt.ids))
         joined = torch.cat([before_NT, mask_NT], dim=1)
 

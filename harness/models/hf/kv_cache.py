@@ -5,13 +5,15 @@ of one that has ended. Positions beyond a row's length hold leftovers of earlier
 `shared_attention` reads both parts.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Cache
+from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 GROWTH = 64
@@ -20,6 +22,21 @@ GROWTH = 64
 
 PADDING = 2.0
 """Prompts are read all at once where padding makes that no more than this many times the work of one by one."""
+
+
+def cache_argument(model: Any) -> str:  # noqa: ANN401 - transformers' own
+    """Return a model's argument for keys and values of earlier tokens, "" without one: releases name it differently."""
+    accepted = inspect.signature(model.forward).parameters
+    return next((name for name in ("cache", "past_key_values") if name in accepted), "")
+
+
+def continued(after: DynamicCache | None, rows: int) -> DynamicCache:
+    """Return a cache in which each of some rows continues the same tokens, an empty one where there are none."""
+    if after is None:
+        return DynamicCache()
+    cache = deepcopy(after)
+    cache.batch_repeat_interleave(rows)
+    return cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
+
+from harness.models.hf.kv_cache import cache_argument, continued
 
 
-def logits_of(model: Any, rows: Sequence[Sequence[int]]) -> Tensor:  # noqa: ANN401 - transformers' or peft's own
-    """Return the logits [rows, labels] of token ids, padded on the right.
+def logits_of(
+    model: Any,  # noqa: ANN401 - transformers' or peft's own
+    rows: Sequence[Sequence[int]],
+    after: DynamicCache | None = None,
+) -> Tensor:
+    """Return the logits [rows, labels] of token ids, padded on the right; they continue the tokens of `after`.
 
     These models find a row's last token by the padding's id, so the padding is an id that no row holds.
     """
@@ -18,6 +25,8 @@ def logits_of(model: Any, rows: Sequence[Sequence[int]]) -> Tensor:  # noqa: ANN
     filler = next(number for number in count() if number not in held)
     model.config.get_text_config().pad_token_id = filler
     ids_NT = torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows], device=model.device)
-    mask_NT = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=model.device)
-    logits: Tensor = model(input_ids=ids_NT, attention_mask=mask_NT).logits
+    seen = after.get_seq_length() if after else 0
+    mask_NT = torch.tensor([[1] * (seen + len(row)) + [0] * (longest - len(row)) for row in rows], device=model.device)
+    earlier = {cache_argument(model): continued(after, len(rows))} if after else {}
+    logits: Tensor = model(input_ids=ids_NT, attention_mask=mask_NT, **earlier).logits
     return logits.float()
