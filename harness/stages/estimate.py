@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import QprobeError
 from harness.models.hf.pretrained import open_pretrained
@@ -87,17 +87,24 @@ def _from_arithmetic(stage: str, work: Work) -> tuple[float | None, str]:
     size = model_size(work.model if stage == "generate" else work.embedder)
     if size is None:
         return None, "nothing: the model is elsewhere"
-    parameters, layers = size
     tokens = new * (work.max_new_tokens + work.prompt_characters / CHARACTERS_PER_TOKEN)
-    once = 2 * parameters * tokens / (EFFICIENCY * speed())
+    once = 2 * size.parameters * tokens / (EFFICIENCY * speed(size.precision))
     if stage == "embed":
         return once, machine
     steps = new / work.batch_size * work.max_new_tokens
-    return once + steps * layers * LAYER_SECONDS, f"{machine}, if no sample stops early"
+    return once + steps * size.layers * LAYER_SECONDS, f"{machine}, if no sample stops early"
 
 
-def model_size(spec: str) -> tuple[int, int] | None:
-    """(parameters, layers) of a transformers model, from its configuration alone; None for one that is elsewhere."""
+class Size(NamedTuple):
+    """What a model's time depends on."""
+
+    parameters: int
+    layers: int
+    precision: str
+
+
+def model_size(spec: str) -> Size | None:
+    """The size of a transformers model, from its configuration alone; None for one that is elsewhere."""
     import torch
     from transformers import AutoModel
 
@@ -105,21 +112,20 @@ def model_size(spec: str) -> tuple[int, int] | None:
         model = open_pretrained(spec)
         with torch.device("meta"):
             bare = AutoModel.from_config(model.config)  # type: ignore[no-untyped-call]
-            return int(bare.num_parameters()), model.layers
+            return Size(int(bare.num_parameters()), model.layers, model.precision)
     except QprobeError:
         return None
 
 
-def speed(size: int = 1024, rounds: int = 10) -> float:
-    """Floating-point operations a second of a matrix product here, at the precision models run in."""
+def speed(precision: str = "float32", size: int = 1024, rounds: int = 10) -> float:
+    """Floating-point operations a second of a matrix product here: a CPU's precisions differ by a factor of ten."""
     import torch
 
     on_gpu = torch.cuda.is_available()
-    matrix = torch.ones(
-        size, size, device="cuda" if on_gpu else "cpu", dtype=torch.bfloat16 if on_gpu else torch.float32
-    )
-    seconds = []
-    for _ in range(rounds):
+    dtype = torch.bfloat16 if on_gpu or precision == "auto" else getattr(torch, precision)
+    matrix = torch.ones(size, size, device="cuda" if on_gpu else "cpu", dtype=dtype)
+    seconds: list[float] = []
+    while len(seconds) < rounds and sum(seconds) < 1:  # float16 takes seconds each on a CPU
         started = time.perf_counter()
         float((matrix @ matrix)[0, 0])  # reading a number waits for the GPU
         seconds.append(time.perf_counter() - started)

@@ -56,7 +56,7 @@ class TrainingWork:
     def seconds(self) -> float:
         """About how long it takes on this machine."""
         operations = self.size.operations(self.card.tokens * self.schedule.epochs, self.method.further_passes)
-        return operations / (EFFICIENCY * speed())
+        return operations / (EFFICIENCY * speed(self.model.precision))
 
 
 def plan_training(store: Store, options: FinetuneOptions) -> TrainingWork:

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.mini import MODEL
+from harness.stages.estimate import model_size, speed
 from tests.command import qprobe
 from tests.integration.test_cli_bad_input import refused
 
@@ -32,6 +34,18 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path: Path):
     shown = qprobe("run", str(tmp_path / "r"), *LINE, "--sandbox", "process", "--dry-run", "--k", "5")
     assert "8 problems of mini, 40 programs" in " ".join(shown.stdout.split())
     assert "Nothing was done." in shown.stdout
+
+
+def test_an_estimate_is_at_the_precision_of_the_weights(monkeypatch: pytest.MonkeyPatch):
+    """On a CPU, float16 without instructions of its own is a hundred times as slow as bfloat16 with them."""
+    sizes = [model_size(f"hf:{MODEL},device=cpu{name}") for name in ("", ",dtype=bfloat16", ",dtype=float16")]
+    assert [size and size.precision for size in sizes] == ["float32", "bfloat16", "float16"]
+    used: list[torch.dtype] = []
+    ones = torch.ones
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch, "ones", lambda *size, **kinds: used.append(kinds["dtype"]) or ones(*size, **kinds))
+    assert all(speed(size.precision, 64) > 0 for size in sizes if size)
+    assert used == [torch.float32, torch.bfloat16, torch.float16]
 
 
 def test_a_dry_run_knows_what_is_there_and_how_long_it_took(tmp_path: Path):

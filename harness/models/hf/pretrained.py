@@ -331,14 +331,17 @@ class Pretrained:
             model = with_adapter(model, Path(self.adapter), merge=not self.quantize)
         return model.base_model if backbone else model
 
+    @property
+    def precision(self) -> str:
+        """The precision of the weights, "auto" for that of the files."""
+        is_open = self.dtype == "auto" and self.target_device == "cpu"
+        return "float32" if is_open else self.dtype  # half precision is slow, and rounds differently, on most CPUs
+
     def _placing(self) -> dict[str, Any]:
         """Return the arguments of `from_pretrained` for the weights' precision and device."""
         from transformers import BitsAndBytesConfig
 
-        dtype = self.dtype
-        if dtype == "auto" and self.target_device == "cpu":
-            dtype = "float32"  # half precision is slow, and rounds a vector differently, on most CPUs
-        placing: dict[str, Any] = {"dtype": dtype}
+        placing: dict[str, Any] = {"dtype": self.precision}
         if self.quantize:
             bits = {f"load_in_{self.quantize}": True}
             placing["quantization_config"] = BitsAndBytesConfig(**bits)  # type: ignore[no-untyped-call]
