@@ -35,7 +35,17 @@ from harness.stages.finetune_options import FinetuneOptions
 from harness.stages.probe import probe
 from harness.stages.score import score
 from tests.runs import make_run
-from tests.tiny_models import SMALL, save_mamba, save_teachable_llama, tokenizer
+from tests.tiny_models import (
+    SMALL,
+    save_bloom,
+    save_gemma2,
+    save_gpt2,
+    save_gpt_oss,
+    save_mamba,
+    save_mistral,
+    save_teachable_llama,
+    tokenizer,
+)
 
 TEMPLATE = (
     "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[it]{% endif %}"
@@ -138,10 +148,18 @@ def save_encoder(folder: Path) -> Path:
     return folder
 
 
-def test_a_model_that_keeps_a_state_is_asked_a_question_at_a_time(tmp_path: Path):
-    scorer = PromptedReward(f"hf:{save_mamba(tmp_path)}", device="cpu")
-    alone = [yes_against_no(tmp_path, scorer.prompt(sample)) for sample in JUDGED]
-    assert scorer.score(JUDGED) == pytest.approx(alone, abs=1e-3)
+KINDS = {
+    save.__name__[5:]: save for save in (save_gpt2, save_mistral, save_gemma2, save_gpt_oss, save_bloom, save_mamba)
+}
+"""Models with learnt positions, short windows, sinks, no positions, and a state in the place of keys and values."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("samples", [OF_ONE, JUDGED])
+def test_what_is_read_once_is_read_right(kind: str, samples: list[Judged], tmp_path: Path):
+    scorer = PromptedReward(f"hf:{KINDS[kind](tmp_path)}", device="cpu")
+    alone = [yes_against_no(tmp_path, scorer.prompt(sample)) for sample in samples]
+    assert scorer.score(samples) == pytest.approx(alone, abs=1e-3)
 
 
 def save_classifier(folder: Path, labels: dict[int, str], template: str = "") -> Path:

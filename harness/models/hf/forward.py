@@ -29,7 +29,8 @@ class Forward:
         self.model, self.device, self.watch = model, device, watch
         self._cache_name = cache_argument(model) or "past_key_values"
         self._keeps_keys = bool(cache_argument(model)) and not getattr(model, "_is_stateful", False)
-        self._keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        accepted = inspect.signature(model.forward).parameters
+        self._keeps_logits, self._has_positions = "logits_to_keep" in accepted, "position_ids" in accepted
         self._config = model.config.get_text_config(decoder=True)
 
     def last_logits(self, rows: Sequence[Sequence[int]], after: DynamicCache | None = None) -> Tensor:
@@ -64,8 +65,8 @@ class Forward:
         out = self.model(
             input_ids=ids,
             attention_mask=(positions < seen + lengths[:, None]).long() if padded else None,
-            position_ids=positions[seen:].expand(len(prompts), -1),
             use_cache=True,
+            **({"position_ids": positions[seen:].expand(len(prompts), -1)} if self._has_positions else {}),
             **{self._cache_name: cache},
             **({"logits_to_keep": kept} if self._keeps_logits else {}),
         )
