@@ -24,6 +24,7 @@ from safetensors import safe_open
 TOLERANCE = 1e-3
 Rewards = Mapping[str, Mapping[int, float]]
 """By problem and index; -1 is the greedy completion."""
+API = [f"api-{name}{states}" for name in ("mse", "ce", "pg") for states in ("", "-api")]
 KINDS = {"few-shot": "few-", "sft": "sft-", "api": "api-"}
 
 
@@ -88,7 +89,7 @@ def vectors_of(folder: Path, fingerprint: str, view: list[object]) -> dict[tuple
     for name, about in settings(folder).items():
         if not name.startswith("shard ") or not isinstance(about, dict) or view not in about["views"]:
             continue
-        if about["embedder"].get("fingerprint") != fingerprint:
+        if about["embedder"].get("fingerprint", "") != fingerprint:  # a server tells none
             continue
         key, column = name.removeprefix("shard "), about["views"].index(view)
         rows = np.fromfile(folder / f"vectors-{key}.f32", "<f4").reshape(-1, len(about["views"]), about["width"])
@@ -116,8 +117,8 @@ def recomputed(folder: Path, row: str, test: str) -> float | None:
     run_folder = folder / f"{kind}{test}"
     run = rewards(run_folder)
     k = min(sum(index >= 0 for index in own) for own in run.values())
-    objective = next((name for name in ("mse", "ce") if row.endswith(name)), "pg")
-    location = row if row in ("attn", "mlp") else "res"
+    objective = next((name for name in ("mse", "ce") if row.removesuffix("-api").endswith(name)), "pg")
+    location = row if row in ("attn", "mlp") else "server" if row.endswith("-api") else "res"
     known: dict[str, Callable[[], float]] = {
         "pass@1": lambda: pass_at(run, 1),
         "pass@10": lambda: pass_at(run, 10),
@@ -132,7 +133,7 @@ def recomputed(folder: Path, row: str, test: str) -> float | None:
         "reward": lambda: selected(run, scores_of(run_folder / "scores" / "classifier.jsonl")),
         **{
             name: lambda: probed(run, run_folder, folder / "probes" / f"{kind}{location}" / f"{objective}.safetensors")
-            for name in ("mse", "ce", "pg", "attn", "mlp", "few-shot-probe", "sft-probe", "api-mse", "api-ce", "api-pg")
+            for name in ("mse", "ce", "pg", "attn", "mlp", "few-shot-probe", "sft-probe", *API)
         },
     }
     return known[row]() if row in known else None
