@@ -64,12 +64,12 @@ def _best_of_each(report: Report) -> list[str]:
     composed = {item.name for item in report.differences.get("composed", [])}
     label_free = {item.other for item in report.differences["baselines"]} - TESTS - {"greedy"}
     kinds = [
-        [rows[name] for name in label_free],
+        [row for name, row in rows.items() if name in label_free],  # of equal rows the first in the table
         *(
             [_named(rule, name) for name in probes for rule in report.rules.get(name, ()) if rule.name == kind]
             for kind in RULES
         ),
-        [rows[name] for name in composed],
+        [row for name, row in rows.items() if name in composed],
         [rows[name] for name in rows if name == SHOWN],
     ]
     oracle = next(reversed(report.rows))
