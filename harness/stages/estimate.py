@@ -96,7 +96,7 @@ def _from_arithmetic(stage: str, work: Work) -> tuple[float | None, str]:
 
 
 class Size(NamedTuple):
-    """What a model's time depends on."""
+    """The properties of a model that its time depends on."""
 
     parameters: int
     layers: int

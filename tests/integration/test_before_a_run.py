@@ -37,7 +37,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(tmp_path: Path):
 
 
 def test_an_estimate_is_at_the_precision_of_the_weights(monkeypatch: pytest.MonkeyPatch):
-    """On a CPU, float16 without instructions of its own is a hundred times as slow as bfloat16 with them."""
+    """A CPU without instructions for float16 computes it a hundred times slower."""
     sizes = [model_size(f"hf:{MODEL},device=cpu{name}") for name in ("", ",dtype=bfloat16", ",dtype=float16")]
     assert [size and size.precision for size in sizes] == ["float32", "bfloat16", "float16"]
     used: list[torch.dtype] = []

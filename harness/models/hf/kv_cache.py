@@ -31,7 +31,7 @@ def cache_argument(model: Any) -> str:  # noqa: ANN401 - transformers' own
 
 
 def continued(after: DynamicCache | None, rows: int) -> DynamicCache:
-    """Return a cache in which each of some rows continues the same tokens, an empty one where there are none."""
+    """Return a cache in which each of some rows continues the same tokens; an empty one without tokens."""
     if after is None:
         return DynamicCache()
     cache = deepcopy(after)
