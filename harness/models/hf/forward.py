@@ -54,7 +54,7 @@ class Forward:
 
     def prefill(self, prompts: Sequence[Sequence[int]], after: DynamicCache | None = None) -> list[Prefilled]:
         """Compute prompts in one pass, padded on the right; with `after`, what follows the tokens that were read."""
-        seen = after.get_seq_length() if after else 0
+        seen = 0 if after is None else after.get_seq_length()
         longest = max(map(len, prompts))
         ids = torch.tensor([[*prompt, *[0] * (longest - len(prompt))] for prompt in prompts], device=self.device)
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)

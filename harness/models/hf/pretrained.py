@@ -334,8 +334,9 @@ class Pretrained:
     @property
     def precision(self) -> str:
         """The precision of the weights, "auto" for that of the files."""
-        is_open = self.dtype == "auto" and self.target_device == "cpu"
-        return "float32" if is_open else self.dtype  # half precision is slow, and rounds differently, on most CPUs
+        if self.dtype == "auto" and self.target_device == "cpu":
+            return "float32"  # half precision is slow, and rounds a vector differently, on most CPUs
+        return self.dtype
 
     def _placing(self) -> dict[str, Any]:
         """Return the arguments of `from_pretrained` for the weights' precision and device."""

@@ -25,8 +25,8 @@ def logits_of(
     filler = next(number for number in count() if number not in held)
     model.config.get_text_config().pad_token_id = filler
     ids_NT = torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows], device=model.device)
-    seen = after.get_seq_length() if after else 0
+    seen = 0 if after is None else after.get_seq_length()
     mask_NT = torch.tensor([[1] * (seen + len(row)) + [0] * (longest - len(row)) for row in rows], device=model.device)
-    earlier = {cache_argument(model): continued(after, len(rows))} if after else {}
+    earlier = {} if after is None else {cache_argument(model): continued(after, len(rows))}
     logits: Tensor = model(input_ids=ids_NT, attention_mask=mask_NT, **earlier).logits
     return logits.float()
