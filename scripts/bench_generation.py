@@ -44,6 +44,8 @@ from scripts.random_model import VOCABULARY, save_random_model
 
 QUIET = Terminal(quiet=True)
 MEAN_TOKENS = 50
+READ_ROWS = 1024
+"""About the tokens in a batch of a second pass."""
 
 
 def main() -> None:
@@ -94,6 +96,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     compare_paper(rounds)
     rows = models.bare.batch_size
     compare_rates([made for made, _ in rounds], plains, product_rate(models.bare._weights, rows), rows, servers)
+    prompts = sum(len(prompt_ids(models.bare.model.tokenizer, problem.prompt)) for problem in work.problems)
+    compare_reading([made for made, _ in rounds], prompts, reading_rate(models.embedder))
 
 
 def parse() -> argparse.Namespace:
@@ -190,6 +194,18 @@ def compare_rates(
         theirs = server.tokens / server.took.cpu
         print(f"  {server.name}: {theirs:.0f}, {server.tokens:,} tokens; ours is {rate / theirs:.1f} times as fast")
     print(f"  matrix products alone, {rows} rows: {bound:.0f}; ours reaches {rate / bound:.0%}")
+
+
+def reading_rate(embedder: HfEmbedder) -> float:
+    """Return the tokens per second that the matrix products of the layers up to the highest wanted one allow."""
+    return product_rate(embedder._weights, READ_ROWS) * embedder.model.layers / max(embedder.layers)
+
+
+def compare_reading(rounds: Sequence[Ours], prompt_tokens: int, bound: float) -> None:
+    """Tokens per second of a second pass, each prompt read once, beside the matrix products of the layers it needs."""
+    rate = max((prompt_tokens + made.tokens) / made.second_pass.cpu for made in rounds)
+    print(f"second pass: {rate:.0f} tokens per second of processor time, prompts read once")
+    print(f"  matrix products alone, {READ_ROWS} rows: {bound:.0f}; ours reaches {rate / bound:.0%}")
 
 
 def compare_paper(rounds: Sequence[tuple[Ours, Sequence[Paper]]]) -> None:
