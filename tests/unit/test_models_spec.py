@@ -55,7 +55,7 @@ def test_a_wrong_spec_is_refused_in_a_sentence(spec: str, says: str):
 
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed")
 def test_vllm_where_it_is_not_installed():
-    with pytest.raises(QprobeError, match="need the package vllm"):
+    with pytest.raises(QprobeError, match=r"^vllm: models need the package vllm: pip install vllm, or write hf: "):
         open_engine("vllm:x", Sampling())
 
 

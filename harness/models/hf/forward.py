@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from harness.models.hf import shared_attention
 from harness.models.hf.captured import LayerWatch
-from harness.models.hf.kv_cache import Prefilled, SlotCache, cache_argument, continued
+from harness.models.hf.kv_cache import Prefilled, SlotCache, cache_argument, can_continue, continued, is_plain
 
 PRECISE = 1e-3
 """The largest difference of logits in float32, relative to them."""
@@ -28,7 +27,7 @@ class Forward:
         """With a watch, prompts and steps give the hidden states that it sees."""
         self.model, self.device, self.watch = model, device, watch
         self._cache_name = cache_argument(model) or "past_key_values"
-        self._keeps_keys = bool(cache_argument(model)) and not getattr(model, "_is_stateful", False)
+        self._keeps_keys = can_continue(model)
         accepted = inspect.signature(model.forward).parameters
         self._keeps_logits, self._has_positions = "logits_to_keep" in accepted, "position_ids" in accepted
         self._config = model.config.get_text_config(decoder=True)
@@ -50,7 +49,7 @@ class Forward:
         cache, few = DynamicCache(), {"logits_to_keep": 1} if self._keeps_logits else {}
         ids_NT = torch.tensor([ids], device=self.device)
         self.model(input_ids=ids_NT, use_cache=True, **{self._cache_name: cache}, **few)
-        return cache if all(type(layer) is DynamicLayer for layer in cache.layers) else None
+        return cache if is_plain(cache) else None
 
     def prefill(self, prompts: Sequence[Sequence[int]], after: DynamicCache | None = None) -> list[Prefilled]:
         """Compute prompts in one pass, padded on the right; with `after`, what follows the tokens that were read."""

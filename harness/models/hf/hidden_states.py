@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from harness.errors import QprobeError
-from harness.models.hf.kv_cache import cache_argument, continued
+from harness.models.hf.kv_cache import cache_argument, can_continue, continued, is_plain
 from harness.models.hf.locations import RESIDUAL, watched
 
 OnStates = Callable[[int, Tensor], None]
@@ -35,7 +34,7 @@ class HiddenStates:
         self._blocks = blocks_of(model, depth)
         self._accepted = set(inspect.signature(model.forward).parameters)
         self._cache_name = cache_argument(model)
-        self.can_continue = bool(self._cache_name) and not getattr(model, "_is_stateful", False)
+        self.can_continue = can_continue(model)
         """True if the model can continue from a prompt's keys and values, which a recurrent model does not have."""
         self._turned: bool | None = None  # whether states are [tokens, rows, width] inside; None until it is seen
 
@@ -108,7 +107,7 @@ class HiddenStates:
 
         ids_NT = torch.tensor([ids], device=device)
         self.run(layers, keep_last, ids_NT, torch.ones_like(ids_NT), use_cache=True, **{self._cache_name: cache})
-        if not all(type(layer) is DynamicLayer for layer in cache.layers):
+        if not is_plain(cache):
             self.can_continue = False
             return None
         return Prompt(tuple(ids), last, cache)

@@ -30,6 +30,16 @@ def cache_argument(model: Any) -> str:  # noqa: ANN401 - transformers' own
     return next((name for name in ("cache", "past_key_values") if name in accepted), "")
 
 
+def can_continue(model: Any) -> bool:  # noqa: ANN401
+    """Return whether a model can continue from keys and values alone, which a recurrent model does not have."""
+    return bool(cache_argument(model)) and not getattr(model, "_is_stateful", False)
+
+
+def is_plain(cache: DynamicCache) -> bool:
+    """Return whether a cache that a model filled holds keys and values alone, of all positions."""
+    return all(type(layer) is DynamicLayer for layer in cache.layers)
+
+
 def continued(after: DynamicCache | None, rows: int) -> DynamicCache:
     """Return a cache in which each of some rows continues the same tokens; an empty one without tokens."""
     if after is None:
